@@ -1,0 +1,38 @@
+# One word each. Everything runs from .venv, which `make install` builds from pyproject.toml.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: install test lint demo bench sim docs wheel clean
+
+install: $(STAMP)
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install -q -e ".[cloud,metrics]" --group dev
+	@touch $@
+
+test: install            ## the whole suite
+	$(BIN)/python -m pytest -n 2 tests
+
+lint: install            ## style, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: install            ## a site sells, with the link up and with the link down
+	$(BIN)/fieldtill demo
+
+bench: install           ## the numbers, as ratios to a limit measured in the same run
+	$(BIN)/python -m bench
+
+docs: install            ## pages generated from the code and the profiles
+	$(BIN)/python -m docs.generate
+
+wheel: install           ## dist/*.whl and a folder of wheels that installs without network
+	$(BIN)/python -m build -q --wheel
+	$(BIN)/python -m pip download -q --dest dist/wheels dist/*.whl
+
+clean:
+	rm -rf $(VENV) .demo .bench dist

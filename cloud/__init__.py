@@ -1,0 +1,1 @@
+"""Headquarters: receive, check, post, reconcile, report."""

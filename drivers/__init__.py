@@ -1,0 +1,1 @@
+"""Turns a protocol on a line into one of a few device kinds."""

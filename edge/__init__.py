@@ -1,0 +1,1 @@
+"""The daemon at the site: decides, remembers, tells."""

@@ -1,0 +1,1 @@
+"""Remembers: one SQLite file, one writer, one commit per step."""

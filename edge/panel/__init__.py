@@ -1,0 +1,1 @@
+"""The technician's command line, and the socket it talks to."""

@@ -1,0 +1,1 @@
+"""What must hold whatever anyone wants: cut-offs and the watch on silence."""

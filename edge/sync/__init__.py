@@ -1,0 +1,1 @@
+"""Tells headquarters what was sold, and hears what may be sold."""

@@ -1,0 +1,1 @@
+"""Decides, purely: what a session may do and what it costs."""

@@ -1,0 +1,1 @@
+"""Device protocols, one module each, both roles in it."""

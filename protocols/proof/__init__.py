@@ -1,0 +1,1 @@
+"""How a stranger checks a log: tree, notes, checkpoints, cosignatures."""

@@ -1,0 +1,1 @@
+"""What a sale is and what it moves: quantities, tariffs, grants, records, books."""
