@@ -30,7 +30,7 @@ class Fault:
         return f"{self.path or '(top level)'}: expected {self.expected}, got {self.got}.{tail}"
 
 
-class Refused(ValueError):  # noqa: N818 - it is an answer, not an accident
+class Refused(ValueError):
     """The data does not become the wanted value. `faults` holds every mistake, never only the first."""
 
     def __init__(self, source: str, faults: list[Fault]) -> None:
