@@ -1,0 +1,347 @@
+"""The records of a log: what is appended, one envelope, one body struct for each (kind, version) for ever.
+
+A record is `[kind, version, stamp, moves, body]`. Books fold the moves alone, so headquarters can post a kind whose
+body
+it does not know. Bodies are decoded on demand by `body_of`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+import msgspec
+
+from protocols.trade.codec import Wire, decode, encode
+
+Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Boot = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+CNY = "CNY"
+"""The asset of stored money, counted in fen."""
+
+
+class ClockQuality(IntEnum):
+    """How far the wall time of a stamp can be trusted; the letters of OCMF."""
+
+    UNKNOWN = 0
+    INFORMATIVE = 1
+    SYNCHRONISED = 2
+    RELATIVE = 3
+
+
+class Stamp(Wire, frozen=True):
+    """When a record was made. Order is (epoch, seq); this is for people, tariffs and proofs.
+
+    boot: random per start of the box. mono_ms: since that start. wall_ms: best estimate of Unix time.
+    lb_ms, ub_ms: tightest provable bounds of Unix time; ub_ms is None while nothing bounds it from above.
+    """
+
+    boot: Boot
+    mono_ms: Amount
+    wall_ms: int
+    quality: ClockQuality
+    lb_ms: int
+    ub_ms: int | None
+
+
+class Effect(StrEnum):
+    """What a move does. The first three are a site's, the others headquarters' own."""
+
+    USED = "used"  # captured for goods delivered: lease -> revenue
+    RETURNED = "returned"  # rights given back: lease -> customer
+    OVERRUN = "overrun"  # delivered beyond the hold: operator's receivable -> revenue
+    PAID_IN = "paid-in"  # channel -> customer
+    PAID_OUT = "paid-out"  # customer -> channel
+    GRANTED = "granted"  # customer -> lease
+
+
+class Move(Wire, frozen=True):
+    """What a record does to value.
+
+    effect: an Effect's text (text, so that an unknown one can be kept and quarantined rather than refused).
+    place: "" for the site and epoch of the log itself; at headquarters the lease as `site/epoch`, or the channel.
+    counter: the cumulative total of this effect, account, asset and place after the move, in this log.
+    """
+
+    effect: Name
+    account: Name
+    asset: Name
+    place: Annotated[str, msgspec.Meta(max_length=80)]
+    amount: Amount
+    counter: Amount
+
+
+class Record(Wire, frozen=True):
+    """The envelope. `body` is the exact encoding of the struct that BODIES names for (kind, version)."""
+
+    kind: Name
+    version: Annotated[int, msgspec.Meta(ge=1, le=255)]
+    stamp: Stamp
+    moves: list[Move]
+    body: bytes
+
+
+# --- parts of bodies -------------------------------------------------------------------------------------------------
+
+
+class Pin(Wire, frozen=True):
+    """A document as pinned: which, which version, and the SHA-256 of its exact bytes."""
+
+    kind: Name
+    version: Amount
+    hash: Hash
+
+
+class Hold(Wire, frozen=True):
+    """Rights set aside for one session."""
+
+    account: Name
+    asset: Name
+    amount: Amount
+
+
+class Preset(Wire, frozen=True):
+    """Where the customer wants delivery to end. kind: `full`, `money` (fen), `energy` (Wh) or `time` (s); amount 0
+    for full.
+    """
+
+    kind: Name
+    amount: Amount
+
+
+class Origin(Wire, frozen=True):
+    """Who started a session, and how.
+
+    via: `card`, `panel`, `command` or `qr`. credential: the HMAC presented, empty for none. number: the command or
+    start
+    number that may never be used again, 0 for none. By whom: the panel's user, else empty.
+    """
+
+    via: Name
+    credential: bytes
+    number: Amount
+    by: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Register(Wire, frozen=True):
+    """A meter's lifetime register at an instant of this boot."""
+
+    meter: Name
+    energy_wh: Amount
+    mono_ms: Amount
+    wall_ms: int
+
+
+class Slice(Wire, frozen=True):
+    """Energy of a stretch of a session, in ms since its opening on the monotonic clock."""
+
+    from_ms: Amount
+    to_ms: Amount
+    energy_wh: Amount
+
+
+class BillLine(Wire, frozen=True):
+    """One line of a bill. The fen of all lines add up to the bill.
+
+    code: `energy`, `service`, `session` or `idle`. quantity: Wh, or seconds for idle, or 1. price_e3: thousandths of
+    a fen
+    per kWh (energy, service), per minute (idle) or each (session).
+    """
+
+    code: Name
+    period: Amount  # index into the tariff's periods; 0 for lines that have none
+    quantity: Amount
+    price_e3: Amount
+    amount_fen: Amount
+
+
+# --- bodies ----------------------------------------------------------------------------------------------------------
+
+
+class EpochOpened(Wire, frozen=True):
+    """Leaf 0 of every log: who writes it. certificate: the device key's signature over site, epoch and log key."""
+
+    site: Name
+    epoch: Annotated[int, msgspec.Meta(ge=1)]
+    log_key: Hash
+    device_key: bytes  # SubjectPublicKeyInfo, DER, P-256
+    certificate: bytes
+    software: Name
+
+
+class GrantAccepted(Wire, frozen=True):
+    """A grant taken in: the exact bytes headquarters signed."""
+
+    grant: bytes
+
+
+class SessionOpened(Wire, frozen=True):
+    """Hold and begin register in one record, durable before anything is energised. Its seq is the session's id."""
+
+    connector: Name
+    holds: list[Hold]
+    preset: Preset
+    origin: Origin
+    begin: Register
+    pins: list[Pin]  # tariff, offers and hot list, unchanged to the end of the session
+    clock_lb_ms: int  # the session began, in Unix time, not before this
+    clock_ub_ms: int | None
+
+
+class SessionExtended(Wire, frozen=True):
+    """A running session takes further holds."""
+
+    session: Amount
+    holds: list[Hold]
+
+
+class SessionClosed(Wire, frozen=True):
+    """Final register, bill and captures in one record. Captures are its moves; what is left of the holds is released.
+
+    reason: an OCPP 2.0.1 stop reason. exact_num/exact_den: the unrounded price in fen. overrun_fen: delivered beyond
+    the
+    holds. meter_record: the OCMF string, None where there is none.
+    """
+
+    session: Amount
+    reason: Name
+    end: Register
+    energy_wh: Amount
+    slices: list[Slice]
+    idle_s: Amount
+    clock_lb_ms: int
+    clock_ub_ms: int | None
+    lines: list[BillLine]
+    amount_fen: Amount
+    exact_num: int
+    exact_den: int
+    overrun_fen: Amount
+    meter_record: str | None
+
+
+class SessionVoided(Wire, frozen=True):
+    """Nothing was delivered; all holds are released."""
+
+    session: Amount
+    reason: Name
+
+
+class SessionHeld(Wire, frozen=True):
+    """The end cannot be told yet: holds stay until a later record closes the session. finding: the meter rule
+    broken.
+    """
+
+    session: Amount
+    finding: Name
+    detail: str
+
+
+class ValueReturned(Wire, frozen=True):
+    """Rights given back to the account. The amount is its move."""
+
+    account: Name
+    asset: Name
+
+
+class TotalizersRead(Wire, frozen=True):
+    """Lifetime registers of all meters that answered."""
+
+    registers: list[Register]
+
+
+class DayClosed(Wire, frozen=True):
+    """A site day ends: the records from first_seq to this one. Sums are of sessions closed within it."""
+
+    day: Amount
+    first_seq: Amount
+    sessions: Amount
+    energy_wh: Amount
+    amount_fen: Amount
+    overrun_fen: Amount
+
+
+class ConfigApplied(Wire, frozen=True):
+    """From here on these documents are in force."""
+
+    pins: list[Pin]
+
+
+class ClockMoved(Wire, frozen=True):
+    """The wall clock was set. Both in Unix ms at the same monotonic instant."""
+
+    old_ms: int
+    new_ms: int
+    quality: ClockQuality
+
+
+class TechnicianAct(Wire, frozen=True):
+    """A person did something by hand."""
+
+    by: Name
+    verb: Name
+    detail: str
+
+
+class Notice(Wire, frozen=True):
+    """Something that a person should look at: overrun, stuck relay, meter finding, unattributed totalizer movement."""
+
+    what: Name
+    subject: Name  # connector, device or session it is about
+    detail: str
+
+
+class AccountActed(Wire, frozen=True):
+    """Headquarters' own act on an account (top-up, grant). The value is its move; `serial` is its one number."""
+
+    serial: Amount
+    account: Name
+    detail: str
+
+
+BODIES: dict[tuple[str, int], type[Wire]] = {
+    ("epoch-opened", 1): EpochOpened,
+    ("grant-accepted", 1): GrantAccepted,
+    ("session-opened", 1): SessionOpened,
+    ("session-extended", 1): SessionExtended,
+    ("session-closed", 1): SessionClosed,
+    ("session-voided", 1): SessionVoided,
+    ("session-held", 1): SessionHeld,
+    ("value-returned", 1): ValueReturned,
+    ("totalizers-read", 1): TotalizersRead,
+    ("day-closed", 1): DayClosed,
+    ("config-applied", 1): ConfigApplied,
+    ("clock-moved", 1): ClockMoved,
+    ("technician-act", 1): TechnicianAct,
+    ("notice", 1): Notice,
+    ("account-acted", 1): AccountActed,
+}
+"""Every (kind, version) and its struct. A struct is never changed once it has been written by a released version."""
+
+KINDS: dict[type[Wire], tuple[str, int]] = {body: key for key, body in BODIES.items()}
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A record as decided, before it has a place in the log and a stamp."""
+
+    body: Wire
+    moves: tuple[Move, ...] = ()
+
+
+def seal(draft: Draft, stamp: Stamp) -> Record:
+    """The record of a draft."""
+    kind, version = KINDS[type(draft.body)]
+    return Record(kind, version, stamp, list(draft.moves), encode(draft.body))
+
+
+def body_of(record: Record) -> Wire | None:
+    """The typed body, or None for a (kind, version) that this software does not know. Raises NotCanonical."""
+    into = BODIES.get((record.kind, record.version))
+    return None if into is None else decode(record.body, into)
+
+
+def session_id(site: str, epoch: int, seq: int) -> str:
+    """A session's name for people: no clock in it."""
+    return f"{site}/{epoch}/{seq}"
