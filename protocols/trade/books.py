@@ -1,0 +1,266 @@
+"""What do a log's moves do to the books? Pure double entry: one transfer for each move, a fold, and its invariants.
+
+    log            effect     debited                       credited
+    a site's       used       lease:{account}:{site}:{epoch}  revenue:{site}
+                   returned   lease:{account}:{site}:{epoch}  cust:{account}
+                   overrun    overrun:{site}                  revenue:{site}
+    headquarters'  paid-in    channel:{place}:clearing        cust:{account}
+                   paid-out   cust:{account}                  channel:{place}:clearing
+                   granted    cust:{account}                  lease:{account}:{site}:{epoch}, place being `site/epoch`
+    either         any other  suspense:quarantine             suspense:unknown
+
+Headquarters' own log is the one of site "". Customers' money is a liability, so the balance of cust and lease is
+credits minus debits. A move that nobody here understands stays inside suspense: it is counted and seen, and moves no
+customer's money. A transfer that would overdraw a customer or a lease is posted `quarantined` instead: what was
+delivered is credited all the same, and suspense:quarantine holds the debt until a person decides who owes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from protocols.trade.records import Effect, Move, Record
+
+QUARANTINE = "suspense:quarantine"
+UNKNOWN = "suspense:unknown"
+
+HQ = ""
+"""The site of headquarters' own log."""
+
+_SITE_EFFECTS = frozenset({Effect.USED, Effect.RETURNED, Effect.OVERRUN})
+_HQ_EFFECTS = frozenset({Effect.PAID_IN, Effect.PAID_OUT, Effect.GRANTED})
+_GUARDED = ("cust:", "lease:")
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """`amount` (above 0, in the asset's smallest unit) moves from the debited account to the credited one."""
+
+    debit: str
+    credit: str
+    asset: str
+    amount: int
+
+
+def cust(account: str) -> str:
+    return f"cust:{account}"
+
+
+def lease(account: str, site: str, epoch: int) -> str:
+    """What has been granted to the account at this site and epoch and is neither used nor returned."""
+    return f"lease:{account}:{site}:{epoch}"
+
+
+def revenue(site: str) -> str:
+    return f"revenue:{site}"
+
+
+def overrun(site: str) -> str:
+    return f"overrun:{site}"
+
+
+def channel(place: str) -> str:
+    return f"channel:{place}:clearing"
+
+
+def transfers(site: str, epoch: int, record: Record) -> list[Transfer]:
+    """One transfer for each move, in order. A move of 0 moves nothing and has none."""
+    return [transfer_of(site, epoch, move) for move in record.moves if move.amount]
+
+
+def transfer_of(site: str, epoch: int, move: Move) -> Transfer:
+    """What this move means. One that means nothing here goes from QUARANTINE to UNKNOWN; see `why_unknown`."""
+    if why_unknown(site, move):
+        return Transfer(QUARANTINE, UNKNOWN, move.asset, move.amount)
+    debit, credit = _accounts(site, epoch, move)
+    return Transfer(debit, credit, move.asset, move.amount)
+
+
+def why_unknown(site: str, move: Move) -> str:
+    """Why the move has no accounts of its own; empty when it has."""
+    known = _SITE_EFFECTS if site else _HQ_EFFECTS
+    if move.effect not in known:
+        owner = "a site's" if site else "headquarters'"
+        return f"effect {move.effect!r} is none of {owner} effects: {', '.join(sorted(known))}"
+    if ":" in move.account:
+        return f"account {move.account!r} has a colon in it, so its ledger account could be another one's"
+    if site and move.place:
+        return f"a site moves value at its own place, which is written empty; got {move.place!r}"
+    if not site and move.effect == Effect.GRANTED and _split_lease(move.place) is None:
+        return f"a grant's place is `site/epoch`; got {move.place!r}"
+    if not site and (not move.place or ":" in move.place):
+        return f"expected the name of a channel without a colon; got {move.place!r}"
+    return ""
+
+
+def _accounts(site: str, epoch: int, move: Move) -> tuple[str, str]:
+    """(debited, credited) of a move that is known."""
+    match move.effect:
+        case Effect.USED:
+            return lease(move.account, site, epoch), revenue(site)
+        case Effect.RETURNED:
+            return lease(move.account, site, epoch), cust(move.account)
+        case Effect.OVERRUN:
+            return overrun(site), revenue(site)
+        case Effect.PAID_IN:
+            return channel(move.place), cust(move.account)
+        case Effect.PAID_OUT:
+            return cust(move.account), channel(move.place)
+    at = _split_lease(move.place)
+    assert at is not None, move
+    return cust(move.account), lease(move.account, *at)
+
+
+def _split_lease(place: str) -> tuple[str, int] | None:
+    """(site, epoch) of `site/epoch`; None for anything else."""
+    site, _, epoch = place.rpartition("/")
+    if not site or ":" in site or not (epoch.isascii() and epoch.isdecimal()) or epoch.startswith("0"):
+        return None
+    return site, int(epoch)
+
+
+def quarantined(transfer: Transfer) -> Transfer:
+    """The same credit, owed by suspense:quarantine instead of an account that cannot bear it."""
+    return Transfer(QUARANTINE, transfer.credit, transfer.asset, transfer.amount)
+
+
+# --- the fold --------------------------------------------------------------------------------------------------------
+
+
+class Balance(NamedTuple):
+    """All that was ever debited and credited, both only growing."""
+
+    debits: int = 0
+    credits: int = 0
+
+    @property
+    def owed(self) -> int:
+        """Credits minus debits: the balance of a liability (cust, lease) and of revenue."""
+        return self.credits - self.debits
+
+
+Books: TypeAlias = Mapping[tuple[str, str], Balance]
+"""(account code, asset) -> its balance."""
+
+EMPTY = Balance()
+
+
+def fold(books: Books, posted: Iterable[Transfer]) -> dict[tuple[str, str], Balance]:
+    """The books after these transfers. Order makes no difference to the result."""
+    after = dict(books)
+    for transfer in posted:
+        debit, credit = (transfer.debit, transfer.asset), (transfer.credit, transfer.asset)
+        held = after.get(debit, EMPTY)
+        after[debit] = Balance(held.debits + transfer.amount, held.credits)
+        held = after.get(credit, EMPTY)
+        after[credit] = Balance(held.debits, held.credits + transfer.amount)
+    return after
+
+
+def overdraws(books: Books, transfer: Transfer) -> bool:
+    """Would it take a customer or a lease below zero?"""
+    held = books.get((transfer.debit, transfer.asset), EMPTY)
+    return transfer.debit.startswith(_GUARDED) and held.owed < transfer.amount
+
+
+# --- what must always be true ----------------------------------------------------------------------------------------
+
+
+class Lease(NamedTuple):
+    """The key of a grant: value of one asset, set apart for one account at one site and epoch."""
+
+    account: str
+    asset: str
+    site: str
+    epoch: int
+
+
+class LeaseCounters(NamedTuple):
+    """What headquarters has granted, and what it has seen used and returned. All cumulative."""
+
+    granted: int = 0
+    used: int = 0
+    returned: int = 0
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """An invariant that does not hold. expected and got are in the asset's smallest unit."""
+
+    rule: str
+    account: str
+    asset: str
+    expected: int
+    got: int
+
+
+def breaches(books: Books, leases: Mapping[Lease, LeaseCounters] | None = None) -> list[Breach]:
+    """Every broken invariant, in the order of the accounts; empty for sound books.
+
+    Debits equal credits in each asset; no customer and no lease is below zero; each lease is G - U - R. leases: None
+    leaves the last one out; a lease that books know and `leases` does not counts as never granted.
+    """
+    found: list[Breach] = []
+    for asset in sorted({asset for _, asset in books}):
+        debited = sum(held.debits for (_, its), held in books.items() if its == asset)
+        credited = sum(held.credits for (_, its), held in books.items() if its == asset)
+        if debited != credited:
+            found.append(Breach("debits-equal-credits", "", asset, debited, credited))
+    for (code, asset), held in sorted(books.items()):
+        if code.startswith(_GUARDED) and held.owed < 0:
+            found.append(Breach("never-negative", code, asset, 0, held.owed))
+    if leases is None:
+        return found
+    meant = {(lease(key.account, key.site, key.epoch), key.asset): counters for key, counters in leases.items()}
+    held_codes = {code for code in books if code[0].startswith("lease:")}
+    for code, asset in sorted(meant.keys() | held_codes):
+        counters = meant.get((code, asset), LeaseCounters())
+        rights = counters.granted - counters.used - counters.returned
+        owed = books.get((code, asset), EMPTY).owed
+        if owed != rights:
+            found.append(Breach("lease-is-granted-less-used-less-returned", code, asset, rights, owed))
+    return found
+
+
+# --- counters --------------------------------------------------------------------------------------------------------
+
+
+class CounterKey(NamedTuple):
+    """What a move's counter counts, within one log."""
+
+    effect: str
+    account: str
+    asset: str
+    place: str
+
+
+class CounterBreak(msgspec.Struct, frozen=True):
+    """A move whose counter is not the one before it plus its amount: a record is missing, doubled or altered."""
+
+    key: CounterKey
+    amount: int
+    expected: int
+    got: int
+
+
+def check_counters(last: Mapping[CounterKey, int], moves: Sequence[Move]) -> list[CounterBreak]:
+    """Every break in these moves of one record. last: each counter before the record; one not in it stood at 0."""
+    seen: dict[CounterKey, int] = {}
+    found: list[CounterBreak] = []
+    for move in moves:
+        key = counter_key(move)
+        expected = seen.get(key, last.get(key, 0)) + move.amount
+        if move.counter != expected:
+            found.append(CounterBreak(key, move.amount, expected, move.counter))
+        seen[key] = move.counter
+    return found
+
+
+def counters_after(moves: Sequence[Move]) -> dict[CounterKey, int]:
+    """Where these moves leave their counters: to be merged into `last` of the next record."""
+    return {counter_key(move): move.counter for move in moves}
+
+
+def counter_key(move: Move) -> CounterKey:
+    return CounterKey(move.effect, move.account, move.asset, move.place)
