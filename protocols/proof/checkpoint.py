@@ -80,7 +80,7 @@ def cosign(checkpoint_note: bytes, key: Ed25519PrivateKey, name: str, time_s: in
 
 
 def verify_cosignature(checkpoint_note: bytes, cosigner: VerifierKey) -> int:
-    """POSIX seconds at which `cosigner` cosigned. Raises Malformed or BadSignature, the latter too when it is absent."""
+    """POSIX seconds at which `cosigner` cosigned. Raises Malformed, or BadSignature when it did not."""
     _, verified = note.open_note(checkpoint_note, (_of_type(cosigner, SignatureType.COSIGNATURE_V1),))
     parse(checkpoint_note)
     time_s = verified[0].time_s

@@ -98,9 +98,8 @@ class LogKeyCertificate:
         """Not verified. Raises Malformed unless `data` is exactly what `to_bytes` writes."""
         lines = data.split(b"\n")
         if len(data) > 1024 or len(lines) != 4 or lines[3] or lines[0] != CERTIFICATE_DOMAIN.encode():
-            raise Malformed(
-                "log key certificate", expected=f"3 lines, the first {CERTIFICATE_DOMAIN}", got=repr(data[:40])
-            )
+            form = f"3 lines, the first {CERTIFICATE_DOMAIN}"
+            raise Malformed("log key certificate", expected=form, got=repr(data[:40]))
         try:
             key = VerifierKey.parse(lines[1].decode("ascii"))
         except UnicodeDecodeError as error:
@@ -112,7 +111,7 @@ class LogKeyCertificate:
 
 
 def certificate_message(site: str, epoch: int, log_public: bytes) -> bytes:
-    """The bytes that the device key signs, for hardware that signs bytes: the domain and the log's vkey, a line each."""
+    """The bytes that the device key signs, in hardware or below: the domain and the log's vkey, a line each."""
     return f"{CERTIFICATE_DOMAIN}\n{log_verifier(site, epoch, log_public)}\n".encode()
 
 

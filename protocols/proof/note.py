@@ -14,6 +14,7 @@ C2SP tlog-cosignature.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ NAME_BYTES_MAX = 255
 TIME_S_MAX = 2**63 - 1  # tlog-cosignature, Format
 
 _DASH = "— ".encode()
+_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
 _KEY_ID_BYTES = 4
 _TIME_BYTES = 8
 
@@ -70,7 +72,10 @@ class VerifierKey:
         """Raises Malformed unless `vkey` is exactly what `str` gives for a key of a kind spoken here."""
         name, _, rest = vkey.partition("+")
         hex_id, _, encoded = rest.partition("+")  # base64 may hold a plus of its own
-        material = decode_base64(encoded.encode(), what="vkey")
+        require_name(name)
+        if not encoded.isascii():
+            raise Malformed(f"vkey {name}", expected="base64", got=repr(encoded[:40]))
+        material = decode_base64(encoded.encode(), what=f"vkey {name}")
         if material[:1] not in (b"\x01", b"\x04"):
             raise Malformed(f"vkey {name}", expected="signature type 01 or 04", got=material[:1].hex() or "none")
         key = cls(name, SignatureType(material[0]), material[1:])
@@ -192,7 +197,11 @@ def decode_base64(encoded: bytes, *, what: str) -> bytes:
 
 def require_name(name: str) -> None:
     """Return when `name` can name a key; raise Malformed."""
-    if not name or len(name.encode()) > NAME_BYTES_MAX:
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise Malformed("key name", expected="UTF-8", got=str(error)) from None
+    if not 1 <= length <= NAME_BYTES_MAX:
         raise Malformed("key name", expected=f"1..={NAME_BYTES_MAX} bytes", got=repr(name[:40]))
     if "+" in name or any(character.isspace() or character < " " for character in name):
         raise Malformed("key name", expected="no spaces, plus or control characters", got=repr(name[:40]))
@@ -223,9 +232,9 @@ def _time_bytes(time_s: int) -> bytes:
 def _require_text(text: bytes) -> None:
     if not text.endswith(b"\n"):
         raise Malformed("note text", expected="a newline at its end", got=repr(text[-20:]))
-    for byte in text:
-        if byte < 0x20 and byte != 0x0A:
-            raise Malformed("note text", expected="no control character but newline", got=f"0x{byte:02x}")
+    control = _CONTROL.search(text)
+    if control is not None:
+        raise Malformed("note text", expected="no control character but newline", got=repr(control[0]))
 
 
 def _parse_line(line: bytes) -> SignatureLine:
