@@ -1,22 +1,17 @@
-"""What a device profile may say: the schema of `profiles/*.toml`, and the way from such a file to frozen values.
+"""What a device profile may say: the schema of `profiles/*.toml`.
 
-One file describes one Modbus product. `docs/profiles.md` explains the format by example. Numbers with a decimal point
+One file describes one Modbus product. `docs/profiles.md` explains the format by example, and
+`profile_load` reads it. Numbers with a decimal point
 are kept as text and become `Fraction`, so that no binary float comes near a meter. A measured quantity names scale and
 unit together, as vendors' tables do: `unit = "0.1 A"`, `unit = "1/360 Wh"`, `unit = "kW"`.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-
-from drivers import profile_check
-from protocols.door import Fault, Refused, check
 
 Address = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 UnitId = Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -163,6 +158,8 @@ class Polling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One named value of the device.
 
+    read_fc: where the space's own function (coil 1, discrete 2, holding 3, input 4) is not the one that works.
+    write_fc: 5 or 15 for coils, 6 or 16 for registers; None: the single one where the value fits into it.
     type: how the registers become a raw number or text; `length` gives the registers of bcd, ascii, utf16 and hex.
     mask, shift: (raw & mask) >> shift, before scaling. unit: scale and unit, "0.1 A". offset: added, in base units.
     resolution: "10 Wh"; a value is quantised down to it, and to nothing where it is None.
@@ -172,6 +169,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counter: total ever grows, session starts again. wraps_at: first value it cannot show; saturates: it stops there.
     wear: `stored` registers live in EEPROM and are never written by a command or keep-alive.
     verify: after a write, read back `equal`, nothing (`none`: the value is assumed), or compare with another point.
+    A point that can only be written is neither polled nor verified.
     """
 
     space: Space
@@ -207,6 +205,10 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def registers(self) -> int:
         """How many registers (or coils) the value takes."""
         return self.length if self.length is not None else REGISTERS[self.type]
+
+    @property
+    def polled(self) -> bool:
+        return self.access != "w" and self.poll != "never"
 
     @property
     def quantum(self) -> Quantity:
@@ -328,54 +330,3 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def wire_address(self, point: Point) -> int:
         """The address that goes into the PDU."""
         return point.addr - self.device.address_base + self.device.address_offset
-
-
-def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Profile:
-    """The profile in `path`, with `overrides` ("command.max" -> 16) laid over it. Refused holds every fault."""
-    return parse(path.read_text(encoding="utf-8"), source=str(path), overrides=overrides)
-
-
-def parse(text: str, *, source: str, overrides: Mapping[str, Any] | None = None) -> Profile:
-    """As `load`, from text. `source` names the file for the person."""
-    try:
-        data = tomllib.loads(text, parse_float=str)
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(source, [Fault("", "TOML", str(error))]) from None
-    for path, value in (overrides or {}).items():
-        _lay_over(data, path.split("."), value)
-    profile, faults = check(data, Profile)
-    whole = profile if profile is not None else _what_is_sound(data)
-    faults += profile_check.faults(whole, frozenset(data.get("points", {})))
-    if faults or profile is None:
-        raise Refused(source, faults)
-    return profile
-
-
-def _lay_over(data: dict[str, Any], path: list[str], value: object) -> None:
-    for key in path[:-1]:
-        below = data.setdefault(key, {})
-        if not isinstance(below, dict):
-            below = data[key] = {}
-        data = below
-    data[path[-1]] = str(value) if isinstance(value, float) else value
-
-
-def _what_is_sound(data: Mapping[str, Any]) -> Profile:
-    """The sections that stand on their own, so that faults between them are found in the same run."""
-    sections: dict[str, Any] = {
-        "device": About("?", "meter", "?", (), "?", "low"),
-        "link": Links(),
-        "points": {},
-    }
-    for field in msgspec.structs.fields(Profile):
-        one = msgspec.defstruct("One", [(field.name, field.type)], frozen=True)
-        if field.name in data and field.name != "points":
-            value, faults = check({field.name: data[field.name]}, one)
-            if value is not None and not faults:
-                sections[field.name] = getattr(value, field.name)
-    raw_points = data.get("points", {})
-    for name, raw in raw_points.items() if isinstance(raw_points, Mapping) else ():
-        point, _ = check(raw, Point)
-        if point is not None:
-            sections["points"][name] = point
-    return Profile(**sections)
