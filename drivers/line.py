@@ -1,0 +1,358 @@
+"""Who may speak on a line, when, and whose answer is it?
+
+A `Line` owns one serial port or TCP connection. Every request of every device on it, in any protocol, goes through its
+one queue: one frame, then its answer or a time-out, then silence, then the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from drivers.errors import DeviceError, Garbled, LineDown, Transient
+from drivers.line_config import DevicePolicy, LineConfig
+from drivers.line_device import LineDevice, Priority
+from drivers.line_echo import EchoFilter
+from drivers.line_meter import LineMeter, LineStats
+from drivers.line_port import Port, open_port
+from drivers.line_queue import Queue, Request
+from protocols.fieldbus.expect import ECHO, NEED_MORE, Expect
+
+__all__ = ["DevicePolicy", "Line", "LineConfig", "LineDevice", "LineStats", "Priority"]
+
+R = TypeVar("R")
+
+REOPEN_MIN_S: Final = 0.1
+REOPEN_MAX_S: Final = 5.0
+REOPEN_FAILS: Final = 2
+LONGEST_FRAME: Final = 300  # characters; an answer that has begun is waited for no longer than this takes
+CHUNK_GAP_S: Final = 0.05  # an answer that has begun may pause this long (USB latency timers, TCP segments)
+BABBLE_MAX_S: Final = 1.0  # a line that is never silent for so long is given up for this request
+
+
+class Line:
+    """One serial port or TCP peer and everything on it. Use as `async with`, or keep `run()` in a task."""
+
+    def __init__(self, config: LineConfig) -> None:
+        self.config = config
+        self.id = config.id
+        self.devices: list[LineDevice] = []
+        self._queue = Queue(config.queue_max)
+        self._port: Port | None = None
+        self._down: LineDown | None = None  # None before the first try, so that what is asked early waits for it
+        self._wake = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._meter = LineMeter()
+        self._echo = EchoFilter(config.echo)
+        self._last_rx = 0.0
+        self._silent_until = 0.0
+        self._answer: asyncio.Future[Any] | None = None
+        self._listener: Expect[Any] | None = None
+        self._deadline = 0.0
+        self._deadline_max = 0.0
+        self._fails = 0
+        self._good_at = 0.0
+        self._transaction_id = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def attach(self, name: str, policy: DevicePolicy | None = None) -> LineDevice:
+        """A device of this name on the line. Several may share one unit; each has its own state and statistics."""
+        device = LineDevice(self, name, policy or DevicePolicy())
+        self.devices.append(device)
+        return device
+
+    def detach(self, device: LineDevice) -> None:
+        """Forget a device. Its requests in the queue are still served."""
+        if device in self.devices:
+            self.devices.remove(device)
+
+    def next_transaction_id(self) -> int:
+        """A number for the next Modbus TCP request, 1..=65535, not used again soon."""
+        self._transaction_id = self._transaction_id % 0xFFFF + 1
+        return self._transaction_id
+
+    @property
+    def up(self) -> bool:
+        """Whether the port is open."""
+        return self._port is not None
+
+    def stats(self) -> LineStats:
+        """How the line itself does, as of now."""
+        error = None if self._down is None else f"{self._down}. {self._down.remedy}"
+        return self._meter.stats(up=self.up, error=error, queue_depth=len(self._queue))
+
+    async def __aenter__(self) -> Self:
+        """Start, and wait for the first try to open. A port that is not there is no error: it is tried again."""
+        self._task = asyncio.create_task(self.run(), name=f"line {self.id}")
+        await self._tried.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def run(self) -> None:
+        """Keep the port open and serve the queue, until cancelled. Whoever still waits then gets LineDown."""
+        pause_s = REOPEN_MIN_S
+        try:
+            while True:
+                try:
+                    self._port = await open_port(self.config, self._received, self._lost)
+                except OSError as error:
+                    self._go_down(str(error))
+                else:
+                    good_at = self._opened()
+                    while self._port is not None:
+                        await self._serve_next()
+                    if self._good_at > good_at:  # somebody answered: the peer does more than accept and hang up
+                        pause_s = REOPEN_MIN_S
+                self._tried.set()
+                await asyncio.sleep(pause_s)
+                pause_s = min(REOPEN_MAX_S, pause_s * 2)
+        finally:
+            port, self._port = self._port, None
+            self._go_down("the line is shut down")
+            self._tried.set()
+            if port is not None:
+                await port.close()
+
+    async def ask(
+        self, device: LineDevice, frame: bytes, expect: Expect[R], priority: Priority, timeout_s: float | None
+    ) -> R:
+        """See LineDevice.exchange."""
+        refusal = device.refusal(asyncio.get_running_loop().time())
+        if refusal is not None:
+            device.count("refused_in_back_off")
+            raise refusal
+        request = self._enqueue(device, frame, expect, priority, timeout_s or device.policy.timeout_s)
+        if not device.offline:
+            return await request.future  # type: ignore[no-any-return]  # whatever expect gave
+        device.probing, request.attempts_left = True, 0
+        try:
+            return await request.future  # type: ignore[no-any-return]  # whatever expect gave
+        finally:
+            device.probing = False
+
+    async def tell(self, device: LineDevice, frame: bytes, priority: Priority) -> None:
+        """See LineDevice.broadcast."""
+        await self._enqueue(device, frame, None, priority, 0.0).future
+
+    def _enqueue(
+        self, device: LineDevice, frame: bytes, expect: Expect[Any] | None, priority: Priority, timeout_s: float
+    ) -> Request:
+        if self._down is not None:
+            raise LineDown(self._down.what, where=device.where)
+        if self._queue.full(priority):
+            self._meter.overruns += 1
+            raise Transient(
+                f"{len(self._queue)} requests are waiting for the line already",
+                where=device.where,
+                remedy="Poll less often, raise the baud rate, or put devices on another line.",
+            )
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        request = Request(device, frame, expect, timeout_s, priority, device.policy.retries, future)
+        self._queue.add(request)
+        self._wake.set()
+        return request
+
+    # The port.
+
+    def _opened(self) -> float:
+        now = asyncio.get_running_loop().time()
+        self._down = None
+        self._meter.opened += 1
+        self._fails = 0
+        self._last_rx = now
+        self._good_at = now
+        self._tried.set()
+        return now
+
+    def _lost(self, port: Port, reason: str) -> None:
+        if port is self._port:
+            self._port = None
+            self._go_down(reason)
+
+    def _go_down(self, reason: str) -> None:
+        """Everybody who waits learns that the line is down."""
+        self._down = LineDown(f"{self.config.where}: {reason}", where=self.id)
+        for device in self.devices:
+            device.broken_off(self._down)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(self._down)
+        for request in self._queue.empty():
+            request.fail(LineDown(self._down.what, where=request.device.where))
+        self._wake.set()
+
+    # The turn of one request.
+
+    async def _serve_next(self) -> None:
+        now = asyncio.get_running_loop().time()
+        request, ready_at = self._queue.pick(now)
+        if request is None:
+            self._wake.clear()
+            try:
+                async with asyncio.timeout_at(ready_at):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            return
+        try:
+            await self._serve(request)
+        except DeviceError as error:
+            request.fail(error)
+        except asyncio.CancelledError:
+            request.fail(LineDown("the line is shut down", where=request.device.where))
+            raise
+        except Exception as error:  # a fault in an Expect: its owner learns of it, the line goes on
+            request.fail(error)
+
+    async def _serve(self, request: Request) -> None:
+        if request.future.done():  # the caller has gone
+            return
+        await self._wait_for_silence(request.device)
+        if request.expect is None:
+            await self._send_broadcast(request)
+            return
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        answer = await self._send(request, request.expect, started)
+        now = loop.time()
+        seen = self._seen(request, request.expect)
+        if answer is not NEED_MORE:
+            self._meter.busy(started, now)
+            self._fails, self._good_at = 0, now
+            request.device.late = None
+            request.device.answered(now, now - started)
+            request.done(answer)
+            return
+        error = request.device.failed(now, request.timeout_s, request.expect, seen)
+        await self._drain(now)
+        self._meter.busy(started, loop.time())
+        if request.attempts_left > 0 and not request.device.offline and self._port is not None:
+            request.attempts_left -= 1
+            self._queue.put_back(request)
+        else:
+            request.fail(error)
+        self._fails += 1
+        await self._reopen_if_dead(now)
+
+    async def _wait_for_silence(self, device: LineDevice) -> None:
+        """Until nothing has been on the wire for the guard time. Raises Garbled when that does not come."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + BABBLE_MAX_S
+        while self._port is not None:
+            self._port.pull()
+            now = loop.time()
+            wait_s = max(self._last_rx + self.config.guard_s, self._silent_until) - now
+            if wait_s <= 0:
+                return
+            if now > give_up_at:
+                raise Garbled("the line is never silent; somebody talks without being asked", where=device.where)
+            await asyncio.sleep(wait_s)
+        assert self._down is not None
+        raise LineDown(self._down.what, where=device.where)
+
+    async def _send(self, request: Request, expect: Expect[Any], started: float) -> Any:
+        """What `expect` found, or NEED_MORE when the time is up. Raises LineDown."""
+        assert self._port is not None
+        loop = asyncio.get_running_loop()
+        request.before = dict(expect.discarded)
+        self._echo.sent(request.frame)
+        self._deadline = started + len(request.frame) * self.config.character_s + request.timeout_s
+        self._deadline_max = self._deadline + LONGEST_FRAME * self.config.character_s + CHUNK_GAP_S
+        self._answer, self._listener = loop.create_future(), expect
+        self._timer = loop.call_at(self._deadline, self._expire)
+        try:
+            self._port.write(request.frame)
+            return await self._answer
+        finally:
+            self._timer.cancel()
+            self._answer = self._listener = None
+
+    def _expire(self) -> None:
+        if self._answer is None or self._answer.done() or self._listener is None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._deadline:
+            self._timer = loop.call_at(self._deadline, self._expire)
+            return
+        try:
+            self._answer.set_result(self._listener.give_up())
+        except Exception as error:
+            self._answer.set_exception(error)
+
+    def _received(self, data: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        self._last_rx = now
+        if self._listener is None or self._answer is None or self._answer.done():
+            self._stray(data, now)
+            return
+        data = self._echo.strip(data)
+        if not data:
+            return
+        try:
+            answer = self._listener.feed(data)
+        except Exception as error:  # a fault in the Expect must not leave its request waiting
+            self._answer.set_exception(error)
+            return
+        if answer is not NEED_MORE:
+            self._answer.set_result(answer)
+        else:
+            self._deadline = min(self._deadline_max, max(self._deadline, now + CHUNK_GAP_S))
+
+    def _stray(self, data: bytes, now: float) -> None:
+        """Bytes that nobody waits for: the late answer of a request that timed out, or noise."""
+        self._meter.stray_bytes += len(data)
+        for device in self.devices:
+            late = device.late
+            if late is not None and now < late.until and late.expect.feed(data) is not NEED_MORE:
+                device.late = None
+                device.count("late")
+                self._wake.set()
+
+    def _seen(self, request: Request, expect: Expect[Any]) -> dict[str, int]:
+        """Bytes discarded in this attempt, by kind; each kind counts once against the device."""
+        seen = {
+            kind: count - request.before.get(kind, 0)
+            for kind, count in expect.discarded.items()
+            if count > request.before.get(kind, 0)
+        }
+        for kind in seen:
+            request.device.count(kind)
+        if ECHO in seen:
+            self._echo.learn()
+        return seen
+
+    async def _drain(self, now: float) -> None:
+        """Stay silent after a time-out until the line has been quiet for a while."""
+        drain_s = max(self.config.guard_s, self.config.drain_ms / 1000)
+        self._silent_until = now + drain_s
+        give_up_at = now + BABBLE_MAX_S
+        while self._port is not None and now < give_up_at:
+            wait_s = max(self._silent_until, self._last_rx + drain_s) - now
+            if wait_s <= 0:
+                return
+            await asyncio.sleep(wait_s)
+            now = asyncio.get_running_loop().time()
+
+    async def _send_broadcast(self, request: Request) -> None:
+        assert self._port is not None
+        self._port.write(request.frame)
+        now = asyncio.get_running_loop().time()
+        self._silent_until = now + len(request.frame) * self.config.character_s + self.config.turnaround_ms / 1000
+        self._meter.busy(now, self._silent_until)
+        request.done(None)
+
+    async def _reopen_if_dead(self, now: float) -> None:
+        """Nobody answers any more: it may be the port or the connection itself."""
+        limit_s = self.config.reopen_after_s
+        if limit_s is None or self._port is None or self._fails < REOPEN_FAILS or now - self._good_at < limit_s:
+            return
+        port, self._port = self._port, None
+        self._go_down(f"no device has answered for {now - self._good_at:.1f} s; opening it again")
+        await port.close()

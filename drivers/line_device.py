@@ -1,0 +1,191 @@
+"""How does the conversation with one device on a line go: is it there, when may it be asked again, what went wrong?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from drivers.api import Link, LinkState
+from drivers.errors import DeviceError, Garbled, Silent
+from drivers.line_config import DevicePolicy
+from protocols.fieldbus.expect import ECHO, Expect
+
+if TYPE_CHECKING:
+    from drivers.line import Line
+
+R = TypeVar("R")
+
+BACK_OFF_MIN_S: Final = 0.5
+BACK_OFF_MAX_S: Final = 10.0
+LATENCIES_KEPT: Final = 512  # the newest; enough for a p99
+
+
+class Priority(IntEnum):
+    """Commands overtake polls."""
+
+    COMMAND = 0
+    POLL = 1
+
+
+@dataclass(slots=True)
+class Late:
+    """A request that timed out: its answer may still come."""
+
+    expect: Expect[Any]
+    shape: Hashable
+    until: float  # loop time
+
+
+class LineDevice:
+    """One device on a line. Made by `Line.attach`; owned by one driver.
+
+    on_return: set when the device answers after a break of the device or of the line, and from the start: what was set
+    up in it may be gone. The driver clears it, writes its setup, and only then polls; when the setup fails it sets it
+    again.
+    """
+
+    def __init__(self, line: Line, name: str, policy: DevicePolicy) -> None:
+        self.name = name
+        self.policy = policy
+        self.on_return = asyncio.Event()
+        self.on_return.set()
+        self.where = f"{line.id}:{name}"
+        self.late: Late | None = None
+        self.probing = False
+        self._line = line
+        self._state = LinkState.NEW
+        self._since_ms = _now_ms()
+        self._last_good_ms: int | None = None
+        self._error: DeviceError | None = None
+        self._fails = 0
+        self._first_fail_at = 0.0
+        self._rest_until = 0.0
+        self._probe_at = 0.0
+        self._back_off_s = 0.0
+        self._broken_off = False
+        self._counts: dict[str, int] = {}
+        self._latencies_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
+
+    async def exchange(
+        self, frame: bytes, expect: Expect[R], *, priority: Priority = Priority.POLL, timeout_s: float | None = None
+    ) -> R:
+        """Send `frame` in its turn and give what `expect` finds. timeout_s: instead of the policy's.
+
+        Raises Silent, Garbled or LineDown; Silent at once and without bus time while the device is in its back-off
+        pause. Cancelling is clean: a request that is on the wire is seen through for the sake of the bus.
+        """
+        return await self._line.ask(self, frame, expect, priority, timeout_s)
+
+    async def broadcast(self, frame: bytes, *, priority: Priority = Priority.COMMAND) -> None:
+        """Send `frame`, which nobody answers, and keep the line silent for the turnaround time. Raises LineDown."""
+        await self._line.tell(self, frame, priority)
+
+    def detach(self) -> None:
+        """Forget this device."""
+        self._line.detach(self)
+
+    def link(self) -> Link:
+        """How the conversation goes, as of now."""
+        return Link(
+            state=self._state,
+            since_ms=self._since_ms,
+            last_good_ms=self._last_good_ms,
+            error=None if self._error is None else f"{self._error}. {self._error.remedy}",
+            counts=dict(self._counts),
+            latency_ms=_percentiles_ms(self._latencies_s),
+        )
+
+    # What the line asks and tells. Times are loop times.
+
+    def refusal(self, now: float) -> Silent | None:
+        """Why nothing may be asked now, if so."""
+        if self._state is not LinkState.OFFLINE or not self.policy.back_off:
+            return None
+        if self.probing:
+            return Silent("offline, being probed just now", where=self.where)
+        if now < self._probe_at:
+            return Silent(f"offline, next probe in {self._probe_at - now:.1f} s", where=self.where)
+        return None
+
+    @property
+    def offline(self) -> bool:
+        return self._state is LinkState.OFFLINE
+
+    def ready_at(self, shape: Hashable) -> float:
+        """When a request of this shape may be sent at the earliest."""
+        if self.late is not None and self.late.shape == shape:
+            return max(self._rest_until, self.late.until)
+        return self._rest_until
+
+    def count(self, kind: str, count: int = 1) -> None:
+        self._counts[kind] = self._counts.get(kind, 0) + count
+
+    def answered(self, now: float, took_s: float) -> None:
+        self._latencies_s.append(took_s)
+        self.count("answered")
+        self._last_good_ms = _now_ms()
+        self._fails = 0
+        self._error = None
+        self._rest_until = now + self.policy.request_gap_s
+        if self._state is LinkState.OFFLINE or self._broken_off:
+            self.on_return.set()
+        self._broken_off = False
+        if self._state is not LinkState.ONLINE:
+            self._enter(LinkState.ONLINE)
+            self._back_off_s = 0.0
+
+    def failed(self, now: float, timeout_s: float, expect: Expect[Any], seen: Mapping[str, int]) -> DeviceError:
+        """No valid answer came; `seen` are the kinds of bytes that came instead. Gives the error to raise."""
+        self.count("timeouts")
+        self._rest_until = now + self.policy.request_gap_s
+        if expect.shape is not None:
+            self.late = Late(expect, expect.shape, now + self.policy.late_window_s)
+        heard = ", ".join(f"{count} bytes of {kind}" for kind, count in seen.items() if kind != ECHO)
+        if heard:
+            self._error = Garbled(f"no valid answer within {timeout_s:g} s, only {heard}", where=self.where)
+        else:
+            self._error = Silent(f"no answer within {timeout_s:g} s", where=self.where)
+        self._count_fail(now)
+        return self._error
+
+    def broken_off(self, error: DeviceError) -> None:
+        """The line went down: the device may have been reset along with it."""
+        self._broken_off = self._state is not LinkState.NEW
+        self.late = None
+        self._error = error
+
+    def _count_fail(self, now: float) -> None:
+        if self._fails == 0:
+            self._first_fail_at = now - self.policy.timeout_s
+        self._fails += 1
+        if self._state is LinkState.OFFLINE:
+            self._back_off_s = min(BACK_OFF_MAX_S, self._back_off_s * 2)
+        elif (
+            self._fails >= self.policy.offline_after_fails and now - self._first_fail_at >= self.policy.offline_after_s
+        ):
+            self._enter(LinkState.OFFLINE)
+            self._back_off_s = BACK_OFF_MIN_S
+        self._probe_at = now + self._back_off_s
+
+    def _enter(self, state: LinkState) -> None:
+        self._state = state
+        self._since_ms = _now_ms()
+
+
+def _now_ms() -> int:
+    return int(time.monotonic() * 1000)
+
+
+def _percentiles_ms(latencies_s: deque[float]) -> dict[str, float]:
+    if not latencies_s:
+        return {}
+    ordered = sorted(latencies_s)
+    return {
+        f"p{percent}": round(ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1000, 3)
+        for percent in (50, 90, 99)
+    }

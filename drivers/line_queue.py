@@ -1,0 +1,85 @@
+"""Whose turn is it on a line?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from drivers.line_device import LineDevice, Priority
+from protocols.fieldbus.expect import Expect
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One frame that wants to be sent. expect: None for a broadcast."""
+
+    device: LineDevice
+    frame: bytes
+    expect: Expect[Any] | None
+    timeout_s: float
+    priority: Priority
+    attempts_left: int
+    future: asyncio.Future[Any]
+    before: dict[str, int] = field(default_factory=dict)  # what `expect` had discarded before this attempt
+
+    def done(self, answer: object) -> None:
+        """Give the answer, unless the caller has gone."""
+        if not self.future.done():
+            self.future.set_result(answer)
+
+    def fail(self, error: BaseException) -> None:
+        """Give the error, unless the caller has gone."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Queue:
+    """Commands first, then polls, each in order of arrival; a device that must rest lets others go ahead."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit  # of each priority
+        self._waiting: dict[Priority, deque[Request]] = {priority: deque() for priority in Priority}
+
+    def __len__(self) -> int:
+        return sum(len(requests) for requests in self._waiting.values())
+
+    def full(self, priority: Priority) -> bool:
+        return len(self._waiting[priority]) >= self.limit
+
+    def add(self, request: Request) -> None:
+        self._waiting[request.priority].append(request)
+
+    def put_back(self, request: Request) -> None:
+        """For another attempt: first among its equals."""
+        self._waiting[request.priority].appendleft(request)
+
+    def pick(self, now: float) -> tuple[Request | None, float | None]:
+        """Take the next request whose device may be asked now; or when that will be, None for not before one is added.
+
+        The order among one device's requests of a priority is kept. Requests whose caller has gone come out as well.
+        """
+        soonest: float | None = None
+        for requests in self._waiting.values():
+            resting: set[LineDevice] = set()
+            for request in requests:
+                if request.future.done():
+                    requests.remove(request)
+                    return request, None
+                if request.device in resting:
+                    continue
+                ready_at = request.device.ready_at(None if request.expect is None else request.expect.shape)
+                if ready_at <= now:
+                    requests.remove(request)
+                    return request, None
+                resting.add(request.device)
+                soonest = ready_at if soonest is None else min(soonest, ready_at)
+        return None, soonest
+
+    def empty(self) -> Iterator[Request]:
+        """Take everything."""
+        for requests in self._waiting.values():
+            while requests:
+                yield requests.popleft()
