@@ -1,0 +1,184 @@
+"""A charging session from one look at the connector to the next: what was delivered, and whether it must end."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from msgspec.structs import replace
+
+from edge.till.meter_rules import Finding, energy_between
+from edge.till.policy import Connector, Policy
+from edge.till.progress import Phase, Progress, StopReason
+from edge.till.sight import Sight
+from edge.till.start import guard_fen, opening_bounds
+from edge.till.state import OpenSession
+from protocols.trade.price import bill, ceiling, dearest_e3, extend
+from protocols.trade.records import ClockQuality, Register, Slice
+from protocols.trade.tariff import Tariff
+
+DAY_MS = 86_400_000
+
+
+def advance(
+    session: OpenSession, progress: Progress, sight: Sight, tariff: Tariff, place: Connector, policy: Policy
+) -> Progress:
+    """The progress after this look. Repeating it with the same sight changes nothing but clocks."""
+    progress = _know_the_clock(session, progress, sight)
+    progress = _count(session, progress, sight, tariff, place)
+    progress = _follow(progress, sight)
+    if progress.wants_delivery:
+        ending = _ending(session, progress, sight, tariff, place, policy)
+        if ending is not None:
+            reason, detail = ending
+            progress = stop(progress, reason, sight.now.mono_ms, detail)
+    return progress
+
+
+def stop(progress: Progress, reason: StopReason, mono_ms: int, detail: str = "") -> Progress:
+    """The session must end. The first reason stands; saying it again is harmless."""
+    if progress.phase == Phase.IDLE:
+        return replace(progress, phase=Phase.STOPPING, stopping_ms=mono_ms)
+    if not progress.wants_delivery:
+        return progress
+    return replace(progress, phase=Phase.STOPPING, reason=reason, detail=detail, stopping_ms=mono_ms)
+
+
+def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
+    """After a restart of the daemon. The same boot: the session goes on. Another one: the power was cut, it settles."""
+    if progress.boot == boot:
+        return progress
+    ended = replace(
+        progress, phase=Phase.STOPPING, stopping_ms=mono_ms, reason=progress.reason or StopReason.POWER_LOSS
+    )
+    return replace(ended, drawn_ms=mono_ms, off_ms=None, idle_from_ms=None)
+
+
+def running_price_fen(progress: Progress, tariff: Tariff) -> int:
+    """What the customer would pay if it ended now."""
+    return bill(tariff, progress.delivered(tariff)).amount_fen
+
+
+def expected_finish_s(session: OpenSession, progress: Progress, tariff: Tariff) -> int | None:
+    """Seconds until the preset is reached at the present power. None: unknown (filling up, or nothing flows)."""
+    preset = session.opened.preset
+    if not progress.power_w or not progress.wants_delivery:
+        return None
+    if preset.kind == "energy":
+        return max(0, (preset.amount - progress.energy_wh) * 3600 // progress.power_w)
+    if preset.kind == "money":
+        price_e3 = dearest_e3(tariff, progress.clock_lb_ms, progress.clock_ub_ms, DAY_MS)
+        left_fen = max(0, preset.amount - running_price_fen(progress, tariff))
+        return left_fen * 1_000_000 * 3600 // (price_e3 * progress.power_w) if price_e3 else None
+    return None
+
+
+def _know_the_clock(session: OpenSession, progress: Progress, sight: Sight) -> Progress:
+    """A clock that has become certain tells when the session began."""
+    certain = progress.clock_lb_ms == progress.clock_ub_ms
+    if certain or progress.boot != sight.now.boot or sight.now.quality != ClockQuality.SYNCHRONISED:
+        return progress
+    began_ms = opening_bounds(sight.now)[0] - (sight.now.mono_ms - session.stamp.mono_ms)
+    return replace(progress, clock_lb_ms=began_ms, clock_ub_ms=began_ms)
+
+
+def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tariff, place: Connector) -> Progress:
+    """Bill from a new register, unless the meter rules object."""
+    register = sight.register
+    last = progress.register
+    if progress.finding is not None or register is None or register.meter != last.meter:
+        return progress
+    same_boot = progress.boot == sight.now.boot
+    if same_boot and register.mono_ms <= last.mono_ms:
+        return progress
+    elapsed_ms = register.mono_ms - last.mono_ms if same_boot else None
+    energy_wh = energy_between(last, register, elapsed_ms, place)
+    if isinstance(energy_wh, Finding):
+        detail = f"{place.meter} went from {last.energy_wh} Wh to {register.energy_wh} Wh"
+        found = replace(progress, finding=energy_wh.value)
+        return stop(found, StopReason.OTHER, sight.now.mono_ms, f"{energy_wh.value}: {detail}")
+    slices = progress.slices
+    if energy_wh:
+        piece = Slice(*_stretch(session, progress, register, same_boot), energy_wh)
+        slices = extend(slices, piece, tariff, progress.clock_lb_ms, progress.clock_ub_ms)
+    return replace(
+        progress,
+        boot=sight.now.boot,
+        register=register,
+        slices=slices,
+        power_w=sight.meter_power_w,
+        drawn_ms=sight.now.mono_ms if energy_wh else progress.drawn_ms,
+    )
+
+
+def _stretch(session: OpenSession, progress: Progress, register: Register, same_boot: bool) -> tuple[int, int]:
+    """From when to when the new energy flowed, in ms since opening.
+
+    Across a power cut the monotonic clock tells nothing: the stretch then covers a whole day after the last register,
+    so
+    that the cheapest period applies.
+    """
+    if same_boot:
+        opened_ms = session.stamp.mono_ms
+        return progress.register.mono_ms - opened_ms, register.mono_ms - opened_ms
+    known = [piece.to_ms for piece in progress.slices]
+    if session.stamp.boot == progress.boot:
+        known.append(progress.register.mono_ms - session.stamp.mono_ms)
+    since_ms = max(0, *known) if known else 0
+    return since_ms, since_ms + DAY_MS
+
+
+def _follow(progress: Progress, sight: Sight) -> Progress:
+    """Phases that follow from what is seen, and idle time."""
+    if progress.phase == Phase.STARTING and progress.slices:
+        return replace(progress, phase=Phase.CHARGING)
+    if progress.phase == Phase.STOPPING and sight.status is not None and progress.stopping_ms is not None:
+        if sight.status.delivering:
+            return replace(progress, off_ms=None)
+        if progress.off_ms is None and sight.status.at_ms >= progress.stopping_ms:
+            return replace(progress, off_ms=sight.status.at_ms)
+    if progress.phase == Phase.IDLE and progress.idle_from_ms is not None:
+        return replace(progress, idle_ms=max(progress.idle_ms, sight.now.mono_ms - progress.idle_from_ms))
+    return progress
+
+
+def _ending(
+    session: OpenSession, progress: Progress, sight: Sight, tariff: Tariff, place: Connector, policy: Policy
+) -> tuple[StopReason, str] | None:
+    """The first reason, in order of urgency, for which delivery must end now."""
+    silence_ms = policy.silence_s * 1000
+    status, register = sight.status_within(silence_ms), sight.register_within(silence_ms)
+    if status is None:
+        return StopReason.OTHER, f"the charger has been silent for over {policy.silence_s} s"
+    if status.faulted:
+        return StopReason.OTHER, f"the charger reports {status.reason}"
+    if not status.plugged:
+        return StopReason.EV_DISCONNECTED, ""
+    if register is None:
+        return StopReason.OTHER, f"the meter has been silent for over {policy.silence_s} s"
+    if _out_of_credit(session, progress, tariff, place, policy):
+        return StopReason.LOCAL_OUT_OF_CREDIT, ""
+    return _reached(session, progress, sight, status.delivering, policy)
+
+
+def _out_of_credit(session: OpenSession, progress: Progress, tariff: Tariff, place: Connector, policy: Policy) -> bool:
+    """Cut-off: what is owed at the worst, and what may flow before the relay opens, would pass the hold."""
+    price_e3 = dearest_e3(tariff, progress.clock_lb_ms, progress.clock_ub_ms, DAY_MS)
+    owed = ceil(ceiling(tariff, progress.delivered(tariff)))
+    return owed + guard_fen(place, policy, price_e3) >= session.hold_fen
+
+
+def _reached(
+    session: OpenSession, progress: Progress, sight: Sight, delivering: bool, policy: Policy
+) -> tuple[StopReason, str] | None:
+    preset = session.opened.preset
+    if preset.kind == "energy" and progress.energy_wh >= preset.amount:
+        return StopReason.ENERGY_LIMIT, ""
+    same_boot = session.stamp.boot == sight.now.boot
+    if preset.kind == "time" and same_boot and sight.now.mono_ms - session.stamp.mono_ms >= preset.amount * 1000:
+        return StopReason.TIME_LIMIT, ""
+    still_ms = sight.now.mono_ms - progress.drawn_ms
+    if progress.phase == Phase.STARTING and still_ms >= policy.start_timeout_s * 1000:
+        return StopReason.TIMEOUT, f"the car drew nothing for {policy.start_timeout_s} s"
+    if progress.phase == Phase.CHARGING and not delivering and still_ms >= policy.full_after_s * 1000:
+        return StopReason.STOPPED_BY_EV, ""
+    return None

@@ -1,0 +1,207 @@
+"""The till's fold: one record more, and the state after it. The same function at work, at boot and in verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from edge.till.state import Day, Lease, OpenSession, TillState, lease_key
+from protocols.trade.grants import split
+from protocols.trade.records import (
+    ConfigApplied,
+    DayClosed,
+    Effect,
+    EpochOpened,
+    GrantAccepted,
+    Hold,
+    Move,
+    Record,
+    Register,
+    SessionClosed,
+    SessionExtended,
+    SessionHeld,
+    SessionOpened,
+    SessionVoided,
+    TotalizersRead,
+    body_of,
+)
+
+
+class Contradiction(ValueError):
+    """A record cannot follow this state: the log was written by faulty software or has been edited."""
+
+    remedy = "Stop serving and run `fieldtill verify`; the records are kept as they are."
+
+
+def apply(state: TillState, record: Record) -> TillState:
+    """The state after `record`, which is the log's next one. Raises Contradiction, NotCanonical."""
+    seq = state.size
+    for move in record.moves:
+        state = _move(state, move, seq)
+    body = body_of(record)
+    fold = _FOLDS.get(type(body))
+    if fold is not None:
+        state = fold(state, seq, record, body)
+    return replace(state, size=seq + 1)
+
+
+def accept(state: TillState, body: GrantAccepted) -> TillState:
+    """Counters merge by maximum; limits and credentials are those of the highest serial."""
+    grant, _, _ = split(body.grant)
+    key = lease_key(grant.account, grant.asset)
+    lease = state.leases.get(key) or Lease(grant.account, grant.asset)
+    granted = max(lease.granted, grant.granted)
+    if grant.serial < lease.serial:
+        return replace(state, leases={**state.leases, key: replace(lease, granted=granted)})
+    credentials = tuple(grant.credentials)
+    wallets = dict(state.wallets)
+    for credential in set(lease.credentials) - set(credentials):
+        wallets[credential] = tuple(k for k in wallets.get(credential, ()) if k != key)
+    for credential in credentials:
+        wallets[credential] = tuple(sorted({*wallets.get(credential, ()), key}))
+    lease = replace(
+        lease,
+        granted=granted,
+        serial=grant.serial,
+        expires_s=grant.expires_s,
+        session_limit=grant.session_limit,
+        may_stay=grant.may_stay,
+        credential_key=grant.credential_key,
+        credentials=credentials,
+    )
+    return replace(state, leases={**state.leases, key: lease}, wallets=wallets)
+
+
+def _move(state: TillState, move: Move, seq: int) -> TillState:
+    if move.effect == Effect.OVERRUN:
+        _expect(seq, "overrun counter", state.overrun_fen + move.amount, move.counter)
+        return replace(state, overrun_fen=move.counter)
+    if move.effect not in (Effect.USED, Effect.RETURNED):
+        return (
+            state  # a kind of move made by later software; headquarters keeps it, the till's rights do not depend on it
+        )
+    key = lease_key(move.account, move.asset)
+    lease = state.leases.get(key)
+    if lease is None:
+        raise Contradiction(f"record {seq}: a move on {key}, for which there is no grant")
+    counter = "used" if move.effect == Effect.USED else "returned"
+    _expect(seq, f"{counter} counter of {key}", getattr(lease, counter) + move.amount, move.counter)
+    return replace(state, leases={**state.leases, key: replace(lease, **{counter: move.counter})})
+
+
+def _epoch(state: TillState, seq: int, record: Record, body: EpochOpened) -> TillState:
+    _expect(seq, "place of the epoch's opening", 0, seq)
+    return replace(state, site=body.site, epoch=body.epoch)
+
+
+def _grant(state: TillState, seq: int, record: Record, body: GrantAccepted) -> TillState:
+    return accept(state, body)
+
+
+def _opened(state: TillState, seq: int, record: Record, body: SessionOpened) -> TillState:
+    state = _hold(state, seq, body.holds, +1)
+    session = OpenSession(seq, record.stamp, body, tuple(body.holds))
+    numbers, command = state.numbers, state.command
+    if body.origin.number and body.origin.via == "command":
+        command = (record.stamp.boot, body.origin.number)
+    elif body.origin.number:
+        numbers = {**numbers, session.account: body.origin.number}
+    return replace(
+        state,
+        sessions={**state.sessions, seq: session},
+        numbers=numbers,
+        command=command,
+        registers={**state.registers, body.begin.meter: body.begin},
+    )
+
+
+def _extended(state: TillState, seq: int, record: Record, body: SessionExtended) -> TillState:
+    session = _session(state, seq, body.session)
+    state = _hold(state, seq, body.holds, +1)
+    return replace(
+        state,
+        sessions={**state.sessions, body.session: replace(session, holds=(*session.holds, *body.holds))},
+    )
+
+
+def _held(state: TillState, seq: int, record: Record, body: SessionHeld) -> TillState:
+    session = _session(state, seq, body.session)
+    return replace(state, sessions={**state.sessions, body.session: replace(session, finding=body.finding)})
+
+
+def _closed(state: TillState, seq: int, record: Record, body: SessionClosed) -> TillState:
+    day = state.day
+    day = replace(
+        day,
+        sessions=day.sessions + 1,
+        energy_wh=day.energy_wh + body.energy_wh,
+        amount_fen=day.amount_fen + body.amount_fen,
+        overrun_fen=day.overrun_fen + body.overrun_fen,
+    )
+    registers = {**state.registers, body.end.meter: body.end}
+    return replace(_ended(state, seq, body.session), day=day, registers=registers)
+
+
+def _voided(state: TillState, seq: int, record: Record, body: SessionVoided) -> TillState:
+    return _ended(state, seq, body.session)
+
+
+def _day(state: TillState, seq: int, record: Record, body: DayClosed) -> TillState:
+    return replace(state, day=Day(number=body.day + 1, first_seq=seq + 1))
+
+
+def _totalizers(state: TillState, seq: int, record: Record, body: TotalizersRead) -> TillState:
+    registers: dict[str, Register] = {register.meter: register for register in body.registers}
+    return replace(state, registers={**state.registers, **registers})
+
+
+def _config(state: TillState, seq: int, record: Record, body: ConfigApplied) -> TillState:
+    return replace(state, pins={**state.pins, **{pin.kind: pin for pin in body.pins}})
+
+
+def _ended(state: TillState, seq: int, session_seq: int) -> TillState:
+    session = _session(state, seq, session_seq)
+    state = _hold(state, seq, session.holds, -1)
+    return replace(state, sessions={key: value for key, value in state.sessions.items() if key != session_seq})
+
+
+def _hold(state: TillState, seq: int, holds: tuple[Hold, ...] | list[Hold], sign: int) -> TillState:
+    leases = dict(state.leases)
+    for hold in holds:
+        key = lease_key(hold.account, hold.asset)
+        lease = leases.get(key)
+        if lease is None:
+            raise Contradiction(f"record {seq}: a hold on {key}, for which there is no grant")
+        leases[key] = replace(lease, held=lease.held + sign * hold.amount)
+        if leases[key].rights < 0 or leases[key].held < 0:
+            raise Contradiction(f"record {seq}: {key} would have {leases[key].rights} of rights left")
+    return replace(state, leases=leases)
+
+
+def _session(state: TillState, seq: int, session_seq: int) -> OpenSession:
+    session = state.sessions.get(session_seq)
+    if session is None:
+        raise Contradiction(f"record {seq}: names session {session_seq}, which is not open")
+    return session
+
+
+def _expect(seq: int, what: str, expected: int, got: int) -> None:
+    if expected != got:
+        raise Contradiction(f"record {seq}: expected {what} to be {expected}, got {got}")
+
+
+_FOLDS: dict[type | None, Callable[[TillState, int, Record, Any], TillState]] = {
+    EpochOpened: _epoch,
+    GrantAccepted: _grant,
+    SessionOpened: _opened,
+    SessionExtended: _extended,
+    SessionHeld: _held,
+    SessionClosed: _closed,
+    SessionVoided: _voided,
+    DayClosed: _day,
+    TotalizersRead: _totalizers,
+    ConfigApplied: _config,
+}
+"""Kinds that change the till's state beyond their moves; the others are for people and for headquarters."""

@@ -1,0 +1,54 @@
+"""Whether a register may be billed from: the rules that keep a meter's accident from becoming a customer's bill.
+
+A first reading is a baseline, never a session. Afterwards a register may only grow, and never by more than power and
+time allow. Anything else is a finding, and nothing is billed past it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+
+from edge.till.policy import Connector
+from protocols.trade.records import Register
+
+
+class Finding(StrEnum):
+    """What is wrong with a meter."""
+
+    RESET = "meter-reset"
+    WRAP = "meter-wrap"
+    BACKWARDS = "meter-backwards"
+    JUMP = "meter-jump"
+
+
+TOLERANCE = Fraction(11, 10)
+"""A charger may exceed its nameplate by this much (meter class, rounding of its own limit) before it is a jump."""
+
+
+def energy_between(before: Register, after: Register, elapsed_ms: int | None, place: Connector) -> int | Finding:
+    """Energy in Wh from one register to a later one of the same meter, or what is wrong.
+
+    elapsed_ms: monotonic time between them; None when they lie in different boots, so that no jump can be told.
+    """
+    gained_wh = after.energy_wh - before.energy_wh
+    if gained_wh < 0:
+        return _fallen(before.energy_wh, after.energy_wh, elapsed_ms, place)
+    if elapsed_ms is not None and gained_wh > energy_possible_wh(elapsed_ms, place):
+        return Finding.JUMP
+    return gained_wh
+
+
+def energy_possible_wh(elapsed_ms: int, place: Connector) -> Fraction:
+    """The most that can have flowed, with one step of the meter at each end of the interval."""
+    return Fraction(place.power_w_max * elapsed_ms, 3_600_000) * TOLERANCE + 2 * place.resolution_wh
+
+
+def _fallen(before_wh: int, after_wh: int, elapsed_ms: int | None, place: Connector) -> Finding:
+    """A register that shows less than before: past its top, back near zero, or simply backwards."""
+    allowed_wh = energy_possible_wh(elapsed_ms if elapsed_ms is not None else 86_400_000, place)
+    if place.register_wh_max is not None and before_wh + allowed_wh >= place.register_wh_max:
+        return Finding.WRAP
+    if after_wh <= allowed_wh:
+        return Finding.RESET
+    return Finding.BACKWARDS

@@ -1,0 +1,54 @@
+"""What an account may spend here, what a session sets aside, what it captures, and what goes back to headquarters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge.till.state import Lease, OpenSession, TillState, lease_key
+from protocols.trade.records import CNY, Draft, Effect, Move, ValueReturned
+
+
+def lease_of(state: TillState, *, account: str = "", credential: bytes = b"") -> Lease | None:
+    """The money lease of an account, or the richest one that a credential opens. None: not known at this site."""
+    if account:
+        return state.leases.get(lease_key(account, CNY))
+    found = [state.leases[key] for key in state.wallets.get(credential, ())]
+    money = [lease for lease in found if lease.asset == CNY]
+    return max(money, key=lambda lease: (lease.rights, lease.account), default=None)
+
+
+def expired(lease: Lease, clock_lb_ms: int) -> bool:
+    """Soft expiry: provably past its time, so no new holds. The money stays where it is."""
+    return clock_lb_ms >= lease.expires_s * 1000
+
+
+def want(lease: Lease | None, need: int) -> int:
+    """The total that headquarters should have granted so that `need` can be held. Asking twice changes nothing."""
+    return need if lease is None else lease.used + lease.returned + lease.held + need
+
+
+def captures(state: TillState, session: OpenSession, amount: int) -> tuple[list[Move], int]:
+    """Draw `amount` from the session's holds in their order. The moves, and what the holds did not cover."""
+    moves: list[Move] = []
+    used: dict[str, int] = {}
+    for hold in session.holds:
+        part = min(hold.amount, amount)
+        if part == 0:
+            continue
+        amount -= part
+        key = lease_key(hold.account, hold.asset)
+        used[key] = used.get(key, state.leases[key].used) + part
+        moves.append(Move(Effect.USED, hold.account, hold.asset, "", part, used[key]))
+    return moves, amount
+
+
+def returns(state: TillState, keys: Iterable[str]) -> list[Draft]:
+    """Rights beyond what each grant lets stay at the site, given back."""
+    drafts: list[Draft] = []
+    for key in dict.fromkeys(keys):
+        lease = state.leases[key]
+        excess = lease.rights - lease.may_stay
+        if excess > 0:
+            move = Move(Effect.RETURNED, lease.account, lease.asset, "", excess, lease.returned + excess)
+            drafts.append(Draft(ValueReturned(lease.account, lease.asset), (move,)))
+    return drafts

@@ -1,0 +1,101 @@
+"""What the log says: the till's state, a fold of records and of nothing else.
+
+Everything here is a frozen value. `edge.till.fold.apply` makes the next one from a record; a snapshot is its encoding.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocols.trade.records import CNY, Hold, Pin, Register, SessionOpened, Stamp
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """One account's grant in one asset at this site and epoch, with all its counters.
+
+    granted, used and returned only grow. held is the sum of the holds of open sessions.
+    """
+
+    account: str
+    asset: str
+    granted: int = 0
+    used: int = 0
+    returned: int = 0
+    held: int = 0
+    serial: int = 0
+    expires_s: int = 0
+    session_limit: int = 0
+    may_stay: int = 0
+    credential_key: int = 0
+    credentials: tuple[bytes, ...] = ()
+
+    @property
+    def rights(self) -> int:
+        """What the site may still set aside for this account. Never negative."""
+        return self.granted - self.used - self.returned - self.held
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """A session whose end is not yet in the log. `seq` is its id."""
+
+    seq: int
+    stamp: Stamp
+    opened: SessionOpened
+    holds: tuple[Hold, ...]
+    finding: str | None = None  # set while it is held for review
+
+    @property
+    def hold_fen(self) -> int:
+        return sum(hold.amount for hold in self.holds if hold.asset == CNY)
+
+    @property
+    def account(self) -> str:
+        """The payer: the account of the first hold."""
+        return self.holds[0].account
+
+
+class Day(msgspec.Struct, frozen=True):
+    """The site day that is running: sums of the sessions closed in it."""
+
+    number: int = 1
+    first_seq: int = 0
+    sessions: int = 0
+    energy_wh: int = 0
+    amount_fen: int = 0
+    overrun_fen: int = 0
+
+
+class TillState(msgspec.Struct, frozen=True):
+    """The whole fold.
+
+    size: records folded; the seq of the next one. leases: by `lease_key`. wallets: which leases a credential opens.
+    numbers: highest start number used, by account. command: (boot, highest command number run in it). registers: last
+    lifetime register in the log, by meter. pins: documents in force, by kind.
+    """
+
+    site: str = ""
+    epoch: int = 0
+    size: int = 0
+    leases: dict[str, Lease] = {}
+    wallets: dict[bytes, tuple[str, ...]] = {}
+    sessions: dict[int, OpenSession] = {}
+    numbers: dict[str, int] = {}
+    command: tuple[bytes, int] = (b"", 0)
+    registers: dict[str, Register] = {}
+    pins: dict[str, Pin] = {}
+    overrun_fen: int = 0
+    day: Day = Day()
+
+
+def lease_key(account: str, asset: str) -> str:
+    return f"{account} {asset}"
+
+
+def encode_state(state: TillState) -> bytes:
+    """The bytes of a snapshot. They are this software's own; another version folds the log anew."""
+    return msgspec.msgpack.encode(state)
+
+
+def decode_state(data: bytes) -> TillState:
+    """Raises msgspec.ValidationError when another version wrote the snapshot."""
+    return msgspec.msgpack.decode(data, type=TillState)
