@@ -1,0 +1,242 @@
+"""The first schema."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "credential_keys",
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_credential_keys")),
+    )
+    op.create_table(
+        "ledger",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("code", sa.String(length=200), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("debits", sa.BigInteger(), nullable=False),
+        sa.Column("credits", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:')",
+            name=op.f("ck_ledger_customers_and_leases_never_negative"),
+        ),
+        sa.CheckConstraint("debits >= 0 AND credits >= 0", name=op.f("ck_ledger_totals_only_grow_from_zero")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger")),
+        sa.UniqueConstraint("code", "asset", name=op.f("uq_ledger_code_asset")),
+    )
+    op.create_table(
+        "sites",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("zone", sa.String(length=64), nullable=False),
+        sa.Column("day_starts_h", sa.Integer(), nullable=False),
+        sa.Column("added_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("status IN ('admitted', 'stopped')", name=op.f("ck_sites_status")),
+        sa.CheckConstraint("day_starts_h BETWEEN 0 AND 23", name=op.f("ck_sites_day_starts_h")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sites")),
+    )
+    op.create_table(
+        "accounts",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("class", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("home_site", sa.String(length=64), nullable=True),
+        sa.Column("session_limit", sa.BigInteger(), nullable=False),
+        sa.Column("placed", sa.BigInteger(), nullable=False),
+        sa.Column("site_max", sa.BigInteger(), nullable=False),
+        sa.Column("opened_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("status IN ('open', 'frozen')", name=op.f("ck_accounts_status")),
+        sa.CheckConstraint(
+            "session_limit >= 0 AND placed >= 0 AND site_max >= placed", name=op.f("ck_accounts_limits")
+        ),
+        sa.ForeignKeyConstraint(["home_site"], ["sites.id"], name=op.f("fk_accounts_home_site")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
+    )
+    op.create_table(
+        "commands",
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("boot", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("verb", sa.String(length=64), nullable=False),
+        sa.Column("command", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_s", sa.BigInteger(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("number >= 1", name=op.f("ck_commands_number")),
+        sa.ForeignKeyConstraint(["site"], ["sites.id"], name=op.f("fk_commands_site")),
+        sa.PrimaryKeyConstraint("site", "boot", "number", name=op.f("pk_commands")),
+    )
+    op.create_table(
+        "documents",
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("version >= 1", name=op.f("ck_documents_version")),
+        sa.ForeignKeyConstraint(["site"], ["sites.id"], name=op.f("fk_documents_site")),
+        sa.PrimaryKeyConstraint("site", "kind", "version", name=op.f("pk_documents")),
+    )
+    op.create_table(
+        "epochs",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("log_key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("device_key", sa.LargeBinary(), nullable=False),
+        sa.Column("software", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("state_why", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("frontier", sa.LargeBinary(), nullable=False),
+        sa.Column("cosigned", sa.LargeBinary(), nullable=False),
+        sa.Column("cosigned_ms", sa.BigInteger(), nullable=True),
+        sa.Column("opened_ms", sa.BigInteger(), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=True),
+        sa.Column("boot", sa.LargeBinary(length=8), nullable=True),
+        sa.Column("mono_ms", sa.BigInteger(), nullable=True),
+        sa.Column("wall_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("state IN ('open', 'frozen', 'lost', 'closed')", name=op.f("ck_epochs_state")),
+        sa.CheckConstraint("epoch >= 1", name=op.f("ck_epochs_epoch")),
+        sa.CheckConstraint("size >= 0", name=op.f("ck_epochs_size")),
+        sa.ForeignKeyConstraint(["site"], ["sites.id"], name=op.f("fk_epochs_site")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_epochs")),
+        sa.UniqueConstraint("site", "epoch", name=op.f("uq_epochs_site_epoch")),
+        sa.UniqueConstraint("site", "log_key", name=op.f("uq_epochs_site_log_key")),
+    )
+    op.create_table(
+        "counters",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("effect", sa.String(length=64), nullable=False),
+        sa.Column("place", sa.String(length=80), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("total >= 0", name=op.f("ck_counters_total")),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_counters_log")),
+        sa.PrimaryKeyConstraint("log", "account", "asset", "effect", "place", name=op.f("pk_counters")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "credentials",
+        sa.Column("key_version", sa.BigInteger(), nullable=False),
+        sa.Column("hmac", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("added_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_credentials_account")),
+        sa.ForeignKeyConstraint(["key_version"], ["credential_keys.version"], name=op.f("fk_credentials_key_version")),
+        sa.PrimaryKeyConstraint("key_version", "hmac", name=op.f("pk_credentials")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_credentials_account"), "credentials", ["account"], unique=False)
+    op.create_table(
+        "forks",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("kept", sa.LargeBinary(), nullable=False),
+        sa.Column("other", sa.LargeBinary(), nullable=False),
+        sa.Column("batch", sa.LargeBinary(), nullable=False),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_forks_log")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forks")),
+    )
+    op.create_table(
+        "leases",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("granted", sa.BigInteger(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.Column("returned", sa.BigInteger(), nullable=False),
+        sa.Column("serial", sa.BigInteger(), nullable=False),
+        sa.Column("accepted_serial", sa.BigInteger(), nullable=False),
+        sa.Column("grant", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "used >= 0 AND returned >= 0 AND granted >= used + returned",
+            name=op.f("ck_leases_granted_covers_used_returned"),
+        ),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_leases_account")),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_leases_log")),
+        sa.PrimaryKeyConstraint("log", "account", "asset", name=op.f("pk_leases")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_leases_account"), "leases", ["account"], unique=False)
+    op.create_table(
+        "quarantine",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=True),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=True),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_quarantine_log")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
+        sa.UniqueConstraint("log", "seq", "position", name=op.f("uq_quarantine_log_seq_position")),
+    )
+    op.create_table(
+        "records",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("wall_ms", sa.BigInteger(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("seq >= 0", name=op.f("ck_records_seq")),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_records_log")),
+        sa.PrimaryKeyConstraint("log", "seq", name=op.f("pk_records")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_records_log_business_date"), "records", ["log", "business_date"], unique=False)
+    op.create_table(
+        "visits",
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_visits_account")),
+        sa.ForeignKeyConstraint(["site"], ["sites.id"], name=op.f("fk_visits_site")),
+        sa.PrimaryKeyConstraint("account", "site", name=op.f("pk_visits")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "acts",
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["log", "seq"], ["records.log", "records.seq"], name=op.f("fk_acts_log_seq")),
+        sa.PrimaryKeyConstraint("reference", name=op.f("pk_acts")),
+    )
+    op.create_table(
+        "transfers",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("debit", sa.BigInteger(), nullable=False),
+        sa.Column("credit", sa.BigInteger(), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("business_date", sa.Date(), nullable=False),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_transfers_amount")),
+        sa.CheckConstraint("debit <> credit", name=op.f("ck_transfers_two_sides")),
+        sa.ForeignKeyConstraint(["credit"], ["ledger.id"], name=op.f("fk_transfers_credit")),
+        sa.ForeignKeyConstraint(["debit"], ["ledger.id"], name=op.f("fk_transfers_debit")),
+        sa.ForeignKeyConstraint(["log", "seq"], ["records.log", "records.seq"], name=op.f("fk_transfers_log_seq")),
+        sa.PrimaryKeyConstraint("log", "seq", "position", name=op.f("pk_transfers")),
+        sqlite_with_rowid=False,
+    )

@@ -1,0 +1,278 @@
+"""What does headquarters' database hold? One schema for SQLite and PostgreSQL; its constraints repeat the invariants.
+
+    sites --< epochs --< records --< transfers >-- ledger        fold(records) = ledger
+                 |----< counters        where each counter of a log's moves stands
+                 |----< leases          what an account was granted here, used and returned
+                 |----< forks           two signed heads that cannot both be true
+    accounts --< credentials, visits
+
+Headquarters' own log is the epoch of site "" (see protocols.trade.books.HQ). Amounts are in the asset's smallest unit,
+CNY in fen. Times end in `_ms` and are Unix milliseconds of headquarters' clock unless the comment says the site's.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Serial = BigInteger().with_variant(Integer, "sqlite")
+Name = String(64)
+Code = String(200)  # a ledger account: prefix, account, site, epoch
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", Name, primary_key=True),  # "" is headquarters itself
+    Column("title", Text, nullable=False),
+    Column("device", String(64), nullable=False),  # admitted fingerprint (proof.keys.fingerprint); "" admits no box
+    Column("status", String(16), nullable=False),
+    Column("zone", Name, nullable=False),  # IANA name: calendar dates are the site's own
+    Column("day_starts_h", Integer, nullable=False),  # local hour at which a business day begins
+    Column("added_ms", BigInteger, nullable=False),
+    CheckConstraint("status IN ('admitted', 'stopped')", name="status"),
+    CheckConstraint("day_starts_h BETWEEN 0 AND 23", name="day_starts_h"),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("site", Name, ForeignKey(sites.c.id), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("log_key", LargeBinary(32), nullable=False),
+    Column("device_key", LargeBinary, nullable=False),  # SubjectPublicKeyInfo; empty for headquarters
+    Column("software", Name, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("state_why", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),  # records stored; the next first_seq
+    Column("frontier", LargeBinary, nullable=False),  # proof.tree.Frontier of them
+    Column("cosigned", LargeBinary, nullable=False),  # the note as released; empty before the first
+    Column("cosigned_ms", BigInteger),
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger),  # last valid request
+    Column("boot", LargeBinary(8)),  # the box's boot id, monotonic and wall clock as last told
+    Column("mono_ms", BigInteger),
+    Column("wall_ms", BigInteger),
+    UniqueConstraint("site", "epoch"),
+    UniqueConstraint("site", "log_key"),
+    CheckConstraint("epoch >= 1", name="epoch"),
+    CheckConstraint("size >= 0", name="size"),
+    CheckConstraint("state IN ('open', 'frozen', 'lost', 'closed')", name="state"),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("wall_ms", BigInteger, nullable=False),  # the site's estimate, from the stamp
+    Column("business_date", Date, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),  # exactly as first written: the leaf
+    PrimaryKeyConstraint("log", "seq"),
+    Index(None, "log", "business_date"),
+    CheckConstraint("seq >= 0", name="seq"),
+    sqlite_with_rowid=False,
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),
+    Column("account", Name, nullable=False),
+    Column("asset", Name, nullable=False),
+    Column("effect", Name, nullable=False),
+    Column("place", String(80), nullable=False),
+    Column("total", BigInteger, nullable=False),
+    PrimaryKeyConstraint("log", "account", "asset", "effect", "place"),
+    CheckConstraint("total >= 0", name="total"),
+    sqlite_with_rowid=False,
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("code", Code, nullable=False),  # as protocols.trade.books writes it
+    Column("asset", Name, nullable=False),
+    Column("debits", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+    UniqueConstraint("code", "asset"),
+    CheckConstraint("debits >= 0 AND credits >= 0", name="totals_only_grow_from_zero"),
+    CheckConstraint(
+        "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:')",
+        name="customers_and_leases_never_negative",
+    ),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("log", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),  # index of the move in its record
+    Column("debit", BigInteger, ForeignKey(ledger.c.id), nullable=False),
+    Column("credit", BigInteger, ForeignKey(ledger.c.id), nullable=False),
+    Column("asset", Name, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("business_date", Date, nullable=False),
+    PrimaryKeyConstraint("log", "seq", "position"),  # each move posts once
+    ForeignKeyConstraint(["log", "seq"], [records.c.log, records.c.seq]),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("debit <> credit", name="two_sides"),
+    sqlite_with_rowid=False,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Name, primary_key=True),  # opaque: who it belongs to is not known here
+    Column("class", Name, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("home_site", Name, ForeignKey(sites.c.id)),
+    Column("session_limit", BigInteger, nullable=False),  # greatest hold of one session
+    Column("placed", BigInteger, nullable=False),  # kept ready at the home site and the last two
+    Column("site_max", BigInteger, nullable=False),  # most that may be out at one site
+    Column("opened_ms", BigInteger, nullable=False),
+    CheckConstraint("status IN ('open', 'frozen')", name="status"),
+    CheckConstraint("session_limit >= 0 AND placed >= 0 AND site_max >= placed", name="limits"),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("account", Name, ForeignKey(accounts.c.id), nullable=False),
+    Column("site", Name, ForeignKey(sites.c.id), nullable=False),
+    Column("turn", BigInteger, nullable=False),  # rises with every visit of the account; the greatest is the last
+    PrimaryKeyConstraint("account", "site"),
+    sqlite_with_rowid=False,
+)
+
+credential_keys = Table(
+    "credential_keys",
+    metadata,
+    Column("version", Serial, primary_key=True),
+    Column("key", LargeBinary(32), nullable=False),  # secret; given to enrolled boxes
+    Column("made_ms", BigInteger, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("key_version", BigInteger, ForeignKey(credential_keys.c.version), nullable=False),
+    Column("hmac", LargeBinary(8), nullable=False),
+    Column("account", Name, ForeignKey(accounts.c.id), nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("key_version", "hmac"),
+    Index(None, "account"),
+    sqlite_with_rowid=False,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),  # the site and epoch it is for
+    Column("account", Name, ForeignKey(accounts.c.id), nullable=False),
+    Column("asset", Name, nullable=False),
+    Column("granted", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    Column("serial", BigInteger, nullable=False),
+    Column("accepted_serial", BigInteger, nullable=False),  # newest that the site's log says it has taken in; -1 none
+    Column("grant", LargeBinary, nullable=False),  # the bytes as signed; empty before the first
+    PrimaryKeyConstraint("log", "account", "asset"),
+    Index(None, "account"),
+    CheckConstraint("used >= 0 AND returned >= 0 AND granted >= used + returned", name="granted_covers_used_returned"),
+    sqlite_with_rowid=False,
+)
+
+acts = Table(
+    "acts",
+    metadata,
+    Column("reference", String(80), primary_key=True),  # whoever orders an act numbers it; a repeat is answered alike
+    Column(
+        "digest", LargeBinary(32), nullable=False
+    ),  # of what was ordered: the same number for another act is refused
+    Column("log", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # the record of headquarters' log that did it
+    ForeignKeyConstraint(["log", "seq"], [records.c.log, records.c.seq]),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("site", Name, ForeignKey(sites.c.id), nullable=False),
+    Column("kind", Name, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),  # SHA-256 of the payload
+    Column("document", LargeBinary, nullable=False),  # encoded documents.Document
+    Column("made_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "kind", "version"),
+    CheckConstraint("version >= 1", name="version"),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("site", Name, ForeignKey(sites.c.id), nullable=False),
+    Column("boot", LargeBinary(8), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("verb", Name, nullable=False),
+    Column("command", LargeBinary, nullable=False),  # encoded wire.SignedCommand
+    Column("expires_s", BigInteger, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("site", "boot", "number"),
+    CheckConstraint("number >= 1", name="number"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),
+    Column("seq", BigInteger),  # the move that could not be posted as meant; None for a whole batch
+    Column("position", Integer),
+    Column("code", Name, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("bytes", LargeBinary),  # of a batch that could not be read; None for a move, whose record is stored
+    Column("received_ms", BigInteger, nullable=False),
+    UniqueConstraint("log", "seq", "position"),
+)
+
+forks = Table(
+    "forks",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),
+    Column("seq", BigInteger, nullable=False),  # the first record that differs, or the size at which the roots differ
+    Column("kept", LargeBinary, nullable=False),  # the head we had cosigned
+    Column("other", LargeBinary, nullable=False),  # the head the site signed afterwards
+    Column("batch", LargeBinary, nullable=False),  # the later branch as it came
+    Column("received_ms", BigInteger, nullable=False),
+)
