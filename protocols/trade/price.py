@@ -95,8 +95,8 @@ def ceiling(tariff: Tariff, delivered: Delivered) -> Fraction:
 
 
 def dearest_e3(tariff: Tariff, lb_ms: int, ub_ms: int | None, horizon_ms: int) -> int:
-    """Highest energy and service price per kWh that may hold from now, somewhere in [lb_ms, ub_ms], to horizon_ms
-    later.
+    """Highest energy and service price per kWh that may hold from now, which is somewhere in [lb_ms, ub_ms], to
+    horizon_ms later.
     """
     prices = _prices(tariff)
     if ub_ms is None:
@@ -104,13 +104,15 @@ def dearest_e3(tariff: Tariff, lb_ms: int, ub_ms: int | None, horizon_ms: int) -
     return max(prices[index] for index in periods_between(tariff, lb_ms, ub_ms + horizon_ms + 1))
 
 
-def hold_for_energy(tariff: Tariff, energy_wh: int, lb_ms: int, ub_ms: int | None, horizon_ms: int) -> int:
+def hold_for_energy(tariff: Tariff, energy_wh: int, lb_ms: int, ub_ms: int | None, horizon_ms: int = DAY_MS) -> int:
     """Fen that surely cover energy_wh and the session fee if delivered within horizon_ms; rounded up."""
     units = energy_wh * dearest_e3(tariff, lb_ms, ub_ms, horizon_ms) * _PER_WH + tariff.session_e3 * _PER_SESSION
     return -(-units // UNITS)
 
 
-def energy_within(tariff: Tariff, amount_fen: int, lb_ms: int, ub_ms: int | None, horizon_ms: int) -> int | None:
+def energy_within(
+    tariff: Tariff, amount_fen: int, lb_ms: int, ub_ms: int | None, horizon_ms: int = DAY_MS
+) -> int | None:
     """Most Wh that amount_fen surely pays for, session fee included, if delivered within horizon_ms.
 
     0 when it does not even pay the session fee; None when energy is free throughout.
