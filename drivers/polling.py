@@ -1,7 +1,7 @@
 """What is due to be read next, and did we keep up?
 
-Each item has a period. A poll that comes too late is made once and the missed ones are counted, never made up for: a bus
-that is too slow gives older values and says so, instead of falling ever further behind.
+Each item has a period. A poll that comes too late is made once and the missed ones are counted, never made up for: a
+bus that is too slow gives older values and says so, instead of falling ever further behind.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from pymodbus.pdu.register_message import (
 )
 from pymodbus.pdu.utils import pack_bitstring, unpack_bitstring
 
-from protocols.fieldbus.expect import NEED_MORE, NeedMore
+from protocols.fieldbus.expect import NEED_MORE, Expect, NeedMore
 from protocols.fieldbus.modbus_frames import Framing, Hunt, Wanted, encode_frame, find_request
 
 __all__ = [
@@ -138,8 +138,8 @@ def request_frame(framing: Framing, unit: int, pdu: Pdu, transaction_id: int = 0
     return encode_frame(framing, unit, _request_pdu(pdu), transaction_id)
 
 
-class Expectation:
-    """Finds the answer to one request in whatever arrives; an `expect.Expect` of `Reply`.
+class Expectation(Expect[Reply]):
+    """Finds the answer to one request in whatever arrives.
 
     It accepts only a frame of the asked unit and function whose length fits the count, or whose content mirrors the
     write; over TCP also only the asked transaction. Everything else is skipped, sorted and counted in bytes.
@@ -151,9 +151,12 @@ class Expectation:
         self._hunt = Hunt(
             framing, Wanted(unit, asked[0], _answer_head(pdu, asked), _answer_size(pdu)), asked, transaction_id
         )
-        # An exception carries no count, so all requests of one unit and function can be refused by each other's
-        # refusals, and RTU and ASCII carry nothing that says which request an answer belongs to.
-        self.shape = None if framing is Framing.TCP else ("modbus", unit, asked[0])
+        self._shape = None if framing is Framing.TCP else ("modbus", unit, asked[0])
+
+    @property
+    def shape(self) -> tuple[str, int, int] | None:
+        """Unit and function, since RTU and ASCII say neither which address nor, in a refusal, which count is meant."""
+        return self._shape
 
     @property
     def discarded(self) -> dict[str, int]:
