@@ -42,7 +42,8 @@ class StopReason(StrEnum):
 class Progress(msgspec.Struct, frozen=True):
     """One running session as last seen.
 
-    register: the last good one of the meter that bills. boot: the boot that its monotonic times belong to. slices: energy
+    register: the last good one of the meter that bills. boot: the boot that its monotonic times belong to. slices:
+    energy
     since opening. Monotonic instants: drawn_ms, when energy was last seen to flow; stopping_ms, of the order to stop;
     off_ms, when the charger was first seen not to deliver after it; idle_from_ms, since when the car only blocks the
     place. finding: what is wrong with the meter; nothing is billed after it.

@@ -1,0 +1,184 @@
+"""The site's config file: TOML in, one frozen value out, or every fault in it at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from drivers.line_config import LineConfig
+from drivers.registry import DeviceConfig
+from edge.till.policy import Policy
+from protocols.door import Fault, Refused, check
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Headquarters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[hq]`. keys_file: the public keys that `fieldtill-hq keys` prints, pinned. ca_file: None: the system's own."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://")]
+    keys_file: str
+    ca_file: str | None = None
+    poll_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 30.0
+    timeout_s: Annotated[float, msgspec.Meta(ge=0.5, le=120)] = 15.0
+    ask_timeout_s: Annotated[float, msgspec.Meta(ge=0.2, le=30)] = 4.0
+    """How long a customer waits at the reader for an online grant."""
+
+
+class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mqtt]`, optional: quick news. ca_file: TLS with this authority; tls = false only on a private line."""
+
+    host: str
+    port: Port = 8883
+    tls: bool = True
+    ca_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+
+
+class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[connector]]`: one place to charge. meter: None: the charger's own, which must then be of billing grade."""
+
+    id: Id
+    charger: Id
+    meter: Id | None = None
+
+
+class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[reader]]`: a line of text per card, from a serial port or a file descriptor. connector: where a tap starts."""
+
+    id: Id
+    connector: Id
+    path: str | None = None
+    fd: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    baud: Annotated[int, msgspec.Meta(ge=300, le=921_600)] = 9600
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.fd is None):
+            raise ValueError("either `path` (a serial port) or `fd` (a file descriptor), not both and not neither")
+
+
+class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[panel]`: the socket of the command line. group: the Unix group that may use it; None: the daemon's own."""
+
+    socket: str | None = None
+    group: str | None = None
+
+
+class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[metrics]`, optional: Prometheus on a local port."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    host: str = "127.0.0.1"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything. Paths are as written, relative ones to the folder of the file."""
+
+    site: Id
+    data_dir: str
+    hq: Headquarters | None = None
+    mqtt: Mqtt | None = None
+    line: tuple[LineConfig, ...] = ()
+    device: tuple[DeviceConfig, ...] = ()
+    connector: tuple[ConnectorConfig, ...] = ()
+    reader: tuple[ReaderConfig, ...] = ()
+    till: Policy = Policy()
+    panel: Panel = Panel()
+    metrics: Metrics | None = None
+    profiles_dir: str | None = None
+    second_copy: str | None = None
+    ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 64
+
+    @property
+    def journal_path(self) -> Path:
+        return Path(self.data_dir) / "journal.db"
+
+    @property
+    def keys_dir(self) -> Path:
+        return Path(self.data_dir) / "keys"
+
+    @property
+    def socket_path(self) -> Path:
+        return Path(self.panel.socket) if self.panel.socket else Path(self.data_dir) / "panel.sock"
+
+
+def load(path: Path) -> Config:
+    """Raises Refused with every fault, a file that is missing or is not TOML included."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(
+            str(path), [Fault("", "a config file", "no such file", "Copy config.toml.example and edit it.")]
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refused(str(path), [Fault("", "a readable TOML file", str(error))]) from error
+    config, faults = check(data, Config)
+    if config is not None:
+        faults = cross_check(config)
+    if config is None or faults:
+        raise Refused(str(path), faults)
+    return _rooted(config, path.parent)
+
+
+def cross_check(config: Config) -> list[Fault]:
+    """Names that do not meet: ids used twice, and references to what is not there."""
+    lines = [line.id for line in config.line]
+    devices = [device.id for device in config.device]
+    connectors = [connector.id for connector in config.connector]
+    faults = [
+        *_twice("line", lines),
+        *_twice("device", devices),
+        *_twice("connector", connectors),
+        *_twice("reader", [reader.id for reader in config.reader]),
+        *_twice("connector charger", [connector.charger for connector in config.connector]),
+        *_twice("connector meter", [connector.meter for connector in config.connector if connector.meter]),
+    ]
+    for index, device in enumerate(config.device):
+        faults += _known(f"device[{index}].line", device.line, lines)
+    for index, connector in enumerate(config.connector):
+        faults += _known(f"connector[{index}].charger", connector.charger, devices)
+        if connector.meter is not None:
+            faults += _known(f"connector[{index}].meter", connector.meter, devices)
+    for index, reader in enumerate(config.reader):
+        faults += _known(f"reader[{index}].connector", reader.connector, connectors)
+    return faults
+
+
+def _twice(what: str, ids: list[str]) -> list[Fault]:
+    repeated = sorted({name for name in ids if ids.count(name) > 1})
+    return [Fault(what, "each id once", f"`{name}` {ids.count(name)} times", "Rename one.") for name in repeated]
+
+
+def _known(path: str, name: str, names: Iterable[str]) -> list[Fault]:
+    if name in names:
+        return []
+    return [Fault(path, f"one of {', '.join(sorted(names)) or '(none defined)'}", f"`{name}`")]
+
+
+def _rooted(config: Config, root: Path) -> Config:
+    """Relative paths start at the config file's own folder, wherever the daemon was started."""
+
+    def rooted(name: str | None) -> str | None:
+        return None if name is None else str((root / name).absolute())
+
+    hq = config.hq and msgspec.structs.replace(
+        config.hq, keys_file=rooted(config.hq.keys_file), ca_file=rooted(config.hq.ca_file)
+    )
+    mqtt = config.mqtt and msgspec.structs.replace(
+        config.mqtt, ca_file=rooted(config.mqtt.ca_file), password_file=rooted(config.mqtt.password_file)
+    )
+    return msgspec.structs.replace(
+        config,
+        data_dir=rooted(config.data_dir),
+        hq=hq,
+        mqtt=mqtt,
+        panel=msgspec.structs.replace(config.panel, socket=rooted(config.panel.socket)),
+        profiles_dir=rooted(config.profiles_dir),
+        second_copy=rooted(config.second_copy),
+    )
