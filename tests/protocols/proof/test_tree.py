@@ -14,6 +14,8 @@ from protocols.proof import tree
 from protocols.proof.errors import Malformed, NotConsistent, NotIncluded
 from protocols.proof.tree import EMPTY_ROOT, Frontier
 
+from .people import flip
+
 # The leaves of Certificate Transparency's own tests, and the roots of the trees of the first n of them.
 CT_LEAVES = [
     bytes.fromhex(leaf)
@@ -125,11 +127,6 @@ def test_leaf_hashes_and_kept_nodes_give_the_same_proofs(place: tuple[int, int])
     index, size = place
     assert tree.inclusion_proof(LEAVES, index, size) == tree.inclusion_proof(NODES, index, size)
     assert tree.consistency_proof(LEAVES, index, size) == tree.consistency_proof(NODES, index, size)
-
-
-def flip(data: bytes, bit: int) -> bytes:
-    place, mask = bit // 8 % len(data), 1 << bit % 8
-    return data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :]
 
 
 @settings(max_examples=300)
