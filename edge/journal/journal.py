@@ -1,0 +1,255 @@
+"""The site's memory: seal records at once, make them durable together, read back what is durable.
+
+    sealed = journal.seal(drafts, clock.stamp())      in memory: seq and bytes are fixed
+    await journal.commit(Step(sealed, progress=...))  durable: now act, now tell
+
+Sealing goes on while an fsync runs; all steps that wait for it share the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.journal import store as tables
+from edge.journal.errors import JournalDamaged, JournalError, JournalFull
+from edge.journal.files import Ballast, Lock, fsync_directory, make_private_directory
+from edge.journal.migrations import Connection
+from edge.journal.recovery import check
+from edge.journal.step import Counters, Head, Identity, Sealed, Snapshot, Step
+from edge.journal.store import Store
+from edge.journal.writer import Committer, Writer
+from protocols.proof import tree
+from protocols.proof.ed25519 import public_of
+from protocols.proof.receipt import Receipt
+from protocols.trade import records
+from protocols.trade.codec import BYTES_MAX, encode
+from protocols.trade.records import Draft, Stamp
+
+BALLAST_BYTES = 64 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class Journal:
+    """One log and the small values beside it. Use it from one event loop; the disk is the writer thread's business."""
+
+    def __init__(
+        self, store: Store, reader: Connection, ballast: Ballast, *, lock: Lock | None = None, threaded: bool = True
+    ) -> None:
+        """threaded: False commits on the caller's thread, at once: for simulations, where time stands still."""
+        self._store = store
+        self._reader = reader
+        self._ballast = ballast
+        self._lock = lock
+        self._head = store.head
+        self._next_seq = store.head.size
+        self._outstanding: deque[Sealed] = deque()
+        self._failed: JournalError | None = None
+        self._committer = Committer(store, ballast, None)
+        self._writer = Writer(self._committer, self._on_head, self._on_failure) if threaded else None
+
+    @classmethod
+    def create(
+        cls, path: Path, site: str, epoch: int, log_key: Ed25519PrivateKey, *, ballast_bytes: int = BALLAST_BYTES
+    ) -> Journal:
+        """Begin the log of a new epoch. The caller's first record is `EpochOpened`.
+
+        A file left by a creation that was cut short is used. Raises JournalError when it holds a log, JournalLocked.
+        """
+        make_private_directory(path.parent)
+        lock = Lock(path.with_suffix(".lock"))
+        try:
+            connection = tables.connect(path)
+            try:
+                tables.begin_log(connection, Identity(site, epoch, public_of(log_key)))
+            finally:
+                connection.close()
+            Ballast(path.with_suffix(".ballast"), ballast_bytes).restore()
+            fsync_directory(path.parent)
+        finally:
+            lock.release()
+        return cls.open(path, log_key, ballast_bytes=ballast_bytes)
+
+    @classmethod
+    def open(cls, path: Path, log_key: Ed25519PrivateKey, *, ballast_bytes: int = BALLAST_BYTES) -> Journal:
+        """Check, then serve. Raises JournalDamaged (with what, where, and what to do), JournalLocked, JournalError."""
+        if not path.exists():
+            raise JournalError(f"{path} does not exist", remedy="Run `fieldtill setup` to enrol this box.")
+        lock = Lock(path.with_suffix(".lock"))
+        try:
+            check(path, public_of(log_key))
+            store = Store(tables.connect(path), log_key)
+            reader = tables.connect_reader(path)
+        except BaseException:
+            lock.release()
+            raise
+        ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
+        ballast.restore()
+        return cls(store, reader, ballast, lock=lock)
+
+    # --- writing
+
+    def seal(self, drafts: Iterable[Draft], stamp: Stamp) -> tuple[Sealed, ...]:
+        """Give each draft its place in the log. Nothing is durable yet; commit all of them, in the order sealed."""
+        made: list[Sealed] = []
+        for draft in drafts:
+            record = records.seal(draft, stamp)
+            data = encode(record)
+            if len(data) > BYTES_MAX:
+                raise ValueError(f"a record of {len(data)} bytes; nobody would accept more than {BYTES_MAX}")
+            made.append(Sealed(self._next_seq + len(made), record, data))
+        self._next_seq += len(made)
+        self._outstanding.extend(made)
+        return tuple(made)
+
+    def commit(self, step: Step) -> asyncio.Future[None]:
+        """Queue the step now; the future is done when it is durable. Steps become durable in the order of calls.
+
+        Cancelling whoever waits does not take the step back. The future (or this call) raises JournalFull: nothing of
+        this step and of any after it was kept, and what was sealed is void; or JournalFailed: stop serving.
+        """
+        if self._failed is not None:
+            raise self._failed
+        for sealed in step.sealed:
+            if not self._outstanding or self._outstanding[0] is not sealed:
+                raise JournalFull(
+                    f"record {sealed.seq} is not the next one to commit: it was sealed before a failed commit, or "
+                    "records were left out"
+                )
+            self._outstanding.popleft()
+        if self._writer is not None:
+            return self._writer.submit(step)
+        return self._commit_now(step)
+
+    def store_cosignature(self, note: bytes, size: int) -> asyncio.Future[None]:
+        """Keep headquarters' acknowledgement of the first `size` records, already verified against this log."""
+        if size > self.size:
+            raise ValueError(f"headquarters cosigned {size} records, this log has {self.size}: a fork or a rollback")
+        return self.commit(Step(cosigned=(size, note)))
+
+    # --- reading; only what is durable
+
+    @property
+    def site(self) -> str:
+        return self._store.identity.site
+
+    @property
+    def epoch(self) -> int:
+        return self._store.identity.epoch
+
+    @property
+    def origin(self) -> str:
+        """The log's name on its checkpoints."""
+        return self._store.origin
+
+    @property
+    def size(self) -> int:
+        """How many records are durable."""
+        return self._head.size
+
+    @property
+    def next_seq(self) -> int:
+        """The place that the next sealed record gets."""
+        return self._next_seq
+
+    @property
+    def full(self) -> bool:
+        """The disk is full but for what running sessions need: refuse new ones."""
+        return not self._ballast.in_place
+
+    @property
+    def failed(self) -> JournalError | None:
+        """Why nothing can be written any more; None while all is well."""
+        return self._failed
+
+    @property
+    def counters(self) -> Counters:
+        return self._store.counters
+
+    def waiting_s(self) -> float:
+        """How long the oldest step has waited for the disk; 0.0 when none does. For the watchdog."""
+        return self._writer.waiting_s() if self._writer is not None else 0.0
+
+    def checkpoint(self) -> bytes:
+        """The signed note of the durable head; empty while the log is."""
+        return self._head.note
+
+    def read(self, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
+        """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""
+        return self._read(lambda: tables.read_records(self._reader, first_seq, limit, bytes_max))
+
+    def progress(self) -> dict[int, bytes]:
+        """The rows of running sessions, by the seq of their opening records."""
+        return self._read(lambda: tables.read_progress(self._reader))
+
+    def fact(self, key: str) -> bytes | None:
+        return self._read(lambda: tables.read_fact(self._reader, key))
+
+    def facts(self) -> dict[str, bytes]:
+        return self._read(lambda: tables.read_facts(self._reader))
+
+    def document(self, kind: str, version: int, hashed: bytes | None = None) -> bytes | None:
+        """The encoded Document that a pin names; without its hash the one stored last under this version."""
+        return self._read(lambda: tables.read_document(self._reader, kind, version, hashed))
+
+    def snapshot(self) -> Snapshot | None:
+        """The newest fold; the records from its size on are to be folded after it."""
+        found = self._read(lambda: tables.read_snapshots(self._reader))
+        return found[0][0] if found else None
+
+    def cosigned(self) -> tuple[int, bytes] | None:
+        """Size and note of the largest checkpoint that headquarters has cosigned; None while there is none."""
+        return self._read(lambda: tables.read_cosigned(self._reader))
+
+    def receipt(self, seq: int, extra: bytes | None = None) -> Receipt:
+        """The proof that record `seq` is in the log: final where headquarters has cosigned it, else provisional."""
+        cosigned = self.cosigned()
+        size, note = cosigned if cosigned is not None and seq < cosigned[0] else (self.size, self.checkpoint())
+        path = self._read(lambda: tree.inclusion_proof(tables.node_reader(self._reader), seq, size))
+        return Receipt(seq, path, note, extra)
+
+    async def close(self) -> None:
+        """Make durable what waits, then let go of the files."""
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.close)
+        else:
+            self._committer.close()
+        self._reader.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _commit_now(self, step: Step) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            head = self._committer.commit([step])
+        except JournalError as error:
+            self._on_failure(error)
+            future.set_exception(error)
+        else:
+            self._on_head(head)
+            future.set_result(None)
+            self._committer.tend(idle=False)
+        return future
+
+    def _on_head(self, head: Head) -> None:
+        self._head = head
+
+    def _on_failure(self, error: JournalError) -> None:
+        self._outstanding.clear()
+        self._next_seq = self._head.size
+        if not isinstance(error, JournalFull):
+            self._failed = error
+
+    def _read(self, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except Exception as error:
+            if tables.sqlite_code(error) is None:
+                raise
+            raise JournalDamaged(f"reading failed: {error}") from error
