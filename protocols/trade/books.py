@@ -84,7 +84,7 @@ def why_unknown(site: str, move: Move) -> str:
     if move.effect not in known:
         owner = "a site's" if site else "headquarters'"
         return f"effect {move.effect!r} is none of {owner} effects: {', '.join(sorted(known))}"
-    if ":" in move.account:
+    if ":" in move.account and move.effect != Effect.OVERRUN:  # an overrun's account is not part of its code
         return f"account {move.account!r} has a colon in it, so its ledger account could be another one's"
     if site and move.place:
         return f"a site moves value at its own place, which is written empty; got {move.place!r}"
@@ -184,6 +184,11 @@ class LeaseCounters(NamedTuple):
     used: int = 0
     returned: int = 0
 
+    @property
+    def rights(self) -> int:
+        """What the site may still have, as far as headquarters can know."""
+        return self.granted - self.used - self.returned
+
 
 class Breach(msgspec.Struct, frozen=True):
     """An invariant that does not hold. expected and got are in the asset's smallest unit."""
@@ -216,10 +221,9 @@ def breaches(books: Books, leases: Mapping[Lease, LeaseCounters] | None = None) 
     held_codes = {code for code in books if code[0].startswith("lease:")}
     for code, asset in sorted(meant.keys() | held_codes):
         counters = meant.get((code, asset), LeaseCounters())
-        rights = counters.granted - counters.used - counters.returned
         owed = books.get((code, asset), EMPTY).owed
-        if owed != rights:
-            found.append(Breach("lease-is-granted-less-used-less-returned", code, asset, rights, owed))
+        if owed != counters.rights:
+            found.append(Breach("lease-is-granted-less-used-less-returned", code, asset, counters.rights, owed))
     return found
 
 
@@ -264,3 +268,22 @@ def counters_after(moves: Sequence[Move]) -> dict[CounterKey, int]:
 
 def counter_key(move: Move) -> CounterKey:
     return CounterKey(move.effect, move.account, move.asset, move.place)
+
+
+def lease_counters(site: str, epoch: int, counters: Mapping[CounterKey, int]) -> dict[Lease, LeaseCounters]:
+    """What one log's counters tell of leases: a site's log tells what was used and returned, headquarters' (site "")
+    what was granted. To be added over all logs. Counters of moves that have no accounts of their own tell nothing.
+    """
+    told: dict[Lease, LeaseCounters] = {}
+    for key, total in counters.items():
+        field = _LEASE_FIELDS.get(key.effect)
+        if field is None or why_unknown(site, Move(*key, 0, 0)):
+            continue
+        at = _split_lease(key.place) if site == HQ else (site, epoch)
+        assert at is not None, key
+        lease_key = Lease(key.account, key.asset, *at)
+        told[lease_key] = told.get(lease_key, LeaseCounters())._replace(**{field: total})
+    return told
+
+
+_LEASE_FIELDS: dict[str, str] = {Effect.GRANTED: "granted", Effect.USED: "used", Effect.RETURNED: "returned"}

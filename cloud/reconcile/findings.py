@@ -1,0 +1,148 @@
+"""What is a disagreement? A named value with its difference, its source and the next step, for a person to close."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class Leg(StrEnum):
+    """Which two accounts of the same thing were compared."""
+
+    BOOKS = "books"  # site logs against headquarters' books
+    LIABILITY = "liability"  # what customers are owed, rolled forward
+    ENERGY = "energy"  # quantities billed against the meters' own registers
+
+
+class Weight(StrEnum):
+    """What a finding means for the run."""
+
+    UNEXPLAINED = "unexplained"  # a fen, a Wh or a record that nobody can account for: the run fails
+    AWAITED = "awaited"  # not told yet; nothing is wrong with it
+    OPEN = "open"  # running or waiting for a decision, with its value in a known place
+    NOTED = "noted"  # accounted for, and still worth a look
+
+
+class Code(NamedTuple):
+    """A kind of finding, and what a person does about it, in both languages of the report."""
+
+    weight: Weight
+    en: str
+    zh: str
+    step_en: str
+    step_zh: str
+
+
+_U, _A, _O, _N = Weight.UNEXPLAINED, Weight.AWAITED, Weight.OPEN, Weight.NOTED
+_SITE_COPY = ("Take the records from the box again and compare.", "从站点重新取回记录并比对。")
+_POSTING = (
+    "Post the record again from its bytes; find who changed the books.",
+    "按原始记录重新入账，并查明谁改动了账簿。",
+)
+_METER = ("Read the meter on site; look for a bypass or a missing session.", "现场读表；检查有无旁路或漏记的会话。")
+_BILL = ("Recompute with the pinned tariff; correct by a linked adjustment.", "按锁定的费率重新计费；以关联调整更正。")
+
+CODES: dict[str, Code] = {
+    # Leg 1: books.
+    "record-missing": Code(_U, "Record missing in the copy", "记录副本缺失", *_SITE_COPY),
+    "record-unreadable": Code(_U, "Record cannot be read", "记录无法读取", *_SITE_COPY),
+    "root-differs": Code(_U, "Records do not give the cosigned root", "记录与会签根不符", *_SITE_COPY),
+    "counter-breaks": Code(_U, "Counter does not follow on", "累计数不连续", *_SITE_COPY),
+    "session-unknown": Code(_U, "Session ends that never began", "会话有结束无开始", *_SITE_COPY),
+    "transfer-missing": Code(_U, "Record not posted", "记录未入账", *_POSTING),
+    "transfer-extra": Code(_U, "Posted without a record", "无记录的入账", *_POSTING),
+    "transfer-differs": Code(_U, "Posted with other values", "入账与记录不符", *_POSTING),
+    "balance-differs": Code(_U, "Balance is not the sum of its transfers", "余额不等于明细之和", *_POSTING),
+    "counter-differs": Code(_U, "Lease counter differs from the log", "额度累计与站点不符", *_POSTING),
+    "books-broken": Code(_U, "Books break an invariant", "账簿不变式不成立", *_POSTING),
+    "quarantined": Code(
+        _U,
+        "Move in quarantine",
+        "隔离中的变动",
+        "Decide who owes it; correct by a linked adjustment.",
+        "确定由谁承担，以关联调整更正。",
+    ),
+    "site-awaited": Code(
+        _A,
+        "Site has not reported to the end of the day",
+        "站点当日尚未报全",
+        "Look at the site's link; its records count on the day they arrive.",
+        "检查站点网络；记录到达之日计入。",
+    ),
+    "session-open": Code(
+        _O, "Session still running", "会话进行中", "None, unless it grows old.", "无需处理；久未结束时检查。"
+    ),
+    "session-held": Code(
+        _O, "Session held for review", "会话待复核", "Read the meter, then settle it.", "读表后结算。"
+    ),
+    # Leg 3: liability.
+    "roll-forward-differs": Code(_U, "Customers' money does not roll forward", "客户资金滚存不平", *_POSTING),
+    "opening-differs": Code(
+        _U,
+        "Opening is not the last report's closing",
+        "期初不等于上期期末",
+        "Compare both reports; a closed day was changed.",
+        "比对两份报告；已结日被改动。",
+    ),
+    # Leg 4: energy.
+    "energy-unbilled": Code(_U, "Meter moved between sessions", "会话之间电表有走字", *_METER),
+    "energy-billed-twice": Code(_U, "Two sessions at once on one meter", "同一电表同时计入两个会话", *_METER),
+    "register-fell": Code(
+        _U,
+        "Register went back",
+        "电表示数回退",
+        "Check for a reset or a replaced meter; declare it.",
+        "检查是否清零或换表，并登记。",
+    ),
+    "meter-changed": Code(_U, "Session begins and ends on different meters", "会话始末电表不同", *_METER),
+    "energy-differs": Code(_U, "Session energy is not end less begin", "会话电量不等于止码减起码", *_METER),
+    "slices-differ": Code(_U, "Slices do not add up to the session", "分段电量合计不符", *_BILL),
+    "lines-differ": Code(_U, "Bill lines do not add up", "账单明细合计不符", *_BILL),
+    "capture-differs": Code(_U, "Captured value is not the bill", "扣款与账单不符", *_BILL),
+    "capture-beyond-hold": Code(_U, "Captured more than was held", "扣款超出冻结额", *_BILL),
+    "price-differs": Code(_U, "Bill differs from the tariff's price", "账单与费率计价不符", *_BILL),
+    "tariff-missing": Code(
+        _U,
+        "Pinned tariff is not stored",
+        "缺少锁定的费率",
+        "Find the signed tariff and store it.",
+        "找到已签名的费率并存入。",
+    ),
+    "overrun": Code(
+        _N, "Delivered beyond the hold", "超出冻结额的交付", "Check relay and reaction time.", "检查继电器与响应时间。"
+    ),
+}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One disagreement. Differences are theirs (log, meter, tariff) less ours (books, bill); None: not of that unit.
+
+    site: "" for headquarters' own log. subject: the session, account, meter or record it is about. source: where both
+    sides can be read again. since_ms: Unix ms from which it is aged; None when that cannot be told.
+    """
+
+    code: str
+    leg: Leg
+    site: str
+    subject: str
+    source: str
+    detail: str
+    difference_fen: int | None = None
+    difference_wh: int | None = None
+    since_ms: int | None = None
+
+    @property
+    def weight(self) -> Weight:
+        return CODES[self.code].weight
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Worst first, then by leg, site and subject: the same findings always stand in the same order."""
+    weights, legs = list(Weight), list(Leg)
+    return sorted(
+        findings,
+        key=lambda it: (weights.index(it.weight), legs.index(it.leg), it.site, it.code, it.subject, it.detail),
+    )
