@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -188,7 +187,7 @@ def decode_base64(encoded: bytes, *, what: str) -> bytes:
     """Standard base64 with padding, in its one canonical spelling; raises Malformed."""
     try:
         data = b64decode(encoded, validate=True)
-    except (Base64Error, ValueError) as error:
+    except ValueError as error:
         raise Malformed(what, expected="base64", got=str(error)) from None
     if b64encode(data) != encoded:
         raise Malformed(what, expected="canonical base64", got=repr(encoded[-8:]))
