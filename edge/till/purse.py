@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge.till.state import Lease, OpenSession, TillState, lease_key
+from protocols.trade.grants import split
 from protocols.trade.records import CNY, Draft, Effect, Move, ValueReturned
 
 
@@ -52,3 +53,12 @@ def returns(state: TillState, keys: Iterable[str]) -> list[Draft]:
             move = Move(Effect.RETURNED, lease.account, lease.asset, "", excess, lease.returned + excess)
             drafts.append(Draft(ValueReturned(lease.account, lease.asset), (move,)))
     return drafts
+
+
+def is_news(state: TillState, signed: bytes) -> bool:
+    """Whether a grant for this site and epoch says more than the log already knows."""
+    grant, _, _ = split(signed)
+    if (grant.site, grant.epoch) != (state.site, state.epoch):
+        return False
+    lease = state.leases.get(lease_key(grant.account, grant.asset))
+    return lease is None or grant.serial > lease.serial or grant.granted > lease.granted

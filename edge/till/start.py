@@ -22,6 +22,7 @@ DAY_MS = 86_400_000
 class Refusal(StrEnum):
     """Why a session does not start, in order of precedence. The text is what the customer is told by."""
 
+    DISK_FULL = "disk-full"
     UNKNOWN_CONNECTOR = "unknown-connector"
     CONNECTOR_BUSY = "connector-busy"
     NO_TARIFF = "no-tariff"

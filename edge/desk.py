@@ -1,0 +1,277 @@
+"""The till's desk: the one object of the daemon that changes. It takes events, lets the till decide, and commits.
+
+Decisions are the till's (pure), bytes are the journal's. Here they meet: what was decided is sealed and folded at once,
+so that the next decision stands on it; what follows from it happens only after its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from edge.clock import Clock
+from edge.journal.errors import JournalFull
+from edge.journal.journal import Journal
+from edge.journal.step import Sealed, Step
+from edge.till import purse
+from edge.till.charge import advance, resume, stop
+from edge.till.fold import apply
+from edge.till.policy import Connector, Policy
+from edge.till.progress import Phase, Progress, StopReason, decode_progress, encode_progress
+from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
+from edge.till.sight import Sight
+from edge.till.start import Ask, Opening, Refusal, Refused, first_progress, open_session
+from edge.till.state import OpenSession, TillState, decode_state, encode_state
+from protocols.trade.codec import decode
+from protocols.trade.daytime import next_boundary_ms
+from protocols.trade.documents import TARIFF, Document, pin
+from protocols.trade.records import (
+    ConfigApplied,
+    DayClosed,
+    Draft,
+    GrantAccepted,
+    Pin,
+    Record,
+    Register,
+    TotalizersRead,
+)
+from protocols.trade.tariff import Tariff
+
+SNAPSHOT_RECORDS = 500
+"""A snapshot of the fold every so many records: a restart folds at most this many."""
+FOLD_RECORDS, FOLD_BYTES = 1_000, 4 * 1024 * 1024
+"""How much of the log is in memory at once while it is folded."""
+
+
+class Desk:
+    """State as decided, sessions as last seen, and the way into the journal."""
+
+    def __init__(self, journal: Journal, clock: Clock, policy: Policy, places: Mapping[str, Connector]) -> None:
+        """`places`: by connector id. The journal's whole log is folded here, before anything is served."""
+        self._journal = journal
+        self._clock = clock
+        self._policy = policy
+        self.places = places
+        self.state = _fold(journal)
+        self._snapshot_size = self.state.size
+        self._tariffs: dict[bytes, Tariff] = {}
+        self._running = self._recover()
+        self._durable = set(self._running)
+        self._saved_ms = clock.mono_ms()
+        self._boundary_ms = 0
+
+    # --- what is true ------------------------------------------------------------------------------------------------
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    def session_at(self, connector: str) -> tuple[OpenSession, Progress] | None:
+        """The session that a connector has, whatever its phase."""
+        for session in self.state.sessions.values():
+            if session.opened.connector == connector:
+                return session, self._running[session.seq]
+        return None
+
+    def sessions(self) -> list[tuple[OpenSession, Progress]]:
+        return [(session, self._running[seq]) for seq, session in sorted(self.state.sessions.items())]
+
+    def wants_delivery(self, connector: str) -> bool:
+        """Whether the durable log lets this connector deliver now."""
+        found = self.session_at(connector)
+        return found is not None and found[0].seq in self._durable and found[1].wants_delivery
+
+    def tariff_of(self, session: OpenSession) -> Tariff:
+        """The tariff that the session's opening record pins."""
+        return self._tariff(next(p for p in session.opened.pins if p.kind == TARIFF))
+
+    @property
+    def tariff(self) -> Tariff | None:
+        """The tariff in force for new sessions. None: none has come from headquarters yet."""
+        in_force = self.state.pins.get(TARIFF)
+        return None if in_force is None else self._tariff(in_force)
+
+    # --- what to do --------------------------------------------------------------------------------------------------
+
+    async def start(self, ask: Ask, sight: Sight) -> OpenSession | Refused:
+        """Open a session, durably."""
+        decision = self._decide(ask, sight)
+        if isinstance(decision, Refused):
+            return decision
+        (sealed,) = self._seal([decision.draft])
+        session = self.state.sessions[sealed.seq]
+        progress = first_progress(sealed.seq, session.opened, sealed.record.stamp)
+        self._running[sealed.seq] = progress
+        await self._commit([sealed], {sealed.seq: progress})
+        self._durable.add(sealed.seq)
+        return session
+
+    async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
+        """End a session; durable, so that a restart does not forget it. False: there is no such session."""
+        progress = self._running.get(seq)
+        if progress is None:
+            return False
+        self._running[seq] = stop(progress, reason, self._clock.mono_ms(), detail)
+        await self._commit([], {seq: self._running[seq]})
+        return True
+
+    async def look(self, sights: Mapping[str, Sight]) -> None:
+        """One look at every connector that has a session: count, stop, settle, and save what is due, in one commit."""
+        changed: dict[int, Progress | None] = {}
+        sealed: list[Sealed] = []
+        for session, before in self.sessions():
+            sight = sights.get(session.opened.connector)
+            if sight is None:
+                continue
+            after, drafts = self._look_at(session, before, sight)
+            if drafts:
+                sealed += self._seal(drafts)
+            if session.seq not in self.state.sessions:
+                del self._running[session.seq]
+                self._durable.discard(session.seq)
+                changed[session.seq] = None
+                continue
+            self._running[session.seq] = after
+            if after.phase != before.phase or after.reason != before.reason:
+                changed[session.seq] = after
+        if self._save_is_due():
+            changed |= {seq: progress for seq, progress in self._running.items() if seq not in changed}
+        if sealed or changed:
+            await self._commit(sealed, changed)
+
+    async def take_grants(self, grants: Iterable[bytes]) -> int:
+        """Accept grants whose signatures have been checked, and that say more than is known. How many did."""
+        drafts = [Draft(GrantAccepted(grant)) for grant in grants if purse.is_news(self.state, grant)]
+        await self.record(drafts)
+        return len(drafts)
+
+    async def take_documents(self, documents: Sequence[bytes]) -> None:
+        """Keep documents whose signatures have been checked, and put them in force from the next session on."""
+        pins = [pin(decode(data, Document)) for data in documents]
+        if not pins:
+            return
+        sealed = self._seal([Draft(ConfigApplied(pins))])
+        await self._commit(sealed, {}, documents=tuple(documents))
+
+    async def close_day(self, registers: Sequence[Register]) -> DayClosed:
+        """End the site day with a reading of all totalizers. Running sessions go on and count in the next day."""
+        day = self.state.day
+        body = DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)
+        await self.record([Draft(TotalizersRead(list(registers))), Draft(body)])
+        return body
+
+    async def record(self, drafts: Sequence[Draft]) -> None:
+        """Put these into the log, durably."""
+        if drafts:
+            await self._commit(self._seal(drafts), {})
+
+    async def save(self) -> None:
+        """Save every running session now, as before an orderly end of the daemon."""
+        if self._running:
+            await self._commit([], dict(self._running))
+
+    def boundary_in_ms(self) -> int | None:
+        """Until the next change of price that touches a running session. None: none is running, or time is unknown."""
+        if not self._running:
+            return None
+        wall_ms = self._clock.wall_ms()
+        boundaries = [next_boundary_ms(self.tariff_of(session), wall_ms) for session, _ in self.sessions()]
+        return min((boundary - wall_ms for boundary in boundaries if boundary is not None), default=None)
+
+    def rehearse(self, ask: Ask, sight: Sight) -> int | None:
+        """The total that headquarters should grant before this start. None: value is not what is short."""
+        return self._decide(ask, sight).want
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    def _decide(self, ask: Ask, sight: Sight) -> Opening | Refused:
+        if self._journal.full:
+            return Refused(Refusal.DISK_FULL, "the disk is full; running sessions finish, new ones wait")
+        return open_session(self.state, ask, self.places.get(ask.connector), sight, self.tariff, self._policy)
+
+    def _look_at(self, session: OpenSession, before: Progress, sight: Sight) -> tuple[Progress, Sequence[Draft]]:
+        place, tariff = self.places.get(session.opened.connector), self.tariff_of(session)
+        assert place is not None, f"session {session.seq} is at {session.opened.connector}, which the config lacks"
+        after = advance(session, before, sight, tariff, place, self._policy)
+        match what_next(session, after, sight, tariff, self._policy):
+            case Next.WAIT:
+                return after, ()
+            case Next.IDLE:
+                return begin_idle(after, sight.now.mono_ms), ()
+            case Next.HOLD:
+                return after, (hold_for_review(session, after),)
+            case Next.SETTLE:
+                status = sight.status_within(self._policy.silence_s * 1000)
+                stuck = status is not None and status.delivering and after.phase == Phase.STOPPING
+                return after, settle(self.state, session, after, sight.now, tariff, stuck=stuck)
+
+    def _save_is_due(self) -> bool:
+        """The period has passed, or a price has changed since the last save."""
+        now_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
+        crossed = bool(self._boundary_ms) and wall_ms >= self._boundary_ms
+        if not self._running or not (crossed or now_ms - self._saved_ms >= self._policy.progress_s * 1000):
+            return False
+        self._saved_ms = now_ms
+        self._boundary_ms = wall_ms + (self.boundary_in_ms() or 0)
+        return True
+
+    def _seal(self, drafts: Sequence[Draft]) -> Sequence[Sealed]:
+        sealed = self._journal.seal(drafts, self._clock.stamp())
+        for one in sealed:
+            self.state = apply(self.state, one.record)
+        return sealed
+
+    async def _commit(
+        self, sealed: Sequence[Sealed], progress: Mapping[int, Progress | None], documents: tuple[bytes, ...] = ()
+    ) -> None:
+        snapshot = None
+        if self.state.size - self._snapshot_size >= SNAPSHOT_RECORDS:
+            snapshot, self._snapshot_size = encode_state(self.state), self.state.size
+        rows = {seq: None if row is None else encode_progress(row) for seq, row in progress.items()}
+        step = Step(sealed=tuple(sealed), progress=rows, documents=documents, snapshot=snapshot)
+        try:
+            await self._journal.commit(step)
+        except JournalFull:
+            self._stand_on_the_disk()
+            raise
+
+    def _stand_on_the_disk(self) -> None:
+        """A commit found no space: what was decided since is void. Go back to the durable log; sessions go on."""
+        self.state = _fold(self._journal)
+        self._snapshot_size = min(self._snapshot_size, self.state.size)
+        before, self._running = self._running, self._recover()
+        self._running |= {seq: progress for seq, progress in before.items() if seq in self._running}
+        self._durable = set(self._running)
+
+    def _recover(self) -> dict[int, Progress]:
+        """Every open session's last row (its opening where there is none), resumed or settled according to the boot."""
+        stamp = self._clock.stamp()
+        rows = self._journal.progress()
+        running: dict[int, Progress] = {}
+        for seq, session in self.state.sessions.items():
+            row = rows.get(seq)
+            progress = decode_progress(row) if row else first_progress(seq, session.opened, session.stamp)
+            running[seq] = resume(progress, stamp.boot, stamp.mono_ms)
+        return running
+
+    def _tariff(self, pinned: Pin) -> Tariff:
+        tariff = self._tariffs.get(pinned.hash)
+        if tariff is None:
+            data = self._journal.document(pinned.kind, pinned.version, pinned.hash)
+            assert data is not None, f"the log pins tariff {pinned.version}, whose content is missing"
+            tariff = self._tariffs[pinned.hash] = decode(decode(data, Document).payload, Tariff)
+        return tariff
+
+
+def _fold(journal: Journal) -> TillState:
+    """The state after the last record: from the newest snapshot that this software can read, else from the first."""
+    state = TillState()
+    snapshot = journal.snapshot()
+    if snapshot is not None:
+        try:
+            state = decode_state(snapshot.payload)
+        except ValueError:  # another version's snapshot: the log itself is always readable
+            state = TillState()
+    while batch := journal.read(state.size, FOLD_RECORDS, FOLD_BYTES):
+        for data in batch:
+            state = apply(state, decode(data, Record))
+    return state

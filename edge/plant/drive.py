@@ -1,0 +1,91 @@
+"""Drives each charger from what is seen to what the committed state wants. Below the till, above the drivers.
+
+Nothing is remembered that matters: after any crash the loop compares again, and repeating an act is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+
+from drivers.api import Charger, ChargerStatus
+from drivers.errors import DeviceError
+
+LOOK_S = 0.5
+"""How often seen and wanted are compared when nothing else wakes the loop."""
+INSIST_S = 5.0
+"""A charger that does not do as told is told again after this."""
+
+log = structlog.get_logger()
+
+
+class Act(StrEnum):
+    """What to tell a charger."""
+
+    ALLOW = "allow"
+    STOP = "stop"
+
+
+def decide(*, wanted: bool, status: ChargerStatus | None, told: Act | None, told_s_ago: float) -> Act | None:
+    """The act that brings a charger from `status` (None: unknown) to what is wanted. None: nothing to do.
+
+    `told`: the last act that it acknowledged since this daemon started.
+    """
+    act = Act.ALLOW if wanted else Act.STOP
+    if told is not act:
+        return act
+    obeys = status is not None and (status.delivering == wanted or (wanted and not status.plugged))
+    return None if obeys or told_s_ago < INSIST_S else act
+
+
+class Drive:
+    """One charger's loop."""
+
+    def __init__(self, connector: str, charger: Charger, wanted: Callable[[], bool]) -> None:
+        self._connector = connector
+        self._charger = charger
+        self._wanted = wanted
+        self._wake = asyncio.Event()
+        self._told: Act | None = None
+        self._told_at_s = 0.0
+        self.error: DeviceError | None = None
+
+    def wake(self) -> None:
+        """What is wanted may have changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            act = decide(
+                wanted=self._wanted(),
+                status=self._charger.status().value,
+                told=self._told,
+                told_s_ago=loop.time() - self._told_at_s,
+            )
+            if act is not None:
+                await self._tell(act)
+            try:
+                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+            except TimeoutError:
+                pass
+
+    async def _tell(self, act: Act) -> None:
+        try:
+            if act is Act.ALLOW:
+                await self._charger.allow(self._charger.limits.current_ma_max)
+            else:
+                await self._charger.stop()
+        except DeviceError as error:
+            if self.error is None:
+                log.warning("charger does not obey", connector=self._connector, act=act.value, error=str(error))
+            self.error = error
+            return
+        if self._told is not act:
+            log.debug("charger told", connector=self._connector, act=act.value)
+        self.error, self._told = None, act
+        self._told_at_s = asyncio.get_running_loop().time()

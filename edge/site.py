@@ -1,0 +1,207 @@
+"""The site at work: taps, commands and looks go in; the desk decides and commits; drives and the uplink are woken.
+
+One object for whoever asks the running daemon for something: readers, the panel, the uplink.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from drivers.errors import DeviceError
+from edge.clock import Clock
+from edge.desk import Desk
+from edge.journal.errors import JournalFull
+from edge.plant.drive import Drive
+from edge.plant.watch import Watch
+from edge.till import purse
+from edge.till.command import vet
+from edge.till.progress import StopReason
+from edge.till.sight import Sight
+from edge.till.start import Ask, Refusal, Refused
+from edge.till.state import OpenSession
+from protocols.trade.codec import decode
+from protocols.trade.grants import CredentialKey, hide_credential
+from protocols.trade.records import ClockMoved, DayClosed, Draft, Origin, Preset, TechnicianAct
+from protocols.trade.wire import Command
+
+LOOK_S = 0.25
+"""How often every running session is looked at. Readings change with the poll period of the devices."""
+BOUNDARY_LEAD_MS = 150
+"""Meters are asked this long before a price changes and again right after, so that little energy lies across it."""
+
+log = structlog.get_logger()
+
+AskForGrant = Callable[[bytes, str, int], Awaitable[bool]]
+"""(credential, account, want) -> whether headquarters has granted something new, by now accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """What a tap came to: a session opened or ended, or why not."""
+
+    connector: str
+    session: OpenSession | None
+    ended: bool
+    refused: Refused | None
+
+
+class Site:
+    """What the daemon can be asked to do."""
+
+    def __init__(
+        self, desk: Desk, watch: Watch, clock: Clock, drives: Mapping[str, Drive], credential_key: CredentialKey
+    ) -> None:
+        self.desk = desk
+        self.watch = watch
+        self.clock = clock
+        self.drives = drives
+        self.looked_ms = clock.mono_ms()
+        self.on_change: list[Callable[[], None]] = []
+        self.ask_for_grant: AskForGrant | None = None
+        self._credential_key = credential_key
+        self._command_ran = 0
+        self._starting: set[str] = set()
+
+    async def tap(self, connector: str, card: str) -> Tapped:
+        """A card at a reader: stops the session that it pays for, else starts one."""
+        credential = hide_credential(self._credential_key, card)
+        found = self.desk.session_at(connector)
+        if found is not None:
+            session, progress = found
+            lease = self.desk.state.wallets.get(credential, ())
+            if any(key.split(" ")[0] == progress.account for key in lease) and progress.wants_delivery:
+                await self.stop(session.seq, StopReason.LOCAL)
+                return Tapped(connector, session, ended=True, refused=None)
+        origin = Origin("card", credential, 0, "")
+        outcome = await self.start(Ask(connector, credential, "", Preset("full", 0), origin))
+        refused = outcome if isinstance(outcome, Refused) else None
+        session_or_none = None if isinstance(outcome, Refused) else outcome
+        return Tapped(connector, session_or_none, ended=False, refused=refused)
+
+    async def start(self, ask: Ask) -> OpenSession | Refused:
+        """Open a session: register read, rights asked for online where they are short, one commit, then energy."""
+        if ask.connector in self._starting:
+            return Refused(Refusal.CONNECTOR_BUSY, f"{ask.connector} is being started")
+        self._starting.add(ask.connector)
+        try:
+            return await self._start(ask)
+        finally:
+            self._starting.discard(ask.connector)
+
+    async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
+        """End a session. False: it is not open."""
+        stopped = await self.desk.stop(seq, reason, detail)
+        self._changed()
+        return stopped
+
+    async def command(self, payload: bytes) -> str:
+        """A command whose signature has been checked. What became of it, in a word."""
+        command = decode(payload, Command)
+        refusal = vet(command, self.desk.state, self._command_ran, self.clock.stamp())
+        if refusal is not None:
+            log.info("command refused", number=command.number, why=refusal.value)
+            return refusal.value
+        self._command_ran = command.number
+        if command.verb == "stop":
+            return "stopping" if await self.stop(command.session, StopReason.REMOTE) else "no-such-session"
+        origin = Origin("command", b"", command.number, "")
+        outcome = await self.start(Ask(command.connector, b"", command.account, command.preset, origin))
+        return outcome.refusal.value if isinstance(outcome, Refused) else "started"
+
+    async def close_day(self, by: str) -> DayClosed:
+        """Read every meter that answers, and end the site day."""
+        await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
+        await self.desk.record([Draft(TechnicianAct(by, "day-close", ""))])
+        body = await self.desk.close_day(self.watch.registers())
+        self._changed()
+        return body
+
+    async def note(self, by: str, verb: str, detail: str) -> None:
+        """A technician's act goes into the log."""
+        await self.desk.record([Draft(TechnicianAct(by, verb, detail))])
+
+    async def take_grants(self, grants: Sequence[bytes]) -> int:
+        """Grants whose signatures have been checked. How many were news."""
+        taken = await self.desk.take_grants(grants)
+        if taken:
+            self._changed()
+        return taken
+
+    async def take_documents(self, documents: Sequence[bytes]) -> None:
+        """Documents whose signatures have been checked."""
+        await self.desk.take_documents(documents)
+        self._changed()
+
+    async def run(self) -> None:
+        """Look at every running session, for ever."""
+        while True:
+            await self._look()
+            wait_s = LOOK_S
+            boundary_ms = self.desk.boundary_in_ms()
+            if boundary_ms is not None and boundary_ms <= LOOK_S * 1000 + BOUNDARY_LEAD_MS:
+                await self._read_at_boundary(boundary_ms)
+                continue
+            await asyncio.sleep(wait_s)
+
+    async def _look(self) -> None:
+        moved = self.clock.moved()
+        if moved is not None:
+            old_ms, new_ms = moved
+            log.warning("the clock was set", old_ms=old_ms, new_ms=new_ms)
+            await self.desk.record([Draft(ClockMoved(old_ms, new_ms, self.clock.stamp().quality))])
+        before = self.desk.state.size
+        try:
+            await self.desk.look(self.watch.sights())
+        except JournalFull as error:
+            log.error("nothing could be saved", error=str(error), remedy=error.remedy)
+        self.looked_ms = self.clock.mono_ms()
+        if self.desk.state.size != before:
+            self._changed()
+        for drive in self.drives.values():
+            drive.wake()
+
+    async def _read_at_boundary(self, boundary_ms: int) -> None:
+        """One reading right before the price changes and one right after: what lies between takes the cheaper price."""
+        running = [session.opened.connector for session, _ in self.desk.sessions()]
+        await asyncio.sleep(max(0, boundary_ms - BOUNDARY_LEAD_MS) / 1000)
+        await asyncio.gather(*(self._try_read(connector) for connector in running))
+        await self._look()
+        left_ms = self.desk.boundary_in_ms()
+        if left_ms is not None and left_ms <= BOUNDARY_LEAD_MS:
+            await asyncio.sleep(left_ms / 1000)
+        await asyncio.gather(*(self._try_read(connector) for connector in running))
+        await self._look()
+
+    async def _try_read(self, connector: str) -> None:
+        try:
+            await self.watch.read_now(connector)
+        except DeviceError as error:
+            log.debug("no register now", connector=connector, error=str(error))
+
+    async def _start(self, ask: Ask) -> OpenSession | Refused:
+        if ask.connector in self.watch.outlets:
+            await self._try_read(ask.connector)
+            sight = self.watch.sight(ask.connector)
+        else:
+            sight = Sight(self.clock.stamp(), None, None, None)
+        want = self.desk.rehearse(ask, sight)
+        if want is not None and self.ask_for_grant is not None:
+            lease = purse.lease_of(self.desk.state, account=ask.account, credential=ask.credential)
+            await self.ask_for_grant(ask.credential, lease.account if lease else ask.account, want)
+        outcome = await self.desk.start(ask, sight)
+        self._changed()
+        if isinstance(outcome, Refused):
+            log.info("refused", connector=ask.connector, why=outcome.refusal.value, detail=outcome.detail)
+            return outcome
+        drive = self.drives.get(ask.connector)
+        if drive is not None:
+            drive.wake()
+        return outcome
+
+    def _changed(self) -> None:
+        for callback in self.on_change:
+            callback()
