@@ -33,8 +33,9 @@ MINUTE_MS = 60_000
 class Delivered:
     """What a customer got, and what is known of when.
 
-    slices: rising, in ms since the opening on the monotonic clock. idle_s: chargeable seconds, the grace already taken
-    off. The opening in Unix time is not before clock_lb_ms and not after clock_ub_ms; None: nothing bounds it.
+    slices: in ms since the opening on the monotonic clock; they may overlap where it is not known when energy flowed.
+    idle_s: chargeable seconds, the grace already taken off. The opening in Unix time is not before clock_lb_ms and not
+    after clock_ub_ms; None: nothing bounds it.
     """
 
     slices: tuple[Slice, ...]
@@ -60,7 +61,7 @@ def bill(tariff: Tariff, delivered: Delivered) -> Bill:
     """The lowest price of the whole session; of several start instants with that price, the earliest makes the lines.
 
     The session fee is due even when nothing was delivered: such a session is voided, not billed. Raises ValueError for
-    slices out of order or longer in all than SPAN_MS_MAX.
+    a slice that ends before it begins, or later than SPAN_MS_MAX.
     """
     _, start_ms = _lowest(tariff, delivered, _prices(tariff))
     energy_wh = _energy_by_period(tariff, delivered.slices, start_ms)
@@ -127,7 +128,7 @@ def energy_within(
 def extend(
     slices: tuple[Slice, ...], new: Slice, tariff: Tariff, clock_lb_ms: int, clock_ub_ms: int | None
 ) -> tuple[Slice, ...]:
-    """`slices` and `new`, which begins where the last one ended or later; merged into the last one where that is fair.
+    """`slices` and `new` after them, merged into the last one where that is fair.
 
     Both certainly within one period: merged, no price changes. Both uncertain, the clock being so: merged when they
     begin in the same whole minute since the opening, which can only lower the bill and raise the ceiling. So a day
@@ -136,21 +137,16 @@ def extend(
     if not slices:
         return (new,)
     last = slices[-1]
-    if new.from_ms < last.to_ms:
-        raise ValueError(f"expected a slice from {last.to_ms} ms or later, got {new.from_ms}")
+    both = Slice(min(last.from_ms, new.from_ms), max(last.to_ms, new.to_ms), last.energy_wh + new.energy_wh)
 
-    def certain(from_ms: int, to_ms: int) -> bool:
-        end_ms = None if clock_ub_ms is None else clock_ub_ms + max(to_ms, from_ms + 1)
-        return one_period(tariff, clock_lb_ms + from_ms, end_ms)
+    def certain(from_ms: int, end_ms: int) -> bool:
+        return one_period(tariff, clock_lb_ms + from_ms, None if clock_ub_ms is None else clock_ub_ms + end_ms)
 
-    same_minute = new.from_ms // MINUTE_MS == last.from_ms // MINUTE_MS
-    if certain(last.from_ms, new.to_ms) or (
-        same_minute
-        and clock_ub_ms != clock_lb_ms
-        and not certain(last.from_ms, last.to_ms)
-        and not certain(new.from_ms, new.to_ms)
-    ):
-        return (*slices[:-1], Slice(last.from_ms, new.to_ms, last.energy_wh + new.energy_wh))
+    merges = certain(both.from_ms, max(_end_ms(last), _end_ms(new)))
+    if not merges and clock_lb_ms != clock_ub_ms and last.from_ms // MINUTE_MS == new.from_ms // MINUTE_MS:
+        merges = not any(certain(piece.from_ms, _end_ms(piece)) for piece in (last, new))
+    if merges:
+        return (*slices[:-1], both)
     return (*slices, new)
 
 
@@ -163,7 +159,7 @@ def _lowest(tariff: Tariff, delivered: Delivered, prices: list[int]) -> tuple[in
     prices: of each period. With negative ones a lowest price is minus the highest.
     """
     slices = delivered.slices
-    span_ms = _span_ms(slices) + 1  # a last slice without length still touches one ms
+    span_ms = _span_ms(slices)
     ranges = _start_ranges(tariff, delivered.clock_lb_ms, delivered.clock_ub_ms, span_ms)
     return min(_sweep(tariff, slices, prices, from_ms, to_ms, span_ms) for from_ms, to_ms in ranges)
 
@@ -188,7 +184,7 @@ def _sweep(
     cost = 0
     changes: dict[int, int] = {}  # start instant -> change of the cost there
     for piece in slices:
-        steps = _steps(starts, e3, piece.from_ms, max(piece.to_ms, piece.from_ms + 1), lo_ms, hi_ms)
+        steps = _steps(starts, e3, piece.from_ms, _end_ms(piece), lo_ms, hi_ms)
         _, before = next(steps)
         cost += piece.energy_wh * before
         for start_ms, price in steps:
@@ -275,7 +271,7 @@ def _energy_by_period(tariff: Tariff, slices: tuple[Slice, ...], start_ms: int) 
     energy_wh: dict[int, int] = {}
     for piece in slices:
         left = bisect_right(starts, start_ms + piece.from_ms) - 1
-        right = bisect_left(starts, start_ms + max(piece.to_ms, piece.from_ms + 1)) - 1
+        right = bisect_left(starts, start_ms + _end_ms(piece)) - 1
         period = periods[left] if left == right else min(periods[left : right + 1], key=prices.__getitem__)
         energy_wh[period] = energy_wh.get(period, 0) + piece.energy_wh
     return energy_wh
@@ -286,13 +282,14 @@ def _prices(tariff: Tariff) -> list[int]:
     return [period.energy_e3 + period.service_e3 for period in tariff.periods]
 
 
+def _end_ms(piece: Slice) -> int:
+    """The first ms that the slice does not touch; one without length touches its own."""
+    return max(piece.to_ms, piece.from_ms + 1)
+
+
 def _span_ms(slices: tuple[Slice, ...]) -> int:
-    """Ms from the opening to the end of the last slice. Raises ValueError for slices that no meter can have given."""
-    at_ms = 0
+    """Ms from the opening to the latest end of a slice. Raises ValueError for slices that no till can have written."""
     for piece in slices:
-        if not at_ms <= piece.from_ms <= piece.to_ms:
-            raise ValueError(f"expected a slice from {at_ms} ms or later, got {piece.from_ms} to {piece.to_ms}")
-        at_ms = piece.to_ms
-    if at_ms > SPAN_MS_MAX:
-        raise ValueError(f"expected slices within {SPAN_MS_MAX} ms, got {at_ms}")
-    return at_ms
+        if not 0 <= piece.from_ms <= piece.to_ms <= SPAN_MS_MAX:
+            raise ValueError(f"expected a slice within 0 to {SPAN_MS_MAX} ms, got {piece.from_ms} to {piece.to_ms}")
+    return max(map(_end_ms, slices), default=0)

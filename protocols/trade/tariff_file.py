@@ -6,6 +6,7 @@ Pure: the file's data and the zone's offsets come in as values. docs/tariffs.md 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
@@ -14,9 +15,9 @@ from protocols.door import Fault, Refused, check
 from protocols.trade.records import Amount, Name
 from protocols.trade.tariff import DAY_S, Offset, Period, Tariff
 
-YUAN = r"^[0-9]{1,6}(\.[0-9]{1,5})?$"
-CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
-ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+YUAN = r"^[0-9]{1,6}(\.[0-9]{1,5})?\Z"
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?\Z"
+ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*\Z"
 
 _Yuan = Annotated[str, msgspec.Meta(pattern=YUAN)]
 _Clock = Annotated[str, msgspec.Meta(pattern=CLOCK)]
@@ -85,16 +86,19 @@ def disorder(tariff: Tariff) -> list[Fault]:
 
     Prices by time of day rest on it, so a site asks this of every tariff that it takes in.
     """
+    periods = [period.from_s for period in tariff.periods]
+    offsets = [offset.since_s for offset in tariff.offsets]
+    return _not_rising("periods", "from", periods, _clock) + _not_rising("offsets", "since_s", offsets, str)
+
+
+def _not_rising(table: str, key: str, values: list[int], show: Callable[[int], str]) -> list[Fault]:
+    if not values:
+        return [Fault(table, "at least one", "none", f"Add a `[[{table}]]` table.")]
     faults = []
-    begins = [("periods", "from", [period.from_s for period in tariff.periods], _clock)]
-    begins.append(("offsets", "since_s", [offset.since_s for offset in tariff.offsets], str))
-    for table, key, values, show in begins:
-        if not values:
-            faults.append(Fault(table, "at least one", "none", f"Add a `[[{table}]]` table."))
-        for index in range(1, len(values)):
-            if values[index] <= values[index - 1]:
-                expected = f"later than {show(values[index - 1])}, where the one before begins"
-                faults.append(Fault(f"{table}[{index}].{key}", expected, show(values[index]), "Sort them by time."))
+    for index, (before, value) in enumerate(pairwise(values), start=1):
+        if value <= before:
+            expected = f"later than {show(before)}, where the one before begins"
+            faults.append(Fault(f"{table}[{index}].{key}", expected, show(value), "Sort them by time."))
     return faults
 
 
@@ -137,7 +141,7 @@ def _in_words(fault: Fault) -> Fault:
 
 
 def _e3(yuan: str) -> int:
-    """ "1.2345" -> 123450 thousandths of a fen, exactly."""
+    """Thousandths of a fen, exactly: "1.2345" -> 123450."""
     whole, _, decimals = yuan.partition(".")
     return int(whole) * 100_000 + int(decimals.ljust(5, "0"))
 
