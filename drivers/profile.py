@@ -73,6 +73,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     address_base: what the document's numbering starts at; it is subtracted from every `addr` (0: wire addresses).
     address_offset: added to every address, for devices whose register numbers can be moved.
+    power_w_max: the most that can flow through it; None: for a charger max x phases x voltage_v, for a meter unknown.
     """
 
     id: str
@@ -85,6 +86,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     byte_order: Order = "be"
     address_base: int = 0
     address_offset: int = 0
+    power_w_max: Annotated[int, msgspec.Meta(gt=0)] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -169,7 +171,7 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counter: total ever grows, session starts again. wraps_at: first value it cannot show; saturates: it stops there.
     wear: `stored` registers live in EEPROM and are never written by a command or keep-alive.
     verify: after a write, read back `equal`, nothing (`none`: the value is assumed), or compare with another point.
-    A point that can only be written is neither polled nor verified.
+    A point that can only be written is not polled, and `equal` means nothing for it.
     """
 
     space: Space
@@ -267,7 +269,6 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step: Number = 1
     phases: Literal[1, 2, 3] = 3
     voltage_v: Annotated[int, msgspec.Meta(ge=100, le=1000)] = 230
-    power_w_max: int | None = None  # None: max x phases x voltage_v
     replay: bool = True
     gap_ms: Milliseconds = 0
 
