@@ -5,6 +5,7 @@ Energy is kept in microjoules, which is watts times microseconds, so that adding
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -60,6 +61,7 @@ class Outlet:
 
     A charger twin sets `allow`; charger and meter twins read the rest. Every method that takes `now_us` first brings
     the flow up to that instant, so the order of calls is the order of events. `now_us` never goes back.
+    guard: told of every instant first, whoever asks, so that a fail-safe acts on time.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Outlet:
     delivered_uj: int = 0  # since the outlet exists
     session_uj: int = 0  # since the last car was plugged in
     charge_uj: int = 0  # in the car's battery
+    guard: Callable[[int], None] | None = None
     _relay_ma: int = 0  # the offer that really stands behind the relay
     _asof_us: int | None = None
 
@@ -107,6 +110,8 @@ class Outlet:
 
     def advance(self, now_us: int) -> None:
         """Bring the flow up to `now_us`."""
+        if self.guard is not None:
+            self.guard(now_us)
         if self._asof_us is None:
             self._asof_us = now_us
         left_us = max(0, now_us - self._asof_us)

@@ -38,6 +38,7 @@ class ChargerMind:
         self._contact_us: int | None = None
         self.failed_safe = False
         self.forget(0)
+        outlet.guard = self._fail_safe
 
     def forget(self, now_us: int) -> None:
         """Power was lost: the relay opens, and what the device does not keep is gone."""
@@ -68,22 +69,6 @@ class ChargerMind:
         self._ill = iec
         self._outlet.set_fault(self._fault, now_us)
 
-    def tick(self, now_us: int) -> None:
-        """Fail safe when the time has come, at the exact instant."""
-        deadline_us = self._deadline_us()
-        if self.failed_safe or self._contact_us is None or deadline_us is None or self._then == "nothing":
-            return
-        due_us = self._contact_us + deadline_us
-        if now_us < due_us:
-            return
-        self.failed_safe = True
-        if self._then == "stop":
-            self._show_stopped()
-            self._outlet.allow(0, due_us)
-        elif self._then == "reduce":
-            self._outlet.allow(min(self._outlet.limit_ma, self._ma(Fraction(self._command.min))), due_us)
-        self._outlet.set_fault(self._fault, due_us)
-
     def show_state(self) -> None:
         """Set the state points so that the profile's rules give the outlet's state.
 
@@ -105,6 +90,22 @@ class ChargerMind:
         self._outlet.allow(self._allowed_ma(), now_us)
         if self._contact_us is None:
             self._contact_us = now_us
+
+    def _fail_safe(self, now_us: int) -> None:
+        """Fail safe when the time has come, at the exact instant."""
+        deadline_us = self._deadline_us()
+        if self.failed_safe or self._contact_us is None or deadline_us is None or self._then == "nothing":
+            return
+        due_us = self._contact_us + deadline_us
+        if now_us < due_us:
+            return
+        self.failed_safe = True
+        if self._then == "stop":
+            self._show_stopped()
+            self._outlet.allow(0, due_us)
+        elif self._then == "reduce":
+            self._outlet.allow(min(self._outlet.limit_ma, self._ma(Fraction(self._command.min))), due_us)
+        self._outlet.set_fault(self._fault, due_us)
 
     def _show_stopped(self) -> None:
         for name, value in self._stop.items():

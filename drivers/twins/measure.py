@@ -109,6 +109,8 @@ def _gauge(profile: Profile, name: str, point: Point, outlet: Outlet, totalizer:
             return Gauge(lambda: 50, Fraction(1))
         case "degC":
             return Gauge(lambda: 25, Fraction(1))
+        case "" if name.startswith("power_factor"):
+            return Gauge(lambda: 1, Fraction(1))
     return None
 
 

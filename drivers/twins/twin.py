@@ -100,8 +100,6 @@ class Twin:
             self._dark_until_us = None
             if self._mind is not None:
                 self._mind.wake(now_us)
-        if self._mind is not None:
-            self._mind.tick(now_us)
         self.outlet.advance(now_us)
         for name, gauge in self._gauges.items():
             reading = gauge.read()

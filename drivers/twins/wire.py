@@ -1,8 +1,8 @@
 """How simulated devices are put on a wire: a paced serial line over a pty, or a TCP port.
 
 A pty carries bytes at once. So that a gateway sees what a real line would show, a request counts as heard only when its
-last bit would have arrived, and an answer is written when its own last bit would have. `WireStats` tells how late the
-twin itself was beyond that, so that a benchmark can take it out.
+last bit would have arrived, and an answer is written in small chunks, each when its own last bit would have been sent.
+`WireStats` tells how late the twin itself was beyond that, so that a benchmark can take it out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from protocols.fieldbus.modbus_frames import encode_frame
 
 BITS_PER_CHARACTER = 11  # start, 8 data, parity and stop, or two stop bits (Serial Line V1.02, clause 2.5.1)
 _SILENCE_S = 0.020  # a frame begun is lost after this, longer than 3.5 characters: a pty chunk may be late
+_CHUNK_US = 5_000  # a USB adapter hands over what came every 1 to 16 ms
 _HANG_UP = Piece(b"", times=0)
 
 
@@ -227,17 +228,24 @@ class SerialWire(_Wire):
 
     async def _talk(self, pieces: list[Piece], due_s: float) -> None:
         for index, piece in enumerate(pieces):
-            takes_us = wire_time_us(len(piece.data), self.baud) * piece.times
-            due_s += (takes_us + (piece.after_us if index else 0)) / 1e6
-            await _sleep_until(due_s)
-            with suppress(BlockingIOError):  # nobody reads: lost, as on a wire
-                os.write(self._master, piece.data)
-            self.stats.wire_us += takes_us
+            due_s += (piece.after_us if index else 0) / 1e6
+            for chunk in self._chunks(piece.data):
+                takes_us = wire_time_us(len(chunk), self.baud) * piece.times
+                due_s += takes_us / 1e6
+                await _sleep_until(due_s)
+                with suppress(BlockingIOError):  # nobody reads: lost, as on a wire
+                    os.write(self._master, chunk)
+                self.stats.wire_us += takes_us
         self._free_at_s = due_s
         late_us = max(0, round((asyncio.get_running_loop().time() - due_s) * 1e6))
         self.stats.answers += 1
         self.stats.late_us += late_us
         self.stats.late_us_max = max(self.stats.late_us_max, late_us)
+
+    def _chunks(self, data: bytes) -> list[bytes]:
+        """What an adapter hands over at a time: as much as arrives in `_CHUNK_US`."""
+        size = max(1, _CHUNK_US // wire_time_us(1, self.baud))
+        return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 class TcpWire(_Wire):
