@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -149,6 +149,7 @@ class Device(Protocol):
         ...
 
 
+@runtime_checkable
 class Charger(Device, Protocol):
     """Lets a car draw current, or not."""
 
@@ -171,6 +172,7 @@ class Charger(Device, Protocol):
         ...
 
 
+@runtime_checkable
 class Meter(Device, Protocol):
     """Counts what was delivered."""
 

@@ -1,0 +1,90 @@
+"""How a box comes to its log: the one it has, or a new one for the epoch that headquarters gives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from edge.clock import Clock
+from edge.config import Config, Headquarters
+from edge.journal.errors import JournalError
+from edge.journal.journal import Journal
+from edge.journal.step import Identity, Step
+from edge.journal.store import connect_reader, read_identity
+from edge.keys import KeyRing
+from edge.sync.enrol import EnrolmentRefused, enrol, load_credential_key
+from edge.sync.errors import HqError
+from protocols.proof.ed25519 import public_of
+from protocols.proof.keys import certify_log_key, spki
+from protocols.trade.grants import CredentialKey
+from protocols.trade.records import Draft, EpochOpened
+
+RETRY_S = 5.0
+SOFTWARE = "fieldtill 0.1.0"
+
+log = structlog.get_logger()
+
+
+async def open_log(
+    config: Config, ring: KeyRing, clock: Clock, say: Callable[[str], None]
+) -> tuple[Journal, CredentialKey]:
+    """The journal, opened and checked, with its first record in it. Waits for headquarters only where there is no log.
+
+    `say`: told what is waited for, for the technician. Raises JournalError, KeyUnusable.
+    """
+    identity = _identity_at(config.journal_path)
+    epoch = identity.epoch if identity is not None else await _new_epoch(config, ring, say)
+    key = ring.log(epoch)
+    ballast = config.ballast_mb * 1024 * 1024
+    if identity is None:
+        journal = Journal.create(config.journal_path, config.site, epoch, key, ballast_bytes=ballast)
+    else:
+        journal = Journal.open(config.journal_path, key, ballast_bytes=ballast)
+    if journal.site != config.site:
+        raise JournalError(
+            f"the journal is of site {journal.site}, the config of {config.site}",
+            remedy="Put the right name into the config, or give the box a data_dir of its own.",
+        )
+    if journal.size == 0:
+        device = ring.device()
+        certificate = certify_log_key(device, config.site, epoch, public_of(key))
+        opened = EpochOpened(
+            config.site, epoch, public_of(key), spki(device.public_key()), certificate.signature, SOFTWARE
+        )
+        await journal.commit(Step(sealed=journal.seal([Draft(opened)], clock.stamp())))
+    return journal, load_credential_key(config.keys_dir)
+
+
+def _identity_at(path: Path) -> Identity | None:
+    """Whose log lies there. None: none, or one whose creation was cut short before it had a name."""
+    if not path.exists():
+        return None
+    connection = connect_reader(path)
+    try:
+        return read_identity(connection)
+    finally:
+        connection.close()
+
+
+async def _new_epoch(config: Config, ring: KeyRing, say: Callable[[str], None]) -> int:
+    """Ask headquarters until it gives an epoch. The same log key always gets the same one."""
+    ring.make_device()
+    while True:
+        if config.hq is None:
+            say("[hq] in the config: without headquarters there is no epoch, and nothing can be sold")
+        else:
+            try:
+                return await _ask(config, config.hq, ring)
+            except (EnrolmentRefused, HqError) as error:
+                say(f"headquarters to admit this box: {error}")
+                log.warning("not enrolled yet", error=str(error))
+        await asyncio.sleep(RETRY_S)
+
+
+async def _ask(config: Config, hq: Headquarters, ring: KeyRing) -> int:
+    reply = await asyncio.to_thread(enrol, config.site, hq, ring, config.keys_dir)
+    ring.name_pending_log(reply.epoch)
+    return reply.epoch
