@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.clock import Clock
 from edge.config import Config, Headquarters
@@ -14,7 +15,7 @@ from edge.journal.errors import JournalError
 from edge.journal.journal import Journal
 from edge.journal.step import Identity, Step
 from edge.journal.store import connect_reader, read_identity
-from edge.keys import KeyRing
+from edge.keys import KeyRing, KeyUnusable
 from edge.sync.enrol import EnrolmentRefused, enrol, load_credential_key
 from edge.sync.errors import HqError
 from protocols.proof.ed25519 import public_of
@@ -36,12 +37,14 @@ async def open_log(
     `say`: told what is waited for, for the technician. Raises JournalError, KeyUnusable.
     """
     identity = _identity_at(config.journal_path)
-    epoch = identity.epoch if identity is not None else await _new_epoch(config, ring, say)
-    key = ring.log(epoch)
     ballast = config.ballast_mb * 1024 * 1024
     if identity is None:
+        epoch = await _new_epoch(config, ring, say)
+        key = ring.make_pending_log()
         journal = Journal.create(config.journal_path, config.site, epoch, key, ballast_bytes=ballast)
+        ring.name_pending_log(epoch)  # after the log is there: a crash in between finds both, and goes on
     else:
+        key = _log_key(ring, identity)
         journal = Journal.open(config.journal_path, key, ballast_bytes=ballast)
     if journal.site != config.site:
         raise JournalError(
@@ -50,6 +53,7 @@ async def open_log(
         )
     if journal.size == 0:
         device = ring.device()
+        epoch = journal.epoch
         certificate = certify_log_key(device, config.site, epoch, public_of(key))
         opened = EpochOpened(
             config.site, epoch, public_of(key), spki(device.public_key()), certificate.signature, SOFTWARE
@@ -69,6 +73,17 @@ def _identity_at(path: Path) -> Identity | None:
         connection.close()
 
 
+def _log_key(ring: KeyRing, identity: Identity) -> Ed25519PrivateKey:
+    """The key of this log, named now if the box lost power before it was."""
+    try:
+        return ring.log(identity.epoch)
+    except KeyUnusable:
+        if public_of(ring.make_pending_log()) != identity.log_key:
+            raise
+        ring.name_pending_log(identity.epoch)
+        return ring.log(identity.epoch)
+
+
 async def _new_epoch(config: Config, ring: KeyRing, say: Callable[[str], None]) -> int:
     """Ask headquarters until it gives an epoch. The same log key always gets the same one."""
     ring.make_device()
@@ -85,6 +100,4 @@ async def _new_epoch(config: Config, ring: KeyRing, say: Callable[[str], None]) 
 
 
 async def _ask(config: Config, hq: Headquarters, ring: KeyRing) -> int:
-    reply = await asyncio.to_thread(enrol, config.site, hq, ring, config.keys_dir)
-    ring.name_pending_log(reply.epoch)
-    return reply.epoch
+    return (await asyncio.to_thread(enrol, config.site, hq, ring, config.keys_dir)).epoch
