@@ -117,7 +117,7 @@ class Clock:
         return Stamp(self._system.boot, mono_ms, estimate_ms, quality, bounds.lower_ms, bounds.upper_ms)
 
     def learn(self, lower_ms: int, upper_ms: int | None = None, *, at_mono_ms: int | None = None) -> bool:
-        """Somebody trusted vouches that Unix time is within the bounds, now or when the monotonic clock read at_mono_ms.
+        """Somebody trusted vouches that Unix time is within the bounds; at_mono_ms: when, None for now.
 
         A headquarters' reply: lower is its time, upper is that plus the time since the request was sent. A cosignature
         or a grant only says that it is later than that. False when it contradicts what was learned before: then the

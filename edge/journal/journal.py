@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,9 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.journal import store as tables
 from edge.journal.errors import JournalDamaged, JournalError, JournalFull
-from edge.journal.files import Ballast, Lock, fsync_directory, make_private_directory
+from edge.journal.files import Ballast, Lock, make_private_directory
 from edge.journal.migrations import Connection
 from edge.journal.recovery import check
+from edge.journal.second_copy import SecondCopy
 from edge.journal.step import Counters, Head, Identity, Sealed, Snapshot, Step
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
@@ -28,10 +31,14 @@ from protocols.proof import tree
 from protocols.proof.ed25519 import public_of
 from protocols.proof.receipt import Receipt
 from protocols.trade import records
-from protocols.trade.codec import BYTES_MAX, encode
-from protocols.trade.records import Draft, Stamp
+from protocols.trade.codec import BYTES_MAX, decode, encode
+from protocols.trade.records import Draft, Record, Stamp
 
 BALLAST_BYTES = 64 * 1024 * 1024
+
+_FOLD_RECORDS = 1_000
+_FOLD_BYTES = 4 * 1024 * 1024
+"""How much is held in memory at once while the log is folded."""
 
 T = TypeVar("T")
 
@@ -40,9 +47,19 @@ class Journal:
     """One log and the small values beside it. Use it from one event loop; the disk is the writer thread's business."""
 
     def __init__(
-        self, store: Store, reader: Connection, ballast: Ballast, *, lock: Lock | None = None, threaded: bool = True
+        self,
+        store: Store,
+        reader: Connection,
+        ballast: Ballast,
+        *,
+        second_copy: SecondCopy | None = None,
+        lock: Lock | None = None,
+        threaded: bool = True,
     ) -> None:
-        """threaded: False commits on the caller's thread, at once: for simulations, where time stands still."""
+        """reader: another connection to the same file, or the store's own when not threaded.
+
+        threaded: False commits on the caller's thread, at once: for simulations, where time stands still.
+        """
         self._store = store
         self._reader = reader
         self._ballast = ballast
@@ -51,12 +68,20 @@ class Journal:
         self._next_seq = store.head.size
         self._outstanding: deque[Sealed] = deque()
         self._failed: JournalError | None = None
-        self._committer = Committer(store, ballast, None)
+        self._second_copy = second_copy
+        self._committer = Committer(store, ballast, second_copy)
         self._writer = Writer(self._committer, self._on_head, self._on_failure) if threaded else None
 
     @classmethod
     def create(
-        cls, path: Path, site: str, epoch: int, log_key: Ed25519PrivateKey, *, ballast_bytes: int = BALLAST_BYTES
+        cls,
+        path: Path,
+        site: str,
+        epoch: int,
+        log_key: Ed25519PrivateKey,
+        *,
+        ballast_bytes: int = BALLAST_BYTES,
+        second_copy: Path | None = None,
     ) -> Journal:
         """Begin the log of a new epoch. The caller's first record is `EpochOpened`.
 
@@ -70,32 +95,46 @@ class Journal:
                 tables.begin_log(connection, Identity(site, epoch, public_of(log_key)))
             finally:
                 connection.close()
-            Ballast(path.with_suffix(".ballast"), ballast_bytes).restore()
-            fsync_directory(path.parent)
         finally:
             lock.release()
-        return cls.open(path, log_key, ballast_bytes=ballast_bytes)
+        return cls.open(path, log_key, ballast_bytes=ballast_bytes, second_copy=second_copy)
 
     @classmethod
-    def open(cls, path: Path, log_key: Ed25519PrivateKey, *, ballast_bytes: int = BALLAST_BYTES) -> Journal:
-        """Check, then serve. Raises JournalDamaged (with what, where, and what to do), JournalLocked, JournalError."""
+    def open(
+        cls,
+        path: Path,
+        log_key: Ed25519PrivateKey,
+        *,
+        ballast_bytes: int = BALLAST_BYTES,
+        second_copy: Path | None = None,
+    ) -> Journal:
+        """Check, then serve. `second_copy`: a directory on another medium.
+
+        Raises JournalDamaged (with what, where, and what to do), JournalLocked, JournalError.
+        """
         if not path.exists():
             raise JournalError(f"{path} does not exist", remedy="Run `fieldtill setup` to enrol this box.")
-        lock = Lock(path.with_suffix(".lock"))
-        try:
+        with ExitStack() as undo:
+            lock = Lock(path.with_suffix(".lock"))
+            undo.callback(lock.release)
             check(path, public_of(log_key))
-            store = Store(tables.connect(path), log_key)
+            connection = tables.connect(path)
+            undo.callback(connection.close)
+            store = Store(connection, log_key)
             reader = tables.connect_reader(path)
-        except BaseException:
-            lock.release()
-            raise
+            undo.callback(reader.close)
+            copy = None if second_copy is None else SecondCopy(second_copy, store.origin)
+            if copy is not None:
+                undo.callback(copy.close)
+                copy.catch_up(store.head, partial(tables.read_records, reader, bytes_max=_FOLD_BYTES))
+            undo.pop_all()
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
         ballast.restore()
-        return cls(store, reader, ballast, lock=lock)
+        return cls(store, reader, ballast, second_copy=copy, lock=lock)
 
     # --- writing
 
-    def seal(self, drafts: Iterable[Draft], stamp: Stamp) -> tuple[Sealed, ...]:
+    def seal(self, drafts: Iterable[Draft], stamp: Stamp) -> list[Sealed]:
         """Give each draft its place in the log. Nothing is durable yet; commit all of them, in the order sealed."""
         made: list[Sealed] = []
         for draft in drafts:
@@ -106,7 +145,7 @@ class Journal:
             made.append(Sealed(self._next_seq + len(made), record, data))
         self._next_seq += len(made)
         self._outstanding.extend(made)
-        return tuple(made)
+        return made
 
     def commit(self, step: Step) -> asyncio.Future[None]:
         """Queue the step now; the future is done when it is durable. Steps become durable in the order of calls.
@@ -164,6 +203,11 @@ class Journal:
         return not self._ballast.in_place
 
     @property
+    def second_copy_failed(self) -> str | None:
+        """Why the second copy is not being written; None while it is, or where none is wanted."""
+        return None if self._second_copy is None else self._second_copy.failed
+
+    @property
     def failed(self) -> JournalError | None:
         """Why nothing can be written any more; None while all is well."""
         return self._failed
@@ -183,6 +227,12 @@ class Journal:
     def read(self, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
         """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""
         return self._read(lambda: tables.read_records(self._reader, first_seq, limit, bytes_max))
+
+    def records(self, first_seq: int = 0) -> Iterator[Record]:
+        """Every durable record from `first_seq` on, decoded, for folding."""
+        while chunk := self.read(first_seq, _FOLD_RECORDS, _FOLD_BYTES):
+            first_seq += len(chunk)
+            yield from (decode(data, Record) for data in chunk)
 
     def progress(self) -> dict[int, bytes]:
         """The rows of running sessions, by the seq of their opening records."""

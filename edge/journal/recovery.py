@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.journal import store as tables
@@ -11,7 +12,7 @@ from edge.journal.step import Head, Identity
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
-from protocols.trade.codec import NotCanonical, decode
+from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.records import Record
 
 QUICK_CHECK_BYTES_MAX = 64 * 1024 * 1024
@@ -21,6 +22,7 @@ TAIL = 1_000
 """Records that are decoded again at each start, snapshot or not."""
 
 _CHUNK = 1_000
+_WIDTH = 1 << tables.NODE_LEVEL_MIN
 
 
 def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
@@ -30,18 +32,30 @@ def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
     """
     connection = tables.connect_reader(path)
     try:
-        _check(connection, log_public, full or path.stat().st_size <= QUICK_CHECK_BYTES_MAX, full)
+        if full or path.stat().st_size <= QUICK_CHECK_BYTES_MAX:
+            _check_pages(connection)
+        identity = _check_identity(connection, log_public)
+        head = tables.read_head(connection)
+        _check_signature(head, identity)
+        start = Frontier() if full else _newest_snapshot(connection, head)
+        try:
+            _check_log(connection, head, start)
+        except JournalDamaged:
+            _check_log(connection, head, Frontier())  # from the first record it is told more exactly what is wrong
+            raise
     except sqlite3.Error as error:
         raise JournalDamaged(f"{path}: {error}") from error
     finally:
         connection.close()
 
 
-def _check(connection: sqlite3.Connection, log_public: bytes, pages: bool, full: bool) -> None:
-    if pages:
-        found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
-        if found != ["ok"]:
-            raise JournalDamaged("; ".join(found))
+def _check_pages(connection: sqlite3.Connection) -> None:
+    found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
+    if found != ["ok"]:
+        raise JournalDamaged("SQLite finds damaged pages: " + "; ".join(found))
+
+
+def _check_identity(connection: sqlite3.Connection, log_public: bytes) -> Identity:
     identity = tables.read_identity(connection)
     if identity is None:
         raise JournalError("the file holds no log", remedy="Run `fieldtill setup` to enrol this box.")
@@ -50,59 +64,103 @@ def _check(connection: sqlite3.Connection, log_public: bytes, pages: bool, full:
             f"the log of {identity.site}, epoch {identity.epoch}, was signed with another key",
             remedy="Restore that epoch's log key, or enrol again for a new epoch.",
         )
-    head = tables.read_head(connection)
-    _check_signature(head, identity)
-    start = Frontier() if full else _start(connection, head)
-    frontier = start
-    expected = max(0, min(start.size, head.size - TAIL))
-    while chunk := _chunk(connection, expected):
-        leaves: list[bytes] = []
-        for seq, data in chunk:
-            if seq != expected:
-                raise JournalDamaged(f"missing; the next one is {seq}", seq=expected)
-            _check_record(seq, data)
-            if seq >= start.size:
-                leaves.append(leaf_hash(data))
-            expected += 1
-        frontier = frontier.append_many(leaves)
-    if expected != head.size:
-        raise JournalDamaged(f"the signed head has {head.size} records, the table {expected}", seq=expected)
-    if frontier.root() != head.frontier.root():
-        raise JournalDamaged("the records do not hash to the signed root")
-    cosigned = tables.read_cosigned(connection)
-    if cosigned is not None and cosigned[0] > head.size:
-        raise JournalDamaged(f"headquarters has cosigned {cosigned[0]} records, the log has {head.size}")
+    return identity
 
 
 def _check_signature(head: Head, identity: Identity) -> None:
     if head.size == 0 and not head.note:
         return
+    log_key = keys.log_verifier(identity.site, identity.epoch, identity.log_key)
     try:
-        signed = checkpoint.verify_checkpoint(
-            head.note, keys.log_verifier(identity.site, identity.epoch, identity.log_key)
-        )
+        signed = checkpoint.verify_checkpoint(head.note, log_key)
     except Unproven as error:
         raise JournalDamaged(f"the signed head: {error}") from error
-    if (signed.size, signed.root) != (head.size, head.frontier.root()):
-        raise JournalDamaged(f"the head says size {head.size}, its signed note {signed.size}, or another root")
+    if signed.size != head.size:
+        raise JournalDamaged(f"the log was signed with {signed.size} records, and {head.size} are left", seq=head.size)
+    if signed.root != head.frontier.root():
+        raise JournalDamaged("the signed head and its frontier have different roots")
 
 
-def _start(connection: sqlite3.Connection, head: Head) -> Frontier:
+def _check_log(connection: sqlite3.Connection, head: Head, start: Frontier) -> None:
+    """Records without a gap, each canonical, hashing to every root that somebody vouches for since `start`."""
+    roots = [(head.size, head.frontier.root(), "the signed head"), *_other_roots(connection, head)]
+    frontier = start
+    seq = max(0, min(start.size, head.size - TAIL))
+    for stop in sorted({start.size, *(size for size, _, _ in roots if size > start.size)}):
+        leaves: list[bytes] = []
+        for data in _records(connection, seq, stop):
+            if seq >= start.size:
+                leaves.append(leaf_hash(data))
+            seq += 1
+        frontier = frontier.append_many(leaves)
+        for size, root, what in roots:
+            if size == stop and root != frontier.root():
+                where = _first_difference(connection, stop)
+                raise JournalDamaged(f"this one or one of the {_WIDTH - 1} after it does not hash to {what}", seq=where)
+    ((last,),) = connection.execute("SELECT max(seq) FROM records")
+    if last is not None and last >= head.size:
+        raise JournalDamaged(f"records up to {last} lie behind the signed head of {head.size}", seq=head.size)
+
+
+def _records(connection: sqlite3.Connection, first_seq: int, end_seq: int) -> Iterator[bytes]:
+    seq = first_seq
+    while seq < end_seq:
+        try:
+            rows = list(
+                connection.execute(
+                    "SELECT seq, bytes FROM records WHERE seq >= ? AND seq < ? ORDER BY seq",
+                    (seq, min(end_seq, seq + _CHUNK)),
+                )
+            )
+        except sqlite3.Error as error:
+            raise JournalDamaged(
+                f"this one or one of the {_CHUNK} after it cannot be read: {error}", seq=seq
+            ) from error
+        rows = rows or [(None, b"")]
+        for found, data in rows:
+            if found != seq:
+                raise JournalDamaged("missing", seq=seq)
+            try:
+                decode(data, Record)
+            except NotCanonical as error:
+                raise JournalDamaged(str(error), seq=seq) from error
+            yield data
+            seq += 1
+
+
+def _other_roots(connection: sqlite3.Connection, head: Head) -> list[tuple[int, bytes, str]]:
+    """Size, root and whose it is: of the snapshots, and of what headquarters cosigned."""
+    roots: list[tuple[int, bytes, str]] = []
+    try:
+        for snapshot, frontier in tables.read_snapshots(connection):
+            roots.append((snapshot.size, frontier.root(), f"the snapshot of size {snapshot.size}"))
+        cosigned = tables.read_cosigned(connection)
+        if cosigned is not None:
+            root = checkpoint.parse(cosigned[1]).root
+            roots.append((cosigned[0], root, f"what headquarters cosigned at size {cosigned[0]}"))
+    except Unproven as error:
+        raise JournalDamaged(f"a snapshot or the cosigned checkpoint: {error}") from error
+    for size, _, what in roots:
+        if size > head.size:
+            raise JournalDamaged(f"the log has {head.size} records, fewer than {what}", seq=head.size)
+    return roots
+
+
+def _newest_snapshot(connection: sqlite3.Connection, head: Head) -> Frontier:
     try:
         snapshots = tables.read_snapshots(connection)
     except Unproven:
-        return Frontier()
+        return Frontier()  # _other_roots says so
     return next((frontier for snapshot, frontier in snapshots if snapshot.size <= head.size), Frontier())
 
 
-def _chunk(connection: sqlite3.Connection, first_seq: int) -> list[tuple[int, bytes]]:
-    return list(
-        connection.execute("SELECT seq, bytes FROM records WHERE seq >= ? ORDER BY seq LIMIT ?", (first_seq, _CHUNK))
-    )
-
-
-def _check_record(seq: int, data: bytes) -> None:
-    try:
-        decode(data, Record)
-    except NotCanonical as error:
-        raise JournalDamaged(str(error), seq=seq) from error
+def _first_difference(connection: sqlite3.Connection, size: int) -> int:
+    """The first seq of the narrowest kept subtree whose records do not hash to it."""
+    for place in range(size // _WIDTH):
+        records = tables.read_records(connection, place * _WIDTH, _WIDTH, _WIDTH * BYTES_MAX)
+        if (
+            tables.read_node(connection, tables.NODE_LEVEL_MIN, place)
+            != Frontier().append_many(map(leaf_hash, records)).root()
+        ):
+            return place * _WIDTH
+    return size // _WIDTH * _WIDTH

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocols.proof.tree import Frontier
@@ -31,10 +31,10 @@ class Step:
         nothing.
     """
 
-    sealed: tuple[Sealed, ...] = ()
+    sealed: Sequence[Sealed] = ()
     progress: Mapping[int, bytes | None] = field(default_factory=dict)
     facts: Mapping[str, bytes | None] = field(default_factory=dict)
-    documents: tuple[bytes, ...] = ()
+    documents: Sequence[bytes] = ()
     snapshot: bytes | None = None
     cosigned: tuple[int, bytes] | None = None
 
@@ -72,8 +72,8 @@ class Head:
 class Counters:
     """What the journal has done since it was opened.
 
-    fsyncs: one for each commit, one when the write-ahead log starts again, two for each checkpoint of it, and one for
-        each append to the second copy.
+    fsyncs: one for each commit, one when the write-ahead log starts again, and two for each checkpoint of it. Those of
+        the second copy are counted there.
     wal_bytes: pages written to the write-ahead log, counted at each of its checkpoints.
     commit_us_max: longest commit, its fsync included.
     """

@@ -139,37 +139,22 @@ class Store:
         self._connection.close()
 
     def _write(self, steps: Sequence[Step]) -> Head:
-        head, nodes = self._grow(steps)
+        records = [sealed for step in steps for sealed in step.sealed]
+        seqs = [sealed.seq for sealed in records]
+        assert seqs == list(range(self.head.size, self.head.size + len(seqs))), "records come in the order of the log"
+        for sealed in records:
+            self._run("INSERT INTO records (seq, bytes) VALUES (?, ?)", sealed.seq, sealed.data)
+        frontier = self.head.frontier
         for step in steps:
-            for sealed in step.sealed:
-                self._run("INSERT INTO records (seq, bytes) VALUES (?, ?)", sealed.seq, sealed.data)
-        for node in nodes:
-            self._run("INSERT INTO nodes (level, place, hash) VALUES (?, ?, ?)", *node)
-        size = self.head.size
-        for step in steps:
-            size += len(step.sealed)
+            frontier = append_nodes(self._connection, frontier, [leaf_hash(sealed.data) for sealed in step.sealed])
             self._write_values(step)
             if step.snapshot is not None:
-                self._write_snapshot(step.snapshot, size, steps)
-        if head is not self.head:
-            write_head(self._connection, head)
-        return head
-
-    def _grow(self, steps: Sequence[Step]) -> tuple[Head, list[tuple[int, int, bytes]]]:
-        """The head after these steps, and the wider nodes that become complete."""
-        records = [sealed for step in steps for sealed in step.sealed]
+                self._write_snapshot(step.snapshot, frontier)
         if not records:
-            return self.head, []
-        expected = range(self.head.size, self.head.size + len(records))
-        assert [sealed.seq for sealed in records] == list(expected), "records are committed in the order of the log"
-        nodes: list[tuple[int, int, bytes]] = []
-
-        def keep(level: int, place: int, hashed: bytes) -> None:
-            if level >= NODE_LEVEL_MIN:
-                nodes.append((level, place, hashed))
-
-        frontier = self.head.frontier.append_many((leaf_hash(sealed.data) for sealed in records), keep)
-        return Head(frontier, self._sign(frontier)), nodes
+            return self.head
+        head = Head(frontier, self._sign(frontier))
+        write_head(self._connection, head)
+        return head
 
     def _sign(self, frontier: Frontier) -> bytes:
         return sign_checkpoint(Checkpoint(self.origin, frontier.size, frontier.root()), self._log_key)
@@ -200,12 +185,10 @@ class Store:
                 *step.cosigned,
             )
 
-    def _write_snapshot(self, payload: bytes, size: int, steps: Sequence[Step]) -> None:
-        leaves = [leaf_hash(sealed.data) for step in steps for sealed in step.sealed]
-        frontier = self.head.frontier.append_many(leaves[: size - self.head.size])
+    def _write_snapshot(self, payload: bytes, frontier: Frontier) -> None:
         self._run(
             "INSERT OR REPLACE INTO snapshots (size, frontier, payload) VALUES (?, ?, ?)",
-            *(size, frontier.to_bytes(), payload),
+            *(frontier.size, frontier.to_bytes(), payload),
         )
         self._run(
             "DELETE FROM snapshots WHERE size NOT IN (SELECT size FROM snapshots ORDER BY size DESC LIMIT ?)",
@@ -250,6 +233,20 @@ def write_head(connection: Connection, head: Head) -> None:
         "INSERT OR REPLACE INTO head (one, size, frontier, note) VALUES (1, ?, ?, ?)",
         (head.size, head.frontier.to_bytes(), head.note),
     )
+
+
+def append_nodes(connection: Connection, frontier: Frontier, leaves: Sequence[bytes]) -> Frontier:
+    """The frontier after these leaf hashes; the roots of wider subtrees that become complete are kept for proofs."""
+    nodes: list[tuple[int, int, bytes]] = []
+
+    def keep(level: int, place: int, hashed: bytes) -> None:
+        if level >= NODE_LEVEL_MIN:
+            nodes.append((level, place, hashed))
+
+    frontier = frontier.append_many(leaves, keep)
+    for node in nodes:
+        connection.execute("INSERT INTO nodes (level, place, hash) VALUES (?, ?, ?)", node)
+    return frontier
 
 
 # --- reading: on any connection, the writer's or one that cannot write -----------------------------------------------
@@ -329,7 +326,7 @@ def node_reader(connection: Connection) -> tree.NodeHash:
 
     def node(level: int, place: int) -> bytes:
         if level >= NODE_LEVEL_MIN:
-            kept = _one(connection, "SELECT hash FROM nodes WHERE level = ? AND place = ?", level, place)
+            kept = read_node(connection, level, place)
             if kept is None:
                 raise JournalDamaged(f"the node {level}/{place} is missing", seq=place << level)
             return kept
@@ -337,6 +334,11 @@ def node_reader(connection: Connection) -> tree.NodeHash:
         return Frontier().append_many(map(leaf_hash, leaves)).root()
 
     return node
+
+
+def read_node(connection: Connection, level: int, place: int) -> bytes | None:
+    """The kept root of a subtree of at least 2 ** NODE_LEVEL_MIN records; None while it is not complete."""
+    return _one(connection, "SELECT hash FROM nodes WHERE level = ? AND place = ?", level, place)
 
 
 def sqlite_code(error: BaseException) -> int | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from edge.journal.errors import JournalError, JournalFailed, JournalFull, JournalOverrun
 from edge.journal.files import Ballast
+from edge.journal.second_copy import SecondCopy
 from edge.journal.step import Head, Step
 from edge.journal.store import Store
 
@@ -26,11 +27,11 @@ IDLE_S = 30.0
 class Committer:
     """Commits groups one after the other, on whichever thread calls."""
 
-    def __init__(self, store: Store, ballast: Ballast, also: Callable[[Head, Sequence[Step]], None] | None) -> None:
-        """also: what else must be durable after each commit (the second copy), before anyone is told."""
+    def __init__(self, store: Store, ballast: Ballast, second_copy: SecondCopy | None) -> None:
+        """second_copy: caught up with the store; it is synced after each commit, before anyone is told."""
         self._store = store
         self._ballast = ballast
-        self._also = also
+        self._second_copy = second_copy
 
     def commit(self, group: Sequence[Step]) -> Head:
         """All of the group, on the space of the ballast if need be. Raises JournalFull or JournalFailed."""
@@ -40,8 +41,8 @@ class Committer:
             if not self._ballast.release():
                 raise
             head = self._store.commit(group)
-        if self._also is not None:
-            self._also(head, group)
+        if self._second_copy is not None:
+            self._second_copy.append([sealed.data for step in group for sealed in step.sealed], head.note)
         return head
 
     def tend(self, *, idle: bool) -> None:
@@ -52,6 +53,8 @@ class Committer:
 
     def close(self) -> None:
         self._store.close()
+        if self._second_copy is not None:
+            self._second_copy.close()
 
 
 @dataclass(slots=True)
