@@ -27,7 +27,7 @@ async def serve_one(
     live: bool = True,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve `profile` (an id or a path) until cancelled or `stop` is set. Say where, and how it is each second if `live`.
+    """Serve `profile` (an id or a path) until cancelled or `stop` is set. Say where; if `live`, say each second how.
 
     tcp_port: on TCP, 0 for any free one; None: on a pty, with a symlink at `pty_link` if given, unless the product only
     knows TCP. unit, baud: None is the profile's. faults: as `parse_faults` reads them. A car is plugged in; a meter
