@@ -33,13 +33,13 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def decode(data: bytes, into: type[T]) -> T:
+def decode(data: bytes, into: type[T], *, bytes_max: int = BYTES_MAX) -> T:
     """The value whose one encoding is `data`. Raises NotCanonical with what was expected and where."""
-    if len(data) > BYTES_MAX:
-        raise NotCanonical(f"expected at most {BYTES_MAX} bytes of {into.__name__}, got {len(data)}")
+    if len(data) > bytes_max:
+        raise NotCanonical(f"expected at most {bytes_max} bytes of {into.__name__}, got {len(data)}")
     try:
         value = _decoder(into).decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotCanonical(f"expected {into.__name__}: {error}") from error
     if _encoder.encode(value) != data:
         raise NotCanonical(f"expected the canonical encoding of {into.__name__}, got another one")
