@@ -58,15 +58,15 @@ def running_price_fen(progress: Progress, tariff: Tariff) -> int:
     return bill(tariff, progress.delivered(tariff)).amount_fen
 
 
-def expected_finish_s(session: OpenSession, progress: Progress, tariff: Tariff) -> int | None:
-    """Seconds until the preset is reached at the present power. None: unknown (filling up, or nothing flows)."""
+def expected_finish_s(session: OpenSession, progress: Progress, tariff: Tariff, wall_ms: int) -> int | None:
+    """Seconds until the preset is reached at the present power and price. None: unknown (filling up, or nothing flows)."""
     preset = session.opened.preset
     if not progress.power_w or not progress.wants_delivery:
         return None
     if preset.kind == "energy":
         return max(0, (preset.amount - progress.energy_wh) * 3600 // progress.power_w)
     if preset.kind == "money":
-        price_e3 = dearest_e3(tariff, progress.clock_lb_ms, progress.clock_ub_ms, DAY_MS)
+        price_e3 = dearest_e3(tariff, wall_ms, wall_ms, 0)
         left_fen = max(0, preset.amount - running_price_fen(progress, tariff))
         return left_fen * 1_000_000 * 3600 // (price_e3 * progress.power_w) if price_e3 else None
     return None
@@ -162,7 +162,10 @@ def _ending(
 
 def _out_of_credit(session: OpenSession, progress: Progress, tariff: Tariff, place: Connector, policy: Policy) -> bool:
     """Cut-off: what is owed at the worst, and what may flow before the relay opens, would pass the hold."""
-    price_e3 = dearest_e3(tariff, progress.clock_lb_ms, progress.clock_ub_ms, DAY_MS)
+    elapsed_ms = max(0, progress.register.mono_ms - session.stamp.mono_ms)
+    ub_ms = None if progress.clock_ub_ms is None else progress.clock_ub_ms + elapsed_ms
+    horizon_ms = 1000 * place.unwatched_s(policy)
+    price_e3 = dearest_e3(tariff, progress.clock_lb_ms + elapsed_ms, ub_ms, horizon_ms)
     owed = ceil(ceiling(tariff, progress.delivered(tariff)))
     return owed + guard_fen(place, policy, price_e3) >= session.hold_fen
 
