@@ -17,6 +17,7 @@ from drivers.line_echo import EchoFilter
 from drivers.line_meter import LineMeter, LineStats
 from drivers.line_port import Port, open_port
 from drivers.line_queue import Queue, Request
+from drivers.loop import Alarm
 from protocols.fieldbus.expect import ECHO, NEED_MORE, Expect
 
 __all__ = ["DevicePolicy", "Line", "LineConfig", "LineDevice", "LineStats", "Priority"]
@@ -41,7 +42,8 @@ class Line:
         self._queue = Queue(config.queue_max)
         self._port: Port | None = None
         self._down: LineDown | None = None  # None before the first try, so that what is asked early waits for it
-        self._wake = asyncio.Event()
+        self._sleeper: asyncio.Future[None] | None = None
+        self._alarm = Alarm()
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._meter = LineMeter()
@@ -157,7 +159,7 @@ class Line:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         request = Request(device, frame, expect, timeout_s, priority, device.policy.retries, future)
         self._queue.add(request)
-        self._wake.set()
+        self._wake()
         return request
 
     # The port.
@@ -186,20 +188,14 @@ class Line:
             self._answer.set_exception(self._down)
         for request in self._queue.empty():
             request.fail(LineDown(self._down.what, where=request.device.where))
-        self._wake.set()
+        self._wake()
 
     # The turn of one request.
 
     async def _serve_next(self) -> None:
-        now = asyncio.get_running_loop().time()
-        request, ready_at = self._queue.pick(now)
+        request, ready_at = self._queue.pick(asyncio.get_running_loop().time())
         if request is None:
-            self._wake.clear()
-            try:
-                async with asyncio.timeout_at(ready_at):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await self._sleep(ready_at)
             return
         try:
             await self._serve(request)
@@ -241,19 +237,36 @@ class Line:
         self._fails += 1
         await self._reopen_if_dead(now)
 
+    async def _sleep(self, until: float | None) -> None:
+        """Until something is worth looking at: a new request, a late answer, the line down, or the given time."""
+        loop = asyncio.get_running_loop()
+        self._sleeper = loop.create_future()
+        timer = None if until is None else loop.call_at(until, self._wake)
+        try:
+            await self._sleeper
+        finally:
+            self._sleeper = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
     async def _wait_for_silence(self, device: LineDevice) -> None:
         """Until nothing has been on the wire for the guard time. Raises Garbled when that does not come."""
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + BABBLE_MAX_S
+        give_up_at = max(loop.time(), self._silent_until) + self.config.guard_s + BABBLE_MAX_S
         while self._port is not None:
-            self._port.pull()
             now = loop.time()
-            wait_s = max(self._last_rx + self.config.guard_s, self._silent_until) - now
-            if wait_s <= 0:
-                return
+            free_at = max(self._last_rx + self.config.guard_s, self._silent_until)
             if now > give_up_at:
+                device.count("babble")
                 raise Garbled("the line is never silent; somebody talks without being asked", where=device.where)
-            await asyncio.sleep(wait_s)
+            if now < free_at:
+                await self._alarm.at(free_at)
+            elif not self._port.pull():
+                return
         assert self._down is not None
         raise LineDown(self._down.what, where=device.where)
 
@@ -313,7 +326,7 @@ class Line:
             if late is not None and now < late.until and late.expect.feed(data) is not NEED_MORE:
                 device.late = None
                 device.count("late")
-                self._wake.set()
+                self._wake()
 
     def _seen(self, request: Request, expect: Expect[Any]) -> dict[str, int]:
         """Bytes discarded in this attempt, by kind; each kind counts once against the device."""

@@ -40,17 +40,19 @@ class Port(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(frame)
 
-    def pull(self) -> None:
-        """Fetch what the system holds already, so that nothing old is taken for the answer to what is sent next."""
+    def pull(self) -> bool:
+        """Fetch what the system holds already, so that nothing old is taken for the answer to what is sent next.
+
+        True: there was something, and `received` has it now.
+        """
         port = self._transport.get_extra_info("serial") if self._transport is not None else None
-        if port is None:
-            return
         try:
-            waiting = port.in_waiting
-            if waiting:
-                self._received(port.read(waiting))
+            if port is not None and port.in_waiting:
+                self._received(port.read(port.in_waiting))
+                return True
         except OSError:
             pass  # the port is going; the loop reports it through connection_lost in a moment
+        return False
 
     async def close(self) -> None:
         """Close at once. Returns when the port can be opened again, at the latest after CLOSE_S."""

@@ -269,11 +269,11 @@ def _request_pdu(pdu: Pdu) -> bytes:
             request = ReadDiscreteInputsRequest(address=pdu.address, count=pdu.count)
         case WriteRegisters(single=True, values=(_,)):
             request = WriteSingleRegisterRequest(address=pdu.address, registers=list(pdu.values))
-        case WriteRegisters(single=False) if len(pdu.values) <= REGISTERS_WRITTEN_MAX:
+        case WriteRegisters(single=False) if 1 <= len(pdu.values) <= REGISTERS_WRITTEN_MAX:
             request = WriteMultipleRegistersRequest(address=pdu.address, registers=list(pdu.values))
         case WriteCoils(single=True, values=(_,)):
             request = WriteSingleCoilRequest(address=pdu.address, bits=list(pdu.values))
-        case WriteCoils(single=False) if len(pdu.values) <= BITS_WRITTEN_MAX:
+        case WriteCoils(single=False) if 1 <= len(pdu.values) <= BITS_WRITTEN_MAX:
             request = WriteMultipleCoilsRequest(pdu.address, list(pdu.values))
         case _:
             raise ValueError(f"Modbus has no request for {pdu}")
