@@ -59,7 +59,7 @@ def running_price_fen(progress: Progress, tariff: Tariff) -> int:
 
 
 def expected_finish_s(session: OpenSession, progress: Progress, tariff: Tariff, wall_ms: int) -> int | None:
-    """Seconds until the preset is reached at the present power and price. None: unknown (filling up, or nothing flows)."""
+    """Seconds until the preset is reached at the present power and price. None: unknown (fill-up, no power)."""
     preset = session.opened.preset
     if not progress.power_w or not progress.wants_delivery:
         return None

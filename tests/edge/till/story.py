@@ -50,6 +50,8 @@ TWO_PRICES = Tariff(
 PLACE = Connector("c1", "m1", 7_200, 32_000, 10, None, 1)
 """7.2 kW: 2 Wh a second; the charger stops by itself 10 s after the last contact."""
 
+FULL = Preset("full", 0)
+
 POLICY = Policy(silence_s=10, reaction_s=2, restart_s=10, start_timeout_s=60, full_after_s=20, stuck_after_s=15)
 
 
@@ -71,7 +73,7 @@ class Story:
     meter_answers: bool = True
     stuck: bool = False
     faulted: bool = False
-    state: TillState = TillState()
+    state: TillState = field(default_factory=TillState)
     log: list[Record] = field(default_factory=list)
     running: dict[int, Progress] = field(default_factory=dict)
     _status: ChargerSight | None = None
@@ -141,13 +143,11 @@ class Story:
     def lease(self, account: str = "ann") -> Lease:
         return self.state.leases.get(lease_key(account, CNY), Lease(account, CNY))
 
-    def ask(
-        self, preset: Preset = Preset("full", 0), *, card: bytes = CARD, origin: Origin | None = None
-    ) -> Opening | Refused:
+    def ask(self, preset: Preset = FULL, *, card: bytes = CARD, origin: Origin | None = None) -> Opening | Refused:
         ask = Ask("c1", card, "", preset, origin or Origin("card", card, 0, ""))
         return open_session(self.state, ask, self.place, self.sight(), self.tariff, self.policy)
 
-    def start(self, preset: Preset = Preset("full", 0), *, card: bytes = CARD) -> int:
+    def start(self, preset: Preset = FULL, *, card: bytes = CARD) -> int:
         """Open a session; its seq."""
         decision = self.ask(preset, card=card)
         assert isinstance(decision, Opening), decision
