@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -155,12 +156,15 @@ class Journal:
         """
         if self._failed is not None:
             raise self._failed
-        for sealed in step.sealed:
-            if not self._outstanding or self._outstanding[0] is not sealed:
-                raise JournalFull(
-                    f"record {sealed.seq} is not the next one to commit: it was sealed before a failed commit, or "
-                    "records were left out"
-                )
+        expected = list(islice(self._outstanding, len(step.sealed)))
+        if len(expected) != len(step.sealed) or any(
+            one is not other for one, other in zip(expected, step.sealed, strict=True)
+        ):
+            raise JournalFull(
+                f"record {step.sealed[0].seq} is not the next to commit: it was sealed before a commit failed, has been "
+                "committed already, or others were left out"
+            )
+        for _ in expected:
             self._outstanding.popleft()
         if self._writer is not None:
             return self._writer.submit(step)
@@ -223,6 +227,14 @@ class Journal:
     def checkpoint(self) -> bytes:
         """The signed note of the durable head; empty while the log is."""
         return self._head.note
+
+    def checkpoint_at(self, size: int) -> bytes:
+        """The signed note of the first `size` records: of a head that this log has grown beyond, or its present one."""
+        if size == self.size:
+            return self.checkpoint()
+        if not 0 < size < self.size:
+            raise ValueError(f"this log has {self.size} records, and no head after {size}")
+        return self._store.sign(self._read(lambda: tables.read_frontier(self._reader, size)))
 
     def read(self, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
         """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""

@@ -152,11 +152,12 @@ class Store:
                 self._write_snapshot(step.snapshot, frontier)
         if not records:
             return self.head
-        head = Head(frontier, self._sign(frontier))
+        head = Head(frontier, self.sign(frontier))
         write_head(self._connection, head)
         return head
 
-    def _sign(self, frontier: Frontier) -> bytes:
+    def sign(self, frontier: Frontier) -> bytes:
+        """The signed note of this very log at that size. Any thread may ask."""
         return sign_checkpoint(Checkpoint(self.origin, frontier.size, frontier.root()), self._log_key)
 
     def _write_values(self, step: Step) -> None:
@@ -339,6 +340,13 @@ def node_reader(connection: Connection) -> tree.NodeHash:
 def read_node(connection: Connection, level: int, place: int) -> bytes | None:
     """The kept root of a subtree of at least 2 ** NODE_LEVEL_MIN records; None while it is not complete."""
     return _one(connection, "SELECT hash FROM nodes WHERE level = ? AND place = ?", level, place)
+
+
+def read_frontier(connection: Connection, size: int) -> Frontier:
+    """The frontier of the first `size` records, all of which are there. Raises JournalDamaged."""
+    node = node_reader(connection)
+    levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
+    return Frontier(size, tuple(node(level, (size >> level) - 1) for level in levels))
 
 
 def sqlite_code(error: BaseException) -> int | None:
