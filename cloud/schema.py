@@ -169,7 +169,7 @@ visits = Table(
     metadata,
     Column("account", Name, ForeignKey(accounts.c.id), nullable=False),
     Column("site", Name, ForeignKey(sites.c.id), nullable=False),
-    Column("turn", BigInteger, nullable=False),  # rises with every visit of the account; the greatest is the last
+    Column("last_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("account", "site"),
     sqlite_with_rowid=False,
 )

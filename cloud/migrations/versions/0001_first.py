@@ -207,7 +207,7 @@ def upgrade() -> None:
         "visits",
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("site", sa.String(length=64), nullable=False),
-        sa.Column("turn", sa.BigInteger(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_visits_account")),
         sa.ForeignKeyConstraint(["site"], ["sites.id"], name=op.f("fk_visits_site")),
         sa.PrimaryKeyConstraint("account", "site", name=op.f("pk_visits")),

@@ -1,0 +1,273 @@
+"""What may be done to an account at headquarters: open, give a card, top up, pay out, freeze, show.
+
+Each act is one record of headquarters' own log, and its money moves by the same fold as a site's. Who an account
+belongs to is not known here: it is an opaque id, and a card number is stored only as an HMAC.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud import grants, hqlog, schema, store
+from cloud.clock import Clock
+from cloud.hqlog import Act, Change
+from cloud.keys import HqKeys
+from protocols.trade import books
+from protocols.trade.codec import decode, encode
+from protocols.trade.grants import CredentialKey, hide_credential
+from protocols.trade.records import CNY, Effect, Record
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ID_LENGTH = 10
+AMOUNT_MAX = 10**11
+"""Greatest amount of one act, in fen: a billion yuan. More is a slip of the finger."""
+
+
+class Denied(Exception):
+    """The act is not done, and nothing has changed. what, and what to do instead."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one account, in the asset's smallest unit; what a class of accounts gets when it is opened."""
+
+    session_limit: int = 20_000
+    placed: int = 5_000
+    site_max: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """serial: the act's one number, its seq in headquarters' log. repeated: it had been done before. sites: news."""
+
+    serial: int
+    repeated: bool
+    sites: frozenset[str]
+
+
+def open_account(
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    *,
+    home_site: str | None,
+    class_: str = "person",
+    limits: Limits = Limits(),
+) -> str:
+    """The id of a new account: ten letters and digits without I, L, O and U, drawn by chance."""
+    if home_site is not None:
+        _require_site(connection, home_site)
+    account = "".join(secrets.choice(CROCKFORD) for _ in range(ID_LENGTH))
+    connection.execute(
+        schema.accounts.insert().values(
+            {
+                "id": account,
+                "class": class_,
+                "status": "open",
+                "home_site": home_site,
+                "session_limit": limits.session_limit,
+                "placed": limits.placed,
+                "site_max": limits.site_max,
+                "opened_ms": clock.now_ms(),
+            }
+        )
+    )
+    hqlog.append(connection, hq, clock, [Act(account, f"opened, class {class_}")])
+    return account
+
+
+def add_card(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, number: str) -> Done:
+    """Let this card draw on the account, everywhere the account has value. The number is not stored."""
+    require_account(connection, account)
+    key = current_key(connection)
+    hidden = hide_credential(key, number)
+    table = schema.credentials
+    at = (table.c.key_version == key.version) & (table.c.hmac == hidden)
+    owner = connection.execute(sa.select(table.c.account).where(at)).scalar()
+    if owner is not None and owner != account:
+        raise Denied("the card belongs to another account", "Take it from there first, or use another card.")
+    if owner == account:
+        return Done(-1, True, frozenset())
+    serial = hqlog.append(connection, hq, clock, [Act(account, "card added")])
+    row = {"key_version": key.version, "hmac": hidden, "account": account, "added_ms": clock.now_ms()}
+    connection.execute(table.insert().values(row))
+    return Done(serial, False, frozenset(grants.renew(connection, hq, clock, account)))
+
+
+def top_up(
+    connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, amount: int, *, channel: str, reference: str
+) -> Done:
+    """Money paid in through a channel. reference: the payer's own number of this payment; a repeat does nothing."""
+    return _pay(connection, hq, clock, Effect.PAID_IN, account, amount, channel, reference)
+
+
+def pay_out(
+    connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, amount: int, *, channel: str, reference: str
+) -> Done:
+    """Free money given back through a channel; what is out at sites has to come back first."""
+    return _pay(connection, hq, clock, Effect.PAID_OUT, account, amount, channel, reference)
+
+
+def _pay(
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    effect: Effect,
+    account: str,
+    amount: int,
+    channel: str,
+    reference: str,
+) -> Done:
+    if not 0 < amount <= AMOUNT_MAX:
+        raise Denied(f"expected an amount of 1 to {AMOUNT_MAX} fen, got {amount}", "Check the amount.")
+    if not channel or ":" in channel:
+        raise Denied(f"expected the name of a channel without a colon, got {channel!r}", "For example wechat or cash.")
+    hqlog.lock(connection)
+    digest = hashlib.sha256(encode([effect, account, amount, channel])).digest()
+    table = schema.acts
+    before = connection.execute(sa.select(table).where(table.c.reference == reference)).one_or_none()
+    if before is not None:
+        if before.digest != digest:
+            remedy = "Give every payment its own reference number; look this one up before trying again."
+            raise Denied(f"reference {reference} was used for another act, serial {before.seq}", remedy)
+        return Done(before.seq, True, frozenset())
+    row = require_account(connection, account)
+    if effect == Effect.PAID_OUT and grants.free_of(connection, [account], CNY).get(account, 0) < amount:
+        raise Denied("less than that is free", "Wait until the sites have returned what they hold for the account.")
+    if effect == Effect.PAID_IN and row.status != "open":
+        raise Denied("the account is frozen", "Thaw it first: fieldtill-hq account thaw.")
+    change = Change(effect, CNY, channel, amount)
+    serial = hqlog.append(connection, hq, clock, [Act(account, f"{effect}, reference {reference}", [change])])
+    log = connection.execute(sa.select(schema.epochs.c.id).where(schema.epochs.c.site == books.HQ)).scalar_one()
+    connection.execute(table.insert().values(reference=reference, digest=digest, log=log, seq=serial))
+    sites = grants.place(connection, hq, clock, [account]) if effect == Effect.PAID_IN else set()
+    return Done(serial, False, frozenset(sites))
+
+
+def set_status(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, status: str) -> Done:
+    """`frozen`: no top-up, no new grant, and every site is told to admit nobody. `open`: as before."""
+    hqlog.lock(connection)
+    if require_account(connection, account).status == status:
+        return Done(-1, True, frozenset())
+    table = schema.accounts
+    connection.execute(table.update().where(table.c.id == account).values(status=status))
+    serial = hqlog.append(connection, hq, clock, [Act(account, status)])
+    return Done(serial, False, frozenset(grants.renew(connection, hq, clock, account)))
+
+
+# --- keys and looking ------------------------------------------------------------------------------------------------
+
+
+def current_key(connection: sa.Connection) -> CredentialKey:
+    """The fleet's credential key in use."""
+    table = schema.credential_keys
+    row = connection.execute(sa.select(table).order_by(table.c.version.desc()).limit(1)).one()
+    return CredentialKey(row.version, row.key)
+
+
+def ensure_key(connection: sa.Connection, clock: Clock) -> None:
+    """Make the fleet's first credential key, where there is none."""
+    row = {"version": 1, "key": secrets.token_bytes(32), "made_ms": clock.now_ms()}
+    store.insert_missing(connection, schema.credential_keys, [row])
+
+
+def require_account(connection: sa.Connection, account: str) -> sa.Row[Any]:
+    row = connection.execute(sa.select(schema.accounts).where(schema.accounts.c.id == account)).one_or_none()
+    if row is None:
+        raise Denied(f"no account {account!r}", "Check the id; `fieldtill-hq account list` lists them.")
+    return row
+
+
+def _require_site(connection: sa.Connection, site: str) -> None:
+    found = connection.execute(sa.select(schema.sites.c.id).where(schema.sites.c.id == site)).one_or_none()
+    if found is None or site == books.HQ:
+        raise Denied(f"no site {site!r}", "Add it first: fieldtill-hq site add SITE.")
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One move of an account. serial: its one number, log/seq/index."""
+
+    serial: str
+    effect: str
+    asset: str
+    place: str
+    amount: int
+    wall_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An account as it stands. free: by asset. leases: (site, epoch, asset, granted, used, returned, serial)."""
+
+    account: str
+    class_: str
+    status: str
+    home_site: str | None
+    limits: Limits
+    cards: int
+    free: dict[str, int]
+    leases: list[tuple[str, int, str, int, int, int, int]]
+    movements: list[Movement]
+
+
+def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
+    """Balances, leases and the last movements. Raises Denied."""
+    row = require_account(connection, account)
+    ledger, leases, epochs, credentials = schema.ledger, schema.leases, schema.epochs, schema.credentials
+    free = connection.execute(sa.select(ledger).where(ledger.c.code == books.cust(account)).order_by(ledger.c.asset))
+    held = connection.execute(
+        sa.select(leases, epochs.c.site, epochs.c.epoch)
+        .join_from(leases, epochs, leases.c.log == epochs.c.id)
+        .where(leases.c.account == account)
+        .order_by(epochs.c.site, epochs.c.epoch, leases.c.asset)
+    )
+    cards = connection.execute(
+        sa.select(sa.func.count()).where(
+            credentials.c.account == account, credentials.c.key_version == current_key(connection).version
+        )
+    ).scalar_one()
+    return Statement(
+        account,
+        row._mapping["class"],
+        row.status,
+        row.home_site,
+        Limits(row.session_limit, row.placed, row.site_max),
+        cards,
+        {balance.asset: balance.credits - balance.debits for balance in free},
+        [(h.site, h.epoch, h.asset, h.granted, h.used, h.returned, h.serial) for h in held],
+        _movements(connection, account, last),
+    )
+
+
+def _movements(connection: sa.Connection, account: str, last: int) -> list[Movement]:
+    """The newest transfers that touch the account's customer and lease accounts."""
+    ledger, transfers, records, epochs = schema.ledger, schema.transfers, schema.records, schema.epochs
+    lease_codes = sa.and_(ledger.c.code >= f"lease:{account}:", ledger.c.code < f"lease:{account};")
+    own = sa.select(ledger.c.id).where(sa.or_(ledger.c.code == books.cust(account), lease_codes))
+    query = (
+        sa.select(transfers, records.c.bytes, records.c.wall_ms, epochs.c.site, epochs.c.epoch)
+        .join_from(transfers, records, (transfers.c.log == records.c.log) & (transfers.c.seq == records.c.seq))
+        .join(epochs, epochs.c.id == transfers.c.log)
+        .where(sa.or_(transfers.c.debit.in_(own), transfers.c.credit.in_(own)))
+        .order_by(
+            records.c.received_ms.desc(), transfers.c.log.desc(), transfers.c.seq.desc(), transfers.c.position.desc()
+        )
+        .limit(last)
+    )
+    found: list[Movement] = []
+    for row in connection.execute(query):
+        move = decode(row.bytes, Record).moves[row.position]
+        serial = f"{row.site or 'hq'}/{row.epoch}/{row.seq}/{row.position}"
+        place = move.place or row.site
+        found.append(Movement(serial, move.effect, move.asset, place, move.amount, row.wall_ms))
+    return found

@@ -1,0 +1,124 @@
+"""How do sites reach headquarters over HTTP? Starlette in front of `cloud.service`, plus health and metrics.
+
+Answers are computed in worker threads: database calls block. One thread writes at a time on SQLite, so more would only
+wait for its lock; PostgreSQL takes a few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+import sqlalchemy as sa
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from cloud.metrics import Metrics
+from cloud.refusal import STATUS, refusal
+from cloud.service import Answer, Headquarters, Request
+from cloud.store import reading
+from protocols.trade import wire
+from protocols.trade.codec import encode
+from protocols.trade.wire import RefusalCode
+
+MEDIA_TYPE = "application/vnd.fieldtill"
+THREADS_POSTGRESQL = 8
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+
+class Teller(Protocol):
+    """Tells a site, soon or never, that something waits for it."""
+
+    def tell(self, site: str) -> None: ...
+
+
+def build(headquarters: Headquarters, tellers: tuple[Teller, ...] = ()) -> Starlette:
+    """The ASGI application. tellers: told of each site for which an answer left something waiting."""
+    metrics = Metrics()
+    threads = 1 if headquarters.engine.dialect.name == "sqlite" else THREADS_POSTGRESQL
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.limiter = anyio.CapacityLimiter(threads)
+        yield
+
+    async def site_says(http: HttpRequest) -> Response:
+        answer = await _answer(http, headquarters)
+        metrics.count(http.url.path, answer)
+        for site in answer.news:
+            for teller in tellers:
+                teller.tell(site)
+        return Response(answer.body, status_code=answer.status, media_type=MEDIA_TYPE)
+
+    async def healthz(http: HttpRequest) -> Response:
+        """The database answers."""
+        await _in_thread(http, partial(_ping, headquarters.engine))
+        return PlainTextResponse("ok\n")
+
+    async def show_metrics(http: HttpRequest) -> Response:
+        text = await _in_thread(http, partial(metrics.render, headquarters.engine, headquarters.clock.now_ms()))
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+    paths = (wire.PATH_ENROL, wire.PATH_BATCH, wire.PATH_GRANT, wire.PATH_DOCUMENT)
+    routes = [Route(path, site_says, methods=["POST"]) for path in paths]
+    routes += [Route("/healthz", healthz), Route("/metrics", show_metrics)]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _answer(http: HttpRequest, headquarters: Headquarters) -> Answer:
+    body = await _body(http)
+    if body is None:
+        expected = f"at most {wire.BATCH_BYTES_MAX} bytes"
+        refused = refusal(RefusalCode.TOO_LARGE, "body", expected=expected, got="more")
+        return Answer(STATUS[RefusalCode.TOO_LARGE], encode(refused), outcome=RefusalCode.TOO_LARGE)
+    epoch = http.headers.get(wire.HEADER_EPOCH, "0")
+    request = Request(
+        path=http.url.path,
+        body=body,
+        deflated=http.headers.get("Content-Encoding", "") == "deflate",
+        site=http.headers.get(wire.HEADER_SITE, ""),
+        epoch=int(epoch) if epoch.isascii() and epoch.isdecimal() and len(epoch) <= 18 else 0,
+        signature=http.headers.get(wire.HEADER_SIGNATURE, ""),
+    )
+    answer = await _in_thread(http, partial(headquarters.answer, request))
+    said = {"path": request.path, "site": request.site[:64], "epoch": request.epoch, "outcome": answer.outcome}
+    if answer.status == 200:
+        log.info("answered", **said, new=answer.new)
+    else:
+        log.warning("refused", **said, status=answer.status)
+    return answer
+
+
+async def _body(http: HttpRequest) -> bytes | None:
+    """The body as sent; None as soon as it is longer than any that is taken."""
+    chunks: list[bytes] = []
+    length = 0
+    try:
+        async for chunk in http.stream():
+            length += len(chunk)
+            if length > wire.BATCH_BYTES_MAX:
+                return None
+            chunks.append(chunk)
+    except ClientDisconnect:  # a link that fails is no error here; half a body signs nothing
+        return b""
+    return b"".join(chunks)
+
+
+async def _in_thread(http: HttpRequest, work: Callable[[], T]) -> T:
+    return await anyio.to_thread.run_sync(work, limiter=http.app.state.limiter)
+
+
+def _ping(engine: sa.Engine) -> None:
+    with reading(engine) as connection:
+        connection.execute(sa.select(1))

@@ -1,0 +1,40 @@
+"""On which business day does a record count?
+
+Calendar dates are headquarters' business: the site's zone and the local hour at which its business day begins decide,
+and the site's own clock only as far as it can be trusted.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from protocols.trade.records import ClockQuality, Stamp
+
+_QUARTER_MS = 15 * 60 * 1000
+"""All zones' offsets and all business days change on a quarter of an hour."""
+
+
+def business_date(stamp: Stamp, received_ms: int, zone: str, day_starts_h: int) -> str:
+    """The ISO date of the business day that a record belongs to."""
+    return _date_of_quarter(effective_ms(stamp, received_ms) // _QUARTER_MS, zone, day_starts_h)
+
+
+def date_of(unix_ms: int, zone: str, day_starts_h: int) -> date:
+    """The business day at this instant."""
+    local = datetime.fromtimestamp(unix_ms // 1000, UTC).astimezone(ZoneInfo(zone))
+    return (local.replace(tzinfo=None) - timedelta(hours=day_starts_h)).date()
+
+
+def effective_ms(stamp: Stamp, received_ms: int) -> int:
+    """When the record was made, as well as can be said: the site's estimate within its provable bounds and never after
+    it came here; from a site that knows no time, as late as it can have been."""
+    latest = received_ms if stamp.ub_ms is None else min(stamp.ub_ms, received_ms)
+    guess = latest if stamp.quality is ClockQuality.UNKNOWN else stamp.wall_ms
+    return max(0, min(max(guess, stamp.lb_ms), latest))
+
+
+@lru_cache(maxsize=4096)
+def _date_of_quarter(quarter: int, zone: str, day_starts_h: int) -> str:
+    return date_of(quarter * _QUARTER_MS, zone, day_starts_h).isoformat()

@@ -1,0 +1,322 @@
+"""How much may a site spend for an account, and who decides it? Headquarters raises G, and never takes it back.
+
+`raise_for` and `raise_to_place` are the two decisions, both pure. Around them: the online request, the placing of an
+allowance where the customer is expected, and the signing of a lease's newest grant. What a site no longer needs comes
+back by its own RETURN records, in ingest; time frees nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from cloud import hqlog, schema, store
+from cloud.clock import Clock
+from cloud.hqlog import Act, Change
+from cloud.keys import HqKeys
+from cloud.refusal import Refuse
+from protocols.proof import keys
+from protocols.trade import books
+from protocols.trade.codec import encode
+from protocols.trade.grants import DOMAIN, Grant, join
+from protocols.trade.records import CNY, Effect
+from protocols.trade.wire import GrantAsk, GrantReply, RefusalCode
+
+GRANT_DAYS = 30
+"""Days after which a site takes no new holds on a grant; the money stays. A site that syncs gets a new one at half."""
+PLACES_VISITED = 2
+"""An allowance waits at the home site and at this many sites visited last."""
+REPLY_BYTES_MAX = 192 * 1024
+"""Grants in one reply; a site accepts values of 256 KiB. What is left waits for the next batch."""
+
+UNKNOWN_CREDENTIAL = "unknown-credential"
+ACCOUNT_FROZEN = "account-frozen"
+NO_FUNDS = "no-funds"
+
+
+def raise_for(want: int, granted: int, outstanding: int, free: int, site_max: int) -> int:
+    """By how much G rises for a site that wants `want` in total: never more than is free or may be out at one site."""
+    return max(0, min(want - granted, free, site_max - outstanding))
+
+
+def raise_to_place(placed: int, outstanding: int, free: int) -> int:
+    """By how much G rises so that `placed`, or all that is free, waits at a site."""
+    return max(0, min(placed - outstanding, free))
+
+
+class Lease(NamedTuple):
+    """Where an account's grant at a site stands: all 0 and serial -1 before the first. outstanding is G - U - R."""
+
+    log: int
+    site: str
+    epoch: int
+    account: str
+    asset: str
+    granted: int = 0
+    outstanding: int = 0
+    serial: int = -1
+
+
+def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any], ask: GrantAsk) -> GrantReply:
+    """The grant that the site behind `head` asks for, as far as the account can bear it. A repeat changes nothing."""
+    if head.state != "open":
+        raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=head.state)
+    newest = _newest_epoch(connection, head.site)
+    if newest is None or newest.id != head.id:
+        got = f"{head.epoch}; the site has a newer one"
+        raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="the site's newest", got=got)
+    hqlog.lock(connection)
+    account = _account_of(connection, ask)
+    if account is None:
+        return GrantReply(b"", UNKNOWN_CREDENTIAL)
+    if account.status == "frozen":
+        return GrantReply(b"", ACCOUNT_FROZEN)
+    note_visits(connection, head.site, [account.id], clock.now_ms())
+    lease = _leases_at(connection, newest, [account.id], ask.asset).get(account.id)
+    lease = lease or Lease(newest.id, newest.site, newest.epoch, account.id, ask.asset)
+    free = free_of(connection, [account.id], ask.asset).get(account.id, 0)
+    step = raise_for(ask.want, lease.granted, lease.outstanding, free, account.site_max)
+    if step == 0:
+        stored = _stored_grant(connection, lease)
+        return GrantReply(stored, "" if stored else NO_FUNDS)
+    signed = _grant(connection, hq, clock, [(lease, step)], {account.id: account})
+    return GrantReply(signed[0], "")
+
+
+def place(connection: sa.Connection, hq: HqKeys, clock: Clock, accounts: Iterable[str]) -> set[str]:
+    """Have each account's allowance wait at its home site and the sites it visited last; the sites with new grants."""
+    hqlog.lock(connection)
+    rows = {row.id: row for row in _accounts(connection, sorted(set(accounts))) if row.status == "open" and row.placed}
+    free = free_of(connection, sorted(rows), CNY)
+    wanting = [account for account in sorted(rows) if free.get(account, 0) > 0]
+    raises: list[tuple[Lease, int]] = []
+    places = _places(connection, [rows[account] for account in wanting])
+    held: dict[str, dict[str, Lease]] = {}
+    epochs: dict[str, sa.Row[Any] | None] = {}
+    for site in sorted({site for sites in places.values() for site in sites}):
+        epoch = epochs[site] = _newest_epoch(connection, site)
+        if epoch is not None:
+            held[site] = _leases_at(connection, epoch, [a for a in wanting if site in places[a]], CNY)
+    for account in wanting:
+        for site in places[account]:
+            epoch = epochs[site]
+            if epoch is None or epoch.state != "open":
+                continue
+            lease = held[site].get(account) or Lease(epoch.id, site, epoch.epoch, account, CNY)
+            step = raise_to_place(min(rows[account].placed, rows[account].site_max), lease.outstanding, free[account])
+            if step:
+                free[account] -= step
+                raises.append((lease, step))
+    if raises:
+        _grant(connection, hq, clock, raises, rows)
+    return {lease.site for lease, _ in raises}
+
+
+def renew(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str) -> set[str]:
+    """Sign every live lease of the account anew, G unchanged: its cards, limits or status are no longer the same."""
+    hqlog.lock(connection)
+    rows = {row.id: row for row in _accounts(connection, [account])}
+    sites = schema.leases.join(schema.epochs, schema.leases.c.log == schema.epochs.c.id)
+    query = sa.select(schema.epochs.c.site).select_from(sites).where(schema.leases.c.account == account).distinct()
+    touched: set[str] = set()
+    for site in sorted(connection.scalars(query)):
+        epoch = _newest_epoch(connection, site)
+        if epoch is None or epoch.state != "open":
+            continue
+        for asset in sorted(_assets(connection, epoch.id, account)):
+            lease = _leases_at(connection, epoch, [account], asset)[account]
+            _sign(connection, hq, clock, [lease], rows)
+            touched.add(site)
+    return touched
+
+
+def pending(connection: sa.Connection, log: int) -> list[bytes]:
+    """The grants of this epoch that its log does not say it has taken in, oldest serial first."""
+    table = schema.leases
+    query = (
+        sa.select(table.c.grant)
+        .where(table.c.log == log, table.c.serial > table.c.accepted_serial, sa.func.length(table.c.grant) > 0)
+        .order_by(table.c.serial, table.c.account, table.c.asset)
+    )
+    chosen: list[bytes] = []
+    length = 0
+    for signed in connection.scalars(query):
+        length += len(signed)
+        if length > REPLY_BYTES_MAX:
+            break
+        chosen.append(signed)
+    return chosen
+
+
+def free_of(connection: sa.Connection, accounts: Sequence[str], asset: str) -> dict[str, int]:
+    """What each account may still grant, spend or take out: the balance of its `cust` account."""
+    table, found = schema.ledger, {}
+    for chunk in store.in_chunks([books.cust(account) for account in accounts]):
+        query = sa.select(table).where(table.c.code.in_(chunk), table.c.asset == asset)
+        for row in connection.execute(query):
+            found[row.code.removeprefix("cust:")] = row.credits - row.debits
+    return found
+
+
+def note_visits(connection: sa.Connection, site: str, accounts: Iterable[str], now_ms: int) -> None:
+    """These accounts have been at this site just now."""
+    rows = [{"account": account, "site": site, "last_ms": now_ms} for account in sorted(accounts)]
+    store.upsert(connection, schema.visits, rows, update=["last_ms"])
+
+
+# --- raising and signing ---------------------------------------------------------------------------------------------
+
+
+def _grant(
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    raises: Sequence[tuple[Lease, int]],
+    accounts: dict[str, sa.Row[Any]],
+) -> list[bytes]:
+    """Book each raise from the customer to the lease and sign the new totals."""
+    empty = {"granted": 0, "used": 0, "returned": 0, "serial": -1, "accepted_serial": -1, "grant": b""}
+    new = [{"log": lease.log, "account": lease.account, "asset": lease.asset, **empty} for lease, _ in raises]
+    store.insert_missing(connection, schema.leases, new)
+    acts = [
+        Act(lease.account, "granted", [Change(Effect.GRANTED, lease.asset, f"{lease.site}/{lease.epoch}", step)])
+        for lease, step in raises
+    ]
+    hqlog.append(connection, hq, clock, acts)
+    raised = [lease._replace(granted=lease.granted + step) for lease, step in raises]
+    return _sign(connection, hq, clock, raised, accounts)
+
+
+def _sign(
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    leases: Sequence[Lease],
+    accounts: dict[str, sa.Row[Any]],
+) -> list[bytes]:
+    """Sign each lease's newest grant, one serial higher, and store the very bytes. A frozen account's admits nobody."""
+    version, cards = _credentials(connection, sorted({lease.account for lease in leases}))
+    now_s = clock.now_ms() // 1000
+    signed: list[bytes] = []
+    rows: list[dict[str, Any]] = []
+    for lease in leases:
+        account = accounts[lease.account]
+        live = account.status == "open"
+        grant = Grant(
+            account=lease.account,
+            asset=lease.asset,
+            site=lease.site,
+            epoch=lease.epoch,
+            serial=lease.serial + 1,
+            granted=lease.granted,
+            issued_s=now_s,
+            expires_s=now_s + GRANT_DAYS * 86_400,
+            session_limit=account.session_limit if live else 0,
+            may_stay=account.placed if live else 0,
+            credential_key=version,
+            credentials=cards.get(lease.account, []) if live else [],
+        )
+        payload = encode(grant)
+        signed.append(join(grant, keys.sign(hq.grant, DOMAIN, payload)))
+        at = {"at": lease.log, "whose": lease.account, "what": lease.asset}
+        rows.append({**at, "new_serial": grant.serial, "new_grant": signed[-1]})
+    table = schema.leases
+    change = (
+        table.update()
+        .where(
+            table.c.log == sa.bindparam("at"),
+            table.c.account == sa.bindparam("whose"),
+            table.c.asset == sa.bindparam("what"),
+        )
+        .values({"serial": sa.bindparam("new_serial"), "grant": sa.bindparam("new_grant")})
+    )
+    if rows:
+        connection.execute(change, rows)
+    return signed
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _account_of(connection: sa.Connection, ask: GrantAsk) -> sa.Row[Any] | None:
+    account = ask.account
+    if not account:
+        table = schema.credentials
+        found = connection.execute(
+            sa.select(table.c.account).where(table.c.key_version == ask.credential_key, table.c.hmac == ask.credential)
+        ).scalar()
+        if found is None:
+            return None
+        account = found
+    rows = _accounts(connection, [account])
+    return rows[0] if rows else None
+
+
+def _accounts(connection: sa.Connection, accounts: Sequence[str]) -> list[sa.Row[Any]]:
+    table, rows = schema.accounts, list[sa.Row[Any]]()
+    for chunk in store.in_chunks(accounts):
+        rows += connection.execute(sa.select(table).where(table.c.id.in_(chunk))).all()
+    return rows
+
+
+def _newest_epoch(connection: sa.Connection, site: str) -> sa.Row[Any] | None:
+    """The only epoch of a site that gets new grants; None before the first."""
+    table = schema.epochs
+    query = sa.select(table).where(table.c.site == site).order_by(table.c.epoch.desc()).limit(1)
+    return connection.execute(query).one_or_none()
+
+
+def _leases_at(connection: sa.Connection, epoch: sa.Row[Any], accounts: Sequence[str], asset: str) -> dict[str, Lease]:
+    table, found = schema.leases, {}
+    for chunk in store.in_chunks(accounts):
+        query = sa.select(table).where(table.c.log == epoch.id, table.c.asset == asset, table.c.account.in_(chunk))
+        for row in connection.execute(query):
+            outstanding = row.granted - row.used - row.returned
+            found[row.account] = Lease(
+                epoch.id, epoch.site, epoch.epoch, row.account, asset, row.granted, outstanding, row.serial
+            )
+    return found
+
+
+def _assets(connection: sa.Connection, log: int, account: str) -> set[str]:
+    table = schema.leases
+    return set(connection.scalars(sa.select(table.c.asset).where(table.c.log == log, table.c.account == account)))
+
+
+def _stored_grant(connection: sa.Connection, lease: Lease) -> bytes:
+    table = schema.leases
+    query = sa.select(table.c.grant).where(
+        table.c.log == lease.log, table.c.account == lease.account, table.c.asset == lease.asset
+    )
+    return connection.execute(query).scalar() or b""
+
+
+def _places(connection: sa.Connection, accounts: Sequence[sa.Row[Any]]) -> dict[str, list[str]]:
+    """The sites where each account's allowance waits: home first, then the last visited."""
+    table, visited = schema.visits, dict[str, list[str]]()
+    for chunk in store.in_chunks([account.id for account in accounts]):
+        query = sa.select(table).where(table.c.account.in_(chunk)).order_by(table.c.last_ms.desc(), table.c.site)
+        for row in connection.execute(query):
+            visited.setdefault(row.account, []).append(row.site)
+    places: dict[str, list[str]] = {}
+    for account in accounts:
+        home = [account.home_site] if account.home_site else []
+        away = [site for site in visited.get(account.id, []) if site != account.home_site]
+        places[account.id] = home + away[:PLACES_VISITED]
+    return places
+
+
+def _credentials(connection: sa.Connection, accounts: Sequence[str]) -> tuple[int, dict[str, list[bytes]]]:
+    """The fleet's current key version, and each account's cards hidden under it."""
+    table = schema.credentials
+    version = int(connection.execute(sa.select(sa.func.max(schema.credential_keys.c.version))).scalar_one())
+    cards: dict[str, list[bytes]] = {}
+    for chunk in store.in_chunks(accounts):
+        query = (
+            sa.select(table).where(table.c.key_version == version, table.c.account.in_(chunk)).order_by(table.c.hmac)
+        )
+        for row in connection.execute(query):
+            cards.setdefault(row.account, []).append(row.hmac)
+    return version, cards

@@ -1,0 +1,120 @@
+"""How is an act of headquarters recorded? One more record at the end of its own log, posted in the same transaction.
+
+The log has the form of every site's: the same records, tree and counters. It lives in the epoch of site "", and its
+checkpoint, signed by headquarters' log key and cosigned, stands in that row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from cloud import posting, schema, store
+from cloud.calendar import business_date
+from cloud.clock import Clock
+from cloud.keys import COSIGN_NAME, HQ_LOG_EPOCH, HQ_LOG_SITE, HqKeys
+from cloud.posting import Entry, Log
+from protocols.proof import checkpoint, ed25519, keys, tree
+from protocols.trade import books
+from protocols.trade.books import CounterKey
+from protocols.trade.codec import encode
+from protocols.trade.records import AccountActed, Draft, Effect, Move, Record, Stamp, seal
+
+
+class Change(NamedTuple):
+    """What an act does to the account's value: a move whose counter is yet to be found."""
+
+    effect: Effect
+    asset: str
+    place: str
+    amount: int
+
+
+class Act(NamedTuple):
+    """One act on one account. detail: for people, without names or card numbers."""
+
+    account: str
+    detail: str
+    changes: Sequence[Change] = ()
+
+
+def create(connection: sa.Connection, hq: HqKeys, clock: Clock, zone: str) -> None:
+    """Begin headquarters' own log; nothing happens where it is begun already."""
+    site = {"id": books.HQ, "title": "headquarters", "device": "", "status": "admitted", "zone": zone}
+    store.insert_missing(connection, schema.sites, [{**site, "day_starts_h": 0, "added_ms": clock.now_ms()}])
+    epoch = {
+        "site": books.HQ,
+        "epoch": HQ_LOG_EPOCH,
+        "log_key": ed25519.public_of(hq.log),
+        "device_key": b"",
+        "software": "fieldtill-hq",
+        "state": "open",
+        "state_why": "",
+        "size": 0,
+        "frontier": tree.Frontier().to_bytes(),
+        "cosigned": b"",
+        "opened_ms": clock.now_ms(),
+    }
+    store.insert_missing(connection, schema.epochs, [epoch])
+
+
+def lock(connection: sa.Connection) -> sa.Row[Any]:
+    """The head of headquarters' log, held to the end of the transaction: whoever spends customers' free money holds it,
+    so that two such decisions never see the same money."""
+    epochs = schema.epochs
+    return connection.execute(sa.select(epochs).where(epochs.c.site == books.HQ).with_for_update()).one()
+
+
+def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[Act]) -> int:
+    """Record these acts in order and post what they move; the serial number (seq) of the first, the others follow.
+
+    The caller has checked that every change can be posted: one that cannot is an error in this software.
+    """
+    head = lock(connection)
+    zone = connection.execute(sa.select(schema.sites.c.zone).where(schema.sites.c.id == books.HQ)).scalar_one()
+    log = Log(head.id, books.HQ, head.epoch)
+    stamp, now_ms = clock.stamp(), clock.now_ms()
+    date = business_date(stamp, now_ms, zone, 0)
+    records = _sealed(connection, log, acts, head.size, stamp)
+    leaves = [encode(record) for record in records]
+    entries = [Entry(seq, record, date) for seq, record in enumerate(records, head.size)]
+    columns = ("log", "seq", "kind", "wall_ms", "business_date", "received_ms", "bytes")
+    rows = [
+        (log.id, entry.seq, entry.record.kind, stamp.wall_ms, date, now_ms, leaf)
+        for entry, leaf in zip(entries, leaves, strict=True)
+    ]
+    store.insert_many(connection, schema.records, columns, rows)
+    made = posting.post(connection, log, entries, now_ms)
+    assert not made.quarantined, made.quarantined
+
+    frontier = tree.Frontier.from_bytes(head.frontier).append_many(tree.leaf_hash(leaf) for leaf in leaves)
+    name = keys.origin(HQ_LOG_SITE, HQ_LOG_EPOCH)
+    signed = checkpoint.sign_checkpoint(checkpoint.Checkpoint(name, frontier.size, frontier.root()), hq.log)
+    connection.execute(
+        schema.epochs.update()
+        .where(schema.epochs.c.id == log.id)
+        .values(
+            size=frontier.size,
+            frontier=frontier.to_bytes(),
+            cosigned=checkpoint.cosign(signed, hq.cosign, COSIGN_NAME, now_ms // 1000),
+            cosigned_ms=now_ms,
+            seen_ms=now_ms,
+        )
+    )
+    return int(head.size)
+
+
+def _sealed(connection: sa.Connection, log: Log, acts: Sequence[Act], first_seq: int, stamp: Stamp) -> list[Record]:
+    """The acts as records, each move with its counter."""
+    counters = posting.read_counters(connection, log, sorted({act.account for act in acts}))
+    records: list[Record] = []
+    for seq, act in enumerate(acts, first_seq):
+        moves: list[Move] = []
+        for effect, asset, place, amount in act.changes:
+            key = CounterKey(effect, act.account, asset, place)
+            counters[key] = counters.get(key, 0) + amount
+            moves.append(Move(effect, act.account, asset, place, amount, counters[key]))
+        records.append(seal(Draft(AccountActed(seq, act.account, act.detail), tuple(moves)), stamp))
+    return records

@@ -1,0 +1,273 @@
+"""How does a site's batch become records, postings and a cosignature? All in one transaction, or not at all.
+
+The batch continues the log exactly where it was left: records already here must be the same bytes and are skipped,
+a gap is refused with the size we have, and a log that is not the one it was freezes its epoch with both signed heads
+kept. The cosigned note is stored with what it vouches for; a repeat is answered with those stored bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from cloud import posting, schema, store
+from cloud.calendar import business_date
+from cloud.keys import COSIGN_NAME, HqKeys
+from cloud.posting import Entry, Log
+from cloud.refusal import refusal
+from protocols.proof import checkpoint as heads
+from protocols.proof import keys
+from protocols.proof.checkpoint import Checkpoint
+from protocols.proof.errors import Malformed, Unproven
+from protocols.proof.keys import LogKeyCertificate
+from protocols.proof.tree import Frontier, leaf_hash
+from protocols.trade import grants
+from protocols.trade.codec import NotCanonical, decode
+from protocols.trade.records import EpochOpened, GrantAccepted, Record, body_of
+from protocols.trade.wire import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, Refusal, RefusalCode
+
+CHECKPOINT_BYTES_MAX = 4096  # a log signs with one key; a checkpoint with its cosignature has some 350 bytes
+UNREAD_BATCHES_KEPT = 20  # of one epoch: enough to find the fault, too few to fill the disk
+
+_WALL_MS_MAX = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """cosigned: the note to answer with. new: how many records were new. accounts: whose value moved."""
+
+    cosigned: bytes
+    new: int = 0
+    accounts: frozenset[str] = frozenset()
+
+
+def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, now_ms: int) -> Ingested | Refusal:
+    """Take in the decompressed body of a batch that this epoch's log key signed.
+
+    The refusals FORK and NOT_CANONICAL leave evidence behind, so the caller commits whatever this returns.
+    """
+    epochs = schema.epochs
+    head = connection.execute(sa.select(epochs).where(epochs.c.id == log_id).with_for_update()).one()
+    if head.state == "frozen":
+        return refusal(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=head.state_why, size=head.size)
+    try:
+        batch = decode(body, Batch, bytes_max=BATCH_BYTES_MAX)
+    except NotCanonical as error:
+        return _unread(connection, head, body, str(error), now_ms)
+    if len(batch.records) > BATCH_RECORDS_MAX:
+        expected = f"at most {BATCH_RECORDS_MAX} records"
+        return refusal(RefusalCode.TOO_LARGE, "batch", expected=expected, got=str(len(batch.records)), size=head.size)
+    claimed = _claimed(head, batch)
+    if isinstance(claimed, Refusal):
+        return claimed
+    if batch.first_seq > head.size:
+        expected, got = f"first_seq at most {head.size}", str(batch.first_seq)
+        return refusal(RefusalCode.GAP, "batch", expected=expected, got=got, size=head.size)
+
+    differs = _first_difference(connection, head, batch)
+    if differs is not None:
+        return _fork(connection, head, batch, body, differs, now_ms)
+    new = batch.records[head.size - batch.first_seq :]
+    if not new:
+        if _root_at(connection, head, claimed.size) != claimed.root:
+            return _fork(connection, head, batch, body, claimed.size, now_ms)
+        if claimed.size == head.size:  # an old batch that comes again tells nothing of the box as it is now
+            connection.execute(epochs.update().where(epochs.c.id == head.id).values(_seen(batch, now_ms)))
+        return Ingested(head.cosigned)
+
+    try:
+        entries = _read(connection, head, new, now_ms)
+    except NotCanonical as error:
+        return _unread(connection, head, body, str(error), now_ms)
+    if head.size == 0:
+        wrong = _why_not_opened(head, entries[0].record)
+        if wrong:
+            return _unread(connection, head, body, wrong, now_ms)
+    frontier = Frontier.from_bytes(head.frontier).append_many([leaf_hash(leaf) for leaf in new])
+    if frontier.root() != claimed.root:
+        return _fork(connection, head, batch, body, claimed.size, now_ms)
+    return _store(connection, hq, head, batch, entries, frontier, now_ms)
+
+
+def _claimed(head: sa.Row[Any], batch: Batch) -> Checkpoint | Refusal:
+    """The head that the batch ends with, signed by the log key; or why it is not."""
+    code, name = RefusalCode.WRONG_CHECKPOINT, keys.origin(head.site, head.epoch)
+    try:
+        if len(batch.checkpoint) > CHECKPOINT_BYTES_MAX:
+            raise Malformed("checkpoint", expected=f"{CHECKPOINT_BYTES_MAX} bytes", got=str(len(batch.checkpoint)))
+        claimed = heads.verify_checkpoint(batch.checkpoint, keys.log_verifier(head.site, head.epoch, head.log_key))
+    except Unproven as error:
+        return refusal(code, f"checkpoint of {name}", expected=error.expected, got=error.got, size=head.size)
+    end = batch.first_seq + len(batch.records)
+    if claimed.size != end:
+        what, expected = "size in the checkpoint", f"{end}, the record after the last sent"
+        return refusal(code, what, expected=expected, got=str(claimed.size), size=head.size)
+    return claimed
+
+
+def _first_difference(connection: sa.Connection, head: sa.Row[Any], batch: Batch) -> int | None:
+    """The seq of the first record that is here already with other bytes."""
+    end = min(head.size, batch.first_seq + len(batch.records))
+    if end <= batch.first_seq:
+        return None
+    table = schema.records
+    here = connection.scalars(
+        sa.select(table.c.bytes)
+        .where(table.c.log == head.id, table.c.seq >= batch.first_seq, table.c.seq < end)
+        .order_by(table.c.seq)
+    )
+    for seq, (ours, theirs) in enumerate(zip(here, batch.records, strict=False), batch.first_seq):
+        if ours != theirs:
+            return seq
+    return None
+
+
+def _root_at(connection: sa.Connection, head: sa.Row[Any], size: int) -> bytes:
+    """The root of the log's first `size` records; hashed anew, from the stored bytes, where that is not the head."""
+    if size == head.size:
+        return Frontier.from_bytes(head.frontier).root()
+    table = schema.records
+    query = sa.select(table.c.bytes).where(table.c.log == head.id, table.c.seq < size).order_by(table.c.seq)
+    leaves = connection.execution_options(yield_per=1000).scalars(query)
+    return Frontier().append_many(leaf_hash(leaf) for leaf in leaves).root()
+
+
+def _read(connection: sa.Connection, head: sa.Row[Any], new: Sequence[bytes], now_ms: int) -> list[Entry]:
+    """The new records decoded and dated. Raises NotCanonical with the seq of the first bad one."""
+    sites = schema.sites
+    zone, day_starts_h = connection.execute(
+        sa.select(sites.c.zone, sites.c.day_starts_h).where(sites.c.id == head.site)
+    ).one()
+    entries: list[Entry] = []
+    for seq, leaf in enumerate(new, head.size):
+        try:
+            record = decode(leaf, Record)
+        except NotCanonical as error:
+            raise NotCanonical(f"record {seq}: {error}") from error
+        entries.append(Entry(seq, record, business_date(record.stamp, now_ms, zone, day_starts_h)))
+    return entries
+
+
+def _why_not_opened(head: sa.Row[Any], first: Record) -> str:
+    """Why record 0 does not open this very epoch; empty when it does."""
+    body = body_of(first)
+    if not isinstance(body, EpochOpened):
+        return f"record 0: expected epoch-opened, got {first.kind}"
+    if (body.site, body.epoch) != (head.site, head.epoch):
+        return f"record 0: expected {keys.origin(head.site, head.epoch)}, got {body.site[:64]}/{body.epoch}"
+    if (body.log_key, body.device_key) != (head.log_key, head.device_key):
+        return "record 0: expected the log key and device key enrolled for this epoch, got others"
+    certificate = LogKeyCertificate(body.site, body.epoch, body.log_key, body.certificate)
+    try:
+        certificate.verify(keys.device_public_from_spki(body.device_key))
+    except Unproven as error:
+        return f"record 0: {error}"
+    return ""
+
+
+def _store(
+    connection: sa.Connection,
+    hq: HqKeys,
+    head: sa.Row[Any],
+    batch: Batch,
+    entries: Sequence[Entry],
+    frontier: Frontier,
+    now_ms: int,
+) -> Ingested | Refusal:
+    try:
+        cosigned = heads.cosign(batch.checkpoint, hq.cosign, COSIGN_NAME, now_ms // 1000)
+    except Malformed as error:
+        what = "checkpoint to cosign"
+        return refusal(RefusalCode.WRONG_CHECKPOINT, what, expected=error.expected, got=error.got, size=head.size)
+    columns = ("log", "seq", "kind", "wall_ms", "business_date", "received_ms", "bytes")
+    new = batch.records[head.size - batch.first_seq :]
+    rows = [
+        (head.id, seq, _kind(record), _wall_ms(record), date, now_ms, leaf)
+        for (seq, record, date), leaf in zip(entries, new, strict=True)
+    ]
+    store.insert_many(connection, schema.records, columns, rows)
+    log = Log(head.id, head.site, head.epoch)
+    made = posting.post(connection, log, entries, now_ms)
+    _note_accepted(connection, head, entries)
+    connection.execute(
+        schema.epochs.update()
+        .where(schema.epochs.c.id == head.id)
+        .values(
+            size=frontier.size,
+            frontier=frontier.to_bytes(),
+            cosigned=cosigned,
+            cosigned_ms=now_ms,
+            **_seen(batch, now_ms),
+        )
+    )
+    return Ingested(cosigned, len(new), frozenset(account for _, account, _ in made.leases))
+
+
+def _note_accepted(connection: sa.Connection, head: sa.Row[Any], entries: Sequence[Entry]) -> None:
+    """Which grants the site has taken in, so that they are not sent again."""
+    table = schema.leases
+    accepted: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry.record.kind != "grant-accepted":
+            continue
+        try:
+            body = body_of(entry.record)
+            if isinstance(body, GrantAccepted):
+                grant, _, _ = grants.split(body.grant)
+                if "\x00" not in grant.account + grant.asset:
+                    accepted.append({"whose": grant.account, "what": grant.asset, "accepted": grant.serial})
+        except NotCanonical:
+            continue  # stored as it came; a grant that cannot be read is not counted as taken in, and is sent again
+    if accepted:
+        change = (
+            table.update()
+            .where(
+                table.c.log == head.id,
+                table.c.account == sa.bindparam("whose"),
+                table.c.asset == sa.bindparam("what"),
+                table.c.accepted_serial < sa.bindparam("accepted"),
+            )
+            .values(accepted_serial=sa.bindparam("accepted"))
+        )
+        connection.execute(change, accepted)
+
+
+def _seen(batch: Batch, now_ms: int) -> dict[str, Any]:
+    wall_ms = max(-_WALL_MS_MAX, min(batch.wall_ms, _WALL_MS_MAX))
+    return {"seen_ms": now_ms, "boot": batch.boot, "mono_ms": batch.mono_ms, "wall_ms": wall_ms}
+
+
+def _kind(record: Record) -> str:
+    return record.kind.replace("\x00", "\ufffd")  # PostgreSQL's text holds every character but NUL
+
+
+def _wall_ms(record: Record) -> int:
+    return max(-_WALL_MS_MAX, min(record.stamp.wall_ms, _WALL_MS_MAX))
+
+
+def _fork(connection: sa.Connection, head: sa.Row[Any], batch: Batch, body: bytes, seq: int, now_ms: int) -> Refusal:
+    """Freeze the epoch and keep both signed heads, and the later branch as it came."""
+    why = f"record {seq} or one before it is not what it was"
+    evidence = {"log": head.id, "seq": seq, "kept": head.cosigned, "other": batch.checkpoint, "batch": body}
+    connection.execute(schema.forks.insert().values(**evidence, received_ms=now_ms))
+    connection.execute(
+        schema.epochs.update().where(schema.epochs.c.id == head.id).values(state="frozen", state_why=why)
+    )
+    expected = f"the log whose first {head.size} records are here"
+    return refusal(RefusalCode.FORK, "log", expected=expected, got=why, size=head.size)
+
+
+def _unread(connection: sa.Connection, head: sa.Row[Any], body: bytes, why: str, now_ms: int) -> Refusal:
+    """Keep a batch that cannot be read, once, and refuse it."""
+    table = schema.quarantine
+    why = why.replace("\x00", "\ufffd")
+    kept = connection.scalars(
+        sa.select(table.c.bytes).where(table.c.log == head.id, table.c.seq.is_(None)).limit(UNREAD_BATCHES_KEPT)
+    ).all()
+    if len(kept) < UNREAD_BATCHES_KEPT and body not in kept:
+        row = {"log": head.id, "code": RefusalCode.NOT_CANONICAL, "why": why, "bytes": body, "received_ms": now_ms}
+        connection.execute(table.insert().values(row))
+    return refusal(RefusalCode.NOT_CANONICAL, "batch", expected="canonical records", got=why, size=head.size)

@@ -1,0 +1,42 @@
+"""What is counted for the operators' monitoring? Prometheus text; one registry for each application."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from cloud import schema
+from cloud.service import Answer
+from cloud.store import reading
+from protocols.trade import books
+
+
+class Metrics:
+    """Counters of requests, and gauges read from the database when asked."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        labels = ["path", "outcome"]
+        self._requests = Counter("fieldtill_requests", "Requests answered", labels, registry=self._registry)
+        self._records = Counter("fieldtill_records", "Records taken in", registry=self._registry)
+        self._epochs = Gauge("fieldtill_epochs", "Epochs by state", ["state"], registry=self._registry)
+        self._silent = Gauge("fieldtill_site_silent_seconds", "Since last heard", ["site"], registry=self._registry)
+        self._quarantined = Gauge("fieldtill_quarantined", "Moves and batches in quarantine", registry=self._registry)
+
+    def count(self, path: str, answer: Answer) -> None:
+        self._requests.labels(path, answer.outcome).inc()
+        self._records.inc(answer.new)
+
+    def render(self, engine: sa.Engine, now_ms: int) -> str:
+        epochs = schema.epochs
+        with reading(engine) as connection:
+            for state in ("open", "frozen", "lost", "closed"):
+                count = sa.select(sa.func.count()).where(epochs.c.state == state, epochs.c.site != books.HQ)
+                self._epochs.labels(state).set(connection.execute(count).scalar_one())
+            newest = sa.select(epochs.c.site, sa.func.max(epochs.c.seen_ms)).where(epochs.c.site != books.HQ)
+            for site, seen_ms in connection.execute(newest.group_by(epochs.c.site)):
+                if seen_ms is not None:
+                    self._silent.labels(site).set((now_ms - seen_ms) // 1000)
+            quarantined = sa.select(sa.func.count()).select_from(schema.quarantine)
+            self._quarantined.set(connection.execute(quarantined).scalar_one())
+        return generate_latest(self._registry).decode()

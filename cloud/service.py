@@ -1,0 +1,169 @@
+"""What does headquarters answer a site? One signed request in, one encoded struct out; no sockets, no threads."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from cloud import admission, commands, documents, grants, schema
+from cloud.clock import Clock
+from cloud.ingest import Ingested, ingest
+from cloud.keys import HqKeys
+from cloud.refusal import STATUS, Refuse
+from cloud.store import reading, writing
+from protocols.trade import wire
+from protocols.trade.codec import NotCanonical, Wire, decode, encode
+from protocols.trade.wire import (
+    BatchReply,
+    DocumentAsk,
+    DocumentReply,
+    EnrolAsk,
+    GrantAsk,
+    Refusal,
+    RefusalCode,
+)
+
+W = TypeVar("W", bound=Wire)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it came. body: as sent; deflated: its Content-Encoding. Enrolment names no site, epoch 0."""
+
+    path: str
+    body: bytes
+    deflated: bool = False
+    site: str = ""
+    epoch: int = 0
+    signature: str = ""
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """status: HTTP's. outcome: `ok` or why not. new: records taken in. news: sites with something waiting."""
+
+    status: int
+    body: bytes
+    outcome: str = "ok"
+    new: int = 0
+    news: frozenset[str] = frozenset()
+
+
+class Headquarters:
+    """Answers sites, one request at a time or several at once; the database keeps their order."""
+
+    def __init__(self, engine: sa.Engine, keys: HqKeys, clock: Clock) -> None:
+        self.engine = engine
+        self.keys = keys
+        self.clock = clock
+        self._paths: dict[str, Callable[[Request], Answer]] = {
+            wire.PATH_ENROL: self._enrol,
+            wire.PATH_BATCH: self._batch,
+            wire.PATH_GRANT: self._grant,
+            wire.PATH_DOCUMENT: self._document,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        """Refusals are answers; what is raised is a fault of this software or of the database."""
+        try:
+            handle = self._paths.get(request.path)
+            if handle is None:
+                expected = ", ".join(self._paths)
+                raise Refuse(RefusalCode.NOT_FOUND, "path", expected=expected, got=request.path[:100])
+            return handle(request)
+        except Refuse as error:
+            return _refused(error.refusal)
+
+    def _enrol(self, request: Request) -> Answer:
+        ask = _read(_inflate(request), EnrolAsk)
+        with writing(self.engine) as connection:
+            reply = admission.enrol(connection, self.clock, ask)
+        return Answer(200, encode(reply))
+
+    def _batch(self, request: Request) -> Answer:
+        with reading(self.engine) as connection:
+            head = self._authenticate(connection, request)
+        body = _inflate(request)
+        with writing(self.engine) as connection:
+            taken = ingest(connection, self.keys, head.id, body, self.clock.now_ms())
+        if isinstance(taken, Refusal):
+            return _refused(taken)
+        news = self._place(head.site, taken)
+        with reading(self.engine) as connection:
+            reply = self._batch_reply(connection, head.id, taken)
+        return Answer(200, encode(reply), new=taken.new, news=frozenset(news - {head.site}))
+
+    def _place(self, site: str, taken: Ingested) -> set[str]:
+        """Refill the allowances of those who were served; apart from the ingest, which must not wait for it."""
+        if not taken.accounts:
+            return set()
+        with writing(self.engine) as connection:
+            grants.note_visits(connection, site, taken.accounts, self.clock.now_ms())
+            return grants.place(connection, self.keys, self.clock, taken.accounts)
+
+    def _batch_reply(self, connection: sa.Connection, log: int, taken: Ingested) -> BatchReply:
+        epochs, now_ms = schema.epochs, self.clock.now_ms()
+        head = connection.execute(sa.select(epochs).where(epochs.c.id == log)).one()
+        return BatchReply(
+            cosigned=taken.cosigned,
+            grants=grants.pending(connection, log),
+            documents=documents.in_force(connection, head.site),
+            commands=commands.waiting(connection, head.site, head.boot or b"", now_ms),
+            time_ms=now_ms,
+        )
+
+    def _grant(self, request: Request) -> Answer:
+        with writing(self.engine) as connection:
+            head = self._authenticate(connection, request)
+            reply = grants.answer(connection, self.keys, self.clock, head, _read(_inflate(request), GrantAsk))
+        return Answer(200, encode(reply), outcome=reply.refusal or "ok")
+
+    def _document(self, request: Request) -> Answer:
+        with reading(self.engine) as connection:
+            head = self._authenticate(connection, request)
+            found = documents.fetch(connection, head.site, _read(_inflate(request), DocumentAsk))
+        return Answer(200, encode(DocumentReply(found)))
+
+    def _authenticate(self, connection: sa.Connection, request: Request) -> sa.Row[Any]:
+        return admission.authenticate(
+            connection, request.method, request.path, request.site, request.epoch, request.signature, request.body
+        )
+
+
+def _refused(refusal: Refusal) -> Answer:
+    return Answer(STATUS[RefusalCode(refusal.code)], encode(refusal), outcome=refusal.code)
+
+
+def _inflate(request: Request) -> bytes:
+    """The body as encoded, at most BATCH_BYTES_MAX of it. Raises Refuse."""
+    most = wire.BATCH_BYTES_MAX
+    if len(request.body) > most:
+        raise Refuse(RefusalCode.TOO_LARGE, "body", expected=f"at most {most} bytes", got=str(len(request.body)))
+    if not request.deflated:
+        return request.body
+    inflater = zlib.decompressobj()
+    try:
+        body = inflater.decompress(request.body, most + 1)
+    except zlib.error as error:
+        raise Refuse(RefusalCode.UNREADABLE, "body", expected="zlib", got=str(error)) from None
+    if len(body) > most:
+        raise Refuse(RefusalCode.TOO_LARGE, "inflated body", expected=f"at most {most} bytes", got="more")
+    if not inflater.eof or inflater.unused_data:
+        raise Refuse(RefusalCode.UNREADABLE, "body", expected="one whole zlib stream", got="less, or more after it")
+    return body
+
+
+def _read(body: bytes, into: type[W]) -> W:
+    try:
+        value = decode(body, into)
+    except NotCanonical as error:
+        raise Refuse(RefusalCode.UNREADABLE, "body", expected=into.__name__, got=str(error)) from None
+    if any(isinstance(field, str) and "\x00" in field for field in msgspec.structs.astuple(value)):
+        raise Refuse(RefusalCode.UNREADABLE, "body", expected="names without NUL characters", got="one")
+    return value

@@ -1,0 +1,67 @@
+"""A site and headquarters over real HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+import uvicorn
+from hq_box import Box, admit, balance, read
+
+from cloud import accounts, store
+from cloud.app import build
+from cloud.service import Answer, Headquarters, Request
+from protocols.proof import checkpoint
+from protocols.trade import wire
+from protocols.trade.grants import split
+from protocols.trade.wire import BatchReply, EnrolReply, GrantAsk, GrantReply
+
+
+@pytest.fixture
+def address(light_hq: Headquarters) -> Iterator[str]:
+    """A running server; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(build(light_hq), log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def post(address: str, request: Request) -> Answer:
+    headers = {
+        wire.HEADER_SITE: request.site,
+        wire.HEADER_EPOCH: str(request.epoch),
+        wire.HEADER_SIGNATURE: request.signature,
+    }
+    if request.deflated:
+        headers["Content-Encoding"] = "deflate"
+    reply = requests.post(address + request.path, data=request.body, headers=headers, timeout=10)
+    return Answer(reply.status_code, reply.content)
+
+
+def test_a_site_enrols_sells_and_is_acknowledged(light_hq: Headquarters, address: str) -> None:
+    """Enrol, top up, ask for a grant, sell, send: the books balance and the cosignature verifies."""
+    hq, box = light_hq, Box("pudong-1")
+    admit(hq, box)
+    box.open_epoch(read(post(address, box.enrol_request()), EnrolReply).epoch)
+    with store.writing(hq.engine) as connection:
+        account = accounts.open_account(connection, hq.keys, hq.clock, home_site=None)
+        accounts.top_up(connection, hq.keys, hq.clock, account, 10_000, channel="wechat", reference="wx-1")
+
+    ask = box.request(wire.PATH_GRANT, GrantAsk(0, b"", account, "CNY", 3_000))
+    grant = read(post(address, ask), GrantReply)
+    assert split(grant.grant)[0].granted == 3_000
+    box.accept(grant.grant)
+    box.sell(account, 1_234)
+    reply = read(post(address, box.request(wire.PATH_BATCH, box.batch(0))), BatchReply)
+
+    checkpoint.verify_cosignature(reply.cosigned, hq.keys.cosign_vkey)
+    assert balance(hq, "revenue:pudong-1") == 1_234
+    assert balance(hq, f"cust:{account}") == 10_000 - 3_000 - (5_000 - 1_766)  # placed again where it was served
+    assert balance(hq, f"lease:{account}:pudong-1:1") == 5_000
+    assert [split(signed)[0].granted for signed in reply.grants] == [6_234]
