@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import itemgetter
 
 from cloud.reconcile.findings import Finding, Leg
-from cloud.reconcile.log import LogFacts, LogKey
+from cloud.reconcile.log import LogFacts
 from protocols.trade.books import (
     EMPTY,
     QUARANTINE,
@@ -16,54 +18,52 @@ from protocols.trade.books import (
     LeaseCounters,
     Transfer,
     breaches,
-    lease_counters,
     quarantined,
 )
 from protocols.trade.records import CNY
 
 
 @dataclass(frozen=True, slots=True)
-class Cosigned:
-    """What headquarters has cosigned of a log: so many records, with this root. at_ms: when it last did."""
+class Head:
+    """What headquarters has cosigned of a log: so many records, with this root. unproven: why the site's own signature
+    of it does not hold; empty when it does.
+    """
 
     size: int
     root: bytes
-    at_ms: int
+    unproven: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BooksFacts:
-    """What the books say.
-
-    posted: transfers of each record up to the pinned sizes. stored: the balances as the accounts keep them.
-    summed: the fold of every transfer posted so far. leases: the counters that headquarters grants from, None when the
-    books have gone on since the pinned sizes and counters cannot be compared. reasons: why a record was quarantined.
-    """
-
-    posted: Mapping[LogKey, Mapping[int, list[Transfer]]]
-    stored: Books
-    summed: Books
-    leases: Mapping[Lease, LeaseCounters] | None = None
-    reasons: Mapping[tuple[LogKey, int], str] = field(default_factory=dict)
-
-
-def reconcile_books(
-    logs: Iterable[LogFacts], cosigned: Mapping[LogKey, Cosigned], books: BooksFacts
+def reconcile_log(
+    facts: LogFacts, head: Head, posted: Mapping[int, list[Transfer]], reasons: Mapping[int, str]
 ) -> Iterator[Finding]:
-    """Findings of leg 1. `logs` are the stored copies, read up to the pinned sizes."""
-    logs = list(logs)
-    for facts in logs:
-        yield from _log_against_its_head(facts, cosigned.get(facts.key))
-        yield from _log_against_postings(facts, books)
-    known = {facts.key for facts in logs}
-    for key in sorted(books.posted.keys() - known):
-        yield from _log_against_postings(LogFacts(key), books)
-    yield from _balances(books)
-    if books.leases is not None:
-        yield from _counters(logs, books.leases)
+    """A stored log, read up to the cosigned size, against its cosigned head and against what was posted in its name.
+
+    posted, reasons: transfers, and why one went into quarantine, by seq.
+    """
+    yield from _against_head(facts, head)
+    yield from _against_postings(facts, posted, reasons)
+    yield from _against_day_closes(facts)
 
 
-def _log_against_its_head(facts: LogFacts, cosigned: Cosigned | None) -> Iterator[Finding]:
+def reconcile_accounts(
+    stored: Books,
+    summed: Books,
+    leases: Mapping[Lease, LeaseCounters] | None,
+    told: Mapping[Lease, LeaseCounters],
+) -> Iterator[Finding]:
+    """The accounts against the transfers, and the leases against the logs.
+
+    stored: the balances as the accounts keep them. summed: the fold of every transfer posted so far. leases: the
+    counters that headquarters grants from; None when the logs were read only in part, so that they cannot be compared.
+    told: the same from the logs.
+    """
+    yield from _balances(stored, summed, leases)
+    if leases is not None:
+        yield from _counters(leases, told)
+
+
+def _against_head(facts: LogFacts, head: Head) -> Iterator[Finding]:
     def finding(code: str, subject: str, detail: str) -> Finding:
         return Finding(
             code=code,
@@ -76,12 +76,14 @@ def _log_against_its_head(facts: LogFacts, cosigned: Cosigned | None) -> Iterato
         )
 
     holes = list(facts.missing)
-    if cosigned is not None and facts.size < cosigned.size:
-        holes.append((facts.size, cosigned.size))
+    if facts.size < head.size:
+        holes.append((facts.size, head.size))
     for first, after in holes:
         yield finding("record-missing", f"{facts.key}/{first}", f"records {first} to {after - 1} are not stored")
-    if cosigned is not None and not holes and facts.root != cosigned.root:
-        detail = f"{facts.size} records give {facts.root.hex()[:16]}, cosigned is {cosigned.root.hex()[:16]}"
+    if head.unproven:
+        yield finding("head-unproven", str(facts.key), head.unproven)
+    if not holes and facts.root != head.root:
+        detail = f"{facts.size} records give root {facts.root.hex()[:16]}, cosigned is {head.root.hex()[:16]}"
         yield finding("root-differs", str(facts.key), detail)
     for seq, error in facts.unreadable:
         yield finding("record-unreadable", f"{facts.key}/{seq}", error)
@@ -93,36 +95,63 @@ def _log_against_its_head(facts: LogFacts, cosigned: Cosigned | None) -> Iterato
         yield finding("session-unknown", f"{facts.key}/{session}", f"record {seq} is about it")
 
 
-def _log_against_postings(facts: LogFacts, books: BooksFacts) -> Iterator[Finding]:
+def _against_postings(
+    facts: LogFacts, posted: Mapping[int, list[Transfer]], reasons: Mapping[int, str]
+) -> Iterator[Finding]:
     """Each record's moves are posted once, as meant or quarantined; and nothing else is posted in its name."""
-    posted = books.posted.get(facts.key, {})
     for seq in sorted(facts.meant.keys() | posted.keys()):
         meant, done = facts.meant.get(seq, []), posted.get(seq, [])
-        if meant == done and not any(transfer.debit == QUARANTINE for transfer in done):
+        parked = [it for it in done if it.debit == QUARANTINE]
+        if parked:
+            detail = f"{_show(parked)}: {reasons.get(seq, 'no reason is stored')}"
+            yield _posting("quarantined", facts, seq, detail, _fen(parked))
+        elif meant == done:
             continue
         unposted, unmeant = Counter(meant) - Counter(done), Counter(done) - Counter(meant)
         for transfer in list(unposted.elements()):
-            parked = quarantined(transfer)
-            if unmeant[parked]:
+            stand_in = quarantined(transfer)
+            if unmeant[stand_in]:
                 unposted[transfer] -= 1
-                unmeant[parked] -= 1
-        in_quarantine = sum(it.amount for it in done if it.debit == QUARANTINE and it.asset == CNY)
-        subject = f"{facts.key}/{seq}"
-        if any(it.debit == QUARANTINE for it in done):
-            reason = books.reasons.get((facts.key, seq), "no reason is stored")
-            yield _posting("quarantined", facts, subject, f"{_show(done)}: {reason}", in_quarantine)
-        lost, extra = list((+unposted).elements()), list((+unmeant).elements())
-        if lost and extra:
-            code = "transfer-differs"
-        elif lost or extra:
-            code = "transfer-missing" if lost else "transfer-extra"
-        else:
-            continue
-        difference = _fen(lost) - _fen(extra)
-        yield _posting(code, facts, subject, f"the log means {_show(lost)}; posted is {_show(extra)}", difference)
+                unmeant[stand_in] -= 1
+        lost, extra = list(unposted.elements()), list(unmeant.elements())
+        if lost or extra:
+            code = "transfer-differs" if lost and extra else "transfer-missing" if lost else "transfer-extra"
+            detail = f"the log means {_show(lost)}; posted is {_show(extra)}"
+            yield _posting(code, facts, seq, detail, _fen(lost) - _fen(extra))
 
 
-def _posting(code: str, facts: LogFacts, subject: str, detail: str, difference_fen: int) -> Finding:
+def _against_day_closes(facts: LogFacts) -> Iterator[Finding]:
+    """The site's own day totals against the sessions that it closed within them."""
+    closed = sorted(
+        ((it.ended.seq, it.closed) for it in facts.sessions.values() if it.ended and it.closed), key=itemgetter(0)
+    )
+    seqs = [seq for seq, _ in closed]
+    for at, day in facts.days:
+        within = [it for _, it in closed[bisect_left(seqs, day.first_seq) : bisect_left(seqs, at.seq)]]
+        sums = (
+            len(within),
+            sum(it.energy_wh for it in within),
+            sum(it.amount_fen for it in within),
+            sum(it.overrun_fen for it in within),
+        )
+        told = (day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)
+        if sums != told:
+            yield Finding(
+                code="day-differs",
+                leg=Leg.BOOKS,
+                site=facts.key.site,
+                subject=f"{facts.key} day {day.day}",
+                source=f"record {facts.key}/{at.seq} / sessions closed since record {day.first_seq}",
+                detail="sessions, Wh, fen and fen of overrun: the sessions give {}, {}, {}, {}; the site's total says "
+                "{}, {}, {}, {}".format(*sums, *told),
+                difference_fen=sums[2] - told[2],
+                difference_wh=sums[1] - told[1],
+                since_ms=at.at_ms,
+            )
+
+
+def _posting(code: str, facts: LogFacts, seq: int, detail: str, difference_fen: int) -> Finding:
+    subject = f"{facts.key}/{seq}"
     return Finding(
         code=code,
         leg=Leg.BOOKS,
@@ -135,21 +164,21 @@ def _posting(code: str, facts: LogFacts, subject: str, detail: str, difference_f
     )
 
 
-def _balances(books: BooksFacts) -> Iterator[Finding]:
-    for code, asset in sorted(books.stored.keys() | books.summed.keys()):
-        stored, summed = books.stored.get((code, asset), EMPTY), books.summed.get((code, asset), EMPTY)
-        if stored != summed:
+def _balances(stored: Books, summed: Books, leases: Mapping[Lease, LeaseCounters] | None) -> Iterator[Finding]:
+    for code, asset in sorted(stored.keys() | summed.keys()):
+        has, should = stored.get((code, asset), EMPTY), summed.get((code, asset), EMPTY)
+        if has != should:
             yield Finding(
                 code="balance-differs",
                 leg=Leg.BOOKS,
                 site="",
                 subject=code,
                 source="account / its transfers",
-                detail=f"{asset}: account has {stored.debits} debited and {stored.credits} credited, "
-                f"its transfers {summed.debits} and {summed.credits}",
-                difference_fen=summed.owed - stored.owed if asset == CNY else None,
+                detail=f"{asset}: the account has {has.debits} debited and {has.credits} credited, "
+                f"its transfers {should.debits} and {should.credits}",
+                difference_fen=should.owed - has.owed if asset == CNY else None,
             )
-    for breach in breaches(books.stored, books.leases):
+    for breach in breaches(stored, leases):
         yield Finding(
             code="books-broken",
             leg=Leg.BOOKS,
@@ -161,13 +190,8 @@ def _balances(books: BooksFacts) -> Iterator[Finding]:
         )
 
 
-def _counters(logs: list[LogFacts], leases: Mapping[Lease, LeaseCounters]) -> Iterator[Finding]:
+def _counters(leases: Mapping[Lease, LeaseCounters], told: Mapping[Lease, LeaseCounters]) -> Iterator[Finding]:
     """G, U and R of each lease, as headquarters grants from them, against the logs that they come from."""
-    told: dict[Lease, LeaseCounters] = {}
-    for facts in logs:
-        for lease, counters in lease_counters(*facts.key, facts.counters).items():
-            before = told.get(lease, LeaseCounters())
-            told[lease] = LeaseCounters(*map(sum, zip(before, counters, strict=True)))
     for lease in sorted(told.keys() | leases.keys()):
         theirs, ours = told.get(lease, LeaseCounters()), leases.get(lease, LeaseCounters())
         if theirs != ours:

@@ -26,28 +26,63 @@ class Weight(StrEnum):
     NOTED = "noted"  # accounted for, and still worth a look
 
 
+class Owner(StrEnum):
+    """Who takes the next step."""
+
+    OPERATIONS = "operations"
+    FINANCE = "finance"
+    TECHNICIAN = "technician"
+
+
 class Code(NamedTuple):
     """A kind of finding, and what a person does about it, in both languages of the report."""
 
     weight: Weight
     en: str
     zh: str
+    owner: Owner
     step_en: str
     step_zh: str
 
 
 _U, _A, _O, _N = Weight.UNEXPLAINED, Weight.AWAITED, Weight.OPEN, Weight.NOTED
-_SITE_COPY = ("Take the records from the box again and compare.", "从站点重新取回记录并比对。")
+_SITE_COPY = (Owner.OPERATIONS, "Take the records from the box again and compare.", "从站点重新取回记录并比对。")
 _POSTING = (
+    Owner.FINANCE,
     "Post the record again from its bytes; find who changed the books.",
     "按原始记录重新入账，并查明谁改动了账簿。",
 )
-_METER = ("Read the meter on site; look for a bypass or a missing session.", "现场读表；检查有无旁路或漏记的会话。")
-_BILL = ("Recompute with the pinned tariff; correct by a linked adjustment.", "按锁定的费率重新计费；以关联调整更正。")
+_METER = (
+    Owner.TECHNICIAN,
+    "Read the meter on site; look for a bypass or a missing session.",
+    "现场读表；检查有无旁路或漏记的会话。",
+)
+_BILL = (
+    Owner.FINANCE,
+    "Recompute with the pinned tariff; correct by a linked adjustment.",
+    "按锁定的费率重新计费；以关联调整更正。",
+)
 
 CODES: dict[str, Code] = {
     # Leg 1: books.
     "record-missing": Code(_U, "Record missing in the copy", "记录副本缺失", *_SITE_COPY),
+    "head-unproven": Code(_U, "Cosigned head has no valid signature", "会签头签名无效", *_SITE_COPY),
+    "log-forked": Code(
+        _U,
+        "Log signed in two versions",
+        "日志出现两个签名版本",
+        Owner.OPERATIONS,
+        "The epoch is frozen: keep both heads, find the clone, open a new epoch.",
+        "该期已冻结：保留两个签名头，查找克隆，另开新期。",
+    ),
+    "batch-refused": Code(
+        _O,
+        "Batch kept that could not be read",
+        "收到无法读取的批次",
+        Owner.OPERATIONS,
+        "Compare software versions of site and headquarters.",
+        "核对站点与总部的软件版本。",
+    ),
     "record-unreadable": Code(_U, "Record cannot be read", "记录无法读取", *_SITE_COPY),
     "root-differs": Code(_U, "Records do not give the cosigned root", "记录与会签根不符", *_SITE_COPY),
     "counter-breaks": Code(_U, "Counter does not follow on", "累计数不连续", *_SITE_COPY),
@@ -58,10 +93,12 @@ CODES: dict[str, Code] = {
     "balance-differs": Code(_U, "Balance is not the sum of its transfers", "余额不等于明细之和", *_POSTING),
     "counter-differs": Code(_U, "Lease counter differs from the log", "额度累计与站点不符", *_POSTING),
     "books-broken": Code(_U, "Books break an invariant", "账簿不变式不成立", *_POSTING),
+    "day-differs": Code(_U, "Site's day total is not the sum of its sessions", "站点日结与会话合计不符", *_SITE_COPY),
     "quarantined": Code(
         _U,
         "Move in quarantine",
         "隔离中的变动",
+        Owner.FINANCE,
         "Decide who owes it; correct by a linked adjustment.",
         "确定由谁承担，以关联调整更正。",
     ),
@@ -69,14 +106,20 @@ CODES: dict[str, Code] = {
         _A,
         "Site has not reported to the end of the day",
         "站点当日尚未报全",
+        Owner.OPERATIONS,
         "Look at the site's link; its records count on the day they arrive.",
         "检查站点网络；记录到达之日计入。",
     ),
     "session-open": Code(
-        _O, "Session still running", "会话进行中", "None, unless it grows old.", "无需处理；久未结束时检查。"
+        _O,
+        "Session still running",
+        "会话进行中",
+        Owner.OPERATIONS,
+        "None, unless it grows old.",
+        "无需处理；久未结束时检查。",
     ),
     "session-held": Code(
-        _O, "Session held for review", "会话待复核", "Read the meter, then settle it.", "读表后结算。"
+        _O, "Session held for review", "会话待复核", Owner.TECHNICIAN, "Read the meter, then settle it.", "读表后结算。"
     ),
     # Leg 3: liability.
     "roll-forward-differs": Code(_U, "Customers' money does not roll forward", "客户资金滚存不平", *_POSTING),
@@ -84,6 +127,7 @@ CODES: dict[str, Code] = {
         _U,
         "Opening is not the last report's closing",
         "期初不等于上期期末",
+        Owner.FINANCE,
         "Compare both reports; a closed day was changed.",
         "比对两份报告；已结日被改动。",
     ),
@@ -94,6 +138,7 @@ CODES: dict[str, Code] = {
         _U,
         "Register went back",
         "电表示数回退",
+        Owner.TECHNICIAN,
         "Check for a reset or a replaced meter; declare it.",
         "检查是否清零或换表，并登记。",
     ),
@@ -108,11 +153,17 @@ CODES: dict[str, Code] = {
         _U,
         "Pinned tariff is not stored",
         "缺少锁定的费率",
+        Owner.FINANCE,
         "Find the signed tariff and store it.",
         "找到已签名的费率并存入。",
     ),
     "overrun": Code(
-        _N, "Delivered beyond the hold", "超出冻结额的交付", "Check relay and reaction time.", "检查继电器与响应时间。"
+        _N,
+        "Delivered beyond the hold",
+        "超出冻结额的交付",
+        Owner.TECHNICIAN,
+        "Check relay and reaction time.",
+        "检查继电器与响应时间。",
     ),
 }
 

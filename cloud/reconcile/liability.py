@@ -5,7 +5,8 @@ Both sides come from different places: the flows from the records' moves, the cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -40,27 +41,42 @@ class RollForward(msgspec.Struct, frozen=True):
         return self.expected - self.closing
 
 
-def roll_forward(asset: str, opening: int, flows: Iterable[Transfer], books: Books) -> RollForward:
-    """The roll-forward of one asset. flows: what the records since the opening mean. books: balances now.
+class Flows(NamedTuple):
+    """What moved in one asset, all at least 0."""
 
-    A capture that was quarantined is owed by suspense and not by its lease, so parked is what suspense:quarantine has
-    been credited less debited: below zero by what was delivered and charged to nobody yet.
-    """
-    paid_in = used = paid_out = 0
-    for it in flows:
-        if it.asset != asset:
-            continue
+    paid_in: int = 0
+    used: int = 0
+    paid_out: int = 0
+
+    @property
+    def owed(self) -> int:
+        """By how much they raise what customers are owed."""
+        return self.paid_in - self.used - self.paid_out
+
+
+def add_flows(flows: dict[str, Flows], meant: Iterable[Transfer]) -> None:
+    """Count what records mean into `flows`, by asset. Grants and returns stay within what customers are owed."""
+    for it in meant:
+        before = flows.get(it.asset, Flows())
         if it.debit.startswith("channel:"):
-            paid_in += it.amount
+            flows[it.asset] = before._replace(paid_in=before.paid_in + it.amount)
         elif it.credit.startswith("channel:"):
-            paid_out += it.amount
+            flows[it.asset] = before._replace(paid_out=before.paid_out + it.amount)
         elif it.debit.startswith("lease:") and it.credit.startswith("revenue:"):
-            used += it.amount
+            flows[it.asset] = before._replace(used=before.used + it.amount)
+
+
+def roll_forward(asset: str, opening: int, flows: Flows, books: Books) -> RollForward:
+    """The roll-forward of one asset. opening: what customers were owed before `flows`. books: balances now.
+
+    A capture that was quarantined is owed by suspense and not by its lease, so parked is what suspense was credited
+    less debited: below zero by what was delivered and charged to nobody yet.
+    """
     customers = _owed(books, asset, "cust:")
     leases = _owed(books, asset, "lease:")
     parked = _owed(books, asset, "suspense:")
     closing = customers + leases + parked
-    return RollForward(asset, opening, paid_in, used, paid_out, closing, customers, leases, parked)
+    return RollForward(asset, opening, *flows, closing, customers, leases, parked)
 
 
 def reconcile_liability(rolls: Iterable[RollForward]) -> Iterator[Finding]:
@@ -76,6 +92,22 @@ def reconcile_liability(rolls: Iterable[RollForward]) -> Iterator[Finding]:
                 detail=f"{roll.opening} + {roll.paid_in} - {roll.used} - {roll.paid_out} = {roll.expected}, "
                 f"balances are {roll.closing}",
                 difference_fen=roll.difference if roll.asset == CNY else None,
+            )
+
+
+def reconcile_opening(openings: Mapping[str, int], told: Mapping[str, int]) -> Iterator[Finding]:
+    """What the records give for the opening, by asset, against the closing that the previous report had from them."""
+    for asset, closing in sorted(told.items()):
+        opening = openings.get(asset, 0)
+        if opening != closing:
+            yield Finding(
+                code="opening-differs",
+                leg=Leg.LIABILITY,
+                site="",
+                subject=asset,
+                source="records up to the previous report's pins / that report's closing",
+                detail=f"the records give {opening}, the previous report had {closing}",
+                difference_fen=opening - closing if asset == CNY else None,
             )
 
 

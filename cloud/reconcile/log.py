@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from cloud.calendar import effective_ms
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.books import (
     CounterBreak,
@@ -17,6 +18,7 @@ from protocols.trade.books import (
 )
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.records import (
+    ClockQuality,
     DayClosed,
     Hold,
     Move,
@@ -27,7 +29,6 @@ from protocols.trade.records import (
     SessionHeld,
     SessionOpened,
     SessionVoided,
-    Stamp,
     TotalizersRead,
     body_of,
     session_id,
@@ -45,22 +46,24 @@ class LogKey(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A record as headquarters keeps it. received_ms: Unix ms at which it came in."""
+    """A record as headquarters keeps it. received_ms: Unix ms at which it came in. date: its business day, ISO."""
 
     seq: int
     data: bytes
     received_ms: int
+    date: str
 
 
 class Instant(NamedTuple):
-    """Where a record stands: in the log's order, and the best Unix ms for people."""
+    """Where a record stands: in the log's order, and for people. at_ms: its Unix ms as well as can be said."""
 
     seq: int
     boot: bytes
     mono_ms: int
     at_ms: int
     received_ms: int
-    quality: int
+    quality: ClockQuality
+    date: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +131,14 @@ def read(key: LogKey, records: Iterable[Stored]) -> LogFacts:
         hashes.append(leaf_hash(stored.data))
         try:
             record = decode(stored.data, Record)
-            body = body_of(record)
         except NotCanonical as error:
             facts.unreadable.append((stored.seq, str(error)))
             continue
+        try:
+            body = body_of(record)
+        except NotCanonical as error:  # its moves count all the same
+            facts.unreadable.append((stored.seq, str(error)))
+            body = None
         _take(facts, stored, record, body)
     facts.root = Frontier().append_many(hashes).root()
     return facts
@@ -142,9 +149,10 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
         stored.seq,
         record.stamp.boot,
         record.stamp.mono_ms,
-        best_ms(record.stamp, stored.received_ms),
+        effective_ms(record.stamp, stored.received_ms),
         stored.received_ms,
         record.stamp.quality,
+        stored.date,
     )
     facts.last = at
     facts.breaks += [(stored.seq, it) for it in check_counters(facts.counters, record.moves)]
@@ -179,11 +187,3 @@ def _running(facts: LogFacts, at: Instant, seq: int) -> Session | None:
         facts.orphans.append((at.seq, seq))
         return None
     return session
-
-
-def best_ms(stamp: Stamp, received_ms: int) -> int:
-    """The stamp's estimate of Unix time, kept inside what is proven: its own bounds, and that it was made before it
-    came in. A box that boots in 1970 dates its sales by the first authentic time it hears.
-    """
-    latest = received_ms if stamp.ub_ms is None else min(stamp.ub_ms, received_ms)
-    return min(max(stamp.wall_ms, stamp.lb_ms), latest)

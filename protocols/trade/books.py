@@ -11,8 +11,8 @@
 
 Headquarters' own log is the one of site "". Customers' money is a liability, so the balance of cust and lease is
 credits minus debits. A move that nobody here understands stays inside suspense: it is counted and seen, and moves no
-customer's money. A transfer that would overdraw a customer or a lease is posted `quarantined` instead: what was
-delivered is credited all the same, and suspense:quarantine holds the debt until a person decides who owes it.
+customer's money. A transfer that would overdraw a customer or a lease is posted `quarantined` instead: a capture still
+credits revenue, and suspense:quarantine holds the debt until a person decides who owes it.
 """
 
 from __future__ import annotations
@@ -122,8 +122,13 @@ def _split_lease(place: str) -> tuple[str, int] | None:
 
 
 def quarantined(transfer: Transfer) -> Transfer:
-    """The same credit, owed by suspense:quarantine instead of an account that cannot bear it."""
-    return Transfer(QUARANTINE, transfer.credit, transfer.asset, transfer.amount)
+    """How a transfer is posted that cannot be posted as meant: suspense owes it until a person decides.
+
+    What was captured for goods delivered is revenue all the same. Anything else stays inside suspense; above all, what
+    a site says it gave back is no money for a customer until somebody agrees.
+    """
+    captured = transfer.debit.startswith("lease:") and transfer.credit.startswith("revenue:")
+    return Transfer(QUARANTINE, transfer.credit if captured else UNKNOWN, transfer.asset, transfer.amount)
 
 
 # --- the fold --------------------------------------------------------------------------------------------------------

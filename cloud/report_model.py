@@ -1,0 +1,221 @@
+"""What does a nightly report hold? Whole numbers and text alone; the canonical JSON is the report, the rest is a view.
+
+Money in fen, energy in Wh, instants in Unix ms, dates as ISO text of the site's business day. None is unknown.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cloud.reconcile.findings import Leg, Owner, Weight
+from cloud.reconcile.liability import RollForward
+from cloud.reconcile.meters import MeterSum
+
+FORMAT = "fieldtill/nightly/v1"
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Every part: frozen, named fields, nothing unknown let through."""
+
+
+class PinnedLog(_Part, frozen=True):
+    """A log as this report saw it: its first `size` records, whose root is cosigned. site "" is headquarters'."""
+
+    site: str
+    epoch: int
+    state: str
+    size: int
+    root: str  # hex
+    cosigned_ms: int | None
+
+
+class PinnedIncidents(_Part, frozen=True):
+    """What ingest had kept of forks and unread batches: rows up to these ids."""
+
+    forks: int
+    batches: int
+
+
+class Previous(_Part, frozen=True):
+    """The report on which this one follows."""
+
+    date: str
+    sha256: str
+
+
+class Quantities(_Part, frozen=True):
+    """Of sessions that ended. gross_fen = captured_fen + overrun_fen, and is also the sum of the four parts by price.
+
+    voided: ended without delivery. late: reached headquarters more than `late_after_s` after they ended, for want of a
+    link.
+    """
+
+    sessions: int = 0
+    voided: int = 0
+    late: int = 0
+    energy_wh: int = 0
+    gross_fen: int = 0
+    captured_fen: int = 0
+    overrun_fen: int = 0
+    energy_fen: int = 0
+    service_fen: int = 0
+    session_fen: int = 0
+    idle_fen: int = 0
+
+
+class Hour(_Part, frozen=True):
+    """A local clock hour. Money falls in the hour in which its session ended, energy in those in which it flowed."""
+
+    hour: int
+    sessions: int
+    energy_wh: int
+    gross_fen: int
+
+
+class Connector(_Part, frozen=True):
+    """A place to charge. occupied_s: sum over its sessions from opening to end; None when a restart hides one."""
+
+    name: str
+    sessions: int
+    energy_wh: int
+    gross_fen: int
+    occupied_s: int | None
+
+
+class Adjustment(_Part, frozen=True):
+    """A session of an earlier business day that no earlier report could know."""
+
+    date: str
+    session: str
+    energy_wh: int
+    gross_fen: int
+    received_ms: int
+
+
+class DayClose(_Part, frozen=True):
+    """A site's own day total, as it stood in its log."""
+
+    day: int
+    record: str
+    sessions: int
+    energy_wh: int
+    amount_fen: int
+    overrun_fen: int
+
+
+class TariffUse(_Part, frozen=True):
+    """How many of the day's sessions were priced by which version."""
+
+    version: int
+    sha256: str
+    sessions: int
+
+
+class SiteDay(_Part, frozen=True):
+    """One site's business day, from begins_ms to ends_ms.
+
+    reported: it has told everything up to the day's end, or closed the day itself. running, held: sessions that have
+    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end.
+    """
+
+    site: str
+    title: str
+    zone: str
+    begins_ms: int
+    ends_ms: int
+    reported: bool
+    day: Quantities
+    adjusted: Quantities
+    adjustments: list[Adjustment]
+    running: int
+    held: int
+    held_fen: int
+    hours: list[Hour]
+    connectors: list[Connector]
+    clocks: dict[str, int]
+    tariffs: list[TariffUse]
+    closes: list[DayClose]
+
+
+class LeaseSum(_Part, frozen=True):
+    """What customers have outstanding at one site and epoch: granted there, neither used nor returned."""
+
+    site: str
+    epoch: int
+    asset: str
+    accounts: int
+    outstanding: int
+
+
+class Exposure(_Part, frozen=True):
+    """A customer account: what is free, and what is out at sites."""
+
+    account: str
+    asset: str
+    free: int
+    outstanding: int
+
+
+class Found(_Part, frozen=True):
+    """A finding, aged. age_days: whole days from its instant to the day's end, None when that cannot be told."""
+
+    code: str
+    leg: Leg
+    weight: Weight
+    owner: Owner
+    site: str
+    subject: str
+    source: str
+    detail: str
+    difference_fen: int | None
+    difference_wh: int | None
+    age_days: int | None
+
+
+class LegResult(_Part, frozen=True):
+    """One leg's outcome. checked: what was compared, by name. Differences are sums of absolute values."""
+
+    leg: Leg
+    checked: dict[str, int]
+    unexplained: int
+    awaited: int
+    open: int
+    noted: int
+    difference_fen: int
+    difference_wh: int
+
+
+class Report(_Part, frozen=True):
+    """One business date over all sites."""
+
+    format: str
+    date: str
+    software: str
+    previous: Previous | None
+    late_after_s: int
+    pins: list[PinnedLog]
+    incidents: PinnedIncidents
+    total: Quantities
+    adjusted: Quantities
+    sites: list[SiteDay]
+    legs: list[LegResult]
+    liabilities: list[RollForward]
+    meters: list[MeterSum]
+    leases: list[LeaseSum]
+    accounts: list[Exposure]
+    findings: list[Found]
+
+    @property
+    def sound(self) -> bool:
+        """Nothing is unexplained."""
+        return all(it.weight is not Weight.UNEXPLAINED for it in self.findings)
+
+
+def encode(report: Report) -> bytes:
+    """The one byte string of a report: JSON without spaces, keys sorted, whole numbers, one line."""
+    return msgspec.json.encode(report, order="sorted") + b"\n"
+
+
+def decode(data: bytes) -> Report:
+    """Raises msgspec.ValidationError or msgspec.DecodeError for anything but a report."""
+    return msgspec.json.decode(data, type=Report)
