@@ -157,12 +157,10 @@ class Journal:
         if self._failed is not None:
             raise self._failed
         expected = list(islice(self._outstanding, len(step.sealed)))
-        if len(expected) != len(step.sealed) or any(
-            one is not other for one, other in zip(expected, step.sealed, strict=True)
-        ):
+        if list(map(id, expected)) != list(map(id, step.sealed)):
             raise JournalFull(
-                f"record {step.sealed[0].seq} is not the next to commit: it was sealed before a commit failed, has been "
-                "committed already, or others were left out"
+                f"record {step.sealed[0].seq} is not the next to commit: it was sealed before a commit failed, or "
+                "others were left out"
             )
         for _ in expected:
             self._outstanding.popleft()
@@ -278,11 +276,11 @@ class Journal:
 
     async def close(self) -> None:
         """Make durable what waits, then let go of the files."""
+        self._reader.close()  # first: the last connection to close moves the write-ahead log into the file
         if self._writer is not None:
             await asyncio.to_thread(self._writer.close)
         else:
             self._committer.close()
-        self._reader.close()
         if self._lock is not None:
             self._lock.release()
 

@@ -50,6 +50,7 @@ class Segment:
     first_seq: int
     records: list[bytes] = field(default_factory=list)
     note: bytes = b""  # the newest signed head; empty when there is none
+    note_size: int = 0  # how many records that head speaks of
     end: int = 0  # bytes that are good
     whole: bool = True  # False: more bytes follow, which are not
 
@@ -109,6 +110,8 @@ class SecondCopy:
                 os.ftruncate(self._descriptor, segment.end)  # torn by a power cut, or damaged: the journal has it all
             os.lseek(self._descriptor, segment.end, os.SEEK_SET)
             self._length, self.size = segment.end, segment.size
+            if segment.note_size < segment.size == head.size:
+                self._append([], head.note)
         while self.size < head.size:
             records = read(self.size, _READ_LIMIT)
             self._append(records, head.note if self.size + len(records) == head.size else b"")
@@ -211,7 +214,7 @@ def _read_entry(data: bytes, segment: Segment) -> int | None:
     if body[:1] == _RECORD:
         segment.records.append(body[1:])
     elif body[:1] == _HEAD:
-        segment.note = body[1:]
+        segment.note, segment.note_size = body[1:], segment.size
     else:
         return None
     return start + length

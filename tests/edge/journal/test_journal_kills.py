@@ -15,7 +15,10 @@ def test_thirty_kills_lose_nothing_acknowledged(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     script = Path(__file__).with_name("kill_rounds.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), str(seed), str(ROUNDS)], capture_output=True, text=True, timeout=100
+        [sys.executable, str(script), str(tmp_path), str(seed), str(ROUNDS)],
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     print(done.stdout)
     assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
