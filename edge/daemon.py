@@ -1,0 +1,122 @@
+"""Puts the daemon together and keeps it running: hardware first, then the log, then everything that needs it.
+
+Nothing waits for anything that may be dead: devices are polled from the first second, whoever answers; without an epoch
+the box goes on asking headquarters for one; without a link it sells within its rights.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import structlog
+
+from edge import clock as clocks
+from edge.clock import Clock
+from edge.config import Config
+from edge.desk import Desk
+from edge.enrolment import open_log
+from edge.journal.journal import Journal
+from edge.keys import KeyRing
+from edge.panel.server import serve_panel
+from edge.plant.drive import Drive
+from edge.plant.watch import Watch
+from edge.premises import Premises, build
+from edge.reader import read_cards
+from edge.service import Watchdog, ready, stopping
+from edge.site import Site
+from edge.sync.quick import Quick
+from edge.sync.uplink import Uplink
+from protocols.trade.codec import BYTES_MAX, decode
+from protocols.trade.records import Record, Stamp
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Daemon:
+    """What is running. `site` and what follows are None until the box has an epoch."""
+
+    config: Config
+    premises: Premises
+    clock: Clock
+    started_ms: int
+    journal: Journal | None = None
+    site: Site | None = None
+    uplink: Uplink | None = None
+    quick: Quick | None = None
+    waiting_for: str = "the log to be opened"
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+async def serve(config: Config) -> None:
+    """Run until SIGTERM or SIGINT. Raises what the daemon cannot live with: a damaged journal, a failed disk."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    system = clocks.system()
+    daemon = Daemon(config, build(config), Clock(system), system.mono_ms())
+    async with asyncio.TaskGroup() as group:
+
+        def keep(name: str, work: Awaitable[None]) -> None:
+            async def named() -> None:
+                await work
+
+            daemon.tasks.append(group.create_task(named(), name=name))
+
+        for line in daemon.premises.lines.values():
+            keep(f"line {line.id}", line.run())
+        for device in daemon.premises.devices.values():
+            keep(f"device {device.id}", device.run())
+        keep("panel", serve_panel(daemon))
+        keep("till", _sell(daemon, keep))
+        await stop.wait()
+        stopping()
+        log.info("stopping")
+        if daemon.site is not None:
+            await daemon.site.desk.save()
+        for task in daemon.tasks:
+            task.cancel()
+    if daemon.journal is not None:
+        await daemon.journal.close()
+
+
+def last_stamp(journal: Journal) -> Stamp | None:
+    """The newest stamp in the log, from which the clock goes on. None: no record yet."""
+    newest = journal.read(journal.size - 1, 1, BYTES_MAX) if journal.size else []
+    return decode(newest[0], Record).stamp if newest else None
+
+
+async def _sell(daemon: Daemon, keep: Callable[[str, Awaitable[None]], None]) -> None:
+    """Open the log (asking for an epoch first where there is none), recover, and let customers in."""
+    config = daemon.config
+    ring = KeyRing(config.keys_dir)
+
+    def say(what: str) -> None:
+        daemon.waiting_for = what
+
+    journal, credential_key = await open_log(config, ring, daemon.clock, say)
+    daemon.journal = journal
+    daemon.clock = clock = Clock(clocks.system(), last_stamp(journal))
+    outlets = daemon.premises.outlets
+    desk = Desk(journal, clock, config.till, {name: outlet.place() for name, outlet in outlets.items()})
+    drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
+    site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
+    if config.hq is not None:
+        daemon.uplink = Uplink(config.hq, journal, clock, ring, site)
+        keep("uplink", daemon.uplink.run())
+    if config.mqtt is not None:
+        daemon.quick = Quick(config, site, daemon.uplink)
+        keep("quick", daemon.quick.run())
+    for drive in drives.values():
+        keep("drive", drive.run())
+    for reader in config.reader:
+        keep(f"reader {reader.id}", read_cards(reader, site.tap))
+    keep("sessions", site.run())
+    keep("watchdog", Watchdog(daemon).run())
+    ready()
+    log.info("serving", site=journal.site, epoch=journal.epoch, records=journal.size, sessions=len(desk.sessions()))
