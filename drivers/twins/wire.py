@@ -163,6 +163,7 @@ class SerialWire(_Wire):
         self._master = self._slave = -1
         self._talking = asyncio.Lock()
         self._free_at_s = self._heard_at_s = self._begun_at_s = 0.0
+        self._unused = 0  # bytes of a frame that is not whole yet
 
     async def open(self) -> None:
         """Make the pty. It stays while gateways come and go."""
@@ -197,16 +198,22 @@ class SerialWire(_Wire):
         now_s = asyncio.get_running_loop().time()
         if now_s - self._heard_at_s > max(_SILENCE_S, frame_gap_us(self.baud) / 1e6):
             self._side.silence()
-            self._begun_at_s = now_s
+            self.stats.noise_bytes = self._side.noise_bytes
+            self._unused = 0
         self._heard_at_s = now_s
+        if self._unused <= 0:
+            self._begun_at_s = max(now_s, self._begun_at_s)
+        self._unused += len(data)
         self._side.receive_data(data)
         while not isinstance(request := self._side.next_event(), NeedMore):
             size = len(_raw(self.framing, request))
+            self._unused -= size
             heard_s = max(self._begun_at_s + wire_time_us(size, self.baud) / 1e6, now_s)
             self._begun_at_s = heard_s
             for desk in self._addressed(request):
                 desk.waiting += 1
                 self._spawn(asyncio.get_running_loop().create_task(self._serve(desk, request, size, heard_s)))
+        self._unused -= self._side.noise_bytes - self.stats.noise_bytes
         self.stats.noise_bytes = self._side.noise_bytes
 
     async def _serve(self, desk: _Desk, request: Request, size: int, heard_s: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import termios
 import tty
+from contextlib import suppress
 from fractions import Fraction
 from types import TracebackType
 
@@ -70,8 +71,9 @@ class Gateway:
             await asyncio.gather(self._reading, self._writer.wait_closed(), return_exceptions=True)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        while data := await reader.read(4096):
-            self._arrived.put_nowait(data)
+        with suppress(ConnectionError):
+            while data := await reader.read(4096):
+                self._arrived.put_nowait(data)
         self._arrived.put_nowait(b"")
 
     async def ask(self, unit: int, pdu: Pdu, timeout_s: float = 5.0, more_s: float = 0.0) -> Reply | None:

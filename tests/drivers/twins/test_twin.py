@@ -13,7 +13,8 @@ from drivers.twins.config import PROFILES, DeviceConfig, LineConfig, OutletConfi
 from drivers.twins.faults import Fault, FaultKind
 from drivers.twins.site import TwinSite
 from protocols.fieldbus.modbus import Answer, ReadRegisters, Refused, Space, WriteRegisters
-from tests.drivers.twins.gateway import Gateway, state_of
+
+from .gateway import Gateway, state_of
 
 SHIPPED = sorted(path.stem for path in PROFILES.glob("*.toml"))
 CHARGERS = [name for name in SHIPPED if load(PROFILES / f"{name}.toml").device.kind == "charger"]

@@ -21,7 +21,8 @@ from protocols.fieldbus.modbus import (
     request_frame,
 )
 from protocols.fieldbus.modbus import Request as Asked
-from tests.drivers.twins.gateway import Gateway
+
+from .gateway import Gateway
 
 IMPORT = ReadRegisters(Space.HOLDING, 0x0C83, 4)  # iEM3155, Wh
 REQUEST = request_frame(Framing.RTU, 7, IMPORT)
@@ -59,6 +60,19 @@ async def test_an_answer_takes_at_least_its_wire_time() -> None:
         assert took_us >= least_us == 36_667 + 16_042 + 59_584
         assert least_us <= stats.wire_us < least_us + 20  # chunks are rounded up one by one
         assert stats.late_us >= 0
+
+
+async def test_requests_in_a_row_each_take_their_time() -> None:
+    """No time is saved by asking again at once, also after noise."""
+    async with TwinSite(two_meters()) as site, Gateway(site.port("line")) as gateway:
+        loop = asyncio.get_running_loop()
+        gateway.send(b"\xff\x55")
+        begun_s = loop.time()
+        for _ in range(20):
+            await gateway.ask(7, IMPORT)
+        took_us = (loop.time() - begun_s) * 1e6
+        each_us = wire_time_us(len(REQUEST), 115_200) + 1_750 + wire_time_us(len(RIGHT), 115_200)
+        assert took_us >= 20 * each_us - 20  # the loop's own clock and ours, rounded
 
 
 @pytest.mark.parametrize(
