@@ -11,8 +11,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 
-from protocols.trade.daytime import DAY_MS, one_period, periods_between, stretches
+from protocols.trade.daytime import DAY_MS, offset_changes_ms, one_period, periods_between, stretches
 from protocols.trade.quantities import largest_remainder, round_half_up
 from protocols.trade.records import BillLine, Slice
 from protocols.trade.tariff import Tariff
@@ -160,25 +161,39 @@ def _lowest(tariff: Tariff, delivered: Delivered, prices: list[int]) -> tuple[in
     """
     slices = delivered.slices
     span_ms = _span_ms(slices)
-    ranges = _start_ranges(tariff, delivered.clock_lb_ms, delivered.clock_ub_ms, span_ms)
-    return min(_sweep(tariff, slices, prices, from_ms, to_ms, span_ms) for from_ms, to_ms in ranges)
+    best: tuple[int, int] | None = None
+    seen: set[tuple[object, ...]] = set()  # years of summer times repeat each other
+    for lo_ms, hi_ms in _start_ranges(tariff, delivered.clock_lb_ms, delivered.clock_ub_ms, span_ms):
+        starts, e3 = _one_price_each(tariff, prices, lo_ms, hi_ms + span_ms)
+        shape = (hi_ms - lo_ms, *(start_ms - lo_ms for start_ms in starts), *e3)
+        if shape in seen:
+            continue
+        seen.add(shape)
+        found = _sweep(slices, starts, e3, lo_ms, hi_ms)
+        if best is None or found[0] < best[0]:
+            best = found
+    assert best is not None, "there is always a start instant"
+    return best
 
 
-def _sweep(
-    tariff: Tariff, slices: tuple[Slice, ...], prices: list[int], lo_ms: int, hi_ms: int, span_ms: int
-) -> tuple[int, int]:
-    """As _lowest, over the start instants [lo_ms, hi_ms].
-
-    The cost changes only where an edge of a slice meets a boundary, so it is summed from those steps alone.
-    """
-    starts: list[int] = []  # of the stretches with one price
+def _one_price_each(tariff: Tariff, prices: list[int], from_ms: int, to_ms: int) -> tuple[list[int], list[int]]:
+    """The stretches that begin in [from_ms, to_ms], neighbours with one price joined: where they begin, their price."""
+    starts: list[int] = []
     e3: list[int] = []
-    for at_ms, period in stretches(tariff, lo_ms):
-        if at_ms > hi_ms + span_ms:
+    for at_ms, period in stretches(tariff, from_ms):
+        if at_ms > to_ms:
             break
         if not e3 or prices[period] != e3[-1]:
             starts.append(at_ms)
             e3.append(prices[period])
+    return starts, e3
+
+
+def _sweep(slices: tuple[Slice, ...], starts: list[int], e3: list[int], lo_ms: int, hi_ms: int) -> tuple[int, int]:
+    """As _lowest, over the start instants [lo_ms, hi_ms].
+
+    The cost changes only where an edge of a slice meets a boundary, so it is summed from those steps alone.
+    """
     if len(starts) == 1:
         return sum(piece.energy_wh for piece in slices) * e3[0], lo_ms
     cost = 0
@@ -218,41 +233,22 @@ def _steps(
 
 
 def _start_ranges(tariff: Tariff, lb_ms: int, ub_ms: int | None, span_ms: int) -> Iterator[tuple[int, int]]:
-    """Ranges of start instants that show every price which any instant of [lb_ms, ub_ms] has; each at most a day and
-    span_ms.
+    """Rising ranges of start instants that show every price which any instant of [lb_ms, ub_ms] has.
 
-    While the offset stays the same, every day is like the first. So of each stretch with one offset the first day
-    counts, and the starts from which the session runs into the next offset; and of those only the ones not seen yet.
+    While the offset stays the same, every day is like the first. So of the time with one offset the first day counts,
+    and the starts from which a session of span_ms runs into the next offset.
     """
-    if ub_ms == lb_ms:
-        yield lb_ms, lb_ms
-        return
-    seen: set[tuple[int, ...]] = set()
-    offsets = [offset.offset_s for offset in tariff.offsets]
-    begins_ms = [lb_ms, *(offset.since_s * 1000 for offset in tariff.offsets[1:])]
-    for index, offset_s in enumerate(offsets):
-        after_ms = begins_ms[index + 1] if index + 1 < len(offsets) else None  # this offset ends there
-        lo_ms = max(lb_ms, begins_ms[index])
-        ends = [end for end in (ub_ms, None if after_ms is None else after_ms - 1) if end is not None]
-        hi_ms = min([lo_ms + DAY_MS - 1, *ends])
-        if hi_ms < lo_ms:
-            continue
-        whole_day = hi_ms == lo_ms + DAY_MS - 1
-        if not (whole_day and (offset_s,) in seen):
-            yield lo_ms, hi_ms
-        if whole_day and (after_ms is None or hi_ms + span_ms < after_ms):
-            seen.add((offset_s,))
-        if after_ms is None:
-            continue
-        crossing_lo_ms, crossing_hi_ms = max(lo_ms, after_ms - span_ms), min(ends)
-        following_ms = begins_ms[index + 2] if index + 2 < len(offsets) else None
-        alone = following_ms is None or following_ms - after_ms > span_ms
-        whole = alone and crossing_lo_ms == after_ms - span_ms and crossing_hi_ms == after_ms - 1
-        crossing = (offset_s, offsets[index + 1], after_ms % DAY_MS)
-        if crossing_lo_ms <= crossing_hi_ms and not (whole and crossing in seen):
-            yield crossing_lo_ms, crossing_hi_ms
-        if whole:
-            seen.add(crossing)
+    begins_ms = [lb_ms, *offset_changes_ms(tariff)]
+    for begin_ms, after_ms in zip_longest(begins_ms, begins_ms[1:]):
+        lo_ms = max(lb_ms, begin_ms)
+        day_ms = lo_ms + DAY_MS - 1
+        last_ms = day_ms if after_ms is None else after_ms - 1
+        if ub_ms is not None:
+            last_ms = min(last_ms, ub_ms)
+        if lo_ms <= last_ms:
+            yield lo_ms, min(day_ms, last_ms)
+        if after_ms is not None and max(day_ms + 1, after_ms - span_ms) <= last_ms:
+            yield max(day_ms + 1, after_ms - span_ms), last_ms
 
 
 def _energy_by_period(tariff: Tariff, slices: tuple[Slice, ...], start_ms: int) -> dict[int, int]:

@@ -79,9 +79,11 @@ def tariffs(draw: st.DrawFn, offsets: list[Offset] | None = None) -> Tariff:
 
 @st.composite
 def slices(draw: st.DrawFn, longest_ms: int = 3 * HOUR_MS) -> tuple[Slice, ...]:
-    """Up to eight, rising, with gaps, edges often on whole minutes."""
+    """Up to eight, rising, with gaps, often of whole minutes and half hours."""
     at_ms, drawn = 0, []
-    edge = st.integers(0, longest_ms) | st.integers(0, longest_ms // MINUTE_MS).map(lambda minute: minute * MINUTE_MS)
+    edge = st.integers(0, longest_ms)
+    for unit_ms in (MINUTE_MS, STEP_S * 1000):
+        edge |= st.integers(0, longest_ms // unit_ms).map(unit_ms.__mul__)
     for _ in range(draw(st.integers(0, 8))):
         from_ms = at_ms + draw(st.sampled_from([0, 0, 0, 1, 40_000]))
         at_ms = from_ms + max(1, draw(edge))
@@ -97,5 +99,10 @@ INSTANTS_MS = st.sampled_from(
         unix_ms("2026-10-24 20:00:00", 0),
         unix_ms("2026-10-25 00:30:00", 0),
     ]
-).flatmap(lambda near_ms: st.integers(near_ms, near_ms + 8 * HOUR_MS))
-"""Openings around Berlin's two changes of 2026, and far from them."""
+).flatmap(
+    lambda near_ms: (
+        st.integers(near_ms, near_ms + 8 * HOUR_MS)
+        | st.integers(0, 16).map(lambda half: near_ms - near_ms % (STEP_S * 1000) + half * STEP_S * 1000)
+    )
+)
+"""Openings around Berlin's two changes of 2026 and far from them, often on whole half hours."""

@@ -84,6 +84,8 @@ def test_energy_up_to_the_boundary_itself_is_before_it() -> None:
     assert bill(CITY, at(HALF_PAST_SEVEN, (0, 30, 1_000))).amount_fen == 75
     assert ceiling(CITY, at(HALF_PAST_SEVEN, (0, 30, 1_000))) == Fraction(7512, 100)
     assert bill(CITY, at(HALF_PAST_SEVEN, (30, 31, 1_000))).amount_fen == 150
+    noon = at(unix_ms("2026-05-01 11:30:00"), (0, 30, 1_000), (30, 60, 1_000))
+    assert ledger(bill(CITY, noon))[::2] == [("energy", 1, 1_000, 110), ("energy", 2, 1_000, 70)]
 
 
 def test_session_fee_and_idle_by_the_second() -> None:
@@ -122,6 +124,15 @@ def test_the_bill_takes_the_kindest_start_and_the_ceiling_the_harshest() -> None
     unsure = between(unix_ms("2026-05-01 06:00:00"), unix_ms("2026-05-01 09:00:00"), (0, 60, 10_000))
     assert bill(CITY, unsure).exact_fen == Fraction(7512, 10)
     assert ceiling(CITY, unsure) == 1500
+
+
+def test_the_bounds_themselves_are_possible_starts() -> None:
+    """The last ms of the bounds decides whether a minute's slice can still reach over eight, or over noon."""
+    eight, noon = unix_ms("2026-05-01 08:00:00") - MINUTE_MS, unix_ms("2026-05-01 12:00:00") - MINUTE_MS
+    assert ceiling(CITY, between(eight - HOUR_MS, eight, (0, 1, 1_000))) == Fraction(7512, 100)
+    assert ceiling(CITY, between(eight - HOUR_MS, eight + 1, (0, 1, 1_000))) == 150
+    assert bill(CITY, between(noon - HOUR_MS, noon, (0, 1, 1_000))).exact_fen == 150
+    assert bill(CITY, between(noon - HOUR_MS, noon + 1, (0, 1, 1_000))).exact_fen == 110
 
 
 def test_one_start_for_the_whole_session() -> None:
@@ -320,6 +331,7 @@ def every(step_ms: int, length_ms: int) -> tuple[Slice, ...]:
 
 @given(tariffs(), slices(), INSTANTS_MS)
 @example(CITY, (Slice(0, 30 * MINUTE_MS, 5), Slice(30 * MINUTE_MS, 30 * MINUTE_MS, 5)), HALF_PAST_SEVEN)
+@example(CITY, (Slice(0, 40_000, 5), Slice(40_000, 5 * HOUR_MS, 5)), unix_ms("2026-05-01 07:59:30"))
 def test_a_known_clock_loses_nothing_by_merging(of: Tariff, cut: tuple[Slice, ...], start_ms: int) -> None:
     """Bill, its lines, and ceiling are those of the slices as they came."""
     came, kept = (
@@ -358,9 +370,10 @@ def test_a_day_of_readings_stays_small(width_ms: int | None, kept: int) -> None:
 
 def test_a_slightly_unsure_clock_still_tells_the_sides_of_a_boundary() -> None:
     """Only the slice that may lie on both sides is given away, not the whole minute around it."""
-    cut = every(10_000, HOUR_MS * 2)
-    kept = Delivered(all_of(cut, CITY, SEVEN, SEVEN + 200), 0, SEVEN, SEVEN + 200)
-    assert bill(CITY, kept).exact_fen == bill(CITY, Delivered(cut, 0, SEVEN, SEVEN + 200)).exact_fen
+    cut, start_ms = every(10_000, HOUR_MS * 2), SEVEN + 25_000
+    kept = Delivered(all_of(cut, CITY, start_ms, start_ms + 200), 0, start_ms, start_ms + 200)
+    assert len(kept.slices) == 3
+    assert bill(CITY, kept) == bill(CITY, Delivered(cut, 0, start_ms, start_ms + 200))
 
 
 def test_a_stretch_that_is_not_known_may_overlap_others() -> None:
