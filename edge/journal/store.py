@@ -92,6 +92,7 @@ class Store:
         self.head = read_head(connection)
         self.counters = Counters()
         self._wal_frames = 0
+        self._wal_starts = True
         self._commits_since_checkpoint = 0
 
     def commit(self, steps: Sequence[Step]) -> Head:
@@ -109,7 +110,8 @@ class Store:
         self.head = head
         counters = self.counters
         counters.commits += 1
-        counters.fsyncs += 1
+        counters.fsyncs += 1 + self._wal_starts
+        self._wal_starts = False
         counters.steps += len(steps)
         counters.records += sum(len(step.sealed) for step in steps)
         counters.record_bytes += sum(len(sealed.data) for step in steps for sealed in step.sealed)
@@ -130,13 +132,17 @@ class Store:
         self.counters.wal_checkpoints += 1
         self.counters.fsyncs += 2
         self.counters.wal_bytes += (frames - self._wal_frames) * (PAGE_BYTES + 24)
-        restarts = not busy and frames == moved
-        self._wal_frames = 0 if restarts else frames
-        self.counters.fsyncs += restarts
+        self._wal_starts = not busy and frames == moved
+        self._wal_frames = 0 if self._wal_starts else frames
 
     def close(self) -> None:
-        """Close the connection; SQLite moves the write-ahead log into the file first."""
-        self._connection.close()
+        """Close the connection; SQLite moves the write-ahead log into the file first, where it can."""
+        try:
+            self._connection.close()
+        except Exception as error:
+            if sqlite_code(error) is None:
+                raise
+            # It could not be moved (a full disk): it stays beside the file, and the next start reads it there.
 
     def _write(self, steps: Sequence[Step]) -> Head:
         records = [sealed for step in steps for sealed in step.sealed]

@@ -46,8 +46,11 @@ class Committer:
         return head
 
     def tend(self, *, idle: bool) -> None:
-        """What can wait until nothing else does. `idle`: nothing has waited for a while."""
-        self._store.tend()
+        """What can wait until nothing else does. `idle`: nothing has waited for a while. Raises JournalFailed."""
+        try:
+            self._store.tend()
+        except JournalFull:
+            return  # all of it stays in the write-ahead log; the next commit that finds no room takes the ballast
         if idle:
             self._ballast.restore()
 
@@ -75,6 +78,7 @@ class Writer:
         self._on_head = on_head
         self._on_failure = on_failure
         self._changed = threading.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[_Job] = []
         self._running: list[_Job] = []
         self._stopped: JournalError | None = None
@@ -84,7 +88,8 @@ class Writer:
 
     def submit(self, step: Step) -> asyncio.Future[None]:
         """Queue the step at once, in the order of calls. Raises what has stopped the writer, or JournalOverrun."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = self._loop.create_future()
         with self._changed:
             if self._stopped is not None:
                 raise self._stopped
@@ -119,7 +124,7 @@ class Writer:
             except Exception as error:  # nothing known raises here; whatever does leaves an unknown state on disk
                 self._stop(group, JournalFailed(f"{type(error).__name__}: {error}"))
             else:
-                self._tell(group, self._succeed, group, head)
+                self._tell(self._succeed, group, head)
             with self._changed:
                 self._running = []
                 idle = not self._waiting and self._stopped is None
@@ -151,13 +156,12 @@ class Writer:
             self._stopped = error
             group = group + self._waiting
             self._waiting = []
-        self._tell(group, self._fail, group, error)
+        self._tell(self._fail, group, error)
 
-    def _tell(self, group: list[_Job], callback: Callable[..., None], *arguments: object) -> None:
-        if not group:
-            return
+    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
+        assert self._loop is not None, "nothing has been written that was not submitted"
         try:
-            group[0].future.get_loop().call_soon_threadsafe(callback, *arguments)
+            self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:
             return  # the loop has been closed: nobody is left to be told
 
