@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from edge import clock as clocks
 from edge.clock import Clock
 from edge.config import Config
+from edge.daemon_state import Daemon
 from edge.desk import Desk
 from edge.enrolment import open_log
 from edge.journal.journal import Journal
@@ -24,7 +24,7 @@ from edge.keys import KeyRing
 from edge.panel.server import serve_panel
 from edge.plant.drive import Drive
 from edge.plant.watch import Watch
-from edge.premises import Premises, build
+from edge.premises import build
 from edge.reader import read_cards
 from edge.service import Watchdog, ready, stopping
 from edge.site import Site
@@ -34,22 +34,6 @@ from protocols.trade.codec import BYTES_MAX, decode
 from protocols.trade.records import Record, Stamp
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Daemon:
-    """What is running. `site` and what follows are None until the box has an epoch."""
-
-    config: Config
-    premises: Premises
-    clock: Clock
-    started_ms: int
-    journal: Journal | None = None
-    site: Site | None = None
-    uplink: Uplink | None = None
-    quick: Quick | None = None
-    waiting_for: str = "the log to be opened"
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 async def serve(config: Config) -> None:

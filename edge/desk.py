@@ -47,7 +47,7 @@ class Desk:
 
     def __init__(self, journal: Journal, clock: Clock, policy: Policy, places: Mapping[str, Connector]) -> None:
         """`places`: by connector id. The journal's whole log is folded here, before anything is served."""
-        self._journal = journal
+        self.journal = journal
         self._clock = clock
         self._policy = policy
         self.places = places
@@ -184,7 +184,7 @@ class Desk:
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _decide(self, ask: Ask, sight: Sight) -> Opening | Refused:
-        if self._journal.full:
+        if self.journal.full:
             return Refused(Refusal.DISK_FULL, "the disk is full; running sessions finish, new ones wait")
         return open_session(self.state, ask, self.places.get(ask.connector), sight, self.tariff, self._policy)
 
@@ -215,7 +215,7 @@ class Desk:
         return True
 
     def _seal(self, drafts: Sequence[Draft]) -> Sequence[Sealed]:
-        sealed = self._journal.seal(drafts, self._clock.stamp())
+        sealed = self.journal.seal(drafts, self._clock.stamp())
         for one in sealed:
             self.state = apply(self.state, one.record)
         return sealed
@@ -229,14 +229,14 @@ class Desk:
         rows = {seq: None if row is None else encode_progress(row) for seq, row in progress.items()}
         step = Step(sealed=tuple(sealed), progress=rows, documents=documents, snapshot=snapshot)
         try:
-            await self._journal.commit(step)
+            await self.journal.commit(step)
         except JournalFull:
             self._stand_on_the_disk()
             raise
 
     def _stand_on_the_disk(self) -> None:
         """A commit found no space: what was decided since is void. Go back to the durable log; sessions go on."""
-        self.state = _fold(self._journal)
+        self.state = _fold(self.journal)
         self._snapshot_size = min(self._snapshot_size, self.state.size)
         before, self._running = self._running, self._recover()
         self._running |= {seq: progress for seq, progress in before.items() if seq in self._running}
@@ -245,7 +245,7 @@ class Desk:
     def _recover(self) -> dict[int, Progress]:
         """Every open session's last row (its opening where there is none), resumed or settled according to the boot."""
         stamp = self._clock.stamp()
-        rows = self._journal.progress()
+        rows = self.journal.progress()
         running: dict[int, Progress] = {}
         for seq, session in self.state.sessions.items():
             row = rows.get(seq)
@@ -256,7 +256,7 @@ class Desk:
     def _tariff(self, pinned: Pin) -> Tariff:
         tariff = self._tariffs.get(pinned.hash)
         if tariff is None:
-            data = self._journal.document(pinned.kind, pinned.version, pinned.hash)
+            data = self.journal.document(pinned.kind, pinned.version, pinned.hash)
             assert data is not None, f"the log pins tariff {pinned.version}, whose content is missing"
             tariff = self._tariffs[pinned.hash] = decode(decode(data, Document).payload, Tariff)
         return tariff

@@ -62,13 +62,13 @@ class Site:
         self.looked_ms = clock.mono_ms()
         self.on_change: list[Callable[[], None]] = []
         self.ask_for_grant: AskForGrant | None = None
-        self._credential_key = credential_key
+        self.credential_key = credential_key
         self._command_ran = 0
         self._starting: set[str] = set()
 
     async def tap(self, connector: str, card: str) -> Tapped:
         """A card at a reader: stops the session that it pays for, else starts one."""
-        credential = hide_credential(self._credential_key, card)
+        credential = hide_credential(self.credential_key, card)
         found = self.desk.session_at(connector)
         if found is not None:
             session, progress = found

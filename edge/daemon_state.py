@@ -1,0 +1,30 @@
+"""What is running in the daemon, for whoever looks at it: panel, metrics, watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from edge.clock import Clock
+from edge.config import Config
+from edge.journal.journal import Journal
+from edge.premises import Premises
+from edge.site import Site
+from edge.sync.quick import Quick
+from edge.sync.uplink import Uplink
+
+
+@dataclass(slots=True)
+class Daemon:
+    """What is running. `site` and what follows are None until the box has an epoch."""
+
+    config: Config
+    premises: Premises
+    clock: Clock
+    started_ms: int
+    journal: Journal | None = None
+    site: Site | None = None
+    uplink: Uplink | None = None
+    quick: Quick | None = None
+    waiting_for: str = "the log to be opened"
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)

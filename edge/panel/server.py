@@ -1,0 +1,110 @@
+"""The panel's socket: who may ask, how much at a time, and what a failure looks like on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import grp
+import os
+import pwd
+import socket
+import struct
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from drivers.errors import DeviceError
+from edge.daemon_state import Daemon
+from edge.journal.errors import JournalError
+from edge.panel.messages import LINE_MAX, Ask, Told, Trouble
+from edge.panel.verbs import VERBS, Declined
+
+CLIENTS_MAX = 16
+"""More at once than technicians fit at a site; each costs one file descriptor."""
+IDLE_S = 300.0
+
+log = structlog.get_logger()
+
+_ask = msgspec.json.Decoder(Ask)
+_told = msgspec.json.Encoder(enc_hook=str)
+
+
+async def serve_panel(daemon: Daemon) -> None:
+    """Serve until cancelled."""
+    clients = 0
+
+    async def serve_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal clients
+        clients += 1
+        try:
+            if clients <= CLIENTS_MAX:
+                await _converse(daemon, reader, writer)
+        except (OSError, TimeoutError, asyncio.LimitOverrunError, ValueError):
+            pass  # whoever hangs up, falls asleep or floods is let go
+        finally:
+            clients -= 1
+            writer.close()
+
+    path = daemon.config.socket_path
+    with _listen(path, daemon.config.panel.group) as listener:
+        server = await asyncio.start_unix_server(serve_client, sock=listener, limit=LINE_MAX)
+        try:
+            await server.serve_forever()
+        finally:
+            server.close()
+            path.unlink(missing_ok=True)
+
+
+async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
+    """One request, one answer. Expected failures are values; anything else is logged and said to be our fault."""
+    try:
+        ask = _ask.decode(line)
+        if ask.verb not in VERBS:
+            return Told(trouble=Trouble("unknown-verb", f"expected one of {', '.join(VERBS)}, got {ask.verb!r}"))
+        into, verb = VERBS[ask.verb]
+        return Told(result=await verb(daemon, msgspec.convert(ask.args, into), by))
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        return Told(trouble=Trouble("bad-request", str(error), "This command line and the daemon differ in version."))
+    except Declined as declined:
+        return Told(trouble=declined.trouble)
+    except DeviceError as error:
+        return Told(trouble=Trouble(type(error).__name__.lower(), error.what, error.remedy, error.where))
+    except JournalError as error:
+        return Told(trouble=Trouble(type(error).__name__.lower(), error.what, error.remedy))
+
+
+async def _converse(daemon: Daemon, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    by = _who(writer)
+    while True:
+        async with asyncio.timeout(IDLE_S):
+            line = await reader.readline()
+        if not line:
+            return
+        told = await answer(daemon, line, by)
+        writer.write(_told.encode(told) + b"\n")
+        await writer.drain()
+
+
+def _who(writer: asyncio.StreamWriter) -> str:
+    """The Unix user at the other end, as the kernel says."""
+    peer: socket.socket = writer.get_extra_info("socket")
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _listen(path: Path, group: str | None) -> socket.socket:
+    """A socket that its group alone may open, from its first moment. One left over from a crash is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    if group is not None:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    return listener

@@ -1,0 +1,239 @@
+"""What the panel can be asked: each verb a struct of arguments and a function on the running daemon."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+
+from drivers.line_tools import ALL_UNITS, raw, scan
+from edge.daemon_state import Daemon
+from edge.panel import views
+from edge.panel.messages import Trouble
+from edge.site import Site
+from edge.till.progress import StopReason
+from edge.till.start import Ask, Refused
+from protocols.trade.codec import BYTES_MAX, decode
+from protocols.trade.grants import hide_credential
+from protocols.trade.records import Origin, Preset, Record, body_of
+
+RECORDS_MAX = 1_000
+FRAME_MAX = 256
+
+
+class Declined(Exception):
+    """The verb cannot be done; `trouble` says why and what next."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.what)
+        self.trouble = trouble
+
+
+class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing needs to be said."""
+
+
+class OneDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    device: str
+
+
+class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    line: str
+    first: Annotated[int, msgspec.Meta(ge=1, le=255)] = ALL_UNITS[0]
+    last: Annotated[int, msgspec.Meta(ge=1, le=255)] = ALL_UNITS[-1]
+    timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=5000)] = 150
+
+
+class RawFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    line: str
+    frame: str  # hex
+    timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=30_000)] = 1000
+
+
+class StartSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Either a card as the reader would say it, or an account. amount: fen, Wh or seconds."""
+
+    connector: str
+    card: str = ""
+    account: str = ""
+    preset: Annotated[str, msgspec.Meta(pattern="^(full|money|energy|time)$")] = "full"
+    amount: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class StopSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """By connector or by session number."""
+
+    connector: str = ""
+    session: int | None = None
+
+
+class SomeRecords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """first: negative counts from the end."""
+
+    first: int = -20
+    limit: Annotated[int, msgspec.Meta(ge=1, le=RECORDS_MAX)] = 20
+    kind: str = ""
+
+
+Verb = Callable[[Daemon, Any, str], Awaitable[object]]
+
+
+async def status(daemon: Daemon, args: NoArgs, by: str) -> object:
+    return views.status(daemon)
+
+
+async def devices(daemon: Daemon, args: NoArgs, by: str) -> object:
+    lines = {device.id: device.line for device in daemon.config.device}
+    return {
+        "lines": [views.line(line) for line in daemon.premises.lines.values()],
+        "devices": [views.device(device, lines[name]) for name, device in daemon.premises.devices.items()],
+    }
+
+
+async def read(daemon: Daemon, args: OneDevice, by: str) -> object:
+    device = daemon.premises.devices.get(args.device)
+    if device is None:
+        raise Declined(_unknown("device", args.device, daemon.premises.devices))
+    line = next(one.line for one in daemon.config.device if one.id == args.device)
+    return {"device": views.device(device, line), "points": views.points(device)}
+
+
+async def sessions(daemon: Daemon, args: NoArgs, by: str) -> object:
+    site = _site(daemon)
+    return [views.session(site, session, progress) for session, progress in site.desk.sessions()]
+
+
+async def start(daemon: Daemon, args: StartSession, by: str) -> object:
+    site = _site(daemon)
+    credential = hide_credential(site.credential_key, args.card) if args.card else b""
+    origin = Origin("panel", credential, 0, by)
+    outcome = await site.start(Ask(args.connector, credential, args.account, Preset(args.preset, args.amount), origin))
+    if isinstance(outcome, Refused):
+        raise Declined(Trouble(outcome.refusal.value, outcome.detail, where=args.connector, want=outcome.want))
+    return views.session(site, *_found(site, outcome.opened.connector))
+
+
+async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
+    site = _site(daemon)
+    seq = args.session if args.session is not None else _found(site, args.connector)[0].seq
+    if not await site.stop(seq, StopReason.LOCAL, f"by {by} at the panel"):
+        raise Declined(Trouble("no-such-session", f"session {seq} is not open", "`fieldtill sessions` lists them."))
+    return {"session": seq, "stopping": True}
+
+
+async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
+    journal = _site(daemon).desk.journal
+    first = args.first if args.first >= 0 else max(0, journal.size + args.first)
+    found = []
+    while first < journal.size and len(found) < args.limit:
+        for data in journal.read(first, RECORDS_MAX, BYTES_MAX):
+            record = decode(data, Record)
+            if (not args.kind or record.kind == args.kind) and len(found) < args.limit:
+                found.append(record_view(first, record))
+            first += 1
+    return found
+
+
+async def day_show(daemon: Daemon, args: NoArgs, by: str) -> object:
+    return msgspec.to_builtins(_site(daemon).desk.state.day)
+
+
+async def day_close(daemon: Daemon, args: NoArgs, by: str) -> object:
+    body = await _site(daemon).close_day(by)
+    return {name: getattr(body, name) for name in body.__struct_fields__}
+
+
+async def sync(daemon: Daemon, args: NoArgs, by: str) -> object:
+    if daemon.uplink is None:
+        raise Declined(Trouble("no-uplink", "there is no uplink", "Put [hq] into the config, and enrol the box."))
+    daemon.uplink.nudge()
+    return views.plain(daemon.uplink.status())
+
+
+async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
+    line = daemon.premises.lines.get(args.line)
+    if line is None:
+        raise Declined(_unknown("line", args.line, daemon.premises.lines))
+    units = range(args.first, args.last + 1)
+    return [views.plain(found) async for found in scan(line, units=units, timeout_s=args.timeout_ms / 1000)]
+
+
+async def raw_frame(daemon: Daemon, args: RawFrame, by: str) -> object:
+    line = daemon.premises.lines.get(args.line)
+    if line is None:
+        raise Declined(_unknown("line", args.line, daemon.premises.lines))
+    digits = re.sub(r"[\s:]", "", args.frame)
+    try:
+        frame = bytes.fromhex(digits)
+    except ValueError:
+        raise Declined(Trouble("not-hex", f"expected hex digits in pairs, got {args.frame!r}")) from None
+    if not 1 <= len(frame) <= FRAME_MAX:
+        raise Declined(Trouble("bad-length", f"expected 1 to {FRAME_MAX} bytes, got {len(frame)}"))
+    if daemon.site is not None:
+        await daemon.site.note(by, "raw", f"{args.line} {frame.hex()}")
+    return {"sent": frame.hex(" "), "received": (await raw(line, frame, timeout_s=args.timeout_ms / 1000)).hex(" ")}
+
+
+VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
+    "status": (NoArgs, status),
+    "devices": (NoArgs, devices),
+    "read": (OneDevice, read),
+    "sessions": (NoArgs, sessions),
+    "start": (StartSession, start),
+    "stop": (StopSession, stop),
+    "records": (SomeRecords, records),
+    "day": (NoArgs, day_show),
+    "day-close": (NoArgs, day_close),
+    "sync": (NoArgs, sync),
+    "scan": (ScanLine, scan_line),
+    "raw": (RawFrame, raw_frame),
+}
+
+
+def record_view(seq: int, record: Record) -> dict[str, Any]:
+    """A record for people; bytes as hex. An unknown kind shows its envelope alone."""
+    body = body_of(record)
+    table = {name: getattr(body, name) for name in body.__struct_fields__} if body is not None else None
+    return {
+        "seq": seq,
+        "kind": record.kind,
+        "wall_ms": record.stamp.wall_ms,
+        "quality": record.stamp.quality.name.lower(),
+        "moves": [_shown(move) for move in record.moves],
+        "body": _shown(table),
+    }
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, msgspec.Struct):
+        return {name: _shown(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items()}
+    return value
+
+
+def _site(daemon: Daemon) -> Site:
+    if daemon.site is None:
+        raise Declined(
+            Trouble(
+                "not-open", f"the till is not open: it waits for {daemon.waiting_for}", "`fieldtill setup` shows how."
+            )
+        )
+    return daemon.site
+
+
+def _found(site: Site, connector: str) -> Any:
+    found = site.desk.session_at(connector)
+    if found is None:
+        raise Declined(Trouble("no-such-session", f"{connector} has no session", "`fieldtill sessions` lists them."))
+    return found
+
+
+def _unknown(what: str, name: str, known: Any) -> Trouble:
+    return Trouble(f"unknown-{what}", f"expected one of {', '.join(sorted(known))}, got {name!r}")
