@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drivers.api import Device
+from drivers.api import Charger, Device, Meter
 from drivers.line import Line
 from drivers.registry import build_device
 from edge.config import Config, ConnectorConfig

@@ -126,7 +126,7 @@ async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
 async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
     journal = _site(daemon).desk.journal
     first = args.first if args.first >= 0 else max(0, journal.size + args.first)
-    found = []
+    found: list[dict[str, Any]] = []
     while first < journal.size and len(found) < args.limit:
         for data in journal.read(first, RECORDS_MAX, BYTES_MAX):
             record = decode(data, Record)
