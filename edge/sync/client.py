@@ -1,0 +1,281 @@
+"""How does the site speak to headquarters over HTTPS? Signed POSTs by requests, in two worker threads.
+
+One lane carries the log; the other is kept for customers who wait at the reader, who never wait behind a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import ssl
+import threading
+import time
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge.config import Headquarters
+from edge.sync.errors import ClockTrouble, HqGarbled, HqRefused, HqUnreachable, Untrusted
+from protocols.proof import keys
+from protocols.trade import wire
+from protocols.trade.codec import NotCanonical, Wire, decode, encode
+from protocols.trade.wire import (
+    Batch,
+    BatchReply,
+    DocumentAsk,
+    DocumentReply,
+    GrantAsk,
+    GrantReply,
+    Refusal,
+)
+
+if TYPE_CHECKING:
+    import requests
+
+ANSWER_BYTES_MAX = 512 * 1024
+"""An answer holds at most 256 KiB of a value; whatever sends more than this is not headquarters."""
+IDLE_S = 20.0
+"""A connection unused for longer is not used again: routers of mobile networks forget one silently after some 30 s, and
+the customer would wait for an answer that never comes."""
+DEFLATE_LEVEL = 6
+
+# OpenSSL's verify codes, x509_vfy.h
+_NOT_YET_VALID, _HAS_EXPIRED = 9, 10
+
+R = TypeVar("R", bound=Wire)
+T = TypeVar("T")
+
+
+class Hq(Protocol):
+    """Headquarters as the site sees it. Each raises HqUnreachable, HqRefused or HqGarbled; each may be repeated."""
+
+    async def batch(self, batch: Batch) -> BatchReply: ...
+
+    async def grant(self, ask: GrantAsk) -> GrantReply: ...
+
+    async def document(self, ask: DocumentAsk) -> DocumentReply: ...
+
+
+class HttpsHq:
+    """Headquarters over HTTPS, for one log."""
+
+    def __init__(self, config: Headquarters, site: str, epoch: int, log_key: Ed25519PrivateKey) -> None:
+        self._site = site
+        self._epoch = epoch
+        self._log_key = log_key
+        self._log_lane = Lane("hq-log", Connection(config.url, config.ca_file, config.timeout_s))
+        self._ask_lane = Lane("hq-ask", Connection(config.url, config.ca_file, config.ask_timeout_s))
+
+    async def batch(self, batch: Batch) -> BatchReply:
+        return await self._log_lane.do(lambda to: self._post(to, wire.PATH_BATCH, batch, BatchReply))
+
+    async def document(self, ask: DocumentAsk) -> DocumentReply:
+        return await self._log_lane.do(lambda to: self._post(to, wire.PATH_DOCUMENT, ask, DocumentReply))
+
+    async def grant(self, ask: GrantAsk) -> GrantReply:
+        return await self._ask_lane.do(lambda to: self._post(to, wire.PATH_GRANT, ask, GrantReply))
+
+    def close(self) -> None:
+        self._log_lane.close()
+        self._ask_lane.close()
+
+    def _post(self, to: Connection, path: str, ask: Wire, into: type[R]) -> R:
+        body = zlib.compress(encode(ask), DEFLATE_LEVEL)
+        payload = wire.request_payload("POST", path, self._site, self._epoch, body)
+        signature = keys.sign(self._log_key, wire.REQUEST_DOMAIN, payload)
+        headers = {
+            wire.HEADER_SITE: self._site,
+            wire.HEADER_EPOCH: str(self._epoch),
+            wire.HEADER_SIGNATURE: b64encode(signature).decode(),
+            "Content-Encoding": "deflate",
+        }
+        return read(to.post(path, body, headers), into)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back: HTTP's status, and the body whole."""
+
+    status: int
+    body: bytes
+
+
+def read(answer: HttpAnswer, into: type[R]) -> R:
+    """The struct in an answer. Raises HqRefused; HqUnreachable where something in between answers; HqGarbled."""
+    if answer.status == 200:
+        try:
+            return decode(answer.body, into, bytes_max=ANSWER_BYTES_MAX)
+        except NotCanonical as error:
+            raise HqGarbled(f"the answer is no {into.__name__}: {error}") from error
+    if answer.status >= 500:
+        raise HqUnreachable(
+            f"HTTP {answer.status} instead of an answer",
+            remedy="Look at headquarters' service and the proxy before it.",
+        )
+    try:
+        refusal = decode(answer.body, Refusal)
+    except NotCanonical as error:
+        raise HqGarbled(
+            f"HTTP {answer.status} without a refusal", remedy="Check `[hq] url`: something else answers there."
+        ) from error
+    raise HqRefused(refusal)
+
+
+class Connection:
+    """One kept-alive connection to headquarters. Use it from one thread at a time."""
+
+    def __init__(self, url: str, ca_file: str | None, timeout_s: float) -> None:
+        """timeout_s: for connecting, for each pause while sending, and for the whole answer after that."""
+        self._url = url.rstrip("/")
+        self._ca = ca_file or _system_authorities()
+        self._timeout_s = timeout_s
+        self._session: requests.Session | None = None
+        self._used_s = 0.0
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+        """Raises HqUnreachable and its kinds; HqGarbled for an answer that is too long."""
+        import requests  # 7 MiB and 80 ms that a box without headquarters never pays
+
+        session = self._fresh_session()
+        try:
+            with session.post(
+                self._url + path,
+                data=body,
+                headers={**headers, "Accept-Encoding": "identity", "Content-Type": "application/vnd.fieldtill"},
+                timeout=self._timeout_s,
+                verify=self._ca,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                answer = HttpAnswer(response.status_code, self._body(response))
+        except (requests.RequestException, OSError) as error:
+            self.close()
+            raise _unreachable(error) from error
+        self._used_s = time.monotonic()
+        return answer
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _fresh_session(self) -> requests.Session:
+        import requests
+
+        if time.monotonic() - self._used_s > IDLE_S:
+            self.close()
+        if self._session is None:
+            self._session = requests.Session()
+            self._session.trust_env = False  # the config alone says whom the box talks to: no proxies, no .netrc
+        return self._session
+
+    def _body(self, response: requests.Response) -> bytes:
+        """The body, as it arrives, so that a peer that trickles or floods is left."""
+        deadline_s = time.monotonic() + self._timeout_s
+        chunks: list[bytes] = []
+        length = 0
+        while chunk := response.raw.read1(64 * 1024):
+            chunks.append(chunk)
+            length += len(chunk)
+            if length > ANSWER_BYTES_MAX:
+                raise HqGarbled(f"the answer has more than {ANSWER_BYTES_MAX} bytes")
+            if time.monotonic() > deadline_s:
+                raise HqUnreachable(f"the answer did not end within {self._timeout_s} s")
+        return b"".join(chunks)
+
+
+class Lane:
+    """One thread that does one thing after the other on one connection. It ends with the process, whatever it does."""
+
+    def __init__(self, name: str, connection: Connection) -> None:
+        self._name = name
+        self._connection = connection
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def do(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns or raises. Cancelling leaves work that has begun to its own timeouts."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def job() -> None:
+            if future.cancelled():
+                return
+            try:
+                result = work(self._connection)
+            except Exception as error:
+                _tell(loop, future, error=error)
+            else:
+                _tell(loop, future, result=result)
+
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+        return await future
+
+    def close(self) -> None:
+        """Nothing more is begun."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+        self._connection.close()
+
+
+def _tell(
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[T],
+    *,
+    result: T | None = None,
+    error: Exception | None = None,
+) -> None:
+    def settle() -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # T may be None itself
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        return  # the loop has been closed: nobody is left to be told
+
+
+def _system_authorities() -> str | bool:
+    """Where this system keeps the authorities it trusts. True: nowhere known, so those that come with requests."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
+
+
+def _unreachable(error: BaseException) -> HqUnreachable:
+    """What a failure of requests means: sockets, urllib3 and ssl wrap each other several times."""
+    verification = next((e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None)
+    if verification is not None:
+        text = f"headquarters' certificate: {verification.verify_message}"
+        if verification.verify_code in (_NOT_YET_VALID, _HAS_EXPIRED):
+            return ClockTrouble(text)
+        return Untrusted(text)
+    innermost = list(_causes(error))[-1]
+    return HqUnreachable(f"{type(innermost).__name__}: {innermost}")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and everything it wraps, outermost first."""
+    found: list[BaseException] = []
+    waiting: list[BaseException] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if any(one is other for other in found):
+            continue
+        found.append(one)
+        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        waiting += [other for other in inner if isinstance(other, BaseException)]
+    return found

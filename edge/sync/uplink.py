@@ -1,0 +1,368 @@
+"""Tells headquarters everything, in the log's order, until it has acknowledged it; and hears what it has for the site.
+
+    journal -> batch -> headquarters: stored, verified, posted -> cosigned head -> journal
+                                      grants, documents, commands -> checked -> site
+
+Whatever fails, nothing is lost and nothing counts twice: records stay in the journal, a repeat is answered with the
+same acknowledgement, and grants merge by maximum. The till never waits for any of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import SystemRandom
+
+import structlog
+
+from edge.clock import Clock
+from edge.config import Headquarters
+from edge.journal.errors import JournalFull, JournalOverrun
+from edge.journal.journal import Journal
+from edge.keys import KeyRing
+from edge.site import Site
+from edge.sync import trust
+from edge.sync.client import Hq, HttpsHq
+from edge.sync.errors import HqError, HqGarbled, HqRefused, HqUnreachable, LogForked
+from edge.sync.trust import HqKeys
+from protocols.proof.errors import Unproven
+from protocols.proof.note import Note
+from protocols.trade.codec import NotCanonical, decode
+from protocols.trade.documents import TARIFF
+from protocols.trade.records import CNY
+from protocols.trade.tariff import Tariff
+from protocols.trade.wire import (
+    BATCH_BYTES_MAX,
+    BATCH_RECORDS_MAX,
+    Batch,
+    DocumentAsk,
+    DocumentRef,
+    GrantAsk,
+    RefusalCode,
+)
+
+BATCH_ENVELOPE_BYTES = 64 * 1024
+"""Room in a batch for all that is not records: 5 bytes before each of them, the checkpoint, the clocks."""
+BATCH_RECORDS_MIN = 16
+"""A batch is halved each time it does not get through, down to this: some 5 kB, which any link carries."""
+BACK_OFF_FIRST_S, BACK_OFF_MAX_S = 1.0, 60.0
+"""Pauses double from the first to the last, or to twice poll_s where that is less, each shortened by up to half."""
+REFUSED_S = 60.0
+FROZEN_S = 900.0
+"""A refusal is for a person to settle; asking again only finds out whether somebody has."""
+
+CONTENT = {TARIFF: Tariff}
+"""What this software can put in force. Documents of other kinds are left for the version that knows them."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong last, for a person. code: a RefusalCode, or the kind of error."""
+
+    code: str
+    what: str
+    remedy: str
+    at_ms: int  # monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkStatus:
+    """How things stand with headquarters. Instants are on the box's monotonic clock.
+
+    since_ms: of the last change of `online`. contact_ms: of the last answer; None: never one in this run. stopped: why
+    nothing is uploaded any more, until a person has acted; None: uploading goes on. trouble: None: the last exchange
+    went well.
+    """
+
+    online: bool
+    since_ms: int
+    contact_ms: int | None
+    size: int
+    cosigned: int
+    stopped: str | None
+    trouble: Trouble | None
+
+    @property
+    def backlog(self) -> int:
+        """Durable records that headquarters has not acknowledged."""
+        return max(0, self.size - self.cosigned)
+
+
+class Uplink:
+    """The site's side of the exchange with headquarters."""
+
+    def __init__(
+        self,
+        config: Headquarters,
+        journal: Journal,
+        clock: Clock,
+        site: Site,
+        hq: Hq,
+        pinned: HqKeys,
+        *,
+        jitter: Callable[[float, float], float] | None = None,
+    ) -> None:
+        """The journal holds its first record. jitter: (low, high) -> somewhere between; for simulations."""
+        self._config = config
+        self._journal = journal
+        self._clock = clock
+        self._site = site
+        self._hq = hq
+        self._pinned = pinned
+        self._jitter = jitter or SystemRandom().uniform
+        acknowledged = journal.cosigned()
+        self._cosigned = acknowledged[0] if acknowledged else 0
+        self._next_seq = self._cosigned  # the first record that headquarters may lack
+        self._records_max = BATCH_RECORDS_MAX
+        self._commands: frozenset[bytes] = frozenset()
+        self._failures = 0
+        self._online = False
+        self._since_ms = clock.mono_ms()
+        self._contact_ms: int | None = None
+        self._stopped: str | None = None
+        self._trouble: Trouble | None = None
+        self._wake = asyncio.Event()
+
+    @classmethod
+    def over_https(cls, config: Headquarters, journal: Journal, clock: Clock, ring: KeyRing, site: Site) -> Uplink:
+        """With the keys pinned in `keys_file`. Raises protocols.door.Refused for a bad one, KeyUnusable."""
+        hq = HttpsHq(config, journal.site, journal.epoch, ring.log(journal.epoch))
+        return cls(config, journal, clock, site, hq, trust.load(Path(config.keys_file)))
+
+    # --- what is true ------------------------------------------------------------------------------------------------
+
+    @property
+    def online(self) -> bool:
+        """Whether the last exchange got an answer."""
+        return self._online
+
+    def status(self) -> UplinkStatus:
+        return UplinkStatus(
+            online=self._online,
+            since_ms=self._since_ms,
+            contact_ms=self._contact_ms,
+            size=self._journal.size,
+            cosigned=self._cosigned,
+            stopped=self._stopped,
+            trouble=self._trouble,
+        )
+
+    # --- what to do --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Exchange for ever. While this runs, the site's news wake it and the till may ask for grants.
+
+        Raises JournalError when the journal has failed for good.
+        """
+        self._site.on_change.append(self.nudge)
+        self._site.ask_for_grant = self.ask_grant
+        try:
+            while True:
+                self._wake.clear()
+                wait_s = await self._turn()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), wait_s)
+        finally:
+            self._site.on_change.remove(self.nudge)
+            self._site.ask_for_grant = None
+
+    def nudge(self) -> None:
+        """There may be something to send. Does not shorten a pause after a failure: the log grows offline, too."""
+        if self._failures == 0 and self._stopped is None and self._journal.size > self._next_seq:
+            self._wake.set()
+
+    def news(self) -> None:
+        """Somebody heard of headquarters: it has something for this site, and so the link is there."""
+        self._wake.set()
+
+    async def ask_grant(self, credential: bytes, account: str, want: int) -> bool:
+        """Ask for `want` fen in total for the account behind a card; True: more was granted, and is in the log by now.
+
+        Takes at most `ask_timeout_s`: a customer waits. False says only that nothing new came.
+        """
+        ask = GrantAsk(self._site.credential_key.version, credential, account, CNY, want)
+        try:
+            async with asyncio.timeout(self._config.ask_timeout_s):
+                reply = await self._hq.grant(ask)
+        except TimeoutError:
+            log.info("no grant in time", timeout_s=self._config.ask_timeout_s)
+            return False
+        except HqError as error:
+            log.info("no grant", why=error.what)
+            return False
+        self._answered()
+        if self._failures:
+            self.news()  # the link is back
+        if reply.refusal:
+            log.info("no grant", why=reply.refusal)
+        return bool(reply.grant) and await self._take_grants([reply.grant]) > 0
+
+    # --- one exchange ------------------------------------------------------------------------------------------------
+
+    async def _turn(self) -> float:
+        """One exchange. How many seconds to wait for a reason for the next."""
+        before = self._trouble
+        try:
+            await self._exchange()
+        except LogForked as error:
+            return self._stop(error)
+        except HqRefused as error:
+            return self._refused(error)
+        except HqError as error:
+            return self._failed(error)
+        except (JournalFull, JournalOverrun) as error:
+            self._failures += 1
+            self._note("journal", error.what, error.remedy)
+            return self._pause_s()
+        self._failures = 0
+        self._stopped = None
+        if self._trouble is before:
+            self._trouble = None
+        return 0 if self._next_seq < self._journal.size else self._config.poll_s
+
+    async def _exchange(self) -> None:
+        """Send the next batch and take in the answer, what cannot wait first."""
+        batch = self._batch()
+        asked_ms = self._clock.mono_ms()
+        reply = await self._hq.batch(batch)
+        self._answered()
+        self._learn(reply.time_ms, asked_ms)
+        await self._take_acknowledgement(reply.cosigned, batch)
+        self._records_max = min(BATCH_RECORDS_MAX, self._records_max * 2)
+        await self._take_grants(reply.grants)
+        await self._take_commands(reply.commands)
+        await self._take_documents(reply.documents)
+
+    def _batch(self) -> Batch:
+        """The next records, and the head right after them: headquarters compares roots at the end of each batch."""
+        first, size = self._next_seq, self._journal.size
+        limit = min(self._records_max, size - first)
+        records = self._journal.read(first, limit, BATCH_BYTES_MAX - BATCH_ENVELOPE_BYTES) if limit else []
+        assert records or not limit, f"record {first} is not in the journal, which has {size}"
+        stamp = self._clock.stamp()
+        checkpoint = self._journal.checkpoint_at(first + len(records))
+        return Batch(first, records, checkpoint, stamp.boot, stamp.mono_ms, stamp.wall_ms)
+
+    def _learn(self, time_ms: int, asked_ms: int) -> None:
+        """Headquarters read its clock between our question and now."""
+        elapsed_ms = self._clock.mono_ms() - asked_ms
+        if not self._clock.learn(time_ms, time_ms + elapsed_ms + 1):
+            what = "headquarters' time contradicts what it said before"
+            self._note("clock", what, "Check the clock of headquarters' machine (`chronyc tracking`).")
+
+    async def _take_acknowledgement(self, note: bytes, batch: Batch) -> None:
+        """Keep the cosigned head, when it is one of this very log. Raises LogForked, HqGarbled."""
+        end = batch.first_seq + len(batch.records)
+        try:
+            head = trust.check_cosignature(self._pinned, note, self._journal.origin)
+        except Unproven as error:
+            raise HqGarbled(f"the acknowledgement: {error}") from error
+        if head.size > self._journal.size:
+            raise LogForked(f"headquarters has {head.size} records of this log, this disk {self._journal.size}")
+        if head.size < end:
+            raise HqGarbled(f"{head.size} records acknowledged of {end} sent")
+        ours = batch.checkpoint if head.size == end else self._journal.checkpoint_at(head.size)
+        if Note.parse(note).text != Note.parse(ours).text:
+            raise LogForked(f"the first {head.size} records at headquarters are others than those on this disk")
+        if head.size > self._cosigned:
+            await self._journal.store_cosignature(note, head.size)
+            self._cosigned = head.size
+        self._next_seq = head.size
+
+    async def _take_grants(self, signed: Sequence[bytes]) -> int:
+        """Hand on what headquarters signed for this log. How many told something new."""
+        good: list[bytes] = []
+        for one in signed:
+            try:
+                trust.check_grant(self._pinned, one, self._journal.site, self._journal.epoch)
+            except (Unproven, NotCanonical) as error:
+                self._note("grant", str(error), error.remedy)
+            else:
+                good.append(one)
+        return await self._site.take_grants(good) if good else 0
+
+    async def _take_commands(self, signed: Sequence[bytes]) -> None:
+        """Headquarters repeats a command until it expires; the site runs each at most once."""
+        fresh = [one for one in signed if one not in self._commands]
+        self._commands = frozenset(signed)
+        for one in fresh:
+            try:
+                outcome = await self._site.command(trust.check_command(self._pinned, one))
+            except (Unproven, NotCanonical) as error:
+                self._note("command", str(error), error.remedy)
+            else:
+                log.info("command", outcome=outcome)
+
+    async def _take_documents(self, refs: Sequence[DocumentRef]) -> None:
+        """Fetch what is newer than what is in force here."""
+        for ref in refs:
+            pinned = self._site.desk.state.pins.get(ref.kind)
+            if ref.kind not in CONTENT or (pinned is not None and ref.version <= pinned.version):
+                continue
+            try:
+                reply = await self._hq.document(DocumentAsk(ref.kind, ref.version))
+                document = trust.check_document(self._pinned, reply.document, self._journal.site, ref)
+                decode(document.payload, CONTENT[ref.kind])
+            except (Unproven, NotCanonical, HqRefused) as error:
+                self._note("document", f"{ref.kind} {ref.version}: {error}", error.remedy)
+            else:
+                await self._site.take_documents([reply.document])
+                log.info("document in force", kind=ref.kind, version=ref.version)
+
+    # --- what follows from a failure ---------------------------------------------------------------------------------
+
+    def _answered(self) -> None:
+        self._contact_ms = self._clock.mono_ms()
+        self._set_online(True)
+
+    def _set_online(self, online: bool) -> None:
+        if online != self._online:
+            self._online, self._since_ms = online, self._clock.mono_ms()
+            log.info("headquarters reached" if online else "headquarters lost")
+
+    def _refused(self, error: HqRefused) -> float:
+        self._answered()
+        if error.code is RefusalCode.GAP and error.size < self._next_seq:
+            log.warning("headquarters has less than it acknowledged", first_seq=self._next_seq, has=error.size)
+            self._next_seq = error.size
+            return 0
+        if error.code in (RefusalCode.FORK, RefusalCode.EPOCH_FROZEN):
+            return self._stop(error)
+        self._note(error.refusal.code, error.what, error.remedy)
+        sent = min(self._records_max, self._journal.size - self._next_seq)
+        if error.code in (RefusalCode.TOO_LARGE, RefusalCode.NOT_CANONICAL) and sent > 1:
+            self._records_max = sent // 2  # so that all before the record that is at fault gets through
+            return 0
+        return REFUSED_S
+
+    def _stop(self, error: HqError) -> float:
+        """Upload nothing more until a person has acted; selling goes on within the rights that are here."""
+        code = error.refusal.code if isinstance(error, HqRefused) else RefusalCode.FORK.value
+        if self._stopped is None:
+            log.error("uploading stopped", why=error.what, remedy=error.remedy)
+        self._stopped = error.what
+        self._note(code, error.what, error.remedy)
+        return FROZEN_S
+
+    def _failed(self, error: HqError) -> float:
+        self._failures += 1
+        if isinstance(error, HqUnreachable):
+            self._set_online(False)
+            self._records_max = max(BATCH_RECORDS_MIN, self._records_max // 2)
+        self._note(type(error).__name__, error.what, error.remedy)
+        return self._pause_s()
+
+    def _pause_s(self) -> float:
+        longest_s = min(BACK_OFF_MAX_S, 2 * self._config.poll_s)
+        pause_s = min(longest_s, BACK_OFF_FIRST_S * 2 ** min(self._failures - 1, 10))
+        return self._jitter(pause_s / 2, pause_s)
+
+    def _note(self, code: str, what: str, remedy: str) -> None:
+        if self._trouble is None or (self._trouble.code, self._trouble.what) != (code, what):
+            log.warning("headquarters", code=code, what=what, remedy=remedy)
+        self._trouble = Trouble(code, what, remedy, self._clock.mono_ms())
