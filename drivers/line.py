@@ -13,7 +13,9 @@ from typing import Any, Final, Self, TypeVar
 from drivers.errors import DeviceError, Garbled, LineDown, Transient
 from drivers.line_config import DevicePolicy, LineConfig
 from drivers.line_device import LineDevice, Priority
+from drivers.line_ear import Ear
 from drivers.line_echo import EchoFilter
+from drivers.line_late import LateAnswers
 from drivers.line_meter import LineMeter, LineStats
 from drivers.line_port import Port, open_port
 from drivers.line_queue import Queue, Request
@@ -27,8 +29,6 @@ R = TypeVar("R")
 REOPEN_MIN_S: Final = 0.1
 REOPEN_MAX_S: Final = 5.0
 REOPEN_FAILS: Final = 2
-LONGEST_FRAME: Final = 300  # characters; an answer that has begun is waited for no longer than this takes
-CHUNK_GAP_S: Final = 0.05  # an answer that has begun may pause this long (USB latency timers, TCP segments)
 BABBLE_MAX_S: Final = 1.0  # a line that is never silent for so long is given up for this request
 
 
@@ -46,18 +46,15 @@ class Line:
         self._alarm = Alarm()
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._late = LateAnswers()
         self._meter = LineMeter()
+        self._ear = Ear(config.character_s)
         self._echo = EchoFilter(config.echo)
         self._last_rx = 0.0
         self._silent_until = 0.0
-        self._answer: asyncio.Future[Any] | None = None
-        self._listener: Expect[Any] | None = None
-        self._deadline = 0.0
-        self._deadline_max = 0.0
         self._fails = 0
         self._good_at = 0.0
         self._transaction_id = 0
-        self._timer: asyncio.TimerHandle | None = None
 
     def attach(self, name: str, policy: DevicePolicy | None = None) -> LineDevice:
         """A device of this name on the line. Several may share one unit; each has its own state and statistics."""
@@ -97,6 +94,8 @@ class Line:
         assert self._task is not None
         self._task.cancel()
         await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()  # a fault of ours is not swallowed
 
     async def run(self) -> None:
         """Keep the port open and serve the queue, until cancelled. Whoever still waits then gets LineDown."""
@@ -134,7 +133,7 @@ class Line:
         request = self._enqueue(device, frame, expect, priority, timeout_s or device.policy.timeout_s)
         if not device.offline:
             return await request.future  # type: ignore[no-any-return]  # whatever expect gave
-        device.probing, request.attempts_left = True, 0
+        device.probing, request.probe, request.attempts_left = True, True, 0
         try:
             return await request.future  # type: ignore[no-any-return]  # whatever expect gave
         finally:
@@ -182,10 +181,10 @@ class Line:
     def _go_down(self, reason: str) -> None:
         """Everybody who waits learns that the line is down."""
         self._down = LineDown(f"{self.config.where}: {reason}", where=self.id)
+        self._late.clear()
         for device in self.devices:
-            device.broken_off(self._down)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(self._down)
+            device.line_down(self._down)
+        self._ear.fail(self._down)
         for request in self._queue.empty():
             request.fail(LineDown(self._down.what, where=request.device.where))
         self._wake()
@@ -193,7 +192,7 @@ class Line:
     # The turn of one request.
 
     async def _serve_next(self) -> None:
-        request, ready_at = self._queue.pick(asyncio.get_running_loop().time())
+        request, ready_at = self._queue.pick(asyncio.get_running_loop().time(), self._late)
         if request is None:
             await self._sleep(ready_at)
             return
@@ -210,32 +209,41 @@ class Line:
     async def _serve(self, request: Request) -> None:
         if request.future.done():  # the caller has gone
             return
-        await self._wait_for_silence(request.device)
+        loop, device = asyncio.get_running_loop(), request.device
+        if request.expect is not None and not request.probe and (refusal := device.refusal(loop.time())) is not None:
+            raise refusal  # it has gone offline since this was asked
+        await self._wait_for_silence(device)
         if request.expect is None:
-            await self._send_broadcast(request)
+            self._send_broadcast(request)
             return
-        loop = asyncio.get_running_loop()
+        assert self._port is not None
+        request.before = dict(request.expect.discarded)
+        self._echo.sent(request.frame)
         started = loop.time()
-        answer = await self._send(request, request.expect, started)
+        sent = started + len(request.frame) * self.config.character_s
+        self._port.write(request.frame)
+        answer = await self._ear.answer(request.expect, sent + request.timeout_s)
         now = loop.time()
         seen = self._seen(request, request.expect)
         if answer is not NEED_MORE:
             self._meter.busy(started, now)
             self._fails, self._good_at = 0, now
-            request.device.late = None
-            request.device.answered(now, now - started)
+            self._late.forget(request.expect.shape)
+            device.answered(now, now - started)
             request.done(answer)
             return
-        error = request.device.failed(now, request.timeout_s, request.expect, seen)
+        error = device.failed(now, request.timeout_s, seen)
+        self._late.may_come(device, request.expect, now + device.policy.late_window_s)
         await self._drain(now)
         self._meter.busy(started, loop.time())
-        if request.attempts_left > 0 and not request.device.offline and self._port is not None:
+        if request.attempts_left > 0 and not device.offline and self._port is not None:
             request.attempts_left -= 1
             self._queue.put_back(request)
         else:
             request.fail(error)
-        self._fails += 1
-        await self._reopen_if_dead(now)
+        if device.policy.back_off:
+            self._fails += 1
+            await self._reopen_if_dead(now)
 
     async def _sleep(self, until: float | None) -> None:
         """Until something is worth looking at: a new request, a late answer, the line down, or the given time."""
@@ -270,63 +278,19 @@ class Line:
         assert self._down is not None
         raise LineDown(self._down.what, where=device.where)
 
-    async def _send(self, request: Request, expect: Expect[Any], started: float) -> Any:
-        """What `expect` found, or NEED_MORE when the time is up. Raises LineDown."""
-        assert self._port is not None
-        loop = asyncio.get_running_loop()
-        request.before = dict(expect.discarded)
-        self._echo.sent(request.frame)
-        self._deadline = started + len(request.frame) * self.config.character_s + request.timeout_s
-        self._deadline_max = self._deadline + LONGEST_FRAME * self.config.character_s + CHUNK_GAP_S
-        self._answer, self._listener = loop.create_future(), expect
-        self._timer = loop.call_at(self._deadline, self._expire)
-        try:
-            self._port.write(request.frame)
-            return await self._answer
-        finally:
-            self._timer.cancel()
-            self._answer = self._listener = None
-
-    def _expire(self) -> None:
-        if self._answer is None or self._answer.done() or self._listener is None:
-            return
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._deadline:
-            self._timer = loop.call_at(self._deadline, self._expire)
-            return
-        try:
-            self._answer.set_result(self._listener.give_up())
-        except Exception as error:
-            self._answer.set_exception(error)
-
     def _received(self, data: bytes) -> None:
         now = asyncio.get_running_loop().time()
         self._last_rx = now
-        if self._listener is None or self._answer is None or self._answer.done():
+        if not self._ear.listening:
             self._stray(data, now)
-            return
-        data = self._echo.strip(data)
-        if not data:
-            return
-        try:
-            answer = self._listener.feed(data)
-        except Exception as error:  # a fault in the Expect must not leave its request waiting
-            self._answer.set_exception(error)
-            return
-        if answer is not NEED_MORE:
-            self._answer.set_result(answer)
-        else:
-            self._deadline = min(self._deadline_max, max(self._deadline, now + CHUNK_GAP_S))
+        elif data := self._echo.strip(data):
+            self._ear.hear(data, now)
 
     def _stray(self, data: bytes, now: float) -> None:
         """Bytes that nobody waits for: the late answer of a request that timed out, or noise."""
         self._meter.stray_bytes += len(data)
-        for device in self.devices:
-            late = device.late
-            if late is not None and now < late.until and late.expect.feed(data) is not NEED_MORE:
-                device.late = None
-                device.count("late")
-                self._wake()
+        if self._late.hear(data, now):
+            self._wake()
 
     def _seen(self, request: Request, expect: Expect[Any]) -> dict[str, int]:
         """Bytes discarded in this attempt, by kind; each kind counts once against the device."""
@@ -353,7 +317,7 @@ class Line:
             await asyncio.sleep(wait_s)
             now = asyncio.get_running_loop().time()
 
-    async def _send_broadcast(self, request: Request) -> None:
+    def _send_broadcast(self, request: Request) -> None:
         assert self._port is not None
         self._port.write(request.frame)
         now = asyncio.get_running_loop().time()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from drivers.api import Link, LinkState
 from drivers.errors import DeviceError, Garbled, Silent
@@ -32,15 +31,6 @@ class Priority(IntEnum):
     POLL = 1
 
 
-@dataclass(slots=True)
-class Late:
-    """A request that timed out: its answer may still come."""
-
-    expect: Expect[Any]
-    shape: Hashable
-    until: float  # loop time
-
-
 class LineDevice:
     """One device on a line. Made by `Line.attach`; owned by one driver.
 
@@ -55,7 +45,6 @@ class LineDevice:
         self.on_return = asyncio.Event()
         self.on_return.set()
         self.where = f"{line.id}:{name}"
-        self.late: Late | None = None
         self.probing = False
         self._line = line
         self._state = LinkState.NEW
@@ -67,7 +56,6 @@ class LineDevice:
         self._rest_until = 0.0
         self._probe_at = 0.0
         self._back_off_s = 0.0
-        self._broken_off = False
         self._counts: dict[str, int] = {}
         self._latencies_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
@@ -116,10 +104,9 @@ class LineDevice:
     def offline(self) -> bool:
         return self._state is LinkState.OFFLINE
 
-    def ready_at(self, shape: Hashable) -> float:
-        """When a request of this shape may be sent at the earliest."""
-        if self.late is not None and self.late.shape == shape:
-            return max(self._rest_until, self.late.until)
+    @property
+    def rest_until(self) -> float:
+        """The device needs rest until then."""
         return self._rest_until
 
     def count(self, kind: str, count: int = 1) -> None:
@@ -132,19 +119,16 @@ class LineDevice:
         self._fails = 0
         self._error = None
         self._rest_until = now + self.policy.request_gap_s
-        if self._state is LinkState.OFFLINE or self._broken_off:
+        if self._state is LinkState.OFFLINE:
             self.on_return.set()
-        self._broken_off = False
         if self._state is not LinkState.ONLINE:
             self._enter(LinkState.ONLINE)
             self._back_off_s = 0.0
 
-    def failed(self, now: float, timeout_s: float, expect: Expect[Any], seen: Mapping[str, int]) -> DeviceError:
+    def failed(self, now: float, timeout_s: float, seen: Mapping[str, int]) -> DeviceError:
         """No valid answer came; `seen` are the kinds of bytes that came instead. Gives the error to raise."""
         self.count("timeouts")
         self._rest_until = now + self.policy.request_gap_s
-        if expect.shape is not None:
-            self.late = Late(expect, expect.shape, now + self.policy.late_window_s)
         heard = ", ".join(f"{count} bytes of {kind}" for kind, count in seen.items() if kind != ECHO)
         if heard:
             self._error = Garbled(f"no valid answer within {timeout_s:g} s, only {heard}", where=self.where)
@@ -153,11 +137,13 @@ class LineDevice:
         self._count_fail(now)
         return self._error
 
-    def broken_off(self, error: DeviceError) -> None:
-        """The line went down: the device may have been reset along with it."""
-        self._broken_off = self._state is not LinkState.NEW
-        self.late = None
+    def line_down(self, error: DeviceError) -> None:
+        """The line is down, and the device may have been reset along with it. It may be asked as soon as it is up."""
         self._error = error
+        if self._state is LinkState.ONLINE:
+            self._enter(LinkState.OFFLINE)
+            self._back_off_s = BACK_OFF_MIN_S
+        self._probe_at = 0.0
 
     def _count_fail(self, now: float) -> None:
         if self._fails == 0:

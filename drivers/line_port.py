@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import termios
 from collections.abc import Callable
 from typing import Final
 
@@ -21,11 +22,13 @@ class Port(asyncio.Protocol):
         self._received = received
         self._lost = lost
         self._transport: asyncio.WriteTransport | None = None
+        self.ready = asyncio.Event()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
+        self.ready.set()
 
     def data_received(self, data: bytes) -> None:
         self._received(data)
@@ -45,7 +48,9 @@ class Port(asyncio.Protocol):
 
         True: there was something, and `received` has it now.
         """
-        port = self._transport.get_extra_info("serial") if self._transport is not None else None
+        if self._transport is None or self._transport.is_closing():
+            return False
+        port = self._transport.get_extra_info("serial")
         try:
             if port is not None and port.in_waiting:
                 self._received(port.read(port.in_waiting))
@@ -81,7 +86,9 @@ async def open_port(config: LineConfig, received: Callable[[bytes], None], lost:
                 stopbits=config.stop_bits,
                 exclusive=True,  # two owners of one port garble each other's frames
             )
+            await port.ready.wait()
+    except termios.error as error:  # the adapter went between opening and setting up
+        raise OSError(str(error)) from error
     except TimeoutError as error:
         raise OSError(f"no connection within {config.connect_timeout_s} s") from error
-    await asyncio.sleep(0)  # connection_made is called from the loop
     return port

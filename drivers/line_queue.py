@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drivers.line_device import LineDevice, Priority
+from drivers.line_late import LateAnswers
 from protocols.fieldbus.expect import Expect
 
 
@@ -23,6 +24,7 @@ class Request:
     priority: Priority
     attempts_left: int
     future: asyncio.Future[Any]
+    probe: bool = False  # the one request by which an offline device is tried
     before: dict[str, int] = field(default_factory=dict)  # what `expect` had discarded before this attempt
 
     def done(self, answer: object) -> None:
@@ -37,7 +39,7 @@ class Request:
 
 
 class Queue:
-    """Commands first, then polls, each in order of arrival; a device that must rest lets others go ahead."""
+    """Commands first, then polls, each in order of arrival; what must wait lets others go ahead."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit  # of each priority
@@ -56,7 +58,7 @@ class Queue:
         """For another attempt: first among its equals."""
         self._waiting[request.priority].appendleft(request)
 
-    def pick(self, now: float) -> tuple[Request | None, float | None]:
+    def pick(self, now: float, late: LateAnswers) -> tuple[Request | None, float | None]:
         """Take the next request whose device may be asked now; or when that will be, None for not before one is added.
 
         The order among one device's requests of a priority is kept. Requests whose caller has gone come out as well.
@@ -70,7 +72,9 @@ class Queue:
                     return request, None
                 if request.device in resting:
                     continue
-                ready_at = request.device.ready_at(None if request.expect is None else request.expect.shape)
+                ready_at = request.device.rest_until
+                if request.expect is not None:
+                    ready_at = max(ready_at, late.over_at(request.expect.shape))
                 if ready_at <= now:
                     requests.remove(request)
                     return request, None

@@ -67,6 +67,20 @@ async def test_smartevse_11_late_answer(tmp_path: Path) -> None:
         assert meter.link().counts == {"timeouts": 1, "late": 1, "answered": 1}
 
 
+async def test_a_late_answer_is_not_given_to_another_device_on_the_same_unit(tmp_path: Path) -> None:
+    """A wallbox and the meter inside it share a unit: the time-out of one makes the other wait as well."""
+
+    def slow_once(request: Request) -> list[tuple[float, bytes]]:
+        return [(0.15 if request.pdu == read(1000) else 0.0, honest(request)[0][1])]
+
+    async with rig(tmp_path, {1: slow_once}) as (_, line):
+        wallbox, meter = line.attach("wallbox", QUICK), line.attach("meter", QUICK)
+        with pytest.raises(Silent):
+            await ask(wallbox, 1, read(1000))
+        assert await ask(meter, 1, read(2000)) == Answer(registers=(2000,))
+        assert wallbox.link().counts == {"timeouts": 1, "late": 1}
+
+
 async def test_others_are_served_while_a_late_answer_may_come(tmp_path: Path) -> None:
     """The long wait for a late answer concerns its own device alone."""
     policy = DevicePolicy(timeout_s=0.05, retries=1, late_s=0.4)

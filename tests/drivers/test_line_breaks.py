@@ -147,6 +147,15 @@ async def until_up(line: Line) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_what_waits_when_a_device_goes_offline_costs_no_bus_time(tmp_path: Path) -> None:
+    """Requests that were queued before the device was known to be offline fail without being sent."""
+    async with rig(tmp_path, {1: dead}) as (bus, line):
+        device = line.attach("charger", NERVOUS)
+        results = await asyncio.gather(*(ask(device, 1, read(n)) for n in range(6)), return_exceptions=True)
+        assert [type(result) for result in results] == [Silent] * 6
+        assert len(bus.heard) == 2
+
+
 async def test_evcc_14496_starts_with_the_adapter_missing(tmp_path: Path) -> None:
     """A port that is not there at start is no error of the daemon's; the line comes up when it appears."""
     bus = PtyBus(tmp_path / "by-id", {1: honest})
@@ -159,13 +168,15 @@ async def test_evcc_14496_starts_with_the_adapter_missing(tmp_path: Path) -> Non
             assert await ask(meter, 1, read(1)) == Answer(registers=(1,))
 
 
-async def test_a_line_on_which_nobody_answers_is_opened_again(tmp_path: Path) -> None:
+async def test_a_line_on_which_nobody_answers_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When no device answers for the set time and twice, the port is closed and opened anew."""
+    monkeypatch.setattr("drivers.line_device.BACK_OFF_MIN_S", 0.01)
     async with rig(tmp_path, {1: dead}, reopen_after_s=0.1) as (_, line):
-        device = line.attach("meter", DevicePolicy(timeout_s=0.05, retries=0, late_s=0.0, back_off=False))
+        device = line.attach("meter", NERVOUS)
         while line.up:
             with pytest.raises(Silent):
                 await ask(device, 1, read(0))
+            await asyncio.sleep(0.01)
         await until_up(line)
         assert line.stats().opened == 2
 

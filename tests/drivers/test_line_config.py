@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
-from drivers.line import LineConfig
+from drivers.line import DevicePolicy, LineConfig
 from protocols.door import Refused, admit, check
 
 
@@ -45,3 +48,13 @@ def test_what_does_not_fit_is_refused(data: dict[str, object], says: str) -> Non
     assert says in "".join(str(fault) for fault in faults)
     with pytest.raises(Refused):
         admit(data, LineConfig, source="test")
+
+
+@pytest.mark.parametrize("struct", [LineConfig, DevicePolicy])
+def test_the_page_on_lines_names_every_setting_with_its_default(struct: type[msgspec.Struct]) -> None:
+    """docs/lines.md has a row for each field, and the default in it is the one in force."""
+    page = (Path(__file__).parents[2] / "docs" / "lines.md").read_text()
+    rows = {line.split("|")[1].strip(" `"): line.split("|")[2].strip(" `") for line in page.splitlines() if "|" in line}
+    for field in msgspec.structs.fields(struct):
+        default = "required" if field.required else "none" if field.default is None else str(field.default).lower()
+        assert rows.get(field.name, "no row").lower() == default, field.name
