@@ -12,11 +12,13 @@ from edge.till.progress import Phase, Progress, StopReason
 from edge.till.sight import Sight
 from edge.till.start import guard_fen, opening_bounds
 from edge.till.state import OpenSession
+from protocols.trade.daytime import DAY_MS
 from protocols.trade.price import bill, ceiling, dearest_e3, extend
 from protocols.trade.records import ClockQuality, Register, Slice
 from protocols.trade.tariff import Tariff
 
-DAY_MS = 86_400_000
+LONGEST_MS = 300 * DAY_MS
+"""A session is priced within a year of its opening; one that lies open for longer takes its last day."""
 
 
 def advance(
@@ -98,7 +100,7 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
         return stop(found, StopReason.OTHER, sight.now.mono_ms, f"{energy_wh.value}: {detail}")
     slices = progress.slices
     if energy_wh:
-        piece = Slice(*_stretch(session, progress, register, same_boot), energy_wh)
+        piece = Slice(*_stretch(session, progress, register, sight.now.boot), energy_wh)
         slices = extend(slices, piece, tariff, progress.clock_lb_ms, progress.clock_ub_ms)
     return replace(
         progress,
@@ -110,20 +112,19 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
     )
 
 
-def _stretch(session: OpenSession, progress: Progress, register: Register, same_boot: bool) -> tuple[int, int]:
+def _stretch(session: OpenSession, progress: Progress, register: Register, boot: bytes) -> tuple[int, int]:
     """From when to when the new energy flowed, in ms since opening.
 
-    Across a power cut the monotonic clock tells nothing: the stretch then covers a whole day after the last register,
-    so
-    that the cheapest period applies.
+    Once the power has been cut the monotonic clock no longer counts from the opening: the stretch then covers a whole
+    day after what was last known, so that the cheapest period applies.
     """
-    if same_boot:
-        opened_ms = session.stamp.mono_ms
-        return progress.register.mono_ms - opened_ms, register.mono_ms - opened_ms
-    known = [piece.to_ms for piece in progress.slices]
-    if session.stamp.boot == progress.boot:
-        known.append(progress.register.mono_ms - session.stamp.mono_ms)
-    since_ms = max(0, *known) if known else 0
+    opened = session.stamp
+    if opened.boot == progress.boot == boot:
+        return progress.register.mono_ms - opened.mono_ms, register.mono_ms - opened.mono_ms
+    known_ms = max((piece.to_ms for piece in progress.slices), default=0)
+    if opened.boot == progress.boot:
+        known_ms = max(known_ms, progress.register.mono_ms - opened.mono_ms)
+    since_ms = min(known_ms, LONGEST_MS)
     return since_ms, since_ms + DAY_MS
 
 

@@ -12,11 +12,10 @@ from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress
 from edge.till.sight import Sight
 from edge.till.state import Lease, TillState
+from protocols.trade.daytime import DAY_MS
 from protocols.trade.price import dearest_e3, hold_for_energy
 from protocols.trade.records import CNY, ClockQuality, Draft, Hold, Origin, Preset, SessionOpened, Stamp
 from protocols.trade.tariff import Tariff
-
-DAY_MS = 86_400_000
 
 
 class Refusal(StrEnum):
