@@ -13,7 +13,7 @@ from edge.till.sight import Sight
 from edge.till.start import guard_fen, opening_bounds
 from edge.till.state import OpenSession
 from protocols.trade.daytime import DAY_MS
-from protocols.trade.price import bill, ceiling, dearest_e3, extend
+from protocols.trade.price import bill, ceiling, dearest_e3, extend, hold_for_energy
 from protocols.trade.records import ClockQuality, Register, Slice
 from protocols.trade.tariff import Tariff
 
@@ -167,8 +167,10 @@ def _out_of_credit(session: OpenSession, progress: Progress, tariff: Tariff, pla
     ub_ms = None if progress.clock_ub_ms is None else progress.clock_ub_ms + elapsed_ms
     horizon_ms = 1000 * place.unwatched_s(policy)
     price_e3 = dearest_e3(tariff, progress.clock_lb_ms + elapsed_ms, ub_ms, horizon_ms)
-    owed = ceil(ceiling(tariff, progress.delivered(tariff)))
-    return owed + guard_fen(place, policy, price_e3) >= session.hold_fen
+    spendable_fen = session.hold_fen - guard_fen(place, policy, price_e3)
+    if hold_for_energy(tariff, progress.energy_wh, progress.clock_lb_ms, ub_ms, elapsed_ms) < spendable_fen:
+        return False  # not even at the dearest price throughout: spares the exact search when the clock is unknown
+    return ceil(ceiling(tariff, progress.delivered(tariff))) >= spendable_fen
 
 
 def _reached(

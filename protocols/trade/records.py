@@ -331,9 +331,11 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 def seal(draft: Draft, stamp: Stamp) -> Record:
-    """The record of a draft."""
+    """The record of a draft. Raises NotCanonical for a value out of its range: it must never get into a log."""
     kind, version = KINDS[type(draft.body)]
-    return Record(kind, version, stamp, list(draft.moves), encode(draft.body))
+    record = Record(kind, version, stamp, list(draft.moves), encode(draft.body))
+    body_of(decode(encode(record), Record))
+    return record
 
 
 def body_of(record: Record) -> Wire | None:
