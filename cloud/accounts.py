@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import grants, hqlog, schema, store
+from cloud import bulk, grants, hqlog, schema
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
 from cloud.keys import HqKeys
@@ -176,8 +176,8 @@ def current_key(connection: sa.Connection) -> CredentialKey:
 
 def ensure_key(connection: sa.Connection, clock: Clock) -> None:
     """Make the fleet's first credential key, where there is none."""
-    row = {"version": 1, "key": secrets.token_bytes(32), "made_ms": clock.now_ms()}
-    store.insert_missing(connection, schema.credential_keys, [row])
+    row = (1, secrets.token_bytes(32), clock.now_ms())
+    bulk.insert_missing(connection, schema.credential_keys, ("version", "key", "made_ms"), [row])
 
 
 def require_account(connection: sa.Connection, account: str) -> sa.Row[Any]:

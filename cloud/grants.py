@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from cloud import hqlog, schema, store
+from cloud import bulk, hqlog, schema
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
 from cloud.keys import HqKeys
@@ -152,18 +152,16 @@ def pending(connection: sa.Connection, log: int) -> list[bytes]:
 
 def free_of(connection: sa.Connection, accounts: Sequence[str], asset: str) -> dict[str, int]:
     """What each account may still grant, spend or take out: the balance of its `cust` account."""
-    table, found = schema.ledger, {}
-    for chunk in store.in_chunks([books.cust(account) for account in accounts]):
-        query = sa.select(table).where(table.c.code.in_(chunk), table.c.asset == asset)
-        for row in connection.execute(query):
-            found[row.code.removeprefix("cust:")] = row.credits - row.debits
-    return found
+    table = schema.ledger
+    mine = bulk.among(connection, table.c.code, [books.cust(account) for account in accounts])
+    rows = connection.execute(sa.select(table).where(mine, table.c.asset == asset))
+    return {row.code.removeprefix("cust:"): row.credits - row.debits for row in rows}
 
 
 def note_visits(connection: sa.Connection, site: str, accounts: Iterable[str], now_ms: int) -> None:
     """These accounts have been at this site just now."""
-    rows = [{"account": account, "site": site, "last_ms": now_ms} for account in sorted(accounts)]
-    store.upsert(connection, schema.visits, rows, update=["last_ms"])
+    rows = [(account, site, now_ms) for account in sorted(accounts)]
+    bulk.upsert(connection, schema.visits, ("account", "site", "last_ms"), rows, update=["last_ms"])
 
 
 # --- raising and signing ---------------------------------------------------------------------------------------------
@@ -177,9 +175,10 @@ def _grant(
     accounts: dict[str, sa.Row[Any]],
 ) -> list[bytes]:
     """Book each raise from the customer to the lease and sign the new totals."""
-    empty = {"granted": 0, "used": 0, "returned": 0, "serial": -1, "accepted_serial": -1, "grant": b""}
-    new = [{"log": lease.log, "account": lease.account, "asset": lease.asset, **empty} for lease, _ in raises]
-    store.insert_missing(connection, schema.leases, new)
+    columns = ("log", "account", "asset", "granted", "used", "returned", "serial", "accepted_serial", "grant")
+    empty = (0, 0, 0, -1, -1, b"")
+    new = [(lease.log, lease.account, lease.asset, *empty) for lease, _ in raises if lease.serial < 0]
+    bulk.insert_missing(connection, schema.leases, columns, new)
     acts = [
         Act(lease.account, "granted", [Change(Effect.GRANTED, lease.asset, f"{lease.site}/{lease.epoch}", step)])
         for lease, step in raises
@@ -255,10 +254,8 @@ def _account_of(connection: sa.Connection, ask: GrantAsk) -> sa.Row[Any] | None:
 
 
 def _accounts(connection: sa.Connection, accounts: Sequence[str]) -> list[sa.Row[Any]]:
-    table, rows = schema.accounts, list[sa.Row[Any]]()
-    for chunk in store.in_chunks(accounts):
-        rows += connection.execute(sa.select(table).where(table.c.id.in_(chunk))).all()
-    return rows
+    table = schema.accounts
+    return list(connection.execute(sa.select(table).where(bulk.among(connection, table.c.id, accounts))))
 
 
 def _newest_epoch(connection: sa.Connection, site: str) -> sa.Row[Any] | None:
@@ -269,14 +266,12 @@ def _newest_epoch(connection: sa.Connection, site: str) -> sa.Row[Any] | None:
 
 
 def _leases_at(connection: sa.Connection, epoch: sa.Row[Any], accounts: Sequence[str], asset: str) -> dict[str, Lease]:
-    table, found = schema.leases, {}
-    for chunk in store.in_chunks(accounts):
-        query = sa.select(table).where(table.c.log == epoch.id, table.c.asset == asset, table.c.account.in_(chunk))
-        for row in connection.execute(query):
-            outstanding = row.granted - row.used - row.returned
-            found[row.account] = Lease(
-                epoch.id, epoch.site, epoch.epoch, row.account, asset, row.granted, outstanding, row.serial
-            )
+    table, found = schema.leases, dict[str, Lease]()
+    mine = (table.c.log == epoch.id) & (table.c.asset == asset) & bulk.among(connection, table.c.account, accounts)
+    for row in connection.execute(sa.select(table).where(mine)):
+        outstanding = row.granted - row.used - row.returned
+        place = (epoch.id, epoch.site, epoch.epoch)
+        found[row.account] = Lease(*place, row.account, asset, row.granted, outstanding, row.serial)
     return found
 
 
@@ -296,10 +291,9 @@ def _stored_grant(connection: sa.Connection, lease: Lease) -> bytes:
 def _places(connection: sa.Connection, accounts: Sequence[sa.Row[Any]]) -> dict[str, list[str]]:
     """The sites where each account's allowance waits: home first, then the last visited."""
     table, visited = schema.visits, dict[str, list[str]]()
-    for chunk in store.in_chunks([account.id for account in accounts]):
-        query = sa.select(table).where(table.c.account.in_(chunk)).order_by(table.c.last_ms.desc(), table.c.site)
-        for row in connection.execute(query):
-            visited.setdefault(row.account, []).append(row.site)
+    mine = bulk.among(connection, table.c.account, [account.id for account in accounts])
+    for row in connection.execute(sa.select(table).where(mine).order_by(table.c.last_ms.desc(), table.c.site)):
+        visited.setdefault(row.account, []).append(row.site)
     places: dict[str, list[str]] = {}
     for account in accounts:
         home = [account.home_site] if account.home_site else []
@@ -313,10 +307,7 @@ def _credentials(connection: sa.Connection, accounts: Sequence[str]) -> tuple[in
     table = schema.credentials
     version = int(connection.execute(sa.select(sa.func.max(schema.credential_keys.c.version))).scalar_one())
     cards: dict[str, list[bytes]] = {}
-    for chunk in store.in_chunks(accounts):
-        query = (
-            sa.select(table).where(table.c.key_version == version, table.c.account.in_(chunk)).order_by(table.c.hmac)
-        )
-        for row in connection.execute(query):
-            cards.setdefault(row.account, []).append(row.hmac)
+    mine = (table.c.key_version == version) & bulk.among(connection, table.c.account, accounts)
+    for row in connection.execute(sa.select(table).where(mine).order_by(table.c.hmac)):
+        cards.setdefault(row.account, []).append(row.hmac)
     return version, cards

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from cloud import posting, schema, store
+from cloud import bulk, posting, schema
 from cloud.calendar import business_date
 from cloud.clock import Clock
 from cloud.keys import COSIGN_NAME, HQ_LOG_EPOCH, HQ_LOG_SITE, HqKeys
@@ -42,8 +42,8 @@ class Act(NamedTuple):
 
 def create(connection: sa.Connection, hq: HqKeys, clock: Clock, zone: str) -> None:
     """Begin headquarters' own log; nothing happens where it is begun already."""
+    now_ms = clock.now_ms()
     site = {"id": books.HQ, "title": "headquarters", "device": "", "status": "admitted", "zone": zone}
-    store.insert_missing(connection, schema.sites, [{**site, "day_starts_h": 0, "added_ms": clock.now_ms()}])
     epoch = {
         "site": books.HQ,
         "epoch": HQ_LOG_EPOCH,
@@ -55,9 +55,11 @@ def create(connection: sa.Connection, hq: HqKeys, clock: Clock, zone: str) -> No
         "size": 0,
         "frontier": tree.Frontier().to_bytes(),
         "cosigned": b"",
-        "opened_ms": clock.now_ms(),
+        "opened_ms": now_ms,
     }
-    store.insert_missing(connection, schema.epochs, [epoch])
+    if connection.execute(sa.select(schema.sites.c.id).where(schema.sites.c.id == books.HQ)).one_or_none() is None:
+        connection.execute(schema.sites.insert().values(site | {"day_starts_h": 0, "added_ms": now_ms}))
+        connection.execute(schema.epochs.insert().values(epoch))
 
 
 def lock(connection: sa.Connection) -> sa.Row[Any]:
@@ -85,7 +87,7 @@ def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[A
         (log.id, entry.seq, entry.record.kind, stamp.wall_ms, date, now_ms, leaf)
         for entry, leaf in zip(entries, leaves, strict=True)
     ]
-    store.insert_many(connection, schema.records, columns, rows)
+    bulk.insert(connection, schema.records, columns, rows)
     made = posting.post(connection, log, entries, now_ms)
     assert not made.quarantined, made.quarantined
 

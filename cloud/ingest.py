@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import posting, schema, store
+from cloud import bulk, posting, schema
 from cloud.calendar import business_date
 from cloud.keys import COSIGN_NAME, HqKeys
 from cloud.posting import Entry, Log
@@ -188,7 +188,7 @@ def _store(
         (head.id, seq, _kind(record), _wall_ms(record), date, now_ms, leaf)
         for (seq, record, date), leaf in zip(entries, new, strict=True)
     ]
-    store.insert_many(connection, schema.records, columns, rows)
+    bulk.insert(connection, schema.records, columns, rows)
     log = Log(head.id, head.site, head.epoch)
     made = posting.post(connection, log, entries, now_ms)
     _note_accepted(connection, head, entries)

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.dialects import postgresql, sqlite
 
 _WRITE = "fieldtill_write"
 
@@ -64,50 +62,6 @@ def migrate(engine: sa.Engine) -> None:
             os.fsync(directory)
         finally:
             os.close(directory)
-
-
-def insert_many(
-    connection: sa.Connection, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Many rows at the driver's own speed: executemany for SQLite, COPY for PostgreSQL. Dates as ISO text."""
-    if not rows:
-        return
-    names = ", ".join(f'"{name}"' for name in columns)
-    if connection.dialect.name == "postgresql":
-        driver = cast(psycopg.Connection, connection.connection.driver_connection)
-        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        return
-    marks = ", ".join("?" * len(columns))
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608 (names are ours)
-
-
-def insert_missing(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose key is not there yet."""
-    if rows:
-        connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
-
-
-def upsert(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, update: Iterable[str]
-) -> None:
-    """Insert rows, or set their `update` columns where the primary key is there already."""
-    if rows:
-        insert = _insert(connection, table)
-        keys = [column.name for column in table.primary_key]
-        changes = {name: insert.excluded[name] for name in update}
-        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), rows)
-
-
-def in_chunks(items: Sequence[Any], size: int = 5_000) -> Iterator[Sequence[Any]]:
-    """For IN lists: both databases bound the number of parameters of a statement (32,766 and 65,535)."""
-    for at in range(0, len(items), size):
-        yield items[at : at + size]
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud import accounts, hqlog, keys, schema, store
+from cloud import accounts, bulk, hqlog, keys, schema, store
 from cloud.clock import SetClock
 from cloud.service import Answer, Headquarters, Request
 from protocols.proof import checkpoint, ed25519
@@ -56,11 +56,10 @@ def open_headquarters(url: str, clock: SetClock | None = None) -> Headquarters:
 
 def admit(hq: Headquarters, box: Box) -> None:
     """A person admits this box's device key for its site."""
-    row = {"id": box.site, "title": box.site, "device": box.fingerprint, "status": "admitted", "zone": ZONE}
+    columns = ("id", "title", "device", "status", "zone", "day_starts_h", "added_ms")
+    row = (box.site, box.site, box.fingerprint, "admitted", ZONE, 0, hq.clock.now_ms())
     with store.writing(hq.engine) as connection:
-        store.upsert(
-            connection, schema.sites, [row | {"day_starts_h": 0, "added_ms": hq.clock.now_ms()}], update=["device"]
-        )
+        bulk.upsert(connection, schema.sites, columns, [row], update=["device"])
 
 
 class Box:
