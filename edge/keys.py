@@ -68,9 +68,15 @@ class KeyRing:
         return self._load(_PENDING, keys.ed25519_from_pem, f"Delete {_PENDING} and enrol again.")
 
     def name_pending_log(self, epoch: int) -> None:
-        """The pending log key becomes that of `epoch`. Raises KeyUnusable when that epoch has another key already."""
+        """The pending log key becomes that of `epoch`; nothing to do when that has been done before.
+
+        Raises KeyUnusable when the epoch has another key already, or when there is neither.
+        """
         pending, final = self._directory / _PENDING, self._directory / log_name(epoch)
-        if self._find(log_name(epoch)) is not None and pending.exists():
+        if not pending.exists():
+            self.log(epoch)
+            return
+        if self._find(log_name(epoch)) is not None:
             raise KeyUnusable(f"{final} exists", "Keep both files, and ask headquarters which key this epoch has.")
         pending.rename(final)
         fsync_directory(self._directory)

@@ -44,12 +44,9 @@ class Disk(apsw.VFS):
         self.durable.pop(name, None)
         self.pending.pop(name, None)
 
-    def free(self) -> int | None:
-        """Bytes left; the shared memory of the write-ahead log is not on the disk."""
-        if self.capacity is None:
-            return None
-        files = [file for file in os.scandir(self.directory) if not file.name.endswith("-shm")]
-        return self.capacity - sum(file.stat().st_size for file in files)
+    def used(self) -> int:
+        """Bytes of all files; the shared memory of the write-ahead log is not on the disk."""
+        return sum(file.stat().st_size for file in os.scandir(self.directory) if not file.name.endswith("-shm"))
 
     def cut_power(self, chance: random.Random, into: Path) -> None:
         """What a power cut now could leave: synced bytes, and of each later write nothing, all, or some sectors."""
@@ -70,8 +67,8 @@ class File(apsw.VFSFile):
         disk.pending.setdefault(self._name, [])
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        free = self._disk.free()
-        if free is not None and offset + len(data) - super().xFileSize() > free:
+        grows = max(0, offset + len(data) - super().xFileSize())
+        if self._disk.capacity is not None and grows > self._disk.capacity - self._disk.used():
             raise apsw.exception_for(apsw.SQLITE_FULL)
         super().xWrite(data, offset)
         if self._name.endswith("-wal"):

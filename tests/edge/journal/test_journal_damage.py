@@ -18,6 +18,7 @@ from edge.journal.recovery import check
 from edge.journal.salvage import salvage
 from edge.journal.second_copy import read_segment
 from edge.journal.step import Step
+from edge.journal.store import PAGE_BYTES
 from protocols.proof import checkpoint, keys
 from protocols.proof.tree import EMPTY_ROOT
 
@@ -127,15 +128,15 @@ async def test_old_damage_is_found_by_the_full_check(path: Path) -> None:
 
 def overwrite_page(path: Path, page: int) -> None:
     with path.open("r+b") as file:
-        file.seek((page - 1) * 4096)
-        file.write(b"\xa5" * 4096)
+        file.seek((page - 1) * PAGE_BYTES)
+        file.write(b"\xa5" * PAGE_BYTES)
 
 
 def leaf_pages(path: Path) -> list[int]:
     """Pages of the records table that hold records and nothing else, found by their bytes."""
     data = path.read_bytes()
-    pages = range(2, len(data) // 4096 + 1)
-    return [page for page in pages if b"record 5" in data[(page - 1) * 4096 : page * 4096]]
+    pages = range(2, len(data) // PAGE_BYTES + 1)
+    return [page for page in pages if b"record 5" in data[(page - 1) * PAGE_BYTES : page * PAGE_BYTES]]
 
 
 async def test_a_bad_page_costs_only_what_lies_on_it(path: Path, tmp_path: Path) -> None:

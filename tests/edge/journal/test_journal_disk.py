@@ -1,7 +1,5 @@
 """The disk fails: power goes, space runs out, a sync is refused. The same statements run on apsw's SQLite."""
 
-
-
 from __future__ import annotations
 
 import asyncio
@@ -93,7 +91,7 @@ async def test_a_full_disk_lets_running_sessions_finish(disk: Disk) -> None:
     journal = new_journal(disk)
     await fill(journal, 10)
     assert not journal.full
-    disk.capacity = sum(file.stat().st_size for file in disk.directory.iterdir())
+    disk.capacity = disk.used()
     await fill(journal, 50)
     assert journal.full
     assert journal.size == 60
@@ -106,7 +104,7 @@ async def test_without_any_space_nothing_is_half_done(disk: Disk) -> None:
     journal = new_journal(disk)
     await fill(journal, 10)
     before = journal.checkpoint()
-    disk.capacity = sum(file.stat().st_size for file in disk.directory.iterdir())
+    disk.capacity = disk.used()
     waiting = [
         journal.commit(Step(journal.seal([act(f"{index}", 50_000)], STAMP), progress={index: b"row"}))
         for index in range(8)
