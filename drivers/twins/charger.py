@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from drivers.api import Iec61851
+from drivers.modbus_device import literal
 from drivers.profile import Command, Write
 from drivers.profile_state import Value, kinds_of, parse, rules_of
 from drivers.twins.car import CURRENT_MA_MIN, Outlet
@@ -166,11 +167,3 @@ class ChargerMind:
             if isinstance(told, int | Fraction) and told > 0:
                 return int(told * 1_000_000)
         return None if keepalive.deadline_s is None else keepalive.deadline_s * 1_000_000
-
-
-def literal(value: int | str) -> Value:
-    """A value as a profile writes it: a number in base units, or a text."""
-    try:
-        return Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        return str(value)

@@ -140,8 +140,8 @@ def profile_path(name: str) -> Path:
 def usual_unit(profile: Profile, kind: str) -> int:
     """The unit that the product comes with on this kind of line; 1 where none is usual."""
     link = profile.link
-    first, second = (link.tcp, link.rtu) if kind == "tcp" else (link.rtu, link.tcp)
-    for settings in (first, link.ascii if kind == "ascii" else link.rtu_over_tcp, second):
-        if settings is not None and settings.unit is not None:
-            return settings.unit
+    serial, peer = (link.rtu, link.ascii), (link.tcp, link.rtu_over_tcp)
+    for usual in (*serial, *peer) if kind in ("rtu", "ascii") else (*peer, *serial):
+        if usual is not None:
+            return 1 if usual.unit is None else usual.unit
     return 1

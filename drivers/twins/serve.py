@@ -10,7 +10,7 @@ from drivers.twins.car import Car
 from drivers.twins.config import DeviceConfig, LineConfig, OutletConfig, SiteConfig, profile_path
 from drivers.twins.faults import parse_faults
 from drivers.twins.site import TwinSite
-from drivers.twins.wire import SerialWire
+from drivers.twins.wire_serial import SerialWire
 
 
 async def serve_one(

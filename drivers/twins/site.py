@@ -8,13 +8,14 @@ from pathlib import Path
 from types import TracebackType
 
 from drivers.api import Iec61851
+from drivers.modbus_device import literal
 from drivers.profile import Profile
 from drivers.profile_state import Value, kinds_of
 from drivers.twins.car import UJ_PER_WH, Car, Outlet
-from drivers.twins.charger import literal
 from drivers.twins.config import Checked, LineConfig, SiteConfig, check_site
 from drivers.twins.twin import Twin, monotonic_us
-from drivers.twins.wire import SerialWire, TcpWire
+from drivers.twins.wire_serial import SerialWire
+from drivers.twins.wire_tcp import TcpWire
 from protocols.fieldbus.modbus import Framing
 
 _TICK_S = 0.5  # so that a car that nobody asks about gets full in time, not when asked

@@ -10,11 +10,11 @@ from contextlib import suppress
 from fractions import Fraction
 from types import TracebackType
 
+from drivers.modbus_device import literal
 from drivers.profile import Profile, Write
 from drivers.profile_decode import codec
 from drivers.profile_plan import plan
 from drivers.profile_state import Value, kinds_of, parse, rules_of
-from drivers.twins.charger import literal
 from protocols.fieldbus.modbus import (
     Answer,
     Expectation,

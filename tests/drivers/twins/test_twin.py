@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from drivers.profile import Profile
+from drivers.profile import Profile, quantity
 from drivers.profile_load import load
 from drivers.twins.car import UJ_PER_WH, Car
 from drivers.twins.config import PROFILES, DeviceConfig, LineConfig, OutletConfig, SiteConfig
@@ -68,7 +68,7 @@ async def test_every_profile_reads_back_what_physics_says(name: str) -> None:
         registers = [values[n] for n in gives.register if values.get(n) is not None]
         if registers:
             point = profile.points[next(n for n in gives.register if n in values)]
-            step = max(point.quantum.amount, Fraction(10 if point.resolution else 1, 1))
+            step = max(point.quantum.amount, quantity(point.resolution or "1 Wh").amount)
             assert 0 <= truth_wh - sum(Fraction(value) for value in registers if value is not None) < step
         if any(n in values for n in gives.power):
             power = sum(Fraction(values[n] or 0) for n in gives.power if n in values)
