@@ -1,0 +1,262 @@
+"""How is a nightly report read? As a page for people and printers, or as a table in a terminal; from its JSON alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import jinja2
+from markupsafe import Markup
+
+from cloud import charts
+from cloud.charts import Bar, Comparison, Share
+from cloud.labels import LABELS
+from cloud.reconcile.findings import CODES, Leg, Weight
+from cloud.report_model import Found, LegResult, Report, SiteDay, decode
+from protocols.trade.quantities import kwh, yuan
+
+DAY_S = 86_400
+AGES = ((1, "0-1"), (3, "2-3"), (7, "4-7"), (None, ">7"))
+"""Buckets of age in days: the greatest age in each, and its name."""
+
+
+def show(json_path: Path) -> str:
+    """The report as text: sites, legs, customers' money, findings."""
+    report = decode(json_path.read_bytes())
+    verdict = "everything adds up" if report.sound else f"{_unexplained(report)} unexplained"
+    sections = [f"Nightly report {report.date}: {verdict}", _sites_table(report), _legs_table(report)]
+    sections += [_money_table(report)] if report.liabilities else []
+    sections += [_findings_table(report)] if report.findings else []
+    return "\n\n".join(sections) + "\n"
+
+
+def page(data: bytes) -> str:
+    """The report as one HTML page that needs nothing else."""
+    report = decode(data)
+    return _template().render(
+        report=report,
+        verdict=_verdict(report),
+        legs=charts.comparisons([_comparison(it) for it in report.legs]),
+        takings=charts.bars(_by_hour(report, money=True), charts.MONEY, lambda fen: grouped(str(fen // 100))),
+        energy=charts.bars(_by_hour(report, money=False), charts.ENERGY, lambda wh: grouped(_short_kwh(wh))),
+        use=charts.shares(_use(report), charts.ENERGY),
+        ages=_ages(report.findings),
+        actions=_actions(report.findings),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"t": label, "codes": CODES, "duration": duration, "instant": instant}
+    environment.filters |= {"yuan": money, "kwh": energy, "amount": amount}
+    return environment.get_template("nightly.html.j2")
+
+
+# --- numbers as text -------------------------------------------------------------------------------------------------
+
+
+def money(amount_fen: int | None) -> str:
+    """1234567 -> "12,345.67"; None, which is unknown, is a dash."""
+    return "–" if amount_fen is None else grouped(yuan(amount_fen))
+
+
+def energy(energy_wh: int | None) -> str:
+    """Wh as kWh: 1234567 -> "1,234.567"."""
+    return "–" if energy_wh is None else grouped(kwh(energy_wh))
+
+
+def amount(value: int, asset: str) -> str:
+    """Of any asset: fen as yuan, others as they are counted."""
+    return money(value) if asset == "CNY" else grouped(str(value))
+
+
+def grouped(decimal: str) -> str:
+    """Commas between thousands: "-1234.5" -> "-1,234.5"."""
+    whole, point, rest = decimal.partition(".")
+    return f"{int(whole):,}{point}{rest}" if whole not in ("-0", "-") else decimal
+
+
+def duration(seconds: int | None) -> str:
+    return "–" if seconds is None else f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+
+
+def instant(unix_ms: int | None, zone: str) -> str:
+    return "–" if unix_ms is None else f"{datetime.fromtimestamp(unix_ms // 1000, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
+
+
+def label(key: str) -> Markup:
+    """A label in both languages."""
+    zh, en = LABELS[key]
+    return Markup('<span class="zh">{}</span> <span class="en">{}</span>').format(zh, en)
+
+
+def _short_kwh(energy_wh: int) -> str:
+    return kwh(energy_wh).rstrip("0").rstrip(".")
+
+
+# --- what the page draws ---------------------------------------------------------------------------------------------
+
+
+def _unexplained(report: Report) -> int:
+    return sum(it.unexplained for it in report.legs)
+
+
+def _verdict(report: Report) -> tuple[str, str]:
+    """(class, label) of the one line that says how it stands."""
+    if not report.sound:
+        return "bad", "unexplained"
+    return ("wait", "sound-awaiting") if any(it.awaited for it in report.legs) else ("good", "sound")
+
+
+_SIDES: dict[Leg, tuple[tuple[str, str], tuple[str, str]]] = {
+    Leg.BOOKS: (("站点日志", "Site logs"), ("总部账簿", "Headquarters' books")),
+    Leg.LIABILITY: (("期初与收支", "Opening and flows"), ("客户余额", "Customers' balances")),
+    Leg.ENERGY: (("账单电量与金额", "Billed Wh and fen"), ("电表与费率", "Meters and tariffs")),
+}
+
+
+def _comparison(leg: LegResult) -> Comparison:
+    ours, theirs = _SIDES[leg.leg]
+    checked = " · ".join(f"{grouped(str(count))} {name}" for name, count in leg.checked.items())
+    if leg.unexplained:
+        gaps = []
+        if leg.difference_fen:
+            gaps.append(f"{money(leg.difference_fen)} ¥")
+        if leg.difference_wh:
+            gaps.append(f"{energy(leg.difference_wh)} kWh")
+        said = f"未解释 {leg.unexplained} unexplained" + "".join(f" · {it}" for it in gaps)
+        return Comparison(ours, theirs, "bad", said, checked)
+    if leg.awaited:
+        return Comparison(ours, theirs, "wait", f"相符，待报 {leg.awaited} awaited", checked)
+    return Comparison(ours, theirs, "good", "相符 agree", checked)
+
+
+def _by_hour(report: Report, *, money: bool) -> list[Bar]:
+    """Sums over all sites by local clock hour, in the order of the first site's business day."""
+    sums: dict[int, int] = {}
+    for site in report.sites:
+        for it in site.hours:
+            sums[it.hour] = sums.get(it.hour, 0) + (it.gross_fen if money else it.energy_wh)
+    rows = []
+    for at, (hour, value) in enumerate(sums.items()):
+        said = f"{yuan(value)} ¥" if money else f"{kwh(value)} kWh"
+        rows.append(Bar(value, f"{hour:02}" if at % 3 == 0 else "", f"{hour:02}:00-{(hour + 1) % 24:02}:00  {said}"))
+    return rows
+
+
+def _use(report: Report) -> list[Share]:
+    """How much of the day each connector was occupied."""
+    rows = []
+    for site in report.sites:
+        day_s = (site.ends_ms - site.begins_ms) // 1000
+        for it in site.connectors:
+            part = None if it.occupied_s is None else it.occupied_s * 10_000 // day_s
+            share = "–" if part is None else f"{part // 100} %"
+            rows.append(Share(f"{site.site} · {it.name}", part, f"{duration(it.occupied_s)} · {share}"))
+    return rows
+
+
+def _ages(found: Iterable[Found]) -> list[tuple[str, list[int]]]:
+    """Findings of each weight that there is, by bucket of age."""
+    found = list(found)
+    rows = []
+    for weight in Weight:
+        its = [it.age_days or 0 for it in found if it.weight is weight]
+        if its:
+            rows.append((weight.value, [sum(_bucket(age) == name for age in its) for _, name in AGES]))
+    return rows
+
+
+def _bucket(age_days: int) -> str:
+    return next(name for most, name in AGES if most is None or age_days <= most)
+
+
+def _actions(found: Iterable[Found]) -> list[tuple[str, str, int, int | None]]:
+    """(owner, code, how many findings, age of the oldest in days): one action for each kind that needs one."""
+    kinds: dict[str, list[Found]] = {}
+    for it in found:
+        kinds.setdefault(it.code, []).append(it)
+    rows = []
+    for code, its in kinds.items():
+        ages = [it.age_days for it in its if it.age_days is not None]
+        rows.append((its[0].owner.value, code, len(its), max(ages, default=None)))
+    return rows
+
+
+# --- text tables -----------------------------------------------------------------------------------------------------
+
+
+def _sites_table(report: Report) -> str:
+    head = ("site", "sessions", "kWh", "gross", "captured", "overrun", "voided", "running", "held", "reported")
+    rows = [_site_row(it) for it in report.sites]
+    total = report.total
+    running, held = sum(it.running for it in report.sites), sum(it.held for it in report.sites)
+    sums = (total.sessions, energy(total.energy_wh), money(total.gross_fen), money(total.captured_fen))
+    rows.append(("all", *map(str, sums), money(total.overrun_fen), *map(str, (total.voided, running, held)), ""))
+    if report.adjusted != type(total)():
+        late = report.adjusted
+        shown = (late.sessions, energy(late.energy_wh), money(late.gross_fen), money(late.captured_fen))
+        rows.append(("earlier days", *map(str, shown), money(late.overrun_fen), str(late.voided), "", "", ""))
+    return _table(head, rows)
+
+
+def _site_row(site: SiteDay) -> tuple[str, ...]:
+    day = site.day
+    shown = (day.sessions, energy(day.energy_wh), money(day.gross_fen), money(day.captured_fen), money(day.overrun_fen))
+    counts = (day.voided, site.running, site.held)
+    return (site.site, *map(str, shown), *map(str, counts), "yes" if site.reported else "awaited")
+
+
+def _legs_table(report: Report) -> str:
+    head = ("leg", "unexplained", "yuan", "kWh", "awaited", "open", "noted", "checked")
+    rows = []
+    for it in report.legs:
+        counts = map(str, (it.awaited, it.open, it.noted))
+        checked = " ".join(f"{count} {name}" for name, count in it.checked.items())
+        row = (it.leg.value, str(it.unexplained), money(it.difference_fen), energy(it.difference_wh), *counts, checked)
+        rows.append(row)
+    return _table(head, rows, left=(0, 7))
+
+
+def _money_table(report: Report) -> str:
+    head = ("owed to customers", "opening", "paid in", "used", "paid out", "closing", "difference")
+    rows = []
+    for it in report.liabilities:
+        shown = (it.opening, it.paid_in, -it.used, -it.paid_out, it.closing, it.difference)
+        rows.append((it.asset, *(amount(value, it.asset) for value in shown)))
+    return _table(head, rows)
+
+
+def _findings_table(report: Report) -> str:
+    lines = []
+    for it in report.findings:
+        gaps = [f"{money(it.difference_fen)} yuan"] if it.difference_fen is not None else []
+        gaps += [f"{energy(it.difference_wh)} kWh"] if it.difference_wh is not None else []
+        age = "" if it.age_days is None else f", {it.age_days} d"
+        lines.append(f"{it.weight.value}{age}: {CODES[it.code].en}: {it.subject} {' '.join(gaps)}".rstrip())
+        lines.append(f"    {it.detail}")
+        lines.append(f"    {it.owner.value}: {CODES[it.code].step_en}")
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    """Columns wide enough for their widest entry; all but those in `left` stand right."""
+    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    lines = []
+    for row in (head, *rows):
+        cells = [
+            cell.ljust(wide) if at in left else cell.rjust(wide)
+            for at, (cell, wide) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
