@@ -61,3 +61,18 @@ class LogForked(HqError):
     """Headquarters holds another history of this log: this disk was copied or set back. Nothing more is uploaded."""
 
     remedy = "Keep the disk as it is and call headquarters. Enrolling again begins a new log, on new grants."
+
+
+class BrokerLost(HqError):
+    """No connection to the MQTT broker. The site polls headquarters instead."""
+
+    remedy = "Check `[mqtt]`: host, port, ca_file, username and password_file; and that the broker runs."
+
+
+class BrokerRefused(HqError):
+    """The broker takes the connection, but not what is done with it."""
+
+    remedy = (
+        "In the broker's ACL, let this user write fieldtill/SITE/presence and state, and read fieldtill/SITE/news "
+        "and command."
+    )

@@ -1,0 +1,113 @@
+"""How does the box speak to an MQTT 5 broker so that a refusal is an error? aiomqtt, whose PUBACK it looks at itself.
+
+A PUBACK is no receipt: a broker may lose what it acknowledged. Nothing that must not be lost goes this way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.config import Mqtt
+from edge.sync.errors import BrokerLost, BrokerRefused
+
+KEEPALIVE_S = 30
+"""The broker calls the box gone after one and a half times this."""
+TIMEOUT_S = 10.0
+QUEUED_MAX = 100
+"""Messages heard and not yet looked at; more are dropped, since all of them come again over HTTPS."""
+
+
+@asynccontextmanager
+async def connect(config: Mqtt, identifier: str, last_will: tuple[str, bytes]) -> AsyncIterator[Broker]:
+    """A connection. last_will: (topic, payload), which the broker publishes, retained, when the box falls silent.
+
+    Raises BrokerLost: here, and from whatever is done with it when the connection breaks.
+    """
+    topic, payload = last_will
+    with _translated():
+        client = _Client(
+            config.host,
+            config.port,
+            identifier=identifier,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            username=config.username,
+            password=_password(config),
+            will=aiomqtt.Will(topic, payload, qos=1, retain=True),
+            keepalive=KEEPALIVE_S,
+            clean_start=True,  # what was sent meanwhile is old; HTTPS brings what still counts
+            timeout=TIMEOUT_S,
+            max_queued_incoming_messages=QUEUED_MAX,
+            tls_context=ssl.create_default_context(cafile=config.ca_file) if config.tls else None,
+        )
+        await client.__aenter__()
+    try:
+        yield Broker(client)
+    finally:
+        with _translated():
+            await client.__aexit__(None, None, None)
+
+
+class Broker:
+    """An open connection."""
+
+    def __init__(self, client: _Client) -> None:
+        self._client = client
+        self._publishing = asyncio.Lock()
+
+    async def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool = False) -> None:
+        """At QoS 1: raises BrokerRefused when the broker does not take it. At QoS 0 nobody ever knows."""
+        async with self._publishing:  # one in flight, so that a refusal belongs to it
+            self._client.refusal = None
+            with _translated():
+                await self._client.publish(topic, payload, qos=qos, retain=retain)
+            if self._client.refusal is not None:
+                raise BrokerRefused(f"publishing to {topic}: {self._client.refusal}")
+
+    async def subscribe(self, *topics: str) -> None:
+        """At QoS 1. Raises BrokerRefused."""
+        for topic in topics:
+            with _translated():
+                codes = await self._client.subscribe(topic, qos=1)
+            refused = [code for code in codes if isinstance(code, ReasonCode) and code.is_failure]
+            if refused:
+                raise BrokerRefused(f"subscribing to {topic}: {refused[0]}")
+
+    async def messages(self) -> AsyncIterator[tuple[str, bytes]]:
+        """(topic, payload) as they come, until the connection breaks. Acknowledged before they are given out."""
+        with _translated():
+            async for message in self._client.messages:
+                payload = message.payload
+                yield str(message.topic), payload if isinstance(payload, bytes) else b""
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's own handler drops the reason code of a PUBACK, so a publish that an ACL refuses looks delivered."""
+
+    refusal: ReasonCode | None = None
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
+        if reason_code.is_failure:
+            self.refusal = reason_code
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+
+def _password(config: Mqtt) -> str | None:
+    """Read at each connection, so that a new one needs no restart."""
+    return Path(config.password_file).read_text(encoding="utf-8").strip() if config.password_file else None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """MQTT's and the socket's errors as ours; a password or an authority that cannot be read counts as one."""
+    try:
+        yield
+    except (aiomqtt.MqttError, OSError) as error:
+        raise BrokerLost(f"{type(error).__name__}: {error}") from error

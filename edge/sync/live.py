@@ -1,0 +1,78 @@
+"""What does the site look like right now? A small picture for a map or an app; nothing that money depends on."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge.site import Site
+from edge.till.charge import running_price_fen
+from edge.till.sight import ChargerSight
+from protocols.trade.records import session_id
+
+
+class LiveConnector(msgspec.Struct, frozen=True):
+    """A place to charge. All but `id` are None while its charger is silent."""
+
+    id: str
+    plugged: bool | None
+    delivering: bool | None
+    faulted: bool | None
+    state: str | None  # the vendor's own word
+
+
+class LiveSession(msgspec.Struct, frozen=True):
+    """A running session; the account is not shown. amount_fen: what it would cost if it ended now."""
+
+    session: str  # site/epoch/seq
+    connector: str
+    phase: str
+    energy_wh: int
+    amount_fen: int
+    hold_fen: int
+    power_w: int | None
+    reason: str | None  # why it ends, once it does
+
+
+class LiveState(msgspec.Struct, frozen=True):
+    """The whole picture. size: records in the log. at_ms: Unix time by the box's clock, of the last change."""
+
+    site: str
+    epoch: int
+    size: int
+    at_ms: int
+    connectors: list[LiveConnector]
+    sessions: list[LiveSession]
+
+
+def look(site: Site) -> LiveState:
+    """As last read and decided; no I/O."""
+    state, desk = site.desk.state, site.desk
+    silence_ms = desk.policy.silence_s * 1000
+    return LiveState(
+        site=state.site,
+        epoch=state.epoch,
+        size=state.size,
+        at_ms=site.clock.wall_ms(),
+        connectors=[
+            _connector(name, sight.status_within(silence_ms)) for name, sight in sorted(site.watch.sights().items())
+        ],
+        sessions=[
+            LiveSession(
+                session=session_id(state.site, state.epoch, session.seq),
+                connector=session.opened.connector,
+                phase=progress.phase.value,
+                energy_wh=progress.energy_wh,
+                amount_fen=running_price_fen(progress, desk.tariff_of(session)),
+                hold_fen=session.hold_fen,
+                power_w=progress.power_w,
+                reason=None if progress.reason is None else progress.reason.value,
+            )
+            for session, progress in desk.sessions()
+        ],
+    )
+
+
+def _connector(name: str, status: ChargerSight | None) -> LiveConnector:
+    if status is None:
+        return LiveConnector(name, None, None, None, None)
+    return LiveConnector(name, status.plugged, status.delivering, status.faulted, status.reason)
