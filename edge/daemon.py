@@ -91,7 +91,7 @@ async def _sell(daemon: Daemon, keep: Callable[[str, Awaitable[None]], None]) ->
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:
-        daemon.uplink = Uplink(config.hq, journal, clock, ring, site)
+        daemon.uplink = Uplink.over_https(config.hq, journal, clock, ring, site)
         keep("uplink", daemon.uplink.run())
     if config.mqtt is not None:
         daemon.quick = Quick(config, site, daemon.uplink)
