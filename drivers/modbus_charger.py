@@ -90,9 +90,9 @@ class ModbusCharger:
         status = ChargerStatus(
             iec=iec,
             reason=reason,
-            power_w=floor(sum(power)) if power and len(power) == len(device.present(gives.power)) else None,
-            current_ma=floor(max(current) * 1000) if current else None,
-            limit_ma=floor(limit[0] * 1000) if limit else None,
+            power_w=round(sum(power)) if power and len(power) == len(device.present(gives.power)) else None,
+            current_ma=round(max(current) * 1000) if current else None,
+            limit_ma=round(limit[0] * 1000) if limit else None,
         )
         old = any(device.is_old(name, min(times), now) for name in seen)
         return Reading(status, Quality.STALE if old else Quality.GOOD, min(times))
@@ -176,16 +176,13 @@ class ModbusCharger:
 
     def _dropped(self, wish: Wish) -> bool:
         """Whether a poll since the last write shows another value than the one written."""
-        profile = self._device.profile
+        device = self._device
         for write in self._sequence(wish):
-            point = profile.points[write.point]
-            if point.verify == "none" or (point.verify == "equal" and point.access == "w"):
-                continue
-            seen = self._device.seen[write.point if point.verify == "equal" else point.verify]
-            codec = self._device.client.codecs[write.point]
-            wanted = codec.decode(codec.encode(self._meant(write, wish)))
-            if seen.at_ms is not None and seen.at_ms > self._applied_ms and seen.value != wanted:
-                return True
+            shown_by = device.shown_by(write.point)
+            if shown_by is not None:
+                seen, wanted = device.seen[shown_by], device.meaning(write.point, self._meant(write, wish))
+                if seen.at_ms is not None and seen.at_ms > self._applied_ms and seen.value != wanted:
+                    return True
         return False
 
     async def _replay(self) -> None:

@@ -10,8 +10,8 @@ from drivers.api import Link
 from drivers.errors import DeviceError, DeviceFault, Garbled, Silent, Transient, Unsupported
 from drivers.line import DevicePolicy, Line, Priority
 from drivers.profile import Profile
-from drivers.profile_decode import AGAIN, Codec, codec
-from drivers.profile_plan import Read, plan
+from drivers.profile_decode import Codec, codec
+from drivers.profile_plan import Read
 from drivers.profile_state import Value, render
 from protocols.fieldbus.modbus import (
     Answer,
@@ -28,7 +28,6 @@ from protocols.fieldbus.modbus import (
     request_frame,
 )
 
-VERIFY_PAUSES_S: Final = (0.0, 0.2, 0.5)  # devices take a write into force within a second, or not at all
 WAKE_AFTER_S: Final = 1.0  # a device with `wake_twice` sleeps when nothing was asked for so long
 WAKE_TIMEOUT_S: Final = 0.1
 _SPACES = {1: Space.COIL, 2: Space.DISCRETE, 3: Space.HOLDING, 4: Space.INPUT}
@@ -67,14 +66,6 @@ class ModbusClient:
         answer = await self._ask(pdu, read.unit_id, priority, what)
         return list(map(int, answer.bits)) if isinstance(pdu, ReadBits) else list(answer.registers)
 
-    async def read_point(self, name: str, priority: Priority = Priority.COMMAND) -> Value:
-        """One point by itself. Raises DeviceError; Transient when the device does not know just now."""
-        (read,) = plan(self.profile, [name]).reads
-        value = self.codecs[name].decode(await self.read(read, priority))
-        if value is AGAIN:
-            raise Transient(f"{name} is not available just now", where=self.where)
-        return value
-
     async def write(self, name: str, value: Value, priority: Priority, *, timeout_s: float | None = None) -> None:
         """Write one point, not sooner after the last write than the device bears. Raises DeviceError."""
         point, words = self.profile.points[name], self.codecs[name].encode(value)
@@ -93,25 +84,6 @@ class ModbusClient:
                 await self._ask(pdu, point.unit_id, priority, f"{name} = {render(value)}", timeout_s)
             finally:
                 self._write_at = time.monotonic()
-
-    async def verify(self, name: str, value: Value) -> None:
-        """Read back what was written, as the profile says. Raises DeviceFault when it stays something else."""
-        point = self.profile.points[name]
-        if point.verify == "none" or (point.verify == "equal" and point.access == "w"):
-            return
-        shown_by = name if point.verify == "equal" else point.verify
-        wanted = self.codecs[name].decode(self.codecs[name].encode(value))
-        seen: Value = None
-        for pause_s in VERIFY_PAUSES_S:
-            await asyncio.sleep(pause_s)
-            seen = await self.read_point(shown_by)
-            if seen == wanted:
-                return
-        raise DeviceFault(
-            f"{name} was written as {render(value)}, but {shown_by} reads {render(seen)}",
-            where=self.where,
-            remedy="Another master may be writing too, or the value is beyond what is set at the device.",
-        )
 
     async def _ask(
         self, pdu: Pdu, unit_id: int | None, priority: Priority, what: str, timeout_s: float | None = None

@@ -18,12 +18,13 @@ from drivers.line import Line, Priority
 from drivers.modbus_client import ModbusClient
 from drivers.polling import Poller
 from drivers.profile import Profile, Write
-from drivers.profile_decode import AGAIN
+from drivers.profile_decode import AGAIN, Verdict
 from drivers.profile_plan import Plan, Read, plan
 from drivers.profile_state import Value, kinds_of, parse, render
 
 RETRY_S: Final = 0.5  # between two tries to set the device up
 STALE_PERIODS: Final = 4
+VERIFY_PAUSES_S: Final = (0.0, 0.2, 0.5)  # devices take a write into force within a second, or not at all
 _CLASSES = ("fast", "slow")
 
 
@@ -103,7 +104,8 @@ class ModbusDevice:
 
     def points(self) -> list[Point]:
         now = now_ms()
-        return [self._point(name, now) for name in self.profile.points if name in self._present]
+        shown = [name for name, point in self.profile.points.items() if point.access != "w"]
+        return [self._point(name, now) for name in self.present(shown)]
 
     def _point(self, name: str, now: int) -> Point:
         point, seen = self.profile.points[name], self.seen[name]
@@ -172,8 +174,8 @@ class ModbusDevice:
     async def _set_up(self, write: Write) -> None:
         """One setup write; a memory cell is left alone when it already holds the value."""
         if self.profile.points[write.point].wear == "stored":
-            wanted = self.client.codecs[write.point]
-            if await self.client.read_point(write.point) == wanted.decode(wanted.encode(literal(write.value))):
+            await self.fetch([write.point], Priority.POLL)
+            if self.seen[write.point].value == self.meaning(write.point, literal(write.value)):
                 return
         await self.do(write, literal(write.value), Priority.POLL)
 
@@ -183,7 +185,34 @@ class ModbusDevice:
         await self.client.write(write.point, value, priority, timeout_s=timeout_s)
         if write.settle_ms:
             await asyncio.sleep(write.settle_ms / 1000)
-        await self.client.verify(write.point, value)
+        await self._verify(write.point, value)
+
+    def shown_by(self, name: str) -> str | None:
+        """The point that reads back what is written to `name`; None: nothing does, the value is assumed."""
+        point = self.profile.points[name]
+        if point.verify == "equal":
+            return name if point.access == "rw" else None
+        return None if point.verify == "none" else point.verify
+
+    def meaning(self, name: str, value: Value) -> Value | Verdict:
+        """`value` as it reads back from `name`: what the registers can hold of it."""
+        return self.client.codecs[name].decode(self.client.codecs[name].encode(value))
+
+    async def _verify(self, name: str, value: Value) -> None:
+        """Raises DeviceFault when the device goes on to show something else."""
+        shown_by = self.shown_by(name)
+        if shown_by is None:
+            return
+        for pause_s in VERIFY_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            await self.fetch([shown_by], Priority.COMMAND)
+            if self.seen[shown_by].value == self.meaning(name, value):
+                return
+        raise DeviceFault(
+            f"{name} was written as {render(value)}, but {shown_by} reads {render(self.seen[shown_by].value)}",
+            where=self.client.where,
+            remedy="Another master may be writing too, or the value is beyond what is set at the device.",
+        )
 
     async def _identify(self) -> None:
         """Read what stays the same until the next return, and find out which points this very device has."""

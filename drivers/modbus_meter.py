@@ -55,7 +55,7 @@ class ModbusMeter:
         at_ms = min(one.at_ms for one in seen if one.at_ms is not None)
         old = any(device.is_old(name, at_ms, now) for name in names)
         power = _sum(device.value(name, now) for name in device.present(device.profile.gives.power))
-        value = MeterReading(floor(register), None if power is None else floor(power))
+        value = MeterReading(floor(register), None if power is None else round(power))
         return Reading(value, Quality.STALE if old else Quality.GOOD, at_ms)
 
     async def read_now(self) -> Reading[MeterReading]:
