@@ -46,6 +46,7 @@ class LineDevice:
         self.on_return.set()
         self.where = f"{line.id}:{name}"
         self.probing = False
+        self.last_took_ms: float | None = None  # of the newest answered request, from sending it; None: none yet
         self._line = line
         self._state = LinkState.NEW
         self._since_ms = _now_ms()
@@ -114,6 +115,7 @@ class LineDevice:
 
     def answered(self, now: float, took_s: float) -> None:
         self._latencies_s.append(took_s)
+        self.last_took_ms = round(took_s * 1000, 3)
         self.count("answered")
         self._last_good_ms = _now_ms()
         self._fails = 0

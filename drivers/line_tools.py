@@ -47,9 +47,8 @@ async def scan(
         except Garbled as error:
             yield Found(unit, error.what, sure=False, took_ms=None)
         else:
-            took_ms = device.link().latency_ms.get("p50")
             how = "answers" if isinstance(reply, Answer) else f"refuses register 0 with exception {reply.code}"
-            yield Found(unit, how, sure=True, took_ms=took_ms)
+            yield Found(unit, how, sure=True, took_ms=device.last_took_ms)
         finally:
             device.detach()
 
