@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.clock import Clock
 from edge.config import Config, Headquarters
+from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalError
 from edge.journal.journal import Journal
+from edge.journal.reading import read_identity
 from edge.journal.step import Identity, Step
-from edge.journal.store import connect_reader, read_identity
 from edge.keys import KeyRing, KeyUnusable
 from edge.sync.enrol import EnrolmentRefused, enrol, load_credential_key
 from edge.sync.errors import HqError

@@ -19,7 +19,9 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.journal import reading
 from edge.journal import store as tables
+from edge.journal.connection import connect, connect_reader, sqlite_code
 from edge.journal.errors import JournalDamaged, JournalError, JournalFull
 from edge.journal.files import Ballast, Lock, make_private_directory
 from edge.journal.migrations import Connection
@@ -30,6 +32,7 @@ from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
 from protocols.proof import tree
 from protocols.proof.ed25519 import public_of
+from protocols.proof.errors import NotConsistent
 from protocols.proof.receipt import Receipt
 from protocols.trade import records
 from protocols.trade.codec import BYTES_MAX, decode, encode
@@ -91,7 +94,7 @@ class Journal:
         make_private_directory(path.parent)
         lock = Lock(path.with_suffix(".lock"))
         try:
-            connection = tables.connect(path)
+            connection = connect(path)
             try:
                 tables.begin_log(connection, Identity(site, epoch, public_of(log_key)))
             finally:
@@ -119,15 +122,15 @@ class Journal:
             lock = Lock(path.with_suffix(".lock"))
             undo.callback(lock.release)
             check(path, public_of(log_key))
-            connection = tables.connect(path)
+            connection = connect(path)
             undo.callback(connection.close)
             store = Store(connection, log_key)
-            reader = tables.connect_reader(path)
+            reader = connect_reader(path)
             undo.callback(reader.close)
             copy = None if second_copy is None else SecondCopy(second_copy, store.origin)
             if copy is not None:
                 undo.callback(copy.close)
-                copy.catch_up(store.head, partial(tables.read_records, reader, bytes_max=_FOLD_BYTES))
+                copy.catch_up(store.head, partial(reading.read_records, reader, bytes_max=_FOLD_BYTES))
             undo.pop_all()
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
         ballast.restore()
@@ -227,16 +230,26 @@ class Journal:
         return self._head.note
 
     def checkpoint_at(self, size: int) -> bytes:
-        """The signed note of the first `size` records: of a head that this log has grown beyond, or its present one."""
+        """The signed note of the first `size` records: of a head that this log has grown beyond, or its present one.
+
+        It is proven to lead to the present one before it is signed: a bit that flipped on the disk must not become a
+        second history with this log's signature. Raises JournalDamaged.
+        """
         if size == self.size:
             return self.checkpoint()
         if not 0 < size < self.size:
             raise ValueError(f"this log has {self.size} records, and no head after {size}")
-        return self._store.sign(self._read(lambda: tables.read_frontier(self._reader, size)))
+        frontier = self._read(lambda: reading.read_frontier(self._reader, size))
+        proof = self._read(lambda: tree.consistency_proof(reading.node_reader(self._reader), size, self.size))
+        try:
+            tree.verify_consistency(size, self.size, proof, frontier.root(), self._head.frontier.root())
+        except NotConsistent as error:
+            raise JournalDamaged(f"the first {size} records do not lead to the signed head: {error}") from error
+        return self._store.sign(frontier)
 
     def read(self, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
         """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""
-        return self._read(lambda: tables.read_records(self._reader, first_seq, limit, bytes_max))
+        return self._read(lambda: reading.read_records(self._reader, first_seq, limit, bytes_max))
 
     def records(self, first_seq: int = 0) -> Iterator[Record]:
         """Every durable record from `first_seq` on, decoded, for folding."""
@@ -246,32 +259,32 @@ class Journal:
 
     def progress(self) -> dict[int, bytes]:
         """The rows of running sessions, by the seq of their opening records."""
-        return self._read(lambda: tables.read_progress(self._reader))
+        return self._read(lambda: reading.read_progress(self._reader))
 
     def fact(self, key: str) -> bytes | None:
-        return self._read(lambda: tables.read_fact(self._reader, key))
+        return self._read(lambda: reading.read_fact(self._reader, key))
 
     def facts(self) -> dict[str, bytes]:
-        return self._read(lambda: tables.read_facts(self._reader))
+        return self._read(lambda: reading.read_facts(self._reader))
 
     def document(self, kind: str, version: int, hashed: bytes | None = None) -> bytes | None:
         """The encoded Document that a pin names; without its hash the one stored last under this version."""
-        return self._read(lambda: tables.read_document(self._reader, kind, version, hashed))
+        return self._read(lambda: reading.read_document(self._reader, kind, version, hashed))
 
     def snapshot(self) -> Snapshot | None:
         """The newest fold; the records from its size on are to be folded after it."""
-        found = self._read(lambda: tables.read_snapshots(self._reader))
+        found = self._read(lambda: reading.read_snapshots(self._reader))
         return found[0][0] if found else None
 
     def cosigned(self) -> tuple[int, bytes] | None:
         """Size and note of the largest checkpoint that headquarters has cosigned; None while there is none."""
-        return self._read(lambda: tables.read_cosigned(self._reader))
+        return self._read(lambda: reading.read_cosigned(self._reader))
 
     def receipt(self, seq: int, extra: bytes | None = None) -> Receipt:
         """The proof that record `seq` is in the log: final where headquarters has cosigned it, else provisional."""
         cosigned = self.cosigned()
         size, note = cosigned if cosigned is not None and seq < cosigned[0] else (self.size, self.checkpoint())
-        path = self._read(lambda: tree.inclusion_proof(tables.node_reader(self._reader), seq, size))
+        path = self._read(lambda: tree.inclusion_proof(reading.node_reader(self._reader), seq, size))
         return Receipt(seq, path, note, extra)
 
     async def close(self) -> None:
@@ -310,6 +323,6 @@ class Journal:
         try:
             return read()
         except Exception as error:
-            if tables.sqlite_code(error) is None:
+            if sqlite_code(error) is None:
                 raise
             raise JournalDamaged(f"reading failed: {error}") from error

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.journal import store as tables
+from edge.journal import reading
+from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.step import Head, Identity
 from protocols.proof import checkpoint, keys
@@ -22,7 +23,7 @@ TAIL = 1_000
 """Records that are decoded again at each start, snapshot or not."""
 
 _CHUNK = 1_000
-_WIDTH = 1 << tables.NODE_LEVEL_MIN
+_WIDTH = 1 << reading.NODE_LEVEL_MIN
 
 
 def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
@@ -30,12 +31,12 @@ def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
 
     Hashes the records since the last snapshot (full: all records) and compares the root with the signed head.
     """
-    connection = tables.connect_reader(path)
+    connection = connect_reader(path)
     try:
         if full or path.stat().st_size <= QUICK_CHECK_BYTES_MAX:
             _check_pages(connection)
         identity = _check_identity(connection, log_public)
-        head = tables.read_head(connection)
+        head = reading.read_head(connection)
         _check_signature(head, identity)
         start = Frontier() if full else _newest_snapshot(connection, head)
         try:
@@ -56,7 +57,7 @@ def _check_pages(connection: sqlite3.Connection) -> None:
 
 
 def _check_identity(connection: sqlite3.Connection, log_public: bytes) -> Identity:
-    identity = tables.read_identity(connection)
+    identity = reading.read_identity(connection)
     if identity is None:
         raise JournalError("the file holds no log", remedy="Run `fieldtill setup` to enrol this box.")
     if identity.log_key != log_public:
@@ -132,9 +133,9 @@ def _other_roots(connection: sqlite3.Connection, head: Head) -> list[tuple[int, 
     """Size, root and whose it is: of the snapshots, and of what headquarters cosigned."""
     roots: list[tuple[int, bytes, str]] = []
     try:
-        for snapshot, frontier in tables.read_snapshots(connection):
+        for snapshot, frontier in reading.read_snapshots(connection):
             roots.append((snapshot.size, frontier.root(), f"the snapshot of size {snapshot.size}"))
-        cosigned = tables.read_cosigned(connection)
+        cosigned = reading.read_cosigned(connection)
         if cosigned is not None:
             root = checkpoint.parse(cosigned[1]).root
             roots.append((cosigned[0], root, f"what headquarters cosigned at size {cosigned[0]}"))
@@ -148,7 +149,7 @@ def _other_roots(connection: sqlite3.Connection, head: Head) -> list[tuple[int, 
 
 def _newest_snapshot(connection: sqlite3.Connection, head: Head) -> Frontier:
     try:
-        snapshots = tables.read_snapshots(connection)
+        snapshots = reading.read_snapshots(connection)
     except Unproven:
         return Frontier()  # _other_roots says so
     return next((frontier for snapshot, frontier in snapshots if snapshot.size <= head.size), Frontier())
@@ -157,9 +158,9 @@ def _newest_snapshot(connection: sqlite3.Connection, head: Head) -> Frontier:
 def _first_difference(connection: sqlite3.Connection, size: int) -> int:
     """The first seq of the narrowest kept subtree whose records do not hash to it."""
     for place in range(size // _WIDTH):
-        records = tables.read_records(connection, place * _WIDTH, _WIDTH, _WIDTH * BYTES_MAX)
+        records = reading.read_records(connection, place * _WIDTH, _WIDTH, _WIDTH * BYTES_MAX)
         if (
-            tables.read_node(connection, tables.NODE_LEVEL_MIN, place)
+            reading.read_node(connection, reading.NODE_LEVEL_MIN, place)
             != Frontier().append_many(map(leaf_hash, records)).root()
         ):
             return place * _WIDTH

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.journal import second_copy
+from edge.journal import reading, second_copy
 from edge.journal import store as tables
+from edge.journal.connection import connect, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.files import Lock, make_private_directory
 from edge.journal.step import Head, Identity
@@ -51,7 +52,7 @@ def salvage(path: Path, into: Path, *, second_copy_directory: Path | None = None
         raise JournalError(f"{into} exists", remedy="Name a new file.")
     lock = Lock(path.with_suffix(".lock"))
     try:
-        old = tables.connect_reader(path)
+        old = connect_reader(path)
         try:
             return _salvage(old, into, second_copy_directory)
         finally:
@@ -68,7 +69,7 @@ def _salvage(old: sqlite3.Connection, into: Path, directory: Path | None) -> Sal
     result.size = max(head.size, _last_seq(old, result) + 1, max(copies, default=-1) + 1)
 
     make_private_directory(into.parent)
-    new = tables.connect(into)
+    new = connect(into)
     try:
         tables.begin_log(new, identity)
         new.execute("BEGIN IMMEDIATE")
@@ -91,7 +92,7 @@ def _salvage(old: sqlite3.Connection, into: Path, directory: Path | None) -> Sal
 
 def _identity(old: sqlite3.Connection) -> Identity:
     try:
-        identity = tables.read_identity(old)
+        identity = reading.read_identity(old)
     except sqlite3.Error as error:
         raise JournalError(
             f"not even whose log it is can be read: {error}",
@@ -104,7 +105,7 @@ def _identity(old: sqlite3.Connection) -> Identity:
 
 def _head(old: sqlite3.Connection, result: Salvaged) -> Head:
     try:
-        return tables.read_head(old)
+        return reading.read_head(old)
     except (sqlite3.Error, JournalDamaged) as error:
         result.problems.append(f"head: {error}")
         return Head(Frontier(), b"")

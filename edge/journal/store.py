@@ -1,4 +1,4 @@
-"""The journal's tables: one commit for any number of steps, and what can be read back. No threads, no event loop.
+"""One commit for any number of steps: what is written, in which transaction. No threads, no event loop.
 
 The same statements run on a connection of the standard library in the daemon and on an apsw connection over a failing
 disk in tests and in the simulator.
@@ -7,77 +7,26 @@ disk in tests and in the simulator.
 from __future__ import annotations
 
 import hashlib
-import os
-import sqlite3
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.journal.connection import PAGE_BYTES, sqlite_code
 from edge.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalFull
-from edge.journal.files import fsync_directory
-from edge.journal.migrations import Connection, migrate
-from edge.journal.step import Counters, Head, Identity, Snapshot, Step
-from protocols.proof import keys, tree
+from edge.journal.migrations import Connection
+from edge.journal.reading import NODE_LEVEL_MIN, read_head, read_identity
+from edge.journal.step import Counters, Head, Identity, Step
+from protocols.proof import keys
 from protocols.proof.checkpoint import Checkpoint, sign_checkpoint
-from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
 
-PAGE_BYTES = 2048
-"""A commit of one record and one progress row writes 6.7 kB of log with it, 11.7 kB with SQLite's usual 4096; smaller
-pages make the file grow faster than they save."""
-
-NODE_LEVEL_MIN = 5
-"""Narrowest subtrees whose roots are kept: one row for each 32 records; a proof hashes at most 31 records itself."""
-
 SNAPSHOTS_KEPT = 2
 
 _SQLITE_FULL = 13
-
-_SETTINGS = (
-    "PRAGMA synchronous = FULL",  # NORMAL lost acknowledged sales in 72 % of simulated power cuts, FULL none
-    "PRAGMA locking_mode = NORMAL",  # people read along with mode=ro; the lock file keeps writers out
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA cell_size_check = ON",  # a damaged page is found when it is read, not when it has been written to
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA mmap_size = 0",  # a bad page must give an error, not a signal; and mmap spread damage in the field
-    "PRAGMA wal_autocheckpoint = 8000",  # a bound only (16 MB): `Store.tend` checkpoints when nothing waits
-)
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """The one read-write connection, made and set up. It may be handed to the writer's thread."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    os.close(descriptor)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    set_up(connection)
-    fsync_directory(path.parent)
-    return connection
-
-
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, so that reading never waits for a commit."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA mmap_size = 0")
-    return connection
-
-
-def set_up(connection: Connection) -> None:
-    """Settings and tables. On a new file the caller syncs the directory afterwards, before anything is promised:
-    otherwise the rollback journal of the switch to WAL can come back after a power cut and undo it, log and all.
-    """
-    list(connection.execute(f"PRAGMA page_size = {PAGE_BYTES}"))
-    ((mode,),) = connection.execute("PRAGMA journal_mode = WAL")
-    if mode != "wal":
-        raise JournalFailed(f"the file system does not carry a write-ahead log: journal_mode stays {mode}")
-    for setting in _SETTINGS:
-        list(connection.execute(setting))
-    migrate(connection)
 
 
 class Store:
@@ -257,116 +206,3 @@ def append_nodes(connection: Connection, frontier: Frontier, leaves: Sequence[by
     for node in nodes:
         connection.execute("INSERT INTO nodes (level, place, hash) VALUES (?, ?, ?)", node)
     return frontier
-
-
-# --- reading: on any connection, the writer's or one that cannot write -----------------------------------------------
-
-
-def read_identity(connection: Connection) -> Identity | None:
-    """None when the file holds no log yet."""
-    rows = list(connection.execute("SELECT site, epoch, log_key FROM log"))
-    return Identity(*rows[0]) if rows else None
-
-
-def read_head(connection: Connection) -> Head:
-    """Raises JournalDamaged."""
-    rows = list(connection.execute("SELECT size, frontier, note FROM head"))
-    if not rows:
-        raise JournalDamaged("the signed head is missing")
-    size, frontier, note = rows[0]
-    try:
-        head = Head(Frontier.from_bytes(frontier), note)
-    except Unproven as error:
-        raise JournalDamaged(f"the frontier of the head: {error}") from error
-    if head.size != size:
-        raise JournalDamaged(f"the head says size {size}, its frontier {head.size}")
-    return head
-
-
-def read_records(connection: Connection, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
-    """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""
-    records: list[bytes] = []
-    total = 0
-    cursor = connection.execute("SELECT bytes FROM records WHERE seq >= ? ORDER BY seq LIMIT ?", (first_seq, limit))
-    for (data,) in cursor:
-        total += len(data)
-        if records and total > bytes_max:
-            break
-        records.append(data)
-    return records
-
-
-def read_progress(connection: Connection) -> dict[int, bytes]:
-    return dict(connection.execute("SELECT session, bytes FROM progress ORDER BY session"))
-
-
-def read_fact(connection: Connection, key: str) -> bytes | None:
-    return _one(connection, "SELECT bytes FROM facts WHERE key = ?", key)
-
-
-def read_facts(connection: Connection) -> dict[str, bytes]:
-    return dict(connection.execute("SELECT key, bytes FROM facts ORDER BY key"))
-
-
-def read_document(connection: Connection, kind: str, version: int, hashed: bytes | None) -> bytes | None:
-    """The encoded Document; without a hash the one stored last under this version."""
-    if hashed is None:
-        return _one(
-            connection, "SELECT bytes FROM documents WHERE kind = ? AND version = ? ORDER BY id DESC LIMIT 1",
-            kind, version,
-        )  # fmt: skip
-    return _one(
-        connection, "SELECT bytes FROM documents WHERE kind = ? AND version = ? AND hash = ?", kind, version, hashed
-    )
-
-
-def read_cosigned(connection: Connection) -> tuple[int, bytes] | None:
-    rows = list(connection.execute("SELECT size, note FROM cosigned"))
-    return (rows[0][0], rows[0][1]) if rows else None
-
-
-def read_snapshots(connection: Connection) -> list[tuple[Snapshot, Frontier]]:
-    """Newest first. Raises Unproven when a frontier is not one."""
-    rows = connection.execute("SELECT size, payload, frontier FROM snapshots ORDER BY size DESC")
-    return [(Snapshot(size, payload), Frontier.from_bytes(frontier)) for size, payload, frontier in rows]
-
-
-def node_reader(connection: Connection) -> tree.NodeHash:
-    """The hash of any complete node: wide ones from their rows, narrow ones hashed from their records."""
-
-    def node(level: int, place: int) -> bytes:
-        if level >= NODE_LEVEL_MIN:
-            kept = read_node(connection, level, place)
-            if kept is None:
-                raise JournalDamaged(f"the node {level}/{place} is missing", seq=place << level)
-            return kept
-        leaves = read_records(connection, place << level, 1 << level, 2**62)
-        return Frontier().append_many(map(leaf_hash, leaves)).root()
-
-    return node
-
-
-def read_node(connection: Connection, level: int, place: int) -> bytes | None:
-    """The kept root of a subtree of at least 2 ** NODE_LEVEL_MIN records; None while it is not complete."""
-    return _one(connection, "SELECT hash FROM nodes WHERE level = ? AND place = ?", level, place)
-
-
-def read_frontier(connection: Connection, size: int) -> Frontier:
-    """The frontier of the first `size` records, all of which are there. Raises JournalDamaged."""
-    node = node_reader(connection)
-    levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
-    return Frontier(size, tuple(node(level, (size >> level) - 1) for level in levels))
-
-
-def sqlite_code(error: BaseException) -> int | None:
-    """SQLite's primary result code, from an exception of sqlite3 or of apsw; None when it is neither's."""
-    for name in ("sqlite_errorcode", "extendedresult"):
-        code = getattr(error, name, None)
-        if isinstance(code, int):
-            return code & 0xFF
-    return None
-
-
-def _one(connection: Connection, sql: str, *parameters: Any) -> bytes | None:
-    rows = list(connection.execute(sql, parameters))
-    return rows[0][0] if rows else None

@@ -12,9 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_rig import BALLAST_BYTES, EPOCH, LOG_KEY, LOG_PUBLIC, SITE, STAMP, act, create, fill, reopen
 
-from edge.journal.errors import JournalError, JournalFull, JournalLocked
+from edge.journal.connection import connect
+from edge.journal.errors import JournalDamaged, JournalError, JournalFull, JournalLocked
+from edge.journal.files import Ballast
 from edge.journal.journal import Journal
 from edge.journal.step import Snapshot, Step
+from edge.journal.store import Store
 from protocols.proof import checkpoint, keys, receipt
 from protocols.proof.errors import NotIncluded
 from protocols.proof.tree import Frontier, leaf_hash
@@ -102,6 +105,28 @@ async def test_every_record_has_a_receipt(path: Path) -> None:
         assert receipt.verify(journal.receipt(seq), records[seq], LOG_VERIFIER).checkpoint.size == 105
     with pytest.raises(NotIncluded):
         receipt.verify(journal.receipt(3), records[4], LOG_VERIFIER)
+    await journal.close()
+
+
+async def test_an_earlier_head_is_signed_only_when_the_log_grew_out_of_it(path: Path) -> None:
+    """For every size the same note as was given then; a flipped bit in a kept node is never signed."""
+    journal = create(path)
+    notes = {}
+    for _ in range(140):
+        await fill(journal, 1, size=0)
+        notes[journal.size] = journal.checkpoint()
+    assert {size: journal.checkpoint_at(size) for size in notes} == notes
+    for size in (0, 141):
+        with pytest.raises(ValueError, match="this log has 140 records"):
+            journal.checkpoint_at(size)
+    await journal.close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE nodes SET hash = zeroblob(32) WHERE level = 5 AND place = 2")
+    connection.close()
+    journal = reopen(path)
+    with pytest.raises(JournalDamaged, match="do not lead to the signed head"):
+        journal.checkpoint_at(97)
     await journal.close()
 
 
@@ -271,12 +296,8 @@ async def test_without_a_thread_a_commit_is_done_when_it_returns(path: Path) -> 
     await create(path).close()
     threaded = reopen(path)
     await threaded.close()
-    from edge.journal import store as tables
-    from edge.journal.files import Ballast
-
-    connection = tables.connect(path)
-    store = tables.Store(connection, LOG_KEY)
-    journal = Journal(store, connection, Ballast(path.with_suffix(".ballast"), 0), threaded=False)
+    connection = connect(path)
+    journal = Journal(Store(connection, LOG_KEY), connection, Ballast(path.with_suffix(".ballast"), 0), threaded=False)
     future = journal.commit(Step(journal.seal([act("one")], STAMP)))
     assert future.done()
     assert journal.size == 1

@@ -13,12 +13,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_rig import EPOCH, LOG_KEY, LOG_PUBLIC, SITE, STAMP, act, create, fill, filled, reopen, sealed
 
+from edge.journal.connection import PAGE_BYTES
 from edge.journal.errors import JournalDamaged, JournalError, JournalLocked
 from edge.journal.recovery import check
 from edge.journal.salvage import salvage
 from edge.journal.second_copy import read_segment
 from edge.journal.step import Step
-from edge.journal.store import PAGE_BYTES
 from protocols.proof import checkpoint, keys
 from protocols.proof.tree import EMPTY_ROOT
 

@@ -11,13 +11,13 @@ import pytest
 from failing_disk import Disk
 from journal_rig import BALLAST_BYTES, EPOCH, LOG_KEY, LOG_PUBLIC, SITE, STAMP, act, fill, reopen, sealed
 
-from edge.journal import store as tables
+from edge.journal.connection import set_up
 from edge.journal.errors import JournalFailed, JournalFull
 from edge.journal.files import Ballast
 from edge.journal.journal import Journal
 from edge.journal.recovery import check
 from edge.journal.step import Identity, Step
-from edge.journal.store import Store
+from edge.journal.store import Store, begin_log
 
 CUTS = 40
 
@@ -33,8 +33,8 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def new_store(disk: Disk, path: Path | None = None) -> Store:
     connection = disk.connect(path or disk.directory / "journal.db")
-    tables.set_up(connection)
-    tables.begin_log(connection, Identity(SITE, EPOCH, LOG_PUBLIC))
+    set_up(connection)
+    begin_log(connection, Identity(SITE, EPOCH, LOG_PUBLIC))
     return Store(connection, LOG_KEY)
 
 

@@ -1,0 +1,116 @@
+"""What do the journal's tables hold? Reads on any connection: the writer's, or one that cannot write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.journal.errors import JournalDamaged
+from edge.journal.migrations import Connection
+from edge.journal.step import Head, Identity, Snapshot
+from protocols.proof import tree
+from protocols.proof.errors import Unproven
+from protocols.proof.tree import Frontier, leaf_hash
+
+NODE_LEVEL_MIN = 5
+"""Narrowest subtrees whose roots are kept: one row for each 32 records; a proof hashes at most 31 records itself."""
+
+
+def read_identity(connection: Connection) -> Identity | None:
+    """None when the file holds no log yet."""
+    rows = list(connection.execute("SELECT site, epoch, log_key FROM log"))
+    return Identity(*rows[0]) if rows else None
+
+
+def read_head(connection: Connection) -> Head:
+    """Raises JournalDamaged."""
+    rows = list(connection.execute("SELECT size, frontier, note FROM head"))
+    if not rows:
+        raise JournalDamaged("the signed head is missing")
+    size, frontier, note = rows[0]
+    try:
+        head = Head(Frontier.from_bytes(frontier), note)
+    except Unproven as error:
+        raise JournalDamaged(f"the frontier of the head: {error}") from error
+    if head.size != size:
+        raise JournalDamaged(f"the head says size {size}, its frontier {head.size}")
+    return head
+
+
+def read_records(connection: Connection, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
+    """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""
+    records: list[bytes] = []
+    total = 0
+    cursor = connection.execute("SELECT bytes FROM records WHERE seq >= ? ORDER BY seq LIMIT ?", (first_seq, limit))
+    for (data,) in cursor:
+        total += len(data)
+        if records and total > bytes_max:
+            break
+        records.append(data)
+    return records
+
+
+def read_progress(connection: Connection) -> dict[int, bytes]:
+    return dict(connection.execute("SELECT session, bytes FROM progress ORDER BY session"))
+
+
+def read_fact(connection: Connection, key: str) -> bytes | None:
+    return _one(connection, "SELECT bytes FROM facts WHERE key = ?", key)
+
+
+def read_facts(connection: Connection) -> dict[str, bytes]:
+    return dict(connection.execute("SELECT key, bytes FROM facts ORDER BY key"))
+
+
+def read_document(connection: Connection, kind: str, version: int, hashed: bytes | None) -> bytes | None:
+    """The encoded Document; without a hash the one stored last under this version."""
+    if hashed is None:
+        return _one(
+            connection, "SELECT bytes FROM documents WHERE kind = ? AND version = ? ORDER BY id DESC LIMIT 1",
+            kind, version,
+        )  # fmt: skip
+    return _one(
+        connection, "SELECT bytes FROM documents WHERE kind = ? AND version = ? AND hash = ?", kind, version, hashed
+    )
+
+
+def read_cosigned(connection: Connection) -> tuple[int, bytes] | None:
+    rows = list(connection.execute("SELECT size, note FROM cosigned"))
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def read_snapshots(connection: Connection) -> list[tuple[Snapshot, Frontier]]:
+    """Newest first. Raises Unproven when a frontier is not one."""
+    rows = connection.execute("SELECT size, payload, frontier FROM snapshots ORDER BY size DESC")
+    return [(Snapshot(size, payload), Frontier.from_bytes(frontier)) for size, payload, frontier in rows]
+
+
+def node_reader(connection: Connection) -> tree.NodeHash:
+    """The hash of any complete node: wide ones from their rows, narrow ones hashed from their records."""
+
+    def node(level: int, place: int) -> bytes:
+        if level >= NODE_LEVEL_MIN:
+            kept = read_node(connection, level, place)
+            if kept is None:
+                raise JournalDamaged(f"the node {level}/{place} is missing", seq=place << level)
+            return kept
+        leaves = read_records(connection, place << level, 1 << level, 2**62)
+        return Frontier().append_many(map(leaf_hash, leaves)).root()
+
+    return node
+
+
+def read_node(connection: Connection, level: int, place: int) -> bytes | None:
+    """The kept root of a subtree of at least 2 ** NODE_LEVEL_MIN records; None while it is not complete."""
+    return _one(connection, "SELECT hash FROM nodes WHERE level = ? AND place = ?", level, place)
+
+
+def read_frontier(connection: Connection, size: int) -> Frontier:
+    """The frontier of the first `size` records, all of which are there. Raises JournalDamaged."""
+    node = node_reader(connection)
+    levels = [level for level in reversed(range(size.bit_length())) if size >> level & 1]
+    return Frontier(size, tuple(node(level, (size >> level) - 1) for level in levels))
+
+
+def _one(connection: Connection, sql: str, *parameters: Any) -> bytes | None:
+    rows = list(connection.execute(sql, parameters))
+    return rows[0][0] if rows else None
