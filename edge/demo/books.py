@@ -1,0 +1,45 @@
+"""The end of the demo: the same money counted at the site and at headquarters, to the fen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from protocols.trade.quantities import yuan
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sum, in fen, as each side has it. None: that side does not keep it."""
+
+    name: str
+    site_fen: int | None
+    hq_fen: int | None
+
+    @property
+    def equal(self) -> bool:
+        return self.site_fen is None or self.hq_fen is None or self.site_fen == self.hq_fen
+
+    def row(self) -> tuple[str, str, str, bool]:
+        return self.name, _shown(self.site_fen), _shown(self.hq_fen), self.equal
+
+
+def compare(site: dict[str, Any], hq: dict[str, Any], paid_in_fen: int) -> list[Line]:
+    """site: the daemon's status. hq: headquarters' balances. paid_in_fen: what the customers really handed over.
+
+    The last line closes the circle: all that was paid in is spent, or left somewhere.
+    """
+    left_at_site = site["rights_fen"] + site["held_fen"]
+    return [
+        Line("paid in", paid_in_fen, hq["paid_in_fen"]),
+        Line("spent", site["used_fen"], hq["spent_fen"]),
+        Line("returned by the site", site["returned_fen"], hq["returned_fen"]),
+        Line("left at the site", site["rights_fen"], hq["at_sites_fen"] - site["held_fen"]),
+        Line("held for running sessions", site["held_fen"], 0),
+        Line("left at headquarters", None, hq["free_fen"]),
+        Line("spent and left, together", paid_in_fen, hq["free_fen"] + left_at_site + site["used_fen"]),
+    ]
+
+
+def _shown(fen: int | None) -> str:
+    return "" if fen is None else yuan(fen)

@@ -1,0 +1,89 @@
+"""What the demo shows: one line per event, and below them, on a terminal, a live table of the site."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from protocols.trade.quantities import kwh, yuan
+
+PHASES = {"starting": "cyan", "charging": "green", "stopping": "yellow", "idle": "magenta"}
+
+
+class Screen:
+    """Events scroll, the table stays. Off a terminal the table is left out."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        """names: of people, by account."""
+        self.names = names
+        self._console = Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._began_s = asyncio.get_running_loop().time()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """One event, with the seconds since the beginning."""
+        elapsed_s = asyncio.get_running_loop().time() - self._began_s
+        self._console.print(f"[dim]{elapsed_s:5.1f} s[/]  [{style or 'default'}]{text}[/]")
+
+    def show(self, status: dict[str, Any] | None, *, link_up: bool) -> None:
+        """The site as it is now; None: the daemon is not there."""
+        if self._console.is_terminal:
+            self._live.update(self._table(status, link_up=link_up), refresh=True)
+
+    def print(self, what: Any = "") -> None:
+        self._console.print(what)
+
+    def _table(self, status: dict[str, Any] | None, *, link_up: bool) -> Table:
+        link = "[green]up[/]" if link_up else "[red]cut[/]"
+        if status is None:
+            return Table(title=f"link {link} · [red]the daemon is dead[/]", title_justify="left", width=96)
+        backlog = status["records"] - status["cosigned"]
+        title = (
+            f"{status['site']} · link {link} · {status['records']} records, {backlog} not yet acknowledged · "
+            f"left {yuan(status['rights_fen'])}, held {yuan(status['held_fen'])}, spent {yuan(status['used_fen'])}"
+        )
+        table = Table(title=title, title_justify="left", width=96)
+        for name in ("place", "pilot", "register Wh", "customer", "session"):
+            table.add_column(name)
+        for name in ("kWh", "¥ now", "¥ held"):
+            table.add_column(name, justify="right")
+        for connector in status["connectors"]:
+            table.add_row(*self._row(connector))
+        return table
+
+    def _row(self, connector: dict[str, Any]) -> list[str]:
+        head = [connector["id"], connector["iec"] or "-", str(connector["register_wh"] or "-")]
+        session = connector["session"]
+        if session is None:
+            return [*head, "", "", "", "", ""]
+        color = PHASES.get(session["phase"], "default")
+        phase = f"[{color}]{session['reason'] or session['phase']}[/]"
+        name = self.names.get(session["account"], session["account"])
+        return [*head, name, phase, kwh(session["energy_wh"]), yuan(session["running_fen"]), yuan(session["hold_fen"])]
+
+
+def books_table(rows: list[tuple[str, str, str, bool]]) -> Table:
+    """The books side by side: what, at the site, at headquarters, and whether they agree."""
+    table = Table(title="The books, in yuan", title_justify="left")
+    table.add_column("")
+    table.add_column("at the site", justify="right")
+    table.add_column("at headquarters", justify="right")
+    table.add_column("")
+    for name, site, hq, equal in rows:
+        table.add_row(name, site, hq, "[green]equal[/]" if equal else "[red]DIFFERS[/]")
+    return table
