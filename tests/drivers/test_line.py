@@ -206,7 +206,7 @@ async def test_evcc_17500_two_tasks_on_one_line_do_not_mix(tmp_path: Path) -> No
     async with rig(tmp_path, dict.fromkeys(range(1, 5), honest)) as (_, line):
 
         async def poll(unit: int) -> None:
-            device = line.attach(f"meter {unit}", QUICK)
+            device = line.attach(f"meter {unit}", DevicePolicy(timeout_s=2.0))
             for address in range(unit * 1000, unit * 1000 + 40):
                 assert await ask(device, unit, read(address)) == Answer(registers=(address,))
 

@@ -29,7 +29,7 @@ from protocols.fieldbus.modbus import (
 
 # Offline after two failures, however quick they are.
 NERVOUS = DevicePolicy(timeout_s=0.05, retries=0, late_s=0.0, offline_after_s=0.0)
-STEADY = DevicePolicy(timeout_s=0.1, retries=0)
+STEADY = DevicePolicy(timeout_s=2.0, retries=0)  # for devices that do answer, on a busy machine too
 
 
 @asynccontextmanager
