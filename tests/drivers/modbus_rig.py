@@ -57,7 +57,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(profile_id: str, mine: dict[str, Any] | None = None, **twin: Any) -> AsyncIterator[Rig]:
-    """The product `profile_id`, its driver running with brisk timing. mine: overrides of the driver; twin: of the twin."""
+    """The product `profile_id`, with its driver running briskly. mine: the driver's overrides; twin: of its config."""
     laid_over: dict[str, Any] = {**BRISK, **(mine or {})}
     profile = profile_of(DeviceConfig(id="d", line="l", profile=profile_id))
     kind = "tcp" if profile.link.tcp is not None else "rtu"

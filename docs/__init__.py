@@ -1,0 +1,1 @@
+"""Pages for people; those that a program can write are written by `python -m docs.generate`."""
