@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test lint demo bench sim docs wheel clean
+.PHONY: install test test-fast lint demo bench sim docs wheel clean
 
 install: $(STAMP)
 $(STAMP): pyproject.toml
@@ -15,6 +15,9 @@ $(STAMP): pyproject.toml
 
 test: install            ## the whole suite
 	$(BIN)/python -m pytest -n 2 tests
+
+test-fast: install       ## what needs no processes of its own
+	$(BIN)/python -m pytest -n 2 -m "not system" tests
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .

@@ -177,6 +177,7 @@ def _target(
     if preset.kind == "money":
         return preset.amount
     if preset.kind == "energy":
-        overshoot_wh = ceil(Fraction(place.power_w_max * place.unwatched_s(policy), 3600))
-        return hold_for_energy(tariff, preset.amount + overshoot_wh, *bounds, DAY_MS) + 1
+        overshoot_wh = ceil(Fraction(place.power_w_max * policy.reaction_s, 3600))
+        guard = guard_fen(place, policy, dearest_e3(tariff, *bounds, DAY_MS))
+        return hold_for_energy(tariff, preset.amount + overshoot_wh, *bounds, DAY_MS) + guard + 1
     return max(policy.fill_up_cap_fen, least)
