@@ -51,7 +51,7 @@ async def _serve(path: Path, *, stay: bool) -> None:
         go_on = True
         while go_on and (line := await lines.get()) is not None:
             if line.strip():
-                answer, go_on = run(site, line)
+                answer, go_on = await run(site, line)
                 _say(answer)
 
 

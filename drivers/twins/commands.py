@@ -43,6 +43,18 @@ class Clear(Command, frozen=True, tag="clear"):
     kind: FaultKind | None = None
 
 
+class Cut(Command, frozen=True, tag="cut"):
+    """Take a line away: the adapter is pulled out, the peer's port is closed."""
+
+    line: str
+
+
+class Restore(Command, frozen=True, tag="restore"):
+    """Put a line back: under its symlink, or on the port it had. The answer says where."""
+
+    line: str
+
+
 class State(Command, frozen=True, tag="state"):
     """Every outlet and device."""
 
@@ -55,17 +67,17 @@ class Quit(Command, frozen=True, tag="quit"):
     """End."""
 
 
-AnyCommand = Plug | Unplug | SetFault | Clear | State | Stats | Quit
+AnyCommand = Plug | Unplug | SetFault | Clear | Cut | Restore | State | Stats | Quit
 
 
-def run(site: TwinSite, text: str | bytes) -> tuple[dict[str, Any], bool]:
+async def run(site: TwinSite, text: str | bytes) -> tuple[dict[str, Any], bool]:
     """Carry out one command; the answer, and whether to go on. Never raises on what a person may type."""
     try:
         command = msgspec.json.decode(text, type=AnyCommand)
-        return {"ok": True, **_do(site, command)}, not isinstance(command, Quit)
+        return {"ok": True, **await _do(site, command)}, not isinstance(command, Quit)
     except KeyError as error:
         return {"ok": False, "error": f"there is no {error.args[0]!r}"}, True
-    except ValueError as error:  # msgspec's errors too
+    except (ValueError, OSError) as error:  # msgspec's errors too; a port that is taken
         return {"ok": False, "error": str(error)}, True
 
 
@@ -78,7 +90,7 @@ def ready(site: TwinSite) -> dict[str, Any]:
     }
 
 
-def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
+async def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
     match command:
         case Plug(outlet=outlet, car=car):
             site.places[outlet].plug(car)
@@ -93,6 +105,12 @@ def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
             for twin in site.twins.values() if device is None else [site.twins[device]]:
                 twin.clear(kind)
             return {}
+        case Cut(line=line):
+            await site.cut(line)
+            return {}
+        case Restore(line=line):
+            await site.restore(line)
+            return {"port": site.port(line)}
         case State():
             return {
                 "outlets": {name: place.state() for name, place in site.places.items()},

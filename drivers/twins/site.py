@@ -102,6 +102,16 @@ class TwinSite:
         wire = self.wires[line_id]
         return wire.port if isinstance(wire, SerialWire) else f"{wire.host}:{wire.port}"
 
+    async def cut(self, line_id: str) -> None:
+        """Take a line away, as when its adapter is pulled out. Repeating it is harmless."""
+        await self.wires[line_id].close()
+
+    async def restore(self, line_id: str) -> None:
+        """Put a line back: a pty under its symlink, a server on the port it had. Repeating it is harmless."""
+        wire = self.wires[line_id]
+        await wire.close()
+        await wire.open()
+
     async def __aenter__(self) -> TwinSite:
         try:
             for wire in self.wires.values():

@@ -76,26 +76,28 @@ class Gateway:
                 self._arrived.put_nowait(data)
         self._arrived.put_nowait(b"")
 
-    async def ask(self, unit: int, pdu: Pdu, timeout_s: float = 5.0, more_s: float = 0.0) -> Reply | None:
-        """The answer; None when none came in time or the peer hung up. more_s: listen on for `raw` after it."""
+    async def ask(self, unit: int, pdu: Pdu, timeout_s: float = 5.0, bytes_least: int = 0) -> Reply | None:
+        """The answer; None when none came in time or the peer hung up. bytes_least: go on until `raw` has them."""
         self._transaction_id += 1
         frame = request_frame(self.framing, unit, pdu, self._transaction_id)
         hunt = Expectation(self.framing, unit, pdu, self._transaction_id)
         self.raw = b""
         self.send(frame)
-        reply: Reply | NeedMore = hunt.feed(b"")
+        reply: Reply | NeedMore | None = hunt.feed(b"")
         while isinstance(reply, NeedMore):
-            try:
-                data = await asyncio.wait_for(self._arrived.get(), timeout_s)
-            except TimeoutError:
-                return None
-            if not data:
-                return None
+            data = await self._next(timeout_s)
             self.raw += data
-            reply = hunt.feed(data)
-        await asyncio.sleep(more_s)
-        self.raw += self.waiting()
+            reply = hunt.feed(data) if data else None
+        while len(self.raw) < bytes_least and (data := await self._next(5.0)):
+            self.raw += data
         return reply
+
+    async def _next(self, timeout_s: float) -> bytes:
+        """What comes next; empty when nothing comes in time or the peer has hung up."""
+        try:
+            return await asyncio.wait_for(self._arrived.get(), timeout_s)
+        except TimeoutError:
+            return b""
 
     def send(self, frame: bytes) -> None:
         if self._writer is None:
@@ -103,11 +105,11 @@ class Gateway:
         else:
             self._writer.write(frame)
 
-    def waiting(self) -> bytes:
-        """What has come without being asked for."""
+    async def unasked(self, count: int) -> bytes:
+        """The next `count` bytes, or what of them came within five seconds."""
         data = b""
-        while not self._arrived.empty():
-            data += self._arrived.get_nowait()
+        while len(data) < count and (more := await self._next(5.0)):
+            data += more
         return data
 
     async def read_all(self, unit: int, profile: Profile) -> dict[str, Value]:

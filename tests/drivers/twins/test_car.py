@@ -63,16 +63,18 @@ def test_states_follow_plug_and_permission() -> None:
     """A, B, C, F, C, B, A: as the plug and the charger's offer come and go; a fault hides all of it."""
     outlet = Outlet("c1")
     seen = [outlet.iec]
-    for act in (
-        lambda: outlet.plug(Car(), 0),
-        lambda: outlet.allow(10_000, 0),
-        lambda: outlet.set_fault(Iec61851.F, SECOND),
-        lambda: outlet.set_fault(None, SECOND),
-        lambda: outlet.allow(0, SECOND),
-        lambda: outlet.unplug(SECOND),
-    ):
-        act()
-        seen.append(outlet.iec)
+    outlet.plug(Car(), 0)
+    seen.append(outlet.iec)
+    outlet.allow(10_000, 0)
+    seen.append(outlet.iec)
+    outlet.set_fault(Iec61851.F, SECOND)
+    seen.append(outlet.iec)
+    outlet.set_fault(None, SECOND)
+    seen.append(outlet.iec)
+    outlet.allow(0, SECOND)
+    seen.append(outlet.iec)
+    outlet.unplug(SECOND)
+    seen.append(outlet.iec)
     assert [iec.value for iec in seen] == ["A", "B", "C", "F", "C", "B", "A"]
 
 

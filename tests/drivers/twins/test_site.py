@@ -21,8 +21,8 @@ from drivers.twins.config import PROFILES, SiteConfig, check_site, read_site
 from drivers.twins.serve import serve_one
 from drivers.twins.site import TwinSite
 from drivers.twins.twin import monotonic_us
-from protocols.door import Refused
-from protocols.fieldbus.modbus import Answer, ReadRegisters, Space
+from protocols import door
+from protocols.fieldbus.modbus import Answer, ReadRegisters, Refused, Space
 
 from .gateway import Gateway
 
@@ -108,30 +108,30 @@ async def test_commands_answer_and_never_raise(site_file: Path) -> None:
     """Each command's answer, and what is said to one that makes no sense."""
     async with TwinSite(read_site(site_file)) as site:
 
-        def do(**command: Any) -> dict[str, Any]:
-            return run(site, json.dumps(command))[0]
+        async def do(**command: Any) -> dict[str, Any]:
+            return (await run(site, json.dumps(command)))[0]
 
-        assert do(do="plug", outlet="c1", car={"phases": 1})["iec"] == "B"
-        assert "already" in do(do="plug", outlet="c1")["error"]
-        assert do(do="unplug", outlet="c1")["plugged"] is False
-        assert do(do="fault", device="meter1", fault={"kind": "dead", "count": 3})["faults"] == ["dead"]
-        assert "is a meter" in do(do="fault", device="meter1", fault={"kind": "ill"})["error"]
-        assert do(do="clear") == {"ok": True}
-        state = do(do="state")
+        assert (await do(do="plug", outlet="c1", car={"phases": 1}))["iec"] == "B"
+        assert "already" in (await do(do="plug", outlet="c1"))["error"]
+        assert (await do(do="unplug", outlet="c1"))["plugged"] is False
+        assert (await do(do="fault", device="meter1", fault={"kind": "dead", "count": 3}))["faults"] == ["dead"]
+        assert "is a meter" in (await do(do="fault", device="meter1", fault={"kind": "ill"}))["error"]
+        assert await do(do="clear") == {"ok": True}
+        state = await do(do="state")
         assert state["devices"]["meter1"]["faults"] == []
         assert state["devices"]["meter1"]["register_wh"] == 1_000_000
-        assert do(do="stats")["lines"]["rs485"]["requests"] == 0
-        assert do(do="plug", outlet="c9") == {"ok": False, "error": "there is no 'c9'"}
-        assert "explode" in do(do="explode")["error"]
-        assert run(site, "{")[0]["ok"] is False
-        assert run(site, '{"do": "quit"}') == ({"ok": True}, False)
+        assert (await do(do="stats"))["lines"]["rs485"]["requests"] == 0
+        assert await do(do="plug", outlet="c9") == {"ok": False, "error": "there is no 'c9'"}
+        assert "explode" in (await do(do="explode"))["error"]
+        assert (await run(site, "{"))[0]["ok"] is False
+        assert await run(site, '{"do": "quit"}') == ({"ok": True}, False)
 
 
 def test_all_faults_of_a_site_file_are_told_at_once() -> None:
     """A wrong line, outlet, profile, unit and a second charger on an outlet: every fault with its path."""
     path = SITE.format(link="x").replace('line = "lan"', 'line = "wan"').replace('outlet = "c2"', 'outlet = "c1"')
     path = path.replace('profile = "schneider-iem3155"\nunit = 11', 'profile = "schneider-iem9"\nunit = 1')
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(door.Refused) as refused:
         check_site(read_text(path))
     assert [fault.path for fault in refused.value.faults] == ["device[1].profile", "device[2].line", "device[2]"]
 
@@ -139,9 +139,27 @@ def test_all_faults_of_a_site_file_are_told_at_once() -> None:
 def read_text(text: str) -> SiteConfig:
     import tomllib
 
-    from protocols import door
-
     return door.admit(tomllib.loads(text), SiteConfig, source="test")
+
+
+async def test_a_line_can_be_pulled_out_and_put_back(site_file: Path, tmp_path: Path) -> None:
+    """The port is gone, and back under the same name; the twins behind it have lived on."""
+    async with TwinSite(read_site(site_file)) as site:
+        lan = site.port("lan")
+        for line in ("rs485", "lan"):
+            await site.cut(line)
+            await site.cut(line)
+        assert not (tmp_path / "ttyTwin").exists()
+        with pytest.raises(ConnectionRefusedError):
+            async with Gateway(lan):
+                pass
+        for line in ("rs485", "lan"):
+            await site.restore(line)
+        assert site.port("lan") == lan
+        async with Gateway(str(tmp_path / "ttyTwin")) as gateway:
+            assert isinstance(await gateway.ask(11, METER), Answer)
+        async with Gateway(lan) as gateway:
+            assert await gateway.ask(255, ReadRegisters(Space.HOLDING, 1000, 2)) == Refused(6)
 
 
 class Process:
@@ -249,7 +267,8 @@ async def test_one_twin_on_a_pty_with_its_own_speed(tmp_path: Path) -> None:
     assert (await asyncio.wait_for(said.get(), 10)).endswith(", 19200 baud")
     async with Gateway(str(link)) as gateway:
         state = ReadRegisters(Space.INPUT, 5, 1)
-        assert [await gateway.ask(1, state, timeout_s=0.3) for _ in range(3)] == [None, None, Answer((4,))]
+        broken = [await gateway.ask(1, state, timeout_s=0.1, bytes_least=7) for _ in range(2)]
+        assert [*broken, await gateway.ask(1, state)] == [None, None, Answer((4,))]
     stop.set()
     await serving
     with pytest.raises(ValueError, match="two-at-one-address"):

@@ -69,9 +69,10 @@ async def test_every_profile_reads_back_what_physics_says(name: str) -> None:
         if registers:
             point = profile.points[next(n for n in gives.register if n in values)]
             step = max(point.quantum.amount, quantity(point.resolution or "1 Wh").amount)
-            assert 0 <= truth_wh - sum(Fraction(value) for value in registers if value is not None) < step
+            told_wh = sum((Fraction(value) for value in registers if value is not None), Fraction(0))
+            assert 0 <= truth_wh - told_wh < step
         if any(n in values for n in gives.power):
-            power = sum(Fraction(values[n] or 0) for n in gives.power if n in values)
+            power = sum((Fraction(values[n] or 0) for n in gives.power if n in values), Fraction(0))
             assert abs(power - outlet.power_w) <= max(profile.points[n].quantum.amount for n in gives.power) + 3
         currents = [Fraction(values[n] or 0) for n in gives.current if n in values]
         if currents:

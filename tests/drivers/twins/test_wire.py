@@ -92,7 +92,7 @@ async def test_a_spoilt_answer_is_exactly_this(fault: Fault, sees: bytes) -> Non
     once = Fault(fault.kind, count=1, amount=fault.amount)
     async with TwinSite(two_meters()) as site, Gateway(site.port("line")) as gateway:
         site.device("m7").fault(once)
-        assert await gateway.ask(7, IMPORT, timeout_s=0.1) is None
+        assert await gateway.ask(7, IMPORT, timeout_s=0.1, bytes_least=len(sees)) is None
         assert gateway.raw == sees
         assert await gateway.ask(7, IMPORT) == Answer((0, 0, 1, 0xE240))
 
@@ -105,7 +105,7 @@ async def test_echo_and_noise_stand_around_the_answer() -> None:
         assert gateway.raw == REQUEST + RIGHT
         site.device("m7").fault(Fault(FaultKind.NOISE_BEFORE, count=1, amount=5))
         site.device("m7").fault(Fault(FaultKind.NOISE_AFTER, count=1, amount=2))
-        assert await gateway.ask(7, IMPORT, more_s=0.05) == Answer((0, 0, 1, 0xE240))
+        assert await gateway.ask(7, IMPORT, bytes_least=5 + len(RIGHT) + 2) == Answer((0, 0, 1, 0xE240))
         assert len(gateway.raw) == 5 + len(RIGHT) + 2
         assert gateway.raw[5:-2] == RIGHT
 
@@ -123,7 +123,7 @@ async def test_a_late_answer_comes_unasked() -> None:
     async with TwinSite(two_meters()) as site, Gateway(site.port("line")) as gateway:
         site.device("m7").fault(Fault(FaultKind.LATE, count=1, amount=120))
         assert await gateway.ask(7, IMPORT, timeout_s=0.02) is None
-        assert await gateway.ask(8, IMPORT, more_s=0.3) == Answer((0, 0, 1, 0xE240))
+        assert await gateway.ask(8, IMPORT, bytes_least=2 * len(RIGHT)) == Answer((0, 0, 1, 0xE240))
         assert gateway.raw.endswith(RIGHT)
         assert len(gateway.raw) == 2 * len(RIGHT)
 
@@ -142,11 +142,11 @@ async def test_two_at_one_address() -> None:
     """Both at once garble each other; one after the other gives two valid answers that disagree."""
     async with TwinSite(two_meters()) as site, Gateway(site.port("line")) as gateway:
         site.device("m7").fault(Fault(FaultKind.TWO_AT_ONE_ADDRESS, count=1))
-        assert await gateway.ask(7, IMPORT, timeout_s=0.1) is None
+        assert await gateway.ask(7, IMPORT, timeout_s=0.1, bytes_least=len(RIGHT)) is None
         assert len(gateway.raw) == len(RIGHT)
         assert gateway.raw != RIGHT
         site.device("m7").fault(Fault(FaultKind.TWO_AT_ONE_ADDRESS, count=1, amount=5))
-        assert await gateway.ask(7, IMPORT, more_s=0.1) == Answer((0, 0, 1, 0xE240))
+        assert await gateway.ask(7, IMPORT, bytes_least=2 * len(RIGHT)) == Answer((0, 0, 1, 0xE240))
         assert len(gateway.raw) == 2 * len(RIGHT)
         assert gateway.raw[: len(RIGHT)] == RIGHT
 
@@ -157,7 +157,7 @@ async def test_tcp_hangs_up_and_mixes_up_transactions() -> None:
         twin = site.device("m7")
         async with Gateway(site.port("line")) as gateway:
             twin.fault(Fault(FaultKind.CRC, count=1))
-            assert await gateway.ask(7, IMPORT, timeout_s=0.1) is None
+            assert await gateway.ask(7, IMPORT, timeout_s=0.1, bytes_least=17) is None
             assert gateway.raw[:2] == b"\x00\x00"
             assert await gateway.ask(7, IMPORT) == Answer((0, 0, 1, 0xE240))
             twin.fault(Fault(FaultKind.HANG_UP, count=1))
@@ -188,8 +188,7 @@ async def test_an_unknown_function_is_refused() -> None:
     """Function 43 is well framed and not served: exception 1."""
     async with TwinSite(two_meters("tcp")) as site, Gateway(site.port("line")) as gateway:
         gateway.send(bytes.fromhex("0009 0000 0005 07 2B 0E 01 00"))
-        await asyncio.sleep(0.1)
-        assert gateway.waiting() == bytes.fromhex("0009 0000 0003 07 AB 01")
+        assert await gateway.unasked(9) == bytes.fromhex("0009 0000 0003 07 AB 01")
         assert site.device("m7").answer(Asked(7, UnknownRequest(3, b"\0\0\0\xff"))) == Refused(3)
 
 
