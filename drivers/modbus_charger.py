@@ -81,8 +81,8 @@ class ModbusCharger:
         device, gives, now = self._device, self._device.profile.gives, now_ms()
         seen = {name: device.seen[name] for name in device.present(self._state_points)}
         times = [one.at_ms for one in seen.values() if one.at_ms is not None]
-        if not times:
-            return Reading(None, Quality.NONE, None)
+        if not times or any(one.at_ms is None and one.error is None for one in seen.values()):
+            return Reading(None, Quality.NONE, None)  # the first answers are still coming in
         iec, reason = self._rules.decide({name: one.value for name, one in seen.items()})
         power = _numbers(device.value(name, now) for name in device.present(gives.power))
         current = _numbers(device.value(name, now) for name in device.present(gives.current))

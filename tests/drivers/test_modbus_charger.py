@@ -54,9 +54,8 @@ SELDOM = {"polling.fast_ms": 60_000, "polling.slow_ms": 60_000, "polling.stale_m
 
 async def test_repeating_a_command_writes_nothing() -> None:
     """allow and stop are said once to the device, however often they are called."""
-    async with rig(MENNEKES, {**SELDOM, "keepalive.period_s": 9, "command.gap_ms": 0}) as here:
-        await here.until(lambda: here.charger.status().quality is Quality.GOOD)
-        await asyncio.sleep(0.1)
+    async with rig(MENNEKES, {**SELDOM, "keepalive.kind": "read", "command.gap_ms": 0}) as here:
+        await here.until(lambda: {p.name: p for p in here.charger.points()}["energy_total"].at_ms is not None)
         before = writes(here)
         await here.charger.allow(10_000)
         once = writes(here)
@@ -85,8 +84,8 @@ async def test_a_limit_that_the_device_dropped_is_written_again() -> None:
         await state(here, Iec61851.C)
 
 
-async def test_what_was_set_up_and_commanded_is_said_again_at_return() -> None:
-    """Heidelberg forgets standby, watchdog and limit at power-off; nobody has to call allow for them (evcc #5060)."""
+async def test_evcc_5060_what_was_set_up_and_commanded_is_said_again_at_return() -> None:
+    """Heidelberg forgets standby, watchdog and limit at power-off; nobody has to call allow again."""
     async with rig(HEIDELBERG) as here:
         here.plug()
         await state(here, Iec61851.B)
@@ -172,6 +171,25 @@ async def test_keep_alive_keeps_the_charger_charging(period_s: int, power_w: int
         await here.charger.allow(16_000)
         await asyncio.sleep(3)
         assert here.twin.state()["power_w"] == power_w
+
+
+async def test_a_state_that_is_half_read_is_no_state() -> None:
+    """KEBA gives one value per request: until all that decide have come, there is no status, and no F either."""
+    async with rig(KEBA) as here:
+        while (status := here.charger.status()).quality is Quality.NONE:
+            assert status.value is None
+            await asyncio.sleep(0)
+        assert status.value is not None
+        assert status.value.iec is Iec61851.A
+
+
+def test_evcc_22262_keba_is_kept_alive_by_5018() -> None:
+    """Writing 1602 kills the connection; the time-out is rewritten in 5018."""
+    profile = profile_of(DeviceConfig(id="d", line="l", profile=KEBA))
+    assert profile.keepalive is not None
+    assert profile.keepalive.point is not None
+    assert profile.points[profile.keepalive.point].addr == 5018
+    assert not any(point.addr == 1602 and point.access != "r" for point in profile.points.values())
 
 
 async def test_points_tell_where_they_come_from() -> None:

@@ -120,8 +120,29 @@ async def test_a_refused_point_is_left_out_and_the_rest_is_read() -> None:
         assert here.meter.link().error is None
 
 
-async def test_several_meters_and_one_dead_share_a_line() -> None:
-    """Covered by the line's own tests; here: a dead meter's link says so with a remedy."""
+async def test_a_merged_read_that_is_refused_is_split() -> None:
+    """A batch that does not bear reading over holes: the same plan is cut until every point is read by itself."""
+    async with rig(SDM, {"limits.max_gap": 16}, overrides={"limits.max_gap": 0}, register_start_wh=500_000) as here:
+        await good(here)
+        await here.until(lambda: all(point.quality is Quality.GOOD for point in here.meter.points()))
+        assert all(point.error is None for point in here.meter.points())
+        asked = here.meter.link().counts["answered"]
+        await asyncio.sleep(0.3)
+        assert here.meter.link().counts["answered"] > asked
+        assert here.meter.link().error is None
+
+
+async def test_a_device_that_must_be_woken_is_asked_twice() -> None:
+    """ABL eMH1 sleeps until the second request: the lost first one costs a tenth of a second and no error."""
+    async with rig(IEM, {"limits.wake_twice": True}, register_start_wh=500) as here:
+        await good(here)
+        assert here.meter.link().error is None
+        here.fault(FaultKind.DEAD, count=1)
+        assert (await here.meter.read_now()).value is not None
+
+
+async def test_a_dead_meter_says_what_to_look_at() -> None:
+    """Its link has the error in words, with a remedy."""
     async with rig(IEM) as here:
         here.fault(FaultKind.DEAD)
         await here.until(lambda: here.meter.link().error is not None)
