@@ -55,7 +55,7 @@ class JournalFull(JournalError):
     remedy = "Free space on the journal's file system; the ballast comes back by itself."
 
 
-class JournalOverrun(JournalError):
-    """More steps wait than the writer may fall behind: the disk is slower than the site. Nothing was queued."""
+class JournalOverrun(JournalFailed):
+    """More steps wait than the writer may fall behind: the disk no longer answers. What waits is still written."""
 
-    remedy = "Look for a worn-out card (`fieldtill journal status` shows how long commits take)."
+    remedy = "The daemon restarts. Look for a worn-out card (`fieldtill journal status` shows how long commits take)."

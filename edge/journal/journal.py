@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.journal import reading
 from edge.journal import store as tables
 from edge.journal.connection import connect, connect_reader, sqlite_code
-from edge.journal.errors import JournalDamaged, JournalError, JournalFull
+from edge.journal.errors import JournalDamaged, JournalError, JournalFull, JournalOverrun
 from edge.journal.files import Ballast, Lock, make_private_directory
 from edge.journal.migrations import Connection
 from edge.journal.recovery import check
@@ -165,11 +165,17 @@ class Journal:
                 f"record {step.sealed[0].seq} is not the next to commit: it was sealed before a commit failed, or "
                 "others were left out"
             )
+        folds_all = len(self._outstanding) == len(expected)
+        assert step.snapshot is None or folds_all, "a snapshot folds all that is sealed: commit that first"
         for _ in expected:
             self._outstanding.popleft()
-        if self._writer is not None:
+        if self._writer is None:
+            return self._commit_now(step)
+        try:
             return self._writer.submit(step)
-        return self._commit_now(step)
+        except JournalOverrun as error:
+            self._failed = error
+            raise
 
     def store_cosignature(self, note: bytes, size: int) -> asyncio.Future[None]:
         """Keep headquarters' acknowledgement of the first `size` records, already verified against this log."""

@@ -16,7 +16,9 @@ NODE_LEVEL_MIN = 5
 
 
 def read_identity(connection: Connection) -> Identity | None:
-    """None when the file holds no log yet."""
+    """None when the file holds no log yet, be it for want of tables."""
+    if not list(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'log'")):
+        return None
     rows = list(connection.execute("SELECT site, epoch, log_key FROM log"))
     return Identity(*rows[0]) if rows else None
 

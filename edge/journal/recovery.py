@@ -88,12 +88,10 @@ def _check_log(connection: sqlite3.Connection, head: Head, start: Frontier) -> N
     frontier = start
     seq = max(0, min(start.size, head.size - TAIL))
     for stop in sorted({start.size, *(size for size, _, _ in roots if size > start.size)}):
-        leaves: list[bytes] = []
-        for data in _records(connection, seq, stop):
-            if seq >= start.size:
-                leaves.append(leaf_hash(data))
-            seq += 1
-        frontier = frontier.append_many(leaves)
+        for chunk in _chunks(connection, seq, stop):
+            fresh = chunk[max(0, start.size - seq) :]
+            frontier = frontier.append_many(map(leaf_hash, fresh))
+            seq += len(chunk)
         for size, root, what in roots:
             if size == stop and root != frontier.root():
                 where = _first_difference(connection, stop)
@@ -103,30 +101,25 @@ def _check_log(connection: sqlite3.Connection, head: Head, start: Frontier) -> N
         raise JournalDamaged(f"records up to {last} lie behind the signed head of {head.size}", seq=head.size)
 
 
-def _records(connection: sqlite3.Connection, first_seq: int, end_seq: int) -> Iterator[bytes]:
-    seq = first_seq
-    while seq < end_seq:
+def _chunks(connection: sqlite3.Connection, first_seq: int, end_seq: int) -> Iterator[list[bytes]]:
+    """The records from first_seq to end_seq, each canonical and in its place; raises JournalDamaged."""
+    for start in range(first_seq, end_seq, _CHUNK):
+        end = min(end_seq, start + _CHUNK)
+        sql = "SELECT seq, bytes FROM records WHERE seq >= ? AND seq < ? ORDER BY seq"
         try:
-            rows = list(
-                connection.execute(
-                    "SELECT seq, bytes FROM records WHERE seq >= ? AND seq < ? ORDER BY seq",
-                    (seq, min(end_seq, seq + _CHUNK)),
-                )
-            )
+            rows = connection.execute(sql, (start, end)).fetchall()
         except sqlite3.Error as error:
-            raise JournalDamaged(
-                f"this one or one of the {_CHUNK} after it cannot be read: {error}", seq=seq
-            ) from error
-        rows = rows or [(None, b"")]
-        for found, data in rows:
-            if found != seq:
-                raise JournalDamaged("missing", seq=seq)
+            raise JournalDamaged(f"this one or one of the {end - start - 1} after it: {error}", seq=start) from error
+        for expected, (seq, data) in enumerate(rows, start):
+            if seq != expected:
+                raise JournalDamaged("missing", seq=expected)
             try:
                 decode(data, Record)
             except NotCanonical as error:
                 raise JournalDamaged(str(error), seq=seq) from error
-            yield data
-            seq += 1
+        if len(rows) != end - start:
+            raise JournalDamaged("missing", seq=start + len(rows))
+        yield [data for _, data in rows]
 
 
 def _other_roots(connection: sqlite3.Connection, head: Head) -> list[tuple[int, bytes, str]]:

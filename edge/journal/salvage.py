@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.journal import reading, second_copy
+from edge.journal import reading
 from edge.journal import store as tables
 from edge.journal.connection import connect, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.files import Lock, make_private_directory
+from edge.journal.second_copy import Copies
 from edge.journal.step import Head, Identity
 from protocols.proof import keys
 from protocols.proof.tree import Frontier, leaf_hash
@@ -65,8 +66,8 @@ def _salvage(old: sqlite3.Connection, into: Path, directory: Path | None) -> Sal
     result = Salvaged()
     identity = _identity(old)
     head = _head(old, result)
-    copies = _copies(directory, identity)
-    result.size = max(head.size, _last_seq(old, result) + 1, max(copies, default=-1) + 1)
+    copies = None if directory is None else Copies(directory, keys.origin(identity.site, identity.epoch))
+    result.size = max(head.size, _last_seq(old, result) + 1, 0 if copies is None else copies.size())
 
     make_private_directory(into.parent)
     new = connect(into)
@@ -119,25 +120,13 @@ def _last_seq(old: sqlite3.Connection, result: Salvaged) -> int:
         return -1
 
 
-def _copies(directory: Path | None, identity: Identity) -> dict[int, bytes]:
-    """Every record of the second copy by seq."""
-    if directory is None:
-        return {}
-    origin = keys.origin(identity.site, identity.epoch)
-    return {
-        segment.first_seq + index: data
-        for segment in second_copy.read_all(directory, origin)
-        for index, data in enumerate(segment.records)
-    }
-
-
-def _records(old: sqlite3.Connection, copies: dict[int, bytes], result: Salvaged) -> Iterator[tuple[int, bytes]]:
+def _records(old: sqlite3.Connection, copies: Copies | None, result: Salvaged) -> Iterator[tuple[int, bytes]]:
     """Each record that can be had, one look-up for each, so that a bad page costs only what lies on it."""
     for seq in range(result.size):
         data = _read_one(old, seq)
-        if data is None and seq in copies:
-            data = copies[seq]
-            result.from_second_copy += 1
+        if data is None and copies is not None:
+            data = copies.record(seq)
+            result.from_second_copy += data is not None
         if data is not None:
             result.read += 1
             yield seq, data

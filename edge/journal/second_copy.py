@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from edge.journal.step import Head
 from protocols.proof import keys
 from protocols.trade.codec import BYTES_MAX
 
-SEGMENT_BYTES = 16 * 1024 * 1024
+SEGMENT_BYTES = 4 * 1024 * 1024
 """A file longer than this is followed by a new one. A start reads only the newest."""
 
 _MAGIC = b"fieldtill records 1\n"
@@ -164,17 +164,37 @@ def read_segment(path: Path) -> Segment:
     return segment
 
 
-def read_all(directory: Path, origin: str) -> Iterator[Segment]:
-    """Every file of one log, in order, for salvage."""
-    for path in _paths(directory, origin):
-        segment = read_segment(path)
-        if segment.origin == origin:
-            yield segment
+class Copies:
+    """The second copy of one log, to be read from the first record on. Holds one file in memory at a time."""
+
+    def __init__(self, directory: Path, origin: str) -> None:
+        self._paths = {int(path.stem.partition("-")[2]): path for path in _paths(directory, origin)}
+        self._origin = origin
+        self._segment: Segment | None = None
+
+    def size(self) -> int:
+        """The seq after the last record; 0 when there is none."""
+        return self._load(max(self._paths)).size if self._paths else 0
+
+    def record(self, seq: int) -> bytes | None:
+        """None when it is not there, or damaged here too."""
+        starts = [first_seq for first_seq in self._paths if first_seq <= seq]
+        if not starts:
+            return None
+        segment = self._load(max(starts))
+        place = seq - segment.first_seq
+        return segment.records[place] if segment.origin == self._origin and place < len(segment.records) else None
+
+    def _load(self, first_seq: int) -> Segment:
+        path = self._paths[first_seq]
+        if self._segment is None or self._segment.path != path:
+            self._segment = read_segment(path)
+        return self._segment
 
 
 def _paths(directory: Path, origin: str) -> list[Path]:
     _, epoch = keys.parse_origin(origin)
-    return sorted(directory.glob(f"{epoch:06}-*.records"))
+    return sorted(directory.glob(f"{epoch:06}-[0-9]*.records"))
 
 
 def _compare(segment: Segment, size: int, read: ReadRecords) -> None:

@@ -20,7 +20,7 @@ from journal_rig import LOG_PUBLIC, STAMP, act, create, reopen
 
 from edge.journal.journal import Journal
 from edge.journal.recovery import check
-from edge.journal.second_copy import read_all
+from edge.journal.second_copy import Copies
 from edge.journal.step import Step
 
 TASKS = 4
@@ -48,7 +48,8 @@ async def look(path: Path, copy: Path, acknowledged: set[int]) -> int:
     newest = {int(data) for data in journal.progress().values()}
     assert newest == {int(data) for data in journal.facts().values()}, "half a step"
     assert not newest or max(newest) == journal.size - 1, "a record without the values of its step"
-    copied = [data for segment in read_all(copy, journal.origin) for data in segment.records]
+    copies = Copies(copy, journal.origin)
+    copied = [copies.record(seq) for seq in range(copies.size())]
     assert copied == records, "the second copy was not brought up to date"
     await journal.close()
     return journal.size

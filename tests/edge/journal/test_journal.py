@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_rig import BALLAST_BYTES, EPOCH, LOG_KEY, LOG_PUBLIC, SITE, STAMP, act, create, fill, reopen
 
 from edge.journal.connection import connect
-from edge.journal.errors import JournalDamaged, JournalError, JournalFull, JournalLocked
+from edge.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalFull, JournalLocked, JournalOverrun
 from edge.journal.files import Ballast
 from edge.journal.journal import Journal
 from edge.journal.step import Snapshot, Step
@@ -289,6 +289,31 @@ async def test_the_watchdog_sees_a_step_that_waits(path: Path) -> None:
     await fill(journal, 1)
     await journal.close()
     assert journal.waiting_s() == 0.0
+
+
+async def test_a_disk_that_no_longer_answers_stops_the_site(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue has an end. What was queued before is still written; nothing is taken in after it."""
+    journal = create(path)
+    monkeypatch.setattr("edge.journal.writer.WAITING_MAX", 0)
+    with pytest.raises(JournalOverrun):
+        journal.commit(Step(journal.seal([act("one too many")], STAMP)))
+    with pytest.raises(JournalFailed):
+        journal.commit(Step(facts={"key": b"value"}))
+    assert isinstance(journal.failed, JournalOverrun)
+    await journal.close()
+    journal = reopen(path)
+    assert journal.size == 0
+    await journal.close()
+
+
+async def test_a_snapshot_never_folds_more_than_its_step(path: Path) -> None:
+    """A fold that already holds records of a later step would count them twice after a restart."""
+    journal = create(path)
+    first = journal.seal([act("one")], STAMP)
+    journal.seal([act("two")], STAMP)
+    with pytest.raises(AssertionError, match="a snapshot folds all that is sealed"):
+        journal.commit(Step(first, snapshot=b"fold of two"))
+    await journal.close()
 
 
 async def test_without_a_thread_a_commit_is_done_when_it_returns(path: Path) -> None:

@@ -17,7 +17,7 @@ from edge.journal.connection import PAGE_BYTES
 from edge.journal.errors import JournalDamaged, JournalError, JournalLocked
 from edge.journal.recovery import check
 from edge.journal.salvage import salvage
-from edge.journal.second_copy import read_segment
+from edge.journal.second_copy import Copies, read_segment
 from edge.journal.step import Step
 from protocols.proof import checkpoint, keys
 from protocols.proof.tree import EMPTY_ROOT
@@ -98,6 +98,17 @@ async def test_a_file_without_a_log_is_not_damage(path: Path) -> None:
         reopen(path)
     assert "setup" in caught.value.remedy
     await create(path).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + b"\xa5" * 5_000, b"not a database" * 500])
+def test_a_file_that_is_no_database(path: Path, content: bytes) -> None:
+    """An empty file holds no log yet; another one is damaged. Neither ends in a traceback of SQLite's."""
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(JournalError) as caught:
+        reopen(path)
+    assert isinstance(caught.value, JournalDamaged) == bool(content)
+    assert caught.value.remedy
 
 
 async def test_a_bad_snapshot_is_told_from_a_bad_log(path: Path) -> None:
@@ -275,3 +286,6 @@ async def test_the_second_copy_goes_on_in_a_new_file(path: Path, copy: Path, mon
     segments = [read_segment(file) for file in sorted(copy.iterdir())]
     assert [segment.first_seq for segment in segments] == [0, 10, 20, 30]
     assert all(segment.whole and segment.origin == ORIGIN for segment in segments)
+    copies = Copies(copy, ORIGIN)
+    assert [copies.record(seq) for seq in range(41)] == [data for one in segments for data in one.records] + [None]
+    assert copies.size() == 40
