@@ -7,6 +7,7 @@ one queue: one frame, then its answer or a time-out, then silence, then the next
 from __future__ import annotations
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -55,6 +56,7 @@ class Line:
         self._fails = 0
         self._good_at = 0.0
         self._transaction_id = 0
+        self._turned_at: float | None = None  # when `run` began what it is at; None: not running
 
     def attach(self, name: str, policy: DevicePolicy | None = None) -> LineDevice:
         """A device of this name on the line. Several may share one unit; each has its own state and statistics."""
@@ -76,6 +78,13 @@ class Line:
     def up(self) -> bool:
         """Whether the port is open."""
         return self._port is not None
+
+    @property
+    def stalled_s(self) -> float:
+        """How long `run` has been at one thing: one request, or opening the port. 0.0 while nothing is to be done."""
+        if self._turned_at is None or self._sleeper is not None:
+            return 0.0
+        return time.monotonic() - self._turned_at
 
     def stats(self) -> LineStats:
         """How the line itself does, as of now."""
@@ -102,6 +111,7 @@ class Line:
         pause_s = REOPEN_MIN_S
         try:
             while True:
+                self._turned_at = time.monotonic()
                 try:
                     self._port = await open_port(self.config, self._received, self._lost)
                 except OSError as error:
@@ -116,6 +126,7 @@ class Line:
                 await asyncio.sleep(pause_s)
                 pause_s = min(REOPEN_MAX_S, pause_s * 2)
         finally:
+            self._turned_at = None
             port, self._port = self._port, None
             self._go_down("the line is shut down")
             self._tried.set()
@@ -192,6 +203,7 @@ class Line:
     # The turn of one request.
 
     async def _serve_next(self) -> None:
+        self._turned_at = time.monotonic()
         request, ready_at = self._queue.pick(asyncio.get_running_loop().time(), self._late)
         if request is None:
             await self._sleep(ready_at)

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import structlog
 
 from edge import clock as clocks
-from edge.clock import Clock
+from edge.clock import Clock, System
 from edge.config import Config
 from edge.daemon_state import Daemon
 from edge.desk import Desk
 from edge.enrolment import open_log
 from edge.journal.journal import Journal
 from edge.keys import KeyRing
+from edge.link_news import LinkNews
+from edge.metrics import serve_metrics
 from edge.panel.server import serve_panel
 from edge.plant.drive import Drive
 from edge.plant.watch import Watch
 from edge.premises import build
 from edge.reader import read_cards
-from edge.service import Watchdog, ready, stopping
+from edge.service import Watchdog, in_words, ready, stopping
 from edge.site import Site
 from edge.sync.quick import Quick
 from edge.sync.uplink import Uplink
@@ -36,37 +39,44 @@ from protocols.trade.records import Record, Stamp
 log = structlog.get_logger()
 
 
-async def serve(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises what the daemon cannot live with: a damaged journal, a failed disk."""
+async def serve(config: Config, system: System | None = None) -> None:
+    """Run until SIGTERM or SIGINT. system: the clocks; None: this box's.
+
+    Raises what the daemon cannot live with: a config that does not fit, a damaged journal, a failed disk.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    system = clocks.system()
-    daemon = Daemon(config, build(config), Clock(system), system.mono_ms())
-    async with asyncio.TaskGroup() as group:
+    system = system or clocks.system()
+    daemon = Daemon(config, build(config), Clock(system), system.mono_ms(), fed_ms=system.mono_ms())
+    try:
+        async with asyncio.TaskGroup() as group:
 
-        def keep(name: str, work: Awaitable[None]) -> None:
-            async def named() -> None:
-                await work
+            def keep(name: str, work: Coroutine[Any, Any, None]) -> None:
+                daemon.tasks.append(group.create_task(work, name=name))
 
-            daemon.tasks.append(group.create_task(named(), name=name))
-
-        for line in daemon.premises.lines.values():
-            keep(f"line {line.id}", line.run())
-        for device in daemon.premises.devices.values():
-            keep(f"device {device.id}", device.run())
-        keep("panel", serve_panel(daemon))
-        keep("till", _sell(daemon, keep))
-        await stop.wait()
-        stopping()
-        log.info("stopping")
-        if daemon.site is not None:
-            await daemon.site.desk.save()
-        for task in daemon.tasks:
-            task.cancel()
-    if daemon.journal is not None:
-        await daemon.journal.close()
+            for line in daemon.premises.lines.values():
+                keep(f"line {line.id}", line.run())
+            for device in daemon.premises.devices.values():
+                keep(f"device {device.id}", device.run())
+            keep("link news", LinkNews(daemon.premises).run())
+            keep("panel", serve_panel(daemon))
+            if config.metrics is not None:
+                keep("metrics", serve_metrics(daemon, config.metrics))
+            keep("watchdog", Watchdog(daemon).run())
+            keep("till", _sell(daemon, system, keep))
+            await stop.wait()
+            stopping()
+            log.info("stopping")
+            if daemon.site is not None:
+                await daemon.site.desk.save()
+            for task in daemon.tasks:
+                task.cancel()
+    finally:
+        if daemon.journal is not None:
+            await daemon.journal.close()
+    log.info("stopped")
 
 
 def last_stamp(journal: Journal) -> Stamp | None:
@@ -75,17 +85,20 @@ def last_stamp(journal: Journal) -> Stamp | None:
     return decode(newest[0], Record).stamp if newest else None
 
 
-async def _sell(daemon: Daemon, keep: Callable[[str, Awaitable[None]], None]) -> None:
+async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[Any, Any, None]], None]) -> None:
     """Open the log (asking for an epoch first where there is none), recover, and let customers in."""
     config = daemon.config
     ring = KeyRing(config.keys_dir)
 
     def say(what: str) -> None:
-        daemon.waiting_for = what
+        if what != daemon.waiting_for:
+            daemon.waiting_for = what
+            log.warning("not selling yet", waiting_for=what)
+            ready(f"waiting for {what}")  # devices are polled and the panel answers: this start-up is over
 
     journal, credential_key = await open_log(config, ring, daemon.clock, say)
     daemon.journal = journal
-    daemon.clock = clock = Clock(clocks.system(), last_stamp(journal))
+    daemon.clock = clock = Clock(system, last_stamp(journal))
     outlets = daemon.premises.outlets
     desk = Desk(journal, clock, config.till, {name: outlet.place() for name, outlet in outlets.items()})
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
@@ -96,11 +109,10 @@ async def _sell(daemon: Daemon, keep: Callable[[str, Awaitable[None]], None]) ->
     if config.mqtt is not None:
         daemon.quick = Quick(config, site, daemon.uplink)
         keep("quick", daemon.quick.run())
-    for drive in drives.values():
-        keep("drive", drive.run())
+    for name, drive in drives.items():
+        keep(f"drive {name}", drive.run())
     for reader in config.reader:
         keep(f"reader {reader.id}", read_cards(reader, site.tap))
     keep("sessions", site.run())
-    keep("watchdog", Watchdog(daemon).run())
-    ready()
+    ready(in_words(daemon))
     log.info("serving", site=journal.site, epoch=journal.epoch, records=journal.size, sessions=len(desk.sessions()))

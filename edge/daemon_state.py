@@ -16,7 +16,10 @@ from edge.sync.uplink import Uplink
 
 @dataclass(slots=True)
 class Daemon:
-    """What is running. `site` and what follows are None until the box has an epoch."""
+    """What is running. `journal`, `site` and what follows are None until the box has an epoch.
+
+    started_ms, fed_ms: on the box's monotonic clock; the latter of the last time that all was well.
+    """
 
     config: Config
     premises: Premises
@@ -27,4 +30,5 @@ class Daemon:
     uplink: Uplink | None = None
     quick: Quick | None = None
     waiting_for: str = "the log to be opened"
+    fed_ms: int = 0
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
