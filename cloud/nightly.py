@@ -24,7 +24,6 @@ from cloud.calendar import date_of
 from cloud.clock import Clock, SystemClock
 from cloud.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
 from cloud.exposure import account_exposures, lease_sums
-from cloud.report import page
 from cloud.pinned import LogRow
 from cloud.reconcile.bills import Tariffs, reconcile_bills
 from cloud.reconcile.books import reconcile_accounts, reconcile_log
@@ -40,7 +39,8 @@ from cloud.reconcile.liability import (
 from cloud.reconcile.log import LogFacts, LogKey, read
 from cloud.reconcile.meters import MeterSum, reconcile_meters
 from cloud.reconcile.running import unfinished, unreported
-from cloud.report_model import FORMAT, Found, LegResult, Previous, Report, SiteDay
+from cloud.report import page
+from cloud.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, SiteDay
 from protocols.trade.books import HQ, Books, Lease, LeaseCounters, fold, lease_counters
 
 DAY_MS = 86_400_000
@@ -251,13 +251,6 @@ def _roll_forward(sums: _Sums, books: Books, previous: Earlier | None) -> list[R
     return rolls
 
 
-_CHECKED = {
-    Leg.BOOKS: ("logs", "records", "transfers", "accounts", "leases"),
-    Leg.LIABILITY: ("assets",),
-    Leg.ENERGY: ("meters", "readings", "bills"),
-}
-
-
 def _legs(found: list[Found], checked: Mapping[str, int]) -> list[LegResult]:
     results: list[LegResult] = []
     for leg in Leg:
@@ -266,7 +259,7 @@ def _legs(found: list[Found], checked: Mapping[str, int]) -> list[LegResult]:
         results.append(
             LegResult(
                 leg=leg,
-                checked={name: checked.get(name, 0) for name in _CHECKED[leg]},
+                checked={name: checked.get(name, 0) for name in CHECKED[leg]},
                 unexplained=len(unexplained),
                 awaited=sum(it.weight is Weight.AWAITED for it in its),
                 open=sum(it.weight is Weight.OPEN for it in its),

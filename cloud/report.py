@@ -15,7 +15,7 @@ from cloud import charts
 from cloud.charts import Bar, Comparison, Share
 from cloud.labels import LABELS
 from cloud.reconcile.findings import CODES, Leg, Weight
-from cloud.report_model import Found, LegResult, Report, SiteDay, decode
+from cloud.report_model import CHECKED, Found, LegResult, Report, SiteDay, decode
 from protocols.trade.quantities import kwh, yuan
 
 DAY_S = 86_400
@@ -127,7 +127,10 @@ _SIDES: dict[Leg, tuple[tuple[str, str], tuple[str, str]]] = {
 
 def _comparison(leg: LegResult) -> Comparison:
     ours, theirs = _SIDES[leg.leg]
-    checked = " · ".join(f"{grouped(str(count))} {name}" for name, count in leg.checked.items())
+    checked = " · ".join(
+        f"{zh} {grouped(str(leg.checked.get(key, 0)))} {en}"
+        for key, (zh, en) in ((it, LABELS[f"checked-{it}"]) for it in CHECKED[leg.leg])
+    )
     if leg.unexplained:
         gaps = []
         if leg.difference_fen:
@@ -222,7 +225,7 @@ def _legs_table(report: Report) -> str:
     rows = []
     for it in report.legs:
         counts = map(str, (it.awaited, it.open, it.noted))
-        checked = " ".join(f"{count} {name}" for name, count in it.checked.items())
+        checked = " ".join(f"{it.checked.get(name, 0)} {name}" for name in CHECKED[it.leg])
         row = (it.leg.value, str(it.unexplained), money(it.difference_fen), energy(it.difference_wh), *counts, checked)
         rows.append(row)
     return _table(head, rows, left=(0, 7))

@@ -13,6 +13,13 @@ from cloud.reconcile.meters import MeterSum
 
 FORMAT = "fieldtill/nightly/v1"
 
+CHECKED: dict[Leg, tuple[str, ...]] = {
+    Leg.BOOKS: ("logs", "records", "transfers", "accounts", "leases"),
+    Leg.LIABILITY: ("assets",),
+    Leg.ENERGY: ("meters", "readings", "bills"),
+}
+"""What each leg counts of what it has compared, in the order in which a person reads it."""
+
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """Every part: frozen, named fields, nothing unknown let through."""

@@ -67,7 +67,8 @@ def _sums(session: Session, closed: SessionClosed) -> Iterator[Finding]:
         detail = f"captured {used_fen} fen of {held_fen} fen held"
         yield _find("capture-beyond-hold", session, detail, fen=held_fen - used_fen)
     if closed.overrun_fen:
-        yield _find("overrun", session, f"held {held_fen} fen, the bill is {closed.amount_fen} fen")
+        detail = f"held {held_fen} fen, the bill is {closed.amount_fen} fen"
+        yield _find("overrun", session, detail, fen=closed.overrun_fen)
 
 
 def _price(session: Session, closed: SessionClosed, tariffs: Tariffs) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from protocols.trade.records import (
     Draft,
     Effect,
     Hold,
-    Move,
+    Notice,
     Origin,
     Pin,
     Preset,
@@ -194,8 +194,8 @@ class Story(Box):
         self.send(self.hq, self.sent)
         self.sent = len(self.leaves)
 
-    def moves_used(self, account: str, amount: int) -> Move:
-        return self.move(Effect.USED, account, amount)
+    def add_notice(self) -> int:
+        return self.add(Notice("door", "cabinet", "opened by hand"))
 
 
 def set_clock(hq: Headquarters, now_ms: int) -> None:
