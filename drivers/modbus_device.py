@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Final, NoReturn
 
 from drivers.api import Link, LinkState, Point, Quality
-from drivers.errors import DeviceError, DeviceFault, Unsupported
+from drivers.errors import DeviceError, DeviceFault, Transient, Unsupported
 from drivers.line import Line, Priority
 from drivers.modbus_client import ModbusClient
 from drivers.polling import Poller
@@ -165,6 +165,7 @@ class ModbusDevice:
     async def _setup(self, *, before_reads: bool) -> None:
         for write in self.profile.setup:
             if write.before_reads is before_reads and self.holds(write.when):
+                self.seen[write.point].error = None
                 try:
                     await self._set_up(write)
                 except (Unsupported, DeviceFault) as error:
@@ -220,7 +221,7 @@ class ModbusDevice:
         self._present = frozenset(name for name, point in points.items() if not point.when)
         for conditional in (False, True):
             names = [n for n in self.present(self._polled("once")) if bool(points[n].when) is conditional]
-            await self._carry_out(plan(self.profile, names), Priority.POLL, strict=True)
+            await self._carry_out(plan(self.profile, names), Priority.POLL, fatal=Transient)
             self._present = frozenset(name for name in points if self.holds(points[name].when))
 
     def _polled(self, poll: str) -> list[str]:
@@ -241,17 +242,16 @@ class ModbusDevice:
         """Read `names` now; those that gave a new answer, be it that they do not know. Raises DeviceError."""
         started = now_ms()
         names = self.present(names)
-        await self._carry_out(plan(self.profile, names), priority, strict=True)
+        await self._carry_out(plan(self.profile, names), priority, fatal=DeviceError)
         return frozenset(n for n in names if (at_ms := self.seen[n].at_ms) is not None and at_ms >= started)
 
     async def _read_class(self, name: str) -> None:
-        self._plans[name] = await self._carry_out(self._plans[name], Priority.POLL, strict=False)
+        self._plans[name] = await self._carry_out(self._plans[name], Priority.POLL)
 
-    async def _carry_out(self, todo: Plan, priority: Priority, *, strict: bool) -> Plan:
+    async def _carry_out(self, todo: Plan, priority: Priority, *, fatal: type[DeviceError] | None = None) -> Plan:
         """Make every read; give the plan as refusals have left it.
 
-        Raises DeviceError when a read gets no answer. Not strict: only once the device is gone, so that one read that
-        it does not answer hides no others.
+        Raises errors of the kind `fatal`, and any once the device is gone; a read that fails otherwise hides no others.
         """
         pending = list(todo.reads)
         while pending:
@@ -268,7 +268,7 @@ class ModbusDevice:
             except DeviceError as error:
                 for name in read.names:
                     self.seen[name].error = error.what
-                if strict or self.client.link().state is not LinkState.ONLINE:
+                if (fatal and isinstance(error, fatal)) or self.client.link().state is not LinkState.ONLINE:
                     raise
             else:
                 self._take(read, registers, (time.monotonic() - started) * 1000)
@@ -298,19 +298,22 @@ class ModbusDevice:
             await asyncio.sleep(self._keep_alive_s())
 
     def _keep_alive_s(self) -> float:
-        """The period, or a quarter of the deadline where the device itself tells a shorter one."""
-        keepalive = self.profile.keepalive
+        """The period, or a quarter of the deadline where the device itself tells one so short."""
+        keepalive, told = self.profile.keepalive, self._deadline_told_s()
         assert keepalive is not None
-        told = self.deadline_s()
         return keepalive.period_s if told is None else max(1.0, min(keepalive.period_s, told / 4))
 
     def deadline_s(self) -> int | None:
         """How long after the last contact the device gives up, as it tells itself or as its profile does."""
+        keepalive, told = self.profile.keepalive, self._deadline_told_s()
+        return told if told is not None or keepalive is None else keepalive.deadline_s
+
+    def _deadline_told_s(self) -> int | None:
         keepalive = self.profile.keepalive
-        if keepalive is None:
+        if keepalive is None or keepalive.deadline_from is None:
             return None
-        told = self.seen[keepalive.deadline_from].value if keepalive.deadline_from is not None else None
-        return int(told) if isinstance(told, int | Fraction) and told > 0 else keepalive.deadline_s
+        told = self.seen[keepalive.deadline_from].value
+        return int(told) if isinstance(told, int | Fraction) and told > 0 else None
 
 
 def literal(value: int | str | None) -> Value:

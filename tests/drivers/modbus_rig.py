@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from drivers.api import Charger, Meter
 from drivers.line import Line, LineConfig
 from drivers.registry import DeviceConfig, build_device, profile_of
@@ -64,7 +66,7 @@ async def rig(profile_id: str, mine: dict[str, Any] | None = None, **twin: Any) 
     config = SiteConfig(
         line=(WireConfig(id="l", kind=kind, baud=115200),),  # type: ignore[arg-type]
         outlet=(OutletConfig(id="o", limit_ma=16_000),),
-        device=(TwinConfig(id="d", line="l", profile=profile_id, outlet="o", **twin),),
+        device=(msgspec.convert({"id": "d", "line": "l", "profile": profile_id, "outlet": "o", **twin}, TwinConfig),),
     )
     async with TwinSite(config) as site:
         host, _, port = site.port("l").rpartition(":")

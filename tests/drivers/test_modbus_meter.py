@@ -132,6 +132,14 @@ async def test_a_merged_read_that_is_refused_is_split() -> None:
         assert here.meter.link().error is None
 
 
+@pytest.mark.parametrize("code", [4, 5, 6, 11])
+async def test_a_device_that_is_ill_or_busy_when_first_asked(code: int) -> None:
+    """An exception while it is identified costs a second try at most, not the device."""
+    async with rig(B23, faults=[{"kind": "exception", "count": 1, "amount": code}], register_start_wh=500) as here:
+        await good(here)
+        assert here.meter.reading().value is not None
+
+
 async def test_a_device_that_must_be_woken_is_asked_twice() -> None:
     """ABL eMH1 sleeps until the second request: the lost first one costs a tenth of a second and no error."""
     async with rig(IEM, {"limits.wake_twice": True}, register_start_wh=500) as here:
