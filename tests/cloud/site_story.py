@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hq_box import BOOT, ZONE, Box, admit
 
-from cloud import accounts, documents, schema, store
+from cloud import accounts, documents, nightly, report_model, schema, store
 from cloud.clock import SetClock
+from cloud.nightly import NightlyResult
+from cloud.report_model import Report
 from cloud.service import Headquarters
 from protocols.trade import price
 from protocols.trade.codec import encode
@@ -40,6 +43,7 @@ from protocols.trade.tariff import Offset, Period, Tariff
 
 DATE = "2026-06-08"
 """The business day of these stories."""
+DAY = date.fromisoformat(DATE)
 
 PRICES = Tariff(
     id="standard",
@@ -214,3 +218,9 @@ def customer(hq: Headquarters, account: str, paid_fen: int, site: str | None = N
             connection, hq.keys, hq.clock, account, paid_fen, channel="wechat", reference=f"top-up {account} {paid_fen}"
         )
     return account
+
+
+def night(hq: Headquarters, out: Path, day: date = DAY) -> tuple[NightlyResult, Report]:
+    """Run the nightly, and read what it wrote."""
+    result = nightly.run(hq.engine, day, out)
+    return result, report_model.decode(result.json_path.read_bytes())

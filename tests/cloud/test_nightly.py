@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 from hq_box import open_headquarters
-from site_story import DATE, Story, at, customer, set_clock
+from site_story import DATE, DAY, Story, at, customer, night, set_clock
 
-from cloud import nightly, report_model
+from cloud import nightly
 from cloud.clock import SetClock
-from cloud.nightly import DayPassed, NightlyResult
+from cloud.nightly import DayPassed
 from cloud.report_model import Report
 from cloud.service import Headquarters
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import ClockQuality, Record
 
-DAY = date.fromisoformat(DATE)
 NEXT = date(2026, 6, 9)
 
 
@@ -30,11 +29,6 @@ def site(tmp_path: Path) -> Story:
     hq = open_headquarters(f"sqlite:///{tmp_path}/hq.db", SetClock(at("00:00")))
     customer(hq, "anna", 50_000)
     return Story(hq, "s1")
-
-
-def night(hq: Headquarters, out: Path, day: date = DAY) -> tuple[NightlyResult, Report]:
-    result = nightly.run(hq.engine, day, out)
-    return result, report_model.decode(result.json_path.read_bytes())
 
 
 def found(report: Report) -> list[tuple[str, str, int | None, int | None]]:
