@@ -59,6 +59,10 @@ class Hq(Protocol):
 
     async def document(self, ask: DocumentAsk) -> DocumentReply: ...
 
+    def close(self) -> None:
+        """Ask nothing more, for good."""
+        ...
+
 
 class HttpsHq:
     """Headquarters over HTTPS, for one log."""
@@ -219,7 +223,7 @@ class Lane:
         return await future
 
     def close(self) -> None:
-        """Nothing more is begun."""
+        """Nothing more is begun; what has begun ends by itself."""
         self._jobs.put(None)
 
     def _run(self) -> None:

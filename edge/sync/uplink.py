@@ -50,6 +50,8 @@ BATCH_RECORDS_MIN = 16
 """A batch is halved each time it does not get through, down to this: some 5 kB, which any link carries."""
 BACK_OFF_FIRST_S, BACK_OFF_MAX_S = 1.0, 60.0
 """Pauses double from the first to the last, or to twice poll_s where that is less, each shortened by up to half."""
+ASK_OFFLINE_S = 1.0
+"""How long a customer waits for a grant over a link that was dead a moment ago: it may just have come back."""
 REFUSED_S = 60.0
 FROZEN_S = 900.0
 """A refusal is for a person to settle; asking again only finds out whether somebody has."""
@@ -155,7 +157,7 @@ class Uplink:
     # --- what to do --------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Exchange for ever. While this runs, the site's news wake it and the till may ask for grants.
+        """Exchange until cancelled. While this runs, the site's news wake it and the till may ask for grants.
 
         Raises JournalError when the journal has failed for good.
         """
@@ -170,6 +172,7 @@ class Uplink:
         finally:
             self._site.on_change.remove(self.nudge)
             self._site.ask_for_grant = None
+            self._hq.close()
 
     def nudge(self) -> None:
         """There may be something to send. Does not shorten a pause after a failure: the log grows offline, too."""
@@ -183,14 +186,19 @@ class Uplink:
     async def ask_grant(self, credential: bytes, account: str, want: int) -> bool:
         """Ask for `want` fen in total for the account behind a card; True: more was granted, and is in the log by now.
 
-        Takes at most `ask_timeout_s`: a customer waits. False says only that nothing new came.
+        Takes at most `ask_timeout_s`, since a customer waits; less while the link is known to be down. False says only
+        that nothing new came.
         """
+        timeout_s = self._config.ask_timeout_s if self._online else min(ASK_OFFLINE_S, self._config.ask_timeout_s)
         ask = GrantAsk(self._site.credential_key.version, credential, account, CNY, want)
         try:
-            async with asyncio.timeout(self._config.ask_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 reply = await self._hq.grant(ask)
-        except TimeoutError:
-            log.info("no grant in time", timeout_s=self._config.ask_timeout_s)
+        except (TimeoutError, HqUnreachable) as error:
+            log.info("no grant in time", timeout_s=timeout_s, why=str(error))
+            if self._online:
+                self._set_online(False)
+                self.news()  # let the uplink find out whether the link is really down
             return False
         except HqError as error:
             log.info("no grant", why=error.what)
