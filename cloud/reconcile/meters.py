@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 
 import msgspec
@@ -67,16 +67,12 @@ def _as_taken(facts: LogFacts) -> list[Reading]:
     for reading in facts.readings:
         boots.setdefault(reading.at.boot, len(boots))
 
-    def place(it: Reading) -> tuple[int, int, int, int]:
+    def place(it: Reading) -> tuple[int, int, int]:
         # A register later than its record on the monotonic clock was read in an earlier boot, and is told only now.
         taken_ms = min(it.register.mono_ms, it.at.mono_ms)
-        return boots[it.at.boot], taken_ms, _RANK[it.what], it.at.seq
+        return boots[it.at.boot], taken_ms, it.at.seq
 
     return sorted(facts.readings, key=place)
-
-
-_RANK: Mapping[str, int] = {"end": 0, "total": 1, "begin": 2}
-"""Readings of one millisecond: a session ends before the next begins."""
 
 
 class _Walk:
@@ -84,7 +80,8 @@ class _Walk:
 
     def __init__(self, site: str, meter: str, ended: set[str], voided: set[str]) -> None:
         self.site, self.meter, self.ended, self.voided = site, meter, ended, voided
-        self.running: list[str] = []
+        self.complete: set[str] = set()  # sessions that run now and have an end later on
+        self.unended = ""  # the one that runs and has none
         self.findings: list[Finding] = []
         self.sessions = self.sessions_wh = self.twice_wh = 0
         self.unbilled_wh = self.running_wh = self.fallen_wh = 0
@@ -96,14 +93,15 @@ class _Walk:
         if reading.what == "begin" and reading.session not in self.voided:
             self.finish_gap()
             # A session without an end on this meter owns what was counted until the next one begins.
-            self.running = [it for it in self.running if it in self.ended] + [reading.session]
-        elif reading.what == "end" and reading.session in self.running:
-            self.running.remove(reading.session)
+            self.unended = "" if reading.session in self.ended else reading.session
+            self.complete |= {reading.session} - {self.unended}
+        elif reading.what == "end" and reading.session in self.complete:
+            self.complete.remove(reading.session)
             self.sessions += 1
 
     def step(self, before: Reading, after: Reading) -> None:
         step_wh = after.register.energy_wh - before.register.energy_wh
-        complete = sum(it in self.ended for it in self.running)
+        complete = len(self.complete)
         if step_wh < 0:
             self.fallen_wh -= step_wh
             self._find("register-fell", before, after, step_wh)
@@ -112,7 +110,7 @@ class _Walk:
             if complete > 1 and step_wh:
                 self.twice_wh += step_wh * (complete - 1)
                 self._find("energy-billed-twice", before, after, -step_wh * (complete - 1))
-        elif self.running:
+        elif self.unended:
             self.running_wh += step_wh
         elif step_wh:
             self.unbilled_wh += step_wh

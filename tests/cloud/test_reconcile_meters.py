@@ -130,7 +130,14 @@ def test_a_meter_outlives_the_box() -> None:
 
 
 def test_citrineos_1060_zero_baseline() -> None:
-    """A first reading is a baseline: a register of 4,200 kWh at the first session is nobody's delivery."""
+    """A session begun at 0 on a meter that stood at 910 kWh would bill 910.083 kWh for 0.083: the step back is found."""
+    sums, found = walk((TOTAL, 0, 910_000), (BEGIN, 0, 0), (END, 1, 910_083), (TOTAL, 0, 910_083))
+    assert found == [("register-fell", -910_000)]
+    assert (sums.sessions_wh, sums.fallen_wh) == (910_083, 910_000)
+
+
+def test_a_first_reading_is_a_baseline() -> None:
+    """A register of 4,200 kWh before anything else is nobody's delivery."""
     sums, found = walk((BEGIN, 0, 4_200_000), (END, 0, 4_200_500))
     assert found == []
     assert sums.sessions_wh == 500
