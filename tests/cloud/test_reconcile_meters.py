@@ -130,7 +130,7 @@ def test_a_meter_outlives_the_box() -> None:
 
 
 def test_citrineos_1060_zero_baseline() -> None:
-    """A session begun at 0 on a meter that stood at 910 kWh would bill 910.083 kWh for 0.083: the step back is found."""
+    """A session begun at 0 on a meter that stood at 910 kWh bills 910.083 kWh for 0.083: the step back is found."""
     sums, found = walk((TOTAL, 0, 910_000), (BEGIN, 0, 0), (END, 1, 910_083), (TOTAL, 0, 910_083))
     assert found == [("register-fell", -910_000)]
     assert (sums.sessions_wh, sums.fallen_wh) == (910_083, 910_000)
