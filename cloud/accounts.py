@@ -47,9 +47,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """serial: the act's one number, its seq in headquarters' log. repeated: it had been done before. sites: news."""
+    """serial: the act's one number, its seq in headquarters' log; None for a repeat without one. sites: with news."""
 
-    serial: int
+    serial: int | None
     repeated: bool
     sites: frozenset[str]
 
@@ -96,7 +96,7 @@ def add_card(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, 
     if owner is not None and owner != account:
         raise Denied("the card belongs to another account", "Take it from there first, or use another card.")
     if owner == account:
-        return Done(-1, True, frozenset())
+        return Done(None, True, frozenset())
     serial = hqlog.append(connection, hq, clock, [Act(account, "card added")])
     row = {"key_version": key.version, "hmac": hidden, "account": account, "added_ms": clock.now_ms()}
     connection.execute(table.insert().values(row))
@@ -157,7 +157,7 @@ def set_status(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str
     """`frozen`: no top-up, no new grant, and every site is told to admit nobody. `open`: as before."""
     hqlog.lock(connection)
     if require_account(connection, account).status == status:
-        return Done(-1, True, frozenset())
+        return Done(None, True, frozenset())
     table = schema.accounts
     connection.execute(table.update().where(table.c.id == account).values(status=status))
     serial = hqlog.append(connection, hq, clock, [Act(account, status)])
@@ -206,17 +206,30 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseNow:
+    """What is out at one site and epoch; all but serial in the asset's smallest unit."""
+
+    site: str
+    epoch: int
+    asset: str
+    granted: int
+    used: int
+    returned: int
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """An account as it stands. free: by asset. leases: (site, epoch, asset, granted, used, returned, serial)."""
+    """An account as it stands. free: by asset."""
 
     account: str
-    class_: str
+    account_class: str
     status: str
     home_site: str | None
     limits: Limits
     cards: int
     free: dict[str, int]
-    leases: list[tuple[str, int, str, int, int, int, int]]
+    leases: list[LeaseNow]
     movements: list[Movement]
 
 
@@ -244,7 +257,7 @@ def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
         Limits(row.session_limit, row.placed, row.site_max),
         cards,
         {balance.asset: balance.credits - balance.debits for balance in free},
-        [(h.site, h.epoch, h.asset, h.granted, h.used, h.returned, h.serial) for h in held],
+        [LeaseNow(h.site, h.epoch, h.asset, h.granted, h.used, h.returned, h.serial) for h in held],
         _movements(connection, account, last),
     )
 

@@ -6,10 +6,11 @@ wait for its lock; PostgreSQL takes a few.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -22,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from cloud.metrics import Metrics
+from cloud.mqtt import Switchboard
 from cloud.refusal import STATUS, refusal
 from cloud.service import Answer, Headquarters, Request
 from cloud.store import reading
@@ -37,28 +39,26 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class Teller(Protocol):
-    """Tells a site, soon or never, that something waits for it."""
-
-    def tell(self, site: str) -> None: ...
-
-
-def build(headquarters: Headquarters, tellers: tuple[Teller, ...] = ()) -> Starlette:
-    """The ASGI application. tellers: told of each site for which an answer left something waiting."""
+def build(headquarters: Headquarters, switchboard: Switchboard | None = None) -> Starlette:
+    """The ASGI application. switchboard: told of each site for which an answer left something waiting."""
     metrics = Metrics()
     threads = 1 if headquarters.engine.dialect.name == "sqlite" else THREADS_POSTGRESQL
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.limiter = anyio.CapacityLimiter(threads)
-        yield
+        async with asyncio.TaskGroup() as tasks:
+            talking = tasks.create_task(switchboard.run()) if switchboard else None
+            yield
+            if talking is not None:
+                talking.cancel()
 
     async def site_says(http: HttpRequest) -> Response:
         answer = await _answer(http, headquarters)
         metrics.count(http.url.path, answer)
-        for site in answer.news:
-            for teller in tellers:
-                teller.tell(site)
+        if switchboard is not None:
+            for site in answer.news:
+                switchboard.tell(site)
         return Response(answer.body, status_code=answer.status, media_type=MEDIA_TYPE)
 
     async def healthz(http: HttpRequest) -> Response:
@@ -67,6 +67,8 @@ def build(headquarters: Headquarters, tellers: tuple[Teller, ...] = ()) -> Starl
         return PlainTextResponse("ok\n")
 
     async def show_metrics(http: HttpRequest) -> Response:
+        if switchboard is not None:
+            metrics.show_online(switchboard.heard())
         text = await _in_thread(http, partial(metrics.render, headquarters.engine, headquarters.clock.now_ms()))
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from protocols.trade.records import ClockQuality, Stamp
+from protocols.trade.tariff import Offset
 
 _QUARTER_MS = 15 * 60 * 1000
 """All zones' offsets and all business days change on a quarter of an hour."""
@@ -25,6 +26,33 @@ def date_of(unix_ms: int, zone: str, day_starts_h: int) -> date:
     """The business day at this instant."""
     local = datetime.fromtimestamp(unix_ms // 1000, UTC).astimezone(ZoneInfo(zone))
     return (local.replace(tzinfo=None) - timedelta(hours=day_starts_h)).date()
+
+
+def zone_exists(zone: str) -> bool:
+    """Is it the IANA name of a time zone that this machine knows?"""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones raises OSError
+        return False
+    return True
+
+
+def offsets_of(zone: str, now_ms: int) -> list[Offset] | None:
+    """The zone's UTC offsets from two years back to two years ahead, each from its first second; None: no such zone."""
+    if not zone_exists(zone):
+        return None
+    rules, first_s = ZoneInfo(zone), now_ms // 1000 - _YEARS_S
+    offsets: list[Offset] = []
+    for at_s in range(first_s - first_s % 900, now_ms // 1000 + _YEARS_S, 900):  # offsets change on a quarter
+        offset = datetime.fromtimestamp(at_s, rules).utcoffset()
+        assert offset is not None, zone
+        offset_s = round(offset.total_seconds())
+        if not offsets or offsets[-1].offset_s != offset_s:
+            offsets.append(Offset(at_s, offset_s))
+    return offsets
+
+
+_YEARS_S = 2 * 366 * 86_400
 
 
 def effective_ms(stamp: Stamp, received_ms: int) -> int:

@@ -25,9 +25,11 @@ from protocols.trade.records import CNY, Effect
 from protocols.trade.wire import GrantAsk, GrantReply, RefusalCode
 
 GRANT_DAYS = 30
-"""Days after which a site takes no new holds on a grant; the money stays. A site that syncs gets a new one at half."""
+"""Days after which a site takes no new holds on a grant; the money stays. Renewed at half."""
 PLACES_VISITED = 2
 """An allowance waits at the home site and at this many sites visited last."""
+REFRESHED_MAX = 500
+"""Grants signed anew in one exchange with a site; the others are in the next."""
 REPLY_BYTES_MAX = 192 * 1024
 """Grants in one reply; a site accepts values of 256 KiB. What is left waits for the next batch."""
 
@@ -132,6 +134,35 @@ def renew(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str) -> 
     return touched
 
 
+def refresh(connection: sa.Connection, hq: HqKeys, clock: Clock, log: int) -> None:
+    """Sign the grants anew that still hold value here and have used up half their days."""
+    old_ms, table = clock.now_ms() - GRANT_DAYS * 86_400_000 // 2, schema.leases
+    outstanding = table.c.granted - table.c.used - table.c.returned
+    query = (
+        sa.select(table.c.account, table.c.asset)
+        .where(table.c.log == log, table.c.issued_ms < old_ms, outstanding > 0)
+        .order_by(table.c.issued_ms)
+        .limit(REFRESHED_MAX)
+    )
+    aged = [(row.account, row.asset) for row in connection.execute(query)]
+    epoch = connection.execute(sa.select(schema.epochs).where(schema.epochs.c.id == log)).one()
+    if not aged or epoch.state != "open":
+        return
+    hqlog.lock(connection)
+    rows = {row.id: row for row in _accounts(connection, sorted({account for account, _ in aged}))}
+    for asset in sorted({asset for _, asset in aged}):
+        held = _leases_at(connection, epoch, [account for account, its in aged if its == asset], asset)
+        _sign(connection, hq, clock, [held[account] for account in sorted(held)], rows)
+
+
+def expected_at(connection: sa.Connection, site: str) -> list[str]:
+    """The accounts whose allowance may wait at this site: at home there, or visited."""
+    table = schema.accounts
+    visited = sa.select(schema.visits.c.account).where(schema.visits.c.site == site)
+    query = sa.select(table.c.id).where(sa.or_(table.c.home_site == site, table.c.id.in_(visited)))
+    return list(connection.scalars(query.order_by(table.c.id)))
+
+
 def pending(connection: sa.Connection, log: int) -> list[bytes]:
     """The grants of this epoch that its log does not say it has taken in, oldest serial first."""
     table = schema.leases
@@ -175,8 +206,11 @@ def _grant(
     accounts: dict[str, sa.Row[Any]],
 ) -> list[bytes]:
     """Book each raise from the customer to the lease and sign the new totals."""
-    columns = ("log", "account", "asset", "granted", "used", "returned", "serial", "accepted_serial", "grant")
-    empty = (0, 0, 0, -1, -1, b"")
+    columns = (
+        *("log", "account", "asset", "granted", "used", "returned"),
+        *("serial", "accepted_serial", "grant", "issued_ms"),
+    )
+    empty = (0, 0, 0, -1, -1, b"", 0)
     new = [(lease.log, lease.account, lease.asset, *empty) for lease, _ in raises if lease.serial < 0]
     bulk.insert_missing(connection, schema.leases, columns, new)
     acts = [
@@ -229,7 +263,7 @@ def _sign(
             table.c.account == sa.bindparam("whose"),
             table.c.asset == sa.bindparam("what"),
         )
-        .values({"serial": sa.bindparam("new_serial"), "grant": sa.bindparam("new_grant")})
+        .values(serial=sa.bindparam("new_serial"), grant=sa.bindparam("new_grant"), issued_ms=clock.now_ms())
     )
     if rows:
         connection.execute(change, rows)

@@ -131,7 +131,7 @@ def _root_at(connection: sa.Connection, head: sa.Row[Any], size: int) -> bytes:
         return Frontier.from_bytes(head.frontier).root()
     table = schema.records
     query = sa.select(table.c.bytes).where(table.c.log == head.id, table.c.seq < size).order_by(table.c.seq)
-    leaves = connection.execution_options(yield_per=1000).scalars(query)
+    leaves = connection.scalars(query.execution_options(yield_per=1000))
     return Frontier().append_many(leaf_hash(leaf) for leaf in leaves).root()
 
 

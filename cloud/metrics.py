@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from cloud import schema
+from cloud.mqtt import Heard
 from cloud.service import Answer
 from cloud.store import reading
 from protocols.trade import books
@@ -21,11 +24,17 @@ class Metrics:
         self._records = Counter("fieldtill_records", "Records taken in", registry=self._registry)
         self._epochs = Gauge("fieldtill_epochs", "Epochs by state", ["state"], registry=self._registry)
         self._silent = Gauge("fieldtill_site_silent_seconds", "Since last heard", ["site"], registry=self._registry)
+        self._online = Gauge("fieldtill_site_online", "1 while the broker hears it", ["site"], registry=self._registry)
         self._quarantined = Gauge("fieldtill_quarantined", "Moves and batches in quarantine", registry=self._registry)
 
     def count(self, path: str, answer: Answer) -> None:
         self._requests.labels(path, answer.outcome).inc()
         self._records.inc(answer.new)
+
+    def show_online(self, heard: Mapping[str, Heard]) -> None:
+        for site, last in heard.items():
+            if last.presence is not None:
+                self._online.labels(site).set(int(last.presence.online))
 
     def render(self, engine: sa.Engine, now_ms: int) -> str:
         epochs = schema.epochs

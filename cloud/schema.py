@@ -206,8 +206,10 @@ leases = Table(
     Column("serial", BigInteger, nullable=False),
     Column("accepted_serial", BigInteger, nullable=False),  # newest that the site's log says it has taken in; -1 none
     Column("grant", LargeBinary, nullable=False),  # the bytes as signed; empty before the first
+    Column("issued_ms", BigInteger, nullable=False),  # when it was signed; 0 before the first
     PrimaryKeyConstraint("log", "account", "asset"),
     Index(None, "account"),
+    Index(None, "log", "issued_ms"),
     CheckConstraint("used >= 0 AND returned >= 0 AND granted >= used + returned", name="granted_covers_used_returned"),
     sqlite_with_rowid=False,
 )

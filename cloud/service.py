@@ -84,7 +84,10 @@ class Headquarters:
         ask = _read(_inflate(request), EnrolAsk)
         with writing(self.engine) as connection:
             reply = admission.enrol(connection, self.clock, ask)
-        return Answer(200, encode(reply))
+        with writing(self.engine) as connection:  # a new epoch begins with nothing
+            expected = grants.expected_at(connection, ask.site)
+            news = grants.place(connection, self.keys, self.clock, expected)
+        return Answer(200, encode(reply), news=frozenset(news - {ask.site}))
 
     def _batch(self, request: Request) -> Answer:
         with reading(self.engine) as connection:
@@ -94,17 +97,21 @@ class Headquarters:
             taken = ingest(connection, self.keys, head.id, body, self.clock.now_ms())
         if isinstance(taken, Refusal):
             return _refused(taken)
-        news = self._place(head.site, taken)
+        news = self._provide(head, taken)
         with reading(self.engine) as connection:
             reply = self._batch_reply(connection, head.id, taken)
         return Answer(200, encode(reply), new=taken.new, news=frozenset(news - {head.site}))
 
-    def _place(self, site: str, taken: Ingested) -> set[str]:
-        """Refill the allowances of those who were served; apart from the ingest, which must not wait for it."""
-        if not taken.accounts:
-            return set()
+    def _provide(self, head: sa.Row[Any], taken: Ingested) -> set[str]:
+        """Refill the allowances of those who were served, and sign old grants anew; the sites with new grants.
+
+        Apart from the ingest: what was sold is acknowledged whatever becomes of this.
+        """
         with writing(self.engine) as connection:
-            grants.note_visits(connection, site, taken.accounts, self.clock.now_ms())
+            grants.refresh(connection, self.keys, self.clock, head.id)
+            if not taken.accounts:
+                return set()
+            grants.note_visits(connection, head.site, taken.accounts, self.clock.now_ms())
             return grants.place(connection, self.keys, self.clock, taken.accounts)
 
     def _batch_reply(self, connection: sa.Connection, log: int, taken: Ingested) -> BatchReply:

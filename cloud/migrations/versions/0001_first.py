@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("serial", sa.BigInteger(), nullable=False),
         sa.Column("accepted_serial", sa.BigInteger(), nullable=False),
         sa.Column("grant", sa.LargeBinary(), nullable=False),
+        sa.Column("issued_ms", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "used >= 0 AND returned >= 0 AND granted >= used + returned",
             name=op.f("ck_leases_granted_covers_used_returned"),
@@ -174,6 +175,7 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_leases_account"), "leases", ["account"], unique=False)
+    op.create_index(op.f("ix_leases_log_issued_ms"), "leases", ["log", "issued_ms"], unique=False)
     op.create_table(
         "quarantine",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

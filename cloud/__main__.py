@@ -1,0 +1,5 @@
+"""`python -m cloud` is `fieldtill-hq`."""
+
+from cloud.cli import main
+
+main()

@@ -1,0 +1,61 @@
+"""How does the command line show rows to a person and to a program? Aligned columns, or JSON."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+Row = Mapping[str, object]
+
+_YUAN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
+
+
+def as_json(value: object) -> str:
+    """Indented, in the order written; for programs."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def as_table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Numbers to the right, text to the left, `-` for None. A line that says so where there are no rows."""
+    if not rows:
+        return "(none)"
+    cells = [[_show(row[name]) for name in columns] for row in rows]
+    numeric = [all(isinstance(row[name], int) or row[name] is None for row in rows) for name in columns]
+    heads = [name.replace("_", " ") for name in columns]
+    widths = [max(_width(line[at]) for line in [heads, *cells]) for at in range(len(columns))]
+    lines = []
+    for line in [heads, *cells]:
+        padded = [_pad(cell, width, right) for cell, width, right in zip(line, widths, numeric, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def fen_of(yuan: str) -> int | None:
+    """`100`, `99.5` and `99.50` yuan in fen; None for anything else."""
+    match = _YUAN.fullmatch(yuan)
+    if match is None:
+        return None
+    return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
+
+
+def yuan_of(fen: int) -> str:
+    """`99.50` for 9950."""
+    sign = "-" if fen < 0 else ""
+    return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+
+def _show(value: object) -> str:
+    return "-" if value is None or value == "" else str(value)
+
+
+def _pad(cell: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(cell))
+    return space + cell if right else cell + space
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
