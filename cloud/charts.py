@@ -75,7 +75,7 @@ def shares(rows: Sequence[Share], colour: str) -> Markup:
     parts = []
     for index, it in enumerate(rows):
         y = index * row_height + 6
-        parts.append(_text(0, y + 13, it.name, INK))
+        parts.append(f"<g><title>{escape(it.name)}</title>{_text(0, y + 13, _within(it.name, 20), INK)}</g>")
         parts.append(f'<rect x="{left}" y="{y + 3}" width="{room}" height="12" rx="6" fill="{LINE}"/>')
         if it.part_e4:
             wide = max(room * min(it.part_e4, 10_000) // 10_000, 3)
@@ -128,6 +128,11 @@ def _pillar(x: int, floor: int, wide: int, tall: int) -> str:
     return (
         f"M{x} {floor}v-{tall - bend}q0 -{bend} {bend} -{bend}h{wide - 2 * bend}q{bend} 0 {bend} {bend}v{tall - bend}z"
     )
+
+
+def _within(said: str, most: int) -> str:
+    """At most so many characters; the end is what tells connectors of one site apart."""
+    return said if len(said) <= most else f"…{said[1 - most :]}"
 
 
 def _svg(width: int, height: int, parts: list[str]) -> Markup:

@@ -223,6 +223,18 @@ def encode(report: Report) -> bytes:
     return msgspec.json.encode(report, order="sorted") + b"\n"
 
 
+class NotAReport(ValueError):
+    """The bytes are no nightly report of this format."""
+
+    remedy = "Move the file out of the directory of reports, or read it with the version that wrote it."
+
+
 def decode(data: bytes) -> Report:
-    """Raises msgspec.ValidationError or msgspec.DecodeError for anything but a report."""
-    return msgspec.json.decode(data, type=Report)
+    """Raises NotAReport."""
+    try:
+        report = msgspec.json.decode(data, type=Report)
+    except msgspec.DecodeError as error:
+        raise NotAReport(f"expected a nightly report of format {FORMAT}: {error}") from error
+    if report.format != FORMAT:
+        raise NotAReport(f"expected a nightly report of format {FORMAT}, got {report.format}")
+    return report

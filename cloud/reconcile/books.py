@@ -117,6 +117,8 @@ def _against_postings(
         if lost or extra:
             code = "transfer-differs" if lost and extra else "transfer-missing" if lost else "transfer-extra"
             detail = f"the log means {_show(lost)}; posted is {_show(extra)}"
+            if seq in reasons and not parked:
+                detail += f": {reasons[seq]}"
             yield _posting(code, facts, seq, detail, _fen(lost) - _fen(extra))
 
 

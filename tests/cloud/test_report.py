@@ -16,7 +16,7 @@ from cloud.charts import Bar
 from cloud.clock import SetClock
 from cloud.labels import LABELS
 from cloud.reconcile.findings import CODES
-from cloud.report_model import CHECKED, Report
+from cloud.report_model import CHECKED, NotAReport, Report
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,14 @@ def test_the_page_comes_from_the_json_alone(made: tuple[Path, Report]) -> None:
     """The stored JSON gives the stored page again, without a database."""
     path, _ = made
     assert report.page(path.read_bytes()) == path.with_suffix(".html").read_text()
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff"])
+def test_what_is_no_report_is_refused(data: bytes) -> None:
+    """With what was expected, and what to do."""
+    with pytest.raises(NotAReport, match="fieldtill/nightly/v1") as caught:
+        report.page(data)
+    assert caught.value.remedy
 
 
 def test_names_from_outside_are_escaped(made: tuple[Path, Report]) -> None:
