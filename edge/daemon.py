@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,15 +26,17 @@ from edge.journal.journal import Journal
 from edge.keys import KeyRing
 from edge.link_news import LinkNews
 from edge.metrics import serve_metrics
-from edge.panel.server import serve_panel
+from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
 from edge.plant.watch import Watch
-from edge.premises import build
+from edge.premises import Premises, build
 from edge.reader import read_cards
 from edge.service import Watchdog, in_words, ready, stopping
 from edge.site import Site
+from edge.sync import trust
 from edge.sync.quick import Quick
 from edge.sync.uplink import Uplink
+from protocols.door import Fault, Refused
 from protocols.trade.codec import BYTES_MAX, decode
 from protocols.trade.records import Record, Stamp
 
@@ -49,7 +53,7 @@ async def serve(config: Config, system: System | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     system = system or clocks.system()
-    daemon = Daemon(config, build(config), Clock(system), system.mono_ms(), fed_ms=system.mono_ms())
+    daemon = Daemon(config, prepare(config), Clock(system), system.mono_ms(), fed_ms=system.mono_ms())
     try:
         async with asyncio.TaskGroup() as group:
 
@@ -77,6 +81,25 @@ async def serve(config: Config, system: System | None = None) -> None:
         if daemon.journal is not None:
             await daemon.journal.close()
     log.info("stopped")
+
+
+def prepare(config: Config) -> Premises:
+    """Everything that can be wrong with a config before anything is opened. Raises Refused with every fault."""
+    faults: list[Fault] = []
+    premises: Premises | None = None
+    try:
+        premises = build(config)
+    except Refused as refused:
+        faults += refused.faults
+    if config.hq is not None:
+        try:
+            trust.load(Path(config.hq.keys_file))
+        except Refused as refused:
+            faults += [replace(fault, path=f"hq.keys_file {fault.path}".rstrip()) for fault in refused.faults]
+    faults += check_socket(config)
+    if premises is None or faults:
+        raise Refused("config", faults)
+    return premises
 
 
 def last_stamp(journal: Journal) -> Stamp | None:

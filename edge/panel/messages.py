@@ -20,12 +20,17 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why there is no answer. code: for programs. remedy: what to do next."""
+    """Why there is no answer. code: for programs. remedy: what to do next.
+
+    where: device and line, and the register where it is one. last_good_s: since the device's last good answer.
+    want: the total that headquarters would have to grant.
+    """
 
     code: str
     what: str
     remedy: str = ""
     where: str = ""
+    last_good_s: float | None = None
     want: int | None = None
 
 
@@ -36,33 +41,92 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     trouble: Trouble | None = None
 
 
+class TroubleView(msgspec.Struct, frozen=True):
+    """What went wrong last on the way out."""
+
+    code: str
+    what: str
+    remedy: str
+    since_s: float
+
+
+class HqView(msgspec.Struct, frozen=True):
+    """How things stand with headquarters. contact_s: since its last answer; None: never one in this run."""
+
+    online: bool
+    since_s: float
+    contact_s: float | None
+    backlog: int
+    stopped: str | None
+    trouble: TroubleView | None
+
+
+class MqttView(msgspec.Struct, frozen=True):
+    """How things stand with the broker."""
+
+    connected: bool
+    since_s: float
+    trouble: TroubleView | None
+
+
+class DayView(msgspec.Struct, frozen=True):
+    """The site day that is running: sums of the sessions closed in it."""
+
+    number: int
+    first_seq: int
+    sessions: int
+    energy_wh: int
+    amount_fen: int
+    overrun_fen: int
+
+
+class ValueView(msgspec.Struct, frozen=True):
+    """Stored money at this site, all accounts together. rights: what may still be set aside."""
+
+    accounts: int
+    granted_fen: int
+    used_fen: int
+    returned_fen: int
+    held_fen: int
+    rights_fen: int
+    overrun_fen: int
+
+
+class JournalView(msgspec.Struct, frozen=True):
+    """The log and its disk. commit_ms_max: the longest since the start."""
+
+    records: int
+    cosigned: int
+    full: bool
+    commits: int
+    fsyncs: int
+    commit_ms_last: float
+    commit_ms_max: float
+    second_copy_error: str | None
+
+
 class StatusView(msgspec.Struct, frozen=True):
-    """The site at a glance. Times in seconds; None where there is none yet."""
+    """The site at a glance. None where there is none: no epoch yet, no headquarters or broker in the config.
+
+    waiting_for: why nothing is sold yet. ill: why the watchdog is not fed. uncertain_ms: width of the proven bounds
+    of the time.
+    """
 
     site: str
     epoch: int | None
     waiting_for: str | None
-    running_s: int
+    ill: str | None
+    running_s: float
     clock_quality: str
     wall_ms: int
-    records: int
-    cosigned: int
-    hq: dict[str, Any] | None
-    mqtt: dict[str, Any] | None
-    day: int | None
-    day_sessions: int
-    day_energy_wh: int
-    day_amount_fen: int
-    held_fen: int
-    rights_fen: int
-    used_fen: int
-    returned_fen: int
-    granted_fen: int
-    overrun_fen: int
-    accounts: int
+    uncertain_ms: int | None
+    hq: HqView | None
+    mqtt: MqttView | None
+    day: DayView | None
+    value: ValueView | None
     tariff: str | None
     connectors: list[ConnectorView]
-    journal: dict[str, Any]
+    journal: JournalView | None
 
 
 class ConnectorView(msgspec.Struct, frozen=True):
@@ -77,7 +141,7 @@ class ConnectorView(msgspec.Struct, frozen=True):
     register_wh: int | None
     register_age_ms: int | None
     session: SessionView | None
-    error: str | None
+    errors: list[str]
 
 
 class SessionView(msgspec.Struct, frozen=True):

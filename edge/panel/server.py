@@ -14,14 +14,19 @@ import msgspec
 import structlog
 
 from drivers.errors import DeviceError
+from edge.config import Config
 from edge.daemon_state import Daemon
-from edge.journal.errors import JournalError
+from edge.journal.errors import JournalError, JournalLocked
+from edge.panel import views
 from edge.panel.messages import LINE_MAX, Ask, Told, Trouble
 from edge.panel.verbs import VERBS, Declined
+from protocols.door import Fault
 
 CLIENTS_MAX = 16
 """More at once than technicians fit at a site; each costs one file descriptor."""
 IDLE_S = 300.0
+PATH_MAX = 107
+"""Bytes of a Unix socket's path (unix(7))."""
 
 log = structlog.get_logger()
 
@@ -55,6 +60,21 @@ async def serve_panel(daemon: Daemon) -> None:
             path.unlink(missing_ok=True)
 
 
+def check_socket(config: Config) -> list[Fault]:
+    """What would keep the panel from listening, as far as the config can tell."""
+    faults: list[Fault] = []
+    path, group = config.socket_path, config.panel.group
+    if len(os.fsencode(path)) > PATH_MAX:
+        length = f"{path}, of {len(os.fsencode(path))}"
+        faults.append(Fault("panel.socket", f"a path of at most {PATH_MAX} bytes", length, "Linux takes no longer."))
+    if group is not None:
+        try:
+            grp.getgrnam(group)
+        except KeyError:
+            faults.append(Fault("panel.group", "a group of this box", f"`{group}`", f"Run `groupadd {group}`."))
+    return faults
+
+
 async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
     """One request, one answer. Expected failures are values; anything else is logged and said to be our fault."""
     try:
@@ -68,9 +88,16 @@ async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
     except Declined as declined:
         return Told(trouble=declined.trouble)
     except DeviceError as error:
-        return Told(trouble=Trouble(type(error).__name__.lower(), error.what, error.remedy, error.where))
+        return Told(trouble=_device_trouble(daemon, error))
     except JournalError as error:
         return Told(trouble=Trouble(type(error).__name__.lower(), error.what, error.remedy))
+
+
+def _device_trouble(daemon: Daemon, error: DeviceError) -> Trouble:
+    """With the time of the device's last good answer; `where` names it after its line."""
+    device = daemon.premises.devices.get(error.where.split(":")[1]) if ":" in error.where else None
+    last_good_s = None if device is None else views.last_good_s(device)
+    return Trouble(type(error).__name__.lower(), error.what, error.remedy, error.where, last_good_s)
 
 
 async def _converse(daemon: Daemon, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,9 +122,20 @@ def _who(writer: asyncio.StreamWriter) -> str:
         return f"uid {uid}"
 
 
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
 def _listen(path: Path, group: str | None) -> socket.socket:
     """A socket that its group alone may open, from its first moment. One left over from a crash is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    if _answers(path):
+        raise JournalLocked(f"another daemon answers on {path}")
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o117)

@@ -12,12 +12,12 @@ from drivers.line_tools import ALL_UNITS, raw, scan
 from edge.daemon_state import Daemon
 from edge.panel import views
 from edge.panel.messages import Trouble
+from edge.panel.record_view import plain, select
 from edge.site import Site
 from edge.till.progress import StopReason
-from edge.till.start import Ask, Refused
-from protocols.trade.codec import BYTES_MAX, decode
+from edge.till.start import Ask, Refusal, Refused
 from protocols.trade.grants import hide_credential
-from protocols.trade.records import Origin, Preset, Record, body_of
+from protocols.trade.records import Origin, Preset
 
 RECORDS_MAX = 1_000
 FRAME_MAX = 256
@@ -111,7 +111,7 @@ async def start(daemon: Daemon, args: StartSession, by: str) -> object:
     origin = Origin("panel", credential, 0, by)
     outcome = await site.start(Ask(args.connector, credential, args.account, Preset(args.preset, args.amount), origin))
     if isinstance(outcome, Refused):
-        raise Declined(Trouble(outcome.refusal.value, outcome.detail, where=args.connector, want=outcome.want))
+        raise Declined(_refused(daemon, args.connector, outcome))
     return views.session(site, *_found(site, outcome.opened.connector))
 
 
@@ -125,31 +125,22 @@ async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
 
 async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
     journal = _site(daemon).desk.journal
-    first = args.first if args.first >= 0 else max(0, journal.size + args.first)
-    found: list[dict[str, Any]] = []
-    while first < journal.size and len(found) < args.limit:
-        for data in journal.read(first, RECORDS_MAX, BYTES_MAX):
-            record = decode(data, Record)
-            if (not args.kind or record.kind == args.kind) and len(found) < args.limit:
-                found.append(record_view(first, record))
-            first += 1
-    return found
+    return select(journal.read, args.first, journal.size, args.limit, args.kind)
 
 
 async def day_show(daemon: Daemon, args: NoArgs, by: str) -> object:
-    return msgspec.to_builtins(_site(daemon).desk.state.day)
+    return views.day(_site(daemon).desk.state)
 
 
 async def day_close(daemon: Daemon, args: NoArgs, by: str) -> object:
-    body = await _site(daemon).close_day(by)
-    return {name: getattr(body, name) for name in body.__struct_fields__}
+    return plain(await _site(daemon).close_day(by))
 
 
 async def sync(daemon: Daemon, args: NoArgs, by: str) -> object:
     if daemon.uplink is None:
         raise Declined(Trouble("no-uplink", "there is no uplink", "Put [hq] into the config, and enrol the box."))
     daemon.uplink.nudge()
-    return views.plain(daemon.uplink.status())
+    return views.headquarters(daemon.uplink.status(), daemon.clock.mono_ms())
 
 
 async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
@@ -192,32 +183,6 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
 }
 
 
-def record_view(seq: int, record: Record) -> dict[str, Any]:
-    """A record for people; bytes as hex. An unknown kind shows its envelope alone."""
-    body = body_of(record)
-    table = {name: getattr(body, name) for name in body.__struct_fields__} if body is not None else None
-    return {
-        "seq": seq,
-        "kind": record.kind,
-        "wall_ms": record.stamp.wall_ms,
-        "quality": record.stamp.quality.name.lower(),
-        "moves": [_shown(move) for move in record.moves],
-        "body": _shown(table),
-    }
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, msgspec.Struct):
-        return {name: _shown(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, list | tuple):
-        return [_shown(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
-    return value
-
-
 def _site(daemon: Daemon) -> Site:
     if daemon.site is None:
         raise Declined(
@@ -235,5 +200,36 @@ def _found(site: Site, connector: str) -> Any:
     return found
 
 
+def _refused(daemon: Daemon, connector: str, refused: Refused) -> Trouble:
+    """A refusal with the device that is behind it, when it was last heard, and what to do."""
+    code, outlet = refused.refusal, daemon.premises.outlets.get(connector)
+    where, last_good_s = connector, None
+    if outlet is not None and code in _AT_DEVICE:
+        device = outlet.meter if code is Refusal.METER_SILENT else outlet.charger
+        line = next(one.line for one in daemon.config.device if one.id == device.id)
+        where, last_good_s = f"{line}:{device.id}", views.last_good_s(device)
+    remedy = _REMEDIES.get(code, "")
+    return Trouble(code.value, refused.detail, remedy, where, last_good_s, refused.want)
+
+
+_AT_DEVICE = {Refusal.CHARGER_SILENT, Refusal.CHARGER_FAULTED, Refusal.METER_SILENT, Refusal.NO_CAR}
+_REMEDIES = {
+    Refusal.DISK_FULL: "Free space on the journal's file system; the ballast comes back by itself.",
+    Refusal.UNKNOWN_CONNECTOR: "`fieldtill status` lists the connectors.",
+    Refusal.CONNECTOR_BUSY: "`fieldtill sessions` shows the session; `fieldtill stop CONNECTOR` ends it.",
+    Refusal.NO_TARIFF: "Headquarters publishes one (`fieldtill-hq tariff`); `fieldtill sync` shows the link.",
+    Refusal.CHARGER_SILENT: "`fieldtill read DEVICE` shows its last values; `fieldtill scan LINE` who answers.",
+    Refusal.CHARGER_FAULTED: "Read the charger's own display; a fault goes away there, or with its supply.",
+    Refusal.METER_SILENT: "`fieldtill read DEVICE` shows its last values; `fieldtill scan LINE` who answers.",
+    Refusal.NO_CAR: "Plug the car in, and start again.",
+    Refusal.OLD_NUMBER: "Every start has a number of its own.",
+    Refusal.UNKNOWN_ACCOUNT: "Headquarters places value here (`fieldtill-hq account`), or the card is tapped online.",
+    Refusal.GRANT_EXPIRED: "`fieldtill sync` fetches what is new, once headquarters can be reached.",
+    Refusal.NOT_ENOUGH: "Top the account up at headquarters, or choose a smaller preset.",
+}
+
+
 def _unknown(what: str, name: str, known: Any) -> Trouble:
-    return Trouble(f"unknown-{what}", f"expected one of {', '.join(sorted(known))}, got {name!r}")
+    return Trouble(
+        f"unknown-{what}", f"no {what} {name}", f"It is one of {', '.join(sorted(known)) or '(none)'}.", where=name
+    )

@@ -11,55 +11,117 @@ import msgspec
 from drivers.api import Device
 from drivers.line import Line
 from edge.daemon_state import Daemon
-from edge.panel.messages import ConnectorView, DeviceView, LineView, PointView, SessionView, StatusView
+from edge.journal.journal import Journal
+from edge.panel.messages import (
+    ConnectorView,
+    DayView,
+    DeviceView,
+    HqView,
+    JournalView,
+    LineView,
+    MqttView,
+    PointView,
+    SessionView,
+    StatusView,
+    TroubleView,
+    ValueView,
+)
+from edge.panel.record_view import preset_text
 from edge.plant.watch import Outlet
+from edge.service import ill
 from edge.site import Site
+from edge.sync.quick import QuickStatus
+from edge.sync.uplink import Trouble, UplinkStatus
 from edge.till.charge import expected_finish_s, running_price_fen
 from edge.till.progress import Progress
-from edge.till.state import OpenSession
-from protocols.trade.quantities import kwh, yuan
-from protocols.trade.records import CNY, Preset, session_id
+from edge.till.state import OpenSession, TillState
+from protocols.trade.records import CNY, session_id
 
 
 def status(daemon: Daemon) -> StatusView:
     site, journal = daemon.site, daemon.journal
     stamp = daemon.clock.stamp()
     state = site.desk.state if site else None
-    leases = [lease for lease in state.leases.values() if lease.asset == CNY] if state else []
     tariff = site.desk.tariff if site else None
-    cosigned = journal.cosigned() if journal else None
     return StatusView(
         site=daemon.config.site,
         epoch=journal.epoch if journal else None,
         waiting_for=None if site else daemon.waiting_for,
-        running_s=(stamp.mono_ms - daemon.started_ms) // 1000,
+        ill=ill(daemon),
+        running_s=(stamp.mono_ms - daemon.started_ms) / 1000,
         clock_quality=stamp.quality.name.lower(),
         wall_ms=stamp.wall_ms,
-        records=journal.size if journal else 0,
-        cosigned=cosigned[0] if cosigned else 0,
-        hq=plain(daemon.uplink.status()) if daemon.uplink else None,
-        mqtt=plain(daemon.quick.status()) if daemon.quick else None,
-        day=state.day.number if state else None,
-        day_sessions=state.day.sessions if state else 0,
-        day_energy_wh=state.day.energy_wh if state else 0,
-        day_amount_fen=state.day.amount_fen if state else 0,
-        held_fen=sum(lease.held for lease in leases),
-        rights_fen=sum(lease.rights for lease in leases),
-        used_fen=sum(lease.used for lease in leases),
-        returned_fen=sum(lease.returned for lease in leases),
-        granted_fen=sum(lease.granted for lease in leases),
-        overrun_fen=state.overrun_fen if state else 0,
-        accounts=len({lease.account for lease in leases}),
+        uncertain_ms=None if stamp.ub_ms is None else stamp.ub_ms - stamp.lb_ms,
+        hq=headquarters(daemon.uplink.status(), stamp.mono_ms) if daemon.uplink else None,
+        mqtt=broker(daemon.quick.status(), stamp.mono_ms) if daemon.quick else None,
+        day=day(state) if state else None,
+        value=value(state) if state else None,
         tariff=f"{tariff.id} {tariff.version}" if tariff else None,
         connectors=[connector(daemon, outlet) for outlet in daemon.premises.outlets.values()],
-        journal=plain(journal.counters) | {"full": journal.full} if journal else {},
+        journal=log_and_disk(journal) if journal else None,
     )
+
+
+def headquarters(uplink: UplinkStatus, now_ms: int) -> HqView:
+    return HqView(
+        online=uplink.online,
+        since_s=(now_ms - uplink.since_ms) / 1000,
+        contact_s=None if uplink.contact_ms is None else (now_ms - uplink.contact_ms) / 1000,
+        backlog=uplink.backlog,
+        stopped=uplink.stopped,
+        trouble=_trouble(uplink.trouble, now_ms),
+    )
+
+
+def broker(quick: QuickStatus, now_ms: int) -> MqttView:
+    return MqttView(quick.connected, (now_ms - quick.since_ms) / 1000, _trouble(quick.trouble, now_ms))
+
+
+def day(state: TillState) -> DayView:
+    one = state.day
+    return DayView(one.number, one.first_seq, one.sessions, one.energy_wh, one.amount_fen, one.overrun_fen)
+
+
+def value(state: TillState) -> ValueView:
+    leases = [lease for lease in state.leases.values() if lease.asset == CNY]
+    return ValueView(
+        accounts=len({lease.account for lease in leases}),
+        granted_fen=sum(lease.granted for lease in leases),
+        used_fen=sum(lease.used for lease in leases),
+        returned_fen=sum(lease.returned for lease in leases),
+        held_fen=sum(lease.held for lease in leases),
+        rights_fen=sum(lease.rights for lease in leases),
+        overrun_fen=state.overrun_fen,
+    )
+
+
+def log_and_disk(journal: Journal) -> JournalView:
+    cosigned, counters = journal.cosigned(), journal.counters
+    return JournalView(
+        records=journal.size,
+        cosigned=cosigned[0] if cosigned else 0,
+        full=journal.full,
+        commits=counters.commits,
+        fsyncs=counters.fsyncs,
+        commit_ms_last=counters.commit_us_last / 1000,
+        commit_ms_max=counters.commit_us_max / 1000,
+        second_copy_error=journal.second_copy_failed,
+    )
+
+
+def _trouble(trouble: Trouble | None, now_ms: int) -> TroubleView | None:
+    if trouble is None:
+        return None
+    return TroubleView(trouble.code, trouble.what, trouble.remedy, (now_ms - trouble.at_ms) / 1000)
 
 
 def connector(daemon: Daemon, outlet: Outlet) -> ConnectorView:
     charger, reading = outlet.charger.status(), outlet.meter.reading()
     found = daemon.site.desk.session_at(outlet.connector) if daemon.site else None
     drive = daemon.site.drives.get(outlet.connector) if daemon.site else None
+    errors = [outlet.charger.link().error, outlet.meter.link().error]
+    if drive is not None and drive.error is not None and errors[0] is None:
+        errors.append(f"{drive.error}. {drive.error.remedy}")
     return ConnectorView(
         id=outlet.connector,
         charger=outlet.charger.id,
@@ -70,7 +132,7 @@ def connector(daemon: Daemon, outlet: Outlet) -> ConnectorView:
         register_wh=reading.value.register_wh if reading.value else None,
         register_age_ms=reading.age_ms(_monotonic_ms()),
         session=session(daemon.site, *found) if daemon.site and found else None,
-        error=str(drive.error) if drive and drive.error else None,
+        errors=list(dict.fromkeys(error for error in errors if error)),
     )
 
 
@@ -97,27 +159,20 @@ def session(site: Site, opened: OpenSession, progress: Progress) -> SessionView:
     )
 
 
-def preset_text(preset: Preset) -> str:
-    """A preset for people."""
-    match preset.kind:
-        case "money":
-            return f"¥{yuan(preset.amount)}"
-        case "energy":
-            return f"{kwh(preset.amount)} kWh"
-        case "time":
-            return f"{preset.amount // 60} min {preset.amount % 60} s"
-    return "full"
+def last_good_s(one: Device) -> float | None:
+    """Since the last good answer; None: never one."""
+    at_ms = one.link().last_good_ms
+    return None if at_ms is None else (_monotonic_ms() - at_ms) / 1000
 
 
 def device(one: Device, line: str) -> DeviceView:
     link = one.link()
-    last_good_s = None if link.last_good_ms is None else (_monotonic_ms() - link.last_good_ms) / 1000
     return DeviceView(
         id=one.id,
         line=line,
         profile=one.profile_id,
         state=link.state.value,
-        last_good_s=last_good_s,
+        last_good_s=last_good_s(one),
         error=link.error,
         counts=link.counts,
         latency_ms=link.latency_ms,
@@ -128,7 +183,7 @@ def line(one: Line) -> LineView:
     stats, config = one.stats(), one.config
     return LineView(
         id=one.id,
-        where=config.path or f"{config.host}:{config.port}",
+        where=config.where,
         up=stats.up,
         error=stats.error,
         bus_use=round(stats.bus_use, 3),

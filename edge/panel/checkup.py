@@ -1,0 +1,94 @@
+"""Would the daemon start with this? Goes the daemon's own way in, without serving, and gathers every fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.config import Config, load
+from edge.daemon import prepare
+from edge.journal.connection import connect_reader
+from edge.journal.errors import JournalDamaged, JournalError
+from edge.journal.reading import read_head, read_identity
+from edge.journal.recovery import check
+from edge.keys import KeyRing, KeyUnusable, fingerprint
+from edge.sync.enrol import NoCredentialKey, load_credential_key
+from protocols.door import Refused
+from protocols.proof.ed25519 import public_of
+
+
+@dataclass(slots=True)
+class Finding:
+    """One thing that was looked at. damaged: its fault is the journal's."""
+
+    what: str
+    detail: str = ""
+    faults: list[str] = field(default_factory=list)
+    damaged: bool = False
+
+
+def check_up(path: Path) -> list[Finding]:
+    """Everything that can be told without touching a device. A config that cannot be loaded ends it."""
+    config_file = Finding("config", str(path))
+    try:
+        config = load(path)
+    except Refused as refused:
+        config_file.faults += [str(fault) for fault in refused.faults]
+        return [config_file]
+    return [config_file, _site(config), _keys(config), _journal(config)]
+
+
+def _site(config: Config) -> Finding:
+    finding = Finding("site", "")
+    try:
+        premises = prepare(config)
+    except Refused as refused:
+        finding.faults += [str(fault) for fault in refused.faults]
+    else:
+        counts = (("lines", premises.lines), ("devices", premises.devices), ("connectors", premises.outlets))
+        finding.detail = f"{config.site}: " + ", ".join(f"{len(things)} {name}" for name, things in counts)
+        finding.detail += "" if config.hq is not None else "; no [hq]: it never gets an epoch of its own"
+    return finding
+
+
+def _keys(config: Config) -> Finding:
+    finding, ring = Finding("keys"), KeyRing(config.keys_dir)
+    if not config.keys_dir.exists():
+        finding.detail = "none yet; `fieldtill setup` or the first start makes them"
+        return finding
+    try:
+        finding.detail = f"this box is {fingerprint(ring.device())}"
+        if config.journal_path.exists():
+            load_credential_key(config.keys_dir)
+    except (KeyUnusable, NoCredentialKey) as error:
+        finding.faults.append(f"{error}. {error.remedy}")
+    except PermissionError as error:
+        finding.faults.append(f"{error}. Use `sudo -u fieldtill`: the keys are for the daemon's user alone.")
+    return finding
+
+
+def _journal(config: Config) -> Finding:
+    finding, path = Finding("journal"), config.journal_path
+    if not path.exists():
+        finding.detail = "none yet; it begins when headquarters gives an epoch"
+        return finding
+    try:
+        connection = connect_reader(path)
+        try:
+            identity, size = read_identity(connection), read_head(connection).size
+        finally:
+            connection.close()
+        if identity is None:
+            finding.detail = "begun, no log in it yet"
+            return finding
+        check(path, public_of(KeyRing(config.keys_dir).log(identity.epoch)))
+        finding.detail = f"{identity.site}, epoch {identity.epoch}, {size} records, whole"
+        if identity.site != config.site:
+            finding.faults.append(f"it is of site {identity.site}, the config of {config.site}")
+    except (JournalError, KeyUnusable) as error:
+        finding.faults.append(f"{error}. {error.remedy}")
+        finding.damaged = isinstance(error, JournalDamaged)
+    except Exception as error:  # sqlite3's and the system's own, whichever the file brings up
+        finding.faults.append(f"{path}: {error}. Run `fieldtill journal check`.")
+        finding.damaged = True
+    return finding

@@ -1,0 +1,163 @@
+"""What can a technician do at the box without a daemon? Set it up, check it, run it, try it out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.panel.cli_shared import AsJson, Config, Exit, say
+from edge.panel.client import Failed, find_config
+from edge.panel.messages import Trouble
+from edge.panel.paper import Paper
+
+if TYPE_CHECKING:
+    from edge.config import Config as SiteConfig
+    from protocols.door import Refused
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: fieldtill run --config /etc/fieldtill/config.toml")
+def run(config: Config = None) -> None:
+    """Run the daemon in this terminal, until Ctrl-C."""
+    # It becomes this very process, so that signals and exit codes are its own.
+    os.execv(sys.executable, [sys.executable, "-m", "edge", "--config", str(find_config(config))])  # noqa: S606
+
+
+@app.command(epilog="Example: fieldtill check --config config.toml")
+def check(config: Config = None, as_json: AsJson = False) -> None:
+    """Would the daemon start? Reads config, profiles, keys and journal as the daemon does, and tells every fault."""
+    from edge.panel.checkup import check_up
+
+    path = find_config(config)
+    findings = check_up(path)
+    bad = [finding for finding in findings if finding.faults]
+
+    def text(paper: Paper) -> None:
+        paper.pairs(
+            (one.what, paper.bad(f"{len(one.faults)} faults") if one.faults else f"{paper.good('ok')}  {one.detail}")
+            for one in findings
+        )
+        for one in bad:
+            paper.write()
+            for fault in one.faults:
+                paper.write(f"{paper.bad('!')} {fault}")
+
+    said = [{"what": one.what, "detail": one.detail, "faults": one.faults} for one in findings]
+    say(as_json, {"config": str(path), "ok": not bad, "findings": said}, text)
+    if bad:
+        damaged = any(one.damaged for one in bad)
+        raise typer.Exit(Exit.DAMAGED if damaged else Exit.BAD_INPUT)
+
+
+@app.command(epilog="Example: fieldtill setup --config /etc/fieldtill/config.toml")
+def setup(config: Config = None, as_json: AsJson = False) -> None:
+    """Make this box's key, once, and print its fingerprint for headquarters. Doing it again changes nothing."""
+    from edge.keys import KeyRing, KeyUnusable, fingerprint
+
+    site = load_config(find_config(config))
+    try:
+        mark = fingerprint(KeyRing(site.keys_dir).make_device())
+    except KeyUnusable as error:
+        raise Failed(Trouble("key", error.what, error.remedy)) from error
+
+    def text(paper: Paper) -> None:
+        paper.pairs([("site", site.site), ("fingerprint", paper.bold(mark)), ("keys", str(site.keys_dir))])
+        paper.write()
+        paper.write("Next, a person at headquarters admits this box:")
+        paper.write(f"  fieldtill-hq site add {site.site} --device {mark}")
+        paper.write(f"Put what `fieldtill-hq keys` prints there into {_keys_file(site)} here, then start the daemon:")
+        paper.write("  systemctl start fieldtill")
+
+    say(as_json, {"site": site.site, "fingerprint": mark, "keys_dir": str(site.keys_dir)}, text)
+
+
+@app.command(epilog="Example: fieldtill keys")
+def keys(config: Config = None, as_json: AsJson = False) -> None:
+    """Which keys this box has, and what of headquarters it trusts. Prints public parts alone."""
+    from edge.panel.key_view import key_rows
+
+    rows = key_rows(load_config(find_config(config)))
+    say(as_json, rows, lambda paper: paper.table(
+        ("KEY", "OF", "PUBLIC PART"), [(one["key"], one["of"], one["public"]) for one in rows]))  # fmt: skip
+
+
+@app.command(epilog="Examples: fieldtill twin keba-p30 --tcp 1502; "
+             "fieldtill twin eastron-sdm630 --pty /tmp/ttyMeter --unit 3 --fault crc:5")  # fmt: skip
+def twin(
+    profile: Annotated[str, typer.Argument(help="A shipped profile, or a path to one.")],
+    tcp: Annotated[int | None, typer.Option(help="Serve on this port; 0: any free one.", min=0, max=65535)] = None,
+    pty: Annotated[Path | None, typer.Option(help="Serve on a pty, and link it here.")] = None,
+    unit: Annotated[int | None, typer.Option(help="Unit id; else the product's usual one.", min=0, max=255)] = None,
+    baud: Annotated[int | None, typer.Option(help="Pace of the pty; else the profile's.")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="KIND[:COUNT[:AMOUNT]]; may be given again.")] = None,
+    register_wh: Annotated[int, typer.Option(help="What its counter shows at first.", min=0)] = 0,
+) -> None:
+    """Simulate one device on a real pty or TCP port, until Ctrl-C: to try a site, or a profile of your own."""
+    import asyncio
+
+    from drivers.loop import new_event_loop
+    from drivers.twins import serve_one
+    from protocols.door import Refused
+
+    serving = serve_one(
+        profile,
+        tcp_port=tcp,
+        pty_link=None if pty is None else str(pty),
+        unit=unit,
+        baud=baud,
+        faults=fault or (),
+        register_start_wh=register_wh,
+    )
+    try:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serving)
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.DONE) from None
+    except FileNotFoundError:
+        remedy = f"It is one of {', '.join(_profile_ids())}, or a path."
+        raise Failed(Trouble("bad-request", f"no profile {profile}", remedy)) from None
+    except Refused as error:
+        raise _refused(error) from error
+    except (OSError, ValueError) as error:
+        raise Failed(Trouble("bad-request", f"the twin cannot be served: {error}")) from error
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    epilog="Example: fieldtill demo",
+)
+def demo(ctx: typer.Context) -> None:
+    """A whole site in a minute on this machine: it sells with the link up and down, and the books agree."""
+    from edge.demo.__main__ import main
+
+    raise typer.Exit(main(ctx.args))
+
+
+def load_config(path: Path) -> SiteConfig:
+    """The site's config, or every fault in it as a refusal. Raises Failed."""
+    from edge.config import load
+    from protocols.door import Refused
+
+    try:
+        return load(path)
+    except Refused as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Refused) -> Failed:
+    return Failed(Trouble("bad-config", str(error)))
+
+
+def _keys_file(site: SiteConfig) -> str:
+    return site.hq.keys_file if site.hq is not None else "the file that [hq] keys_file names"
+
+
+def _profile_ids() -> list[str]:
+    from drivers.registry import profile_ids
+
+    return profile_ids()

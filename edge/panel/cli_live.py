@@ -1,0 +1,240 @@
+"""What can a technician ask the running daemon, and tell it to do?"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from edge.panel import show
+from edge.panel.cli_shared import AsJson, Config, Exit, Socket, ask, connect, say
+from edge.panel.client import Client, Failed
+from edge.panel.messages import DayView, DeviceView, HqView, LineView, PointView, SessionView, StatusView, Trouble
+from edge.panel.paper import Paper, energy, money
+
+app = typer.Typer()
+day_app = typer.Typer(no_args_is_help=True, help="The site day.")
+app.add_typer(day_app, name="day")
+
+
+@app.command(epilog="Example: fieldtill status --json")
+def status(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
+    """The site at a glance: link, log, value, connectors, and what is wrong."""
+    told = ask(config, socket, "status")
+    say(as_json, told, lambda paper: show.status(paper, msgspec.convert(told, StatusView)))
+
+
+@app.command(epilog="Example: fieldtill devices")
+def devices(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
+    """Every line and device: who answers, how fast, how often not, and why."""
+    told = ask(config, socket, "devices")
+    lines, listed = msgspec.convert(told["lines"], list[LineView]), msgspec.convert(told["devices"], list[DeviceView])
+    say(as_json, told, lambda paper: show.devices(paper, lines, listed))
+
+
+@app.command(epilog="Examples: fieldtill read meter-1; fieldtill read charger-1 --watch")
+def read(
+    device: Annotated[str, typer.Argument(help="Its id in the config.")],
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.1)] = 1.0,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every value of a device as last polled, with its age and the milliseconds its request took."""
+    with connect(config, socket) as daemon:
+        while True:
+            told = daemon.ask("read", device=device)
+            view, points = msgspec.convert(told["device"], DeviceView), msgspec.convert(told["points"], list[PointView])
+            if watch and sys.stdout.isatty() and not as_json:
+                sys.stdout.write("\x1b[H\x1b[J")
+            say(as_json, told, partial(show.points, view=view, listed=points))
+            if not watch:
+                return
+            time.sleep(every)
+
+
+@app.command(epilog="Examples: fieldtill scan rs485; fieldtill scan rs485 --first 1 --last 32")
+def scan(
+    line: Annotated[str, typer.Argument(help="Its id in the config.")],
+    first: Annotated[int, typer.Option(min=1, max=255)] = 1,
+    last: Annotated[int, typer.Option(min=1, max=255)] = 247,
+    timeout_ms: Annotated[int, typer.Option(help="Patience with each unit.", min=10, max=5000)] = 150,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who answers on a line? Asks one unit id after the other, beside the daemon's own polls."""
+    progress = Paper(sys.stderr)
+    found: list[dict[str, Any]] = []
+    with connect(config, socket) as daemon:
+        for begin in range(first, last + 1, _SCAN_STEP):
+            end = min(last, begin + _SCAN_STEP - 1)
+            if progress.is_terminal:
+                sys.stderr.write(f"\runits {begin} to {end} of {last} \x1b[K")
+            found += daemon.ask("scan", line=line, first=begin, last=end, timeout_ms=timeout_ms)
+    if progress.is_terminal:
+        sys.stderr.write("\r\x1b[K")
+    say(as_json, found, lambda paper: show.found(paper, line, first, last, found))
+    if not found:
+        raise typer.Exit(Exit.REFUSED)
+
+
+@app.command(epilog='Example: fieldtill raw rs485 "01 03 00 00 00 01 84 0a"')
+def raw(
+    line: Annotated[str, typer.Argument(help="Its id in the config.")],
+    frame: Annotated[str, typer.Argument(help="The whole frame in hex, with its checksum.")],
+    timeout_ms: Annotated[int, typer.Option(help="Until the first byte.", min=10, max=30_000)] = 1000,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send bytes as they are, between two polls, and show what comes back. It goes into the site's log."""
+    told = ask(config, socket, "raw", line=line, frame=frame, timeout_ms=timeout_ms)
+    say(as_json, told, lambda paper: paper.pairs([(">>", told["sent"]), ("<<", told["received"] or "nothing")]))
+
+
+@app.command(epilog="Example: fieldtill sessions --json")
+def sessions(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
+    """The open sessions: phase, energy, price so far, what is held, when it will be done."""
+    told = ask(config, socket, "sessions")
+    say(as_json, told, lambda paper: show.sessions(paper, msgspec.convert(told, list[SessionView])))
+
+
+@app.command(
+    epilog="Examples: fieldtill start c1 --card 6222-0001 --money 20; fieldtill start c1 --account acc-7 --time 2h"
+)
+def start(
+    connector: Annotated[str, typer.Argument(help="Its id in the config.")],
+    card: Annotated[str, typer.Option(help="The card as the reader would say it; `-` reads it from stdin.")] = "",
+    account: Annotated[str, typer.Option(help="Or the account that pays.")] = "",
+    money_: Annotated[str, typer.Option("--money", help="Stop at this price: yuan, at most two decimals.")] = "",
+    energy_: Annotated[str, typer.Option("--energy", help="Stop at this energy: kWh, at most three decimals.")] = "",
+    time_: Annotated[str, typer.Option("--time", help="Stop after this time: 90s, 30m or 2h.")] = "",
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a session, as a tap at the reader would. Without a preset it fills up."""
+    if bool(card) == bool(account):
+        raise typer.BadParameter("expected --card or --account, one of them")
+    preset, amount = _preset(money_, energy_, time_)
+    number = sys.stdin.readline().strip() if card == "-" else card
+    told = ask(config, socket, "start", connector=connector, card=number, account=account, preset=preset, amount=amount)
+    say(as_json, told, lambda paper: show.session(paper, msgspec.convert(told, SessionView)))
+
+
+@app.command(epilog="Examples: fieldtill stop c1 --wait; fieldtill stop --session 14")
+def stop(
+    connector: Annotated[str, typer.Argument(help="Whose session.")] = "",
+    session: Annotated[int | None, typer.Option(help="Or the session's number.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it is settled, and show the bill.")] = False,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a session: the charger is told to stop, the last register read, the bill made."""
+    if bool(connector) == (session is not None):
+        raise typer.BadParameter("expected a connector or --session, one of them")
+    with connect(config, socket) as daemon:
+        told = daemon.ask("stop", connector=connector, session=session)
+        if not wait:
+            return say(as_json, told, lambda paper: paper.write(f"session {told['session']} is stopping"))
+        bill = _wait_for_end(daemon, told["session"])
+    say(as_json, bill, lambda paper: show.records(paper, [bill]))
+    return None
+
+
+@app.command(epilog="Examples: fieldtill records; fieldtill records --first 0 --kind session-closed --journal copy.db")
+def records(
+    first: Annotated[int, typer.Option(help="From this one on; negative: counted from the end.")] = -20,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 20,
+    kind: Annotated[str, typer.Option(help="Only of this kind, as the table shows it.")] = "",
+    journal: Annotated[Path | None, typer.Option(help="Read this file instead of asking the daemon.")] = None,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """The site's log, oldest first."""
+    if journal is None:
+        told = ask(config, socket, "records", first=first, limit=limit, kind=kind)
+    else:
+        from edge.panel.journal_file import records_of
+
+        told = records_of(journal, first, limit, kind)
+    say(as_json, told, lambda paper: show.records(paper, told))
+
+
+@day_app.command("show", epilog="Example: fieldtill day show")
+def day_show(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
+    """What has been sold since the last day close."""
+    told = ask(config, socket, "day")
+    say(as_json, told, lambda paper: show.day(paper, msgspec.convert(told, DayView)))
+
+
+@day_app.command("close", epilog="Example: fieldtill day close")
+def day_close(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
+    """Read every meter and end the site day. Running sessions go on, and count in the next one."""
+    told = ask(config, socket, "day-close")
+    text = f"day {told['day']} is closed: {told['sessions']} sessions, {energy(told['energy_wh'])}, "
+    say(as_json, told, lambda paper: paper.write(text + money(told["amount_fen"])))
+
+
+@app.command(epilog="Example: fieldtill sync")
+def sync(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
+    """Exchange with headquarters now, and show how things stand."""
+    told = ask(config, socket, "sync")
+    say(as_json, told, lambda paper: show.hq(paper, msgspec.convert(told, HqView)))
+
+
+_SCAN_STEP = 8
+_SETTLED_WITHIN_S = 120.0
+
+
+def _preset(money_: str, energy_: str, time_: str) -> tuple[str, int]:
+    given = [(kind, text) for kind, text in (("money", money_), ("energy", energy_), ("time", time_)) if text]
+    if len(given) > 1:
+        raise typer.BadParameter("expected one of --money, --energy and --time")
+    if not given:
+        return "full", 0
+    ((kind, text),) = given
+    amount = _duration_s(text) if kind == "time" else _scaled(text, 2 if kind == "money" else 3)
+    if amount is None or amount <= 0:
+        raise typer.BadParameter(
+            f"--{kind}: got {text!r}, which is no such amount; `fieldtill start --help` has examples"
+        )
+    return kind, amount
+
+
+def _scaled(text: str, places: int) -> int | None:
+    """`12.5` with two places is 1250; None when it is not such a number."""
+    match = re.fullmatch(r"(\d{1,9})(?:\.(\d+))?", text)
+    if match is None or len(match[2] or "") > places:
+        return None
+    return int(match[1] + (match[2] or "").ljust(places, "0"))
+
+
+def _duration_s(text: str) -> int | None:
+    match = re.fullmatch(r"(\d{1,6})([smh])", text)
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
+
+
+def _wait_for_end(daemon: Client, session: int) -> Any:
+    """The record that ended a session."""
+    end = time.monotonic() + _SETTLED_WITHIN_S
+    while any(one["seq"] == session for one in daemon.ask("sessions")):
+        if time.monotonic() > end:
+            remedy = "`fieldtill sessions` and `fieldtill devices` show what it waits for."
+            raise Failed(Trouble("not-settled", f"session {session} is not settled yet", remedy))
+        time.sleep(0.2)
+    for kind in ("session-closed", "session-voided"):
+        for one in reversed(daemon.ask("records", first=-100, limit=100, kind=kind)):
+            if one["body"]["session"] == session:
+                return one
+    raise Failed(Trouble("no-record", f"session {session} has ended, and its record is not among the last"))
