@@ -37,11 +37,11 @@ _WALL_MS_MAX = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """cosigned: the note to answer with. new: how many records were new. accounts: whose value moved."""
+    """cosigned: the note to answer with. new: how many records were new. served: accounts whose value was used."""
 
     cosigned: bytes
     new: int = 0
-    accounts: frozenset[str] = frozenset()
+    served: frozenset[str] = frozenset()
 
 
 def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, now_ms: int) -> Ingested | Refusal:
@@ -203,7 +203,8 @@ def _store(
             **_seen(batch, now_ms),
         )
     )
-    return Ingested(cosigned, len(new), frozenset(account for _, account, _ in made.leases))
+    served = frozenset(account for (_, account, _), (_, used, _) in made.leases.items() if used)
+    return Ingested(cosigned, len(new), served)
 
 
 def _note_accepted(connection: sa.Connection, head: sa.Row[Any], entries: Sequence[Entry]) -> None:

@@ -105,14 +105,15 @@ class Headquarters:
     def _provide(self, head: sa.Row[Any], taken: Ingested) -> set[str]:
         """Refill the allowances of those who were served, and sign old grants anew; the sites with new grants.
 
-        Apart from the ingest: what was sold is acknowledged whatever becomes of this.
+        Apart from the ingest: what was sold is acknowledged whatever becomes of this. What a site gave back it had no
+        reason to keep, so that alone brings no allowance.
         """
         with writing(self.engine) as connection:
             grants.refresh(connection, self.keys, self.clock, head.id)
-            if not taken.accounts:
+            if not taken.served:
                 return set()
-            grants.note_visits(connection, head.site, taken.accounts, self.clock.now_ms())
-            return grants.place(connection, self.keys, self.clock, taken.accounts)
+            grants.note_visits(connection, head.site, taken.served, self.clock.now_ms())
+            return grants.place(connection, self.keys, self.clock, taken.served)
 
     def _batch_reply(self, connection: sa.Connection, log: int, taken: Ingested) -> BatchReply:
         epochs, now_ms = schema.epochs, self.clock.now_ms()

@@ -29,6 +29,10 @@ def postgresql() -> Iterator[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of XDG_RUNTIME_DIR, where nobody is logged in
             running = server.get_server(directory, cleanup_mode="delete")
+        with psycopg.connect(running.get_uri(), autocommit=True) as connection:  # what is tested is not the disk
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield running.get_uri()
         running.cleanup()
 
