@@ -86,8 +86,8 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         answer would look the same. None: as long as `timeout_s`.
     offline_after_s, offline_after_fails: both must be reached, without a good answer between, to call the device
         offline.
-    back_off: while offline, ask it only once per step (0.5 s doubling to 10 s). False: for tools, which ask once
-        anyway, and whose failures say nothing about the line.
+    back_off: while offline, ask it only once per step (0.5 s doubling to 10 s or 24 time-outs). False: for tools, which
+        ask once anyway, and whose failures say nothing about the line.
     """
 
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5

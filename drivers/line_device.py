@@ -21,6 +21,7 @@ R = TypeVar("R")
 
 BACK_OFF_MIN_S: Final = 0.5
 BACK_OFF_MAX_S: Final = 10.0
+BACK_OFF_TIMEOUTS: Final = 24  # or so many time-outs, if longer: a dead device takes less than 5 % of a busy line
 LATENCIES_KEPT: Final = 512  # the newest; enough for a p99
 
 
@@ -152,7 +153,7 @@ class LineDevice:
             self._first_fail_at = now - self.policy.timeout_s
         self._fails += 1
         if self._state is LinkState.OFFLINE:
-            self._back_off_s = min(BACK_OFF_MAX_S, self._back_off_s * 2)
+            self._back_off_s = min(back_off_max_s(self.policy), self._back_off_s * 2)
         elif (
             self._fails >= self.policy.offline_after_fails and now - self._first_fail_at >= self.policy.offline_after_s
         ):
@@ -163,6 +164,11 @@ class LineDevice:
     def _enter(self, state: LinkState) -> None:
         self._state = state
         self._since_ms = _now_ms()
+
+
+def back_off_max_s(policy: DevicePolicy) -> float:
+    """The longest pause between two probes of a device that is offline."""
+    return max(BACK_OFF_MAX_S, BACK_OFF_TIMEOUTS * policy.timeout_s)
 
 
 def _now_ms() -> int:
