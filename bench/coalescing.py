@@ -1,4 +1,4 @@
-"""How many requests bring a device's values? Neighbouring registers share one; beside it, one request for each value."""
+"""How many requests bring a device's values? Neighbouring registers share one; beside it, one for each value."""
 
 from __future__ import annotations
 
@@ -27,11 +27,9 @@ ANSWER_MS = 20
 def figures(run: Run) -> list[Figure]:
     folder = run.folder("coalescing")
     profile = load(write_profile(folder, "bench-map", POINTS))
-    (folder / "twins.toml").write_text(
-        twins_toml(
-            {"tcp": 'kind = "tcp"'}, {"meter": ("tcp", 1, f"turnaround_ms = {ANSWER_MS}")}, folder / "bench-map.toml"
-        )
-    )
+    meter = {"meter": ("tcp", 1, f"turnaround_ms = {ANSWER_MS}")}
+    site = twins_toml({"tcp": 'kind = "tcp"'}, meter, folder / "bench-map.toml")
+    (folder / "twins.toml").write_text(site)
     with Twins(folder / "twins.toml") as twins:
         together_s, singly_s = wait(_read_both_ways(twins, profile))
     rows = [

@@ -1,4 +1,4 @@
-"""What does a dead device cost its neighbours on the line? Eight asked as fast as the line allows, one of them silent."""
+"""What does a dead device cost its neighbours on the line? Eight asked without pause, one of them silent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drivers.profile import Limits
 
 MEANS = """\
 Eight devices on one line, each asked for 10 registers again and again, once with all alive and once with the eighth
-dead and its back-off as long as it gets. What the seven get, and what the line carries in all, beside the line without a dead device.
+dead and its back-off as long as it gets: what each of the seven gets, and what the line carries in all.
 """
 
 BAUDS = (9_600, 19_200)
@@ -44,11 +44,10 @@ def figures(run: Run) -> list[Figure]:
     for baud in BAUDS:
         alive, dead = counts[f"alive{baud}"], counts[f"dead{baud}"]
         goal = ratio_at_least(0.95) if run.whole else None
-        seven = f"{baud:,} baud, the seven alive: slowest of them"
-        rows.append(Figure(seven, min(dead[:7]), "reads/s", min(alive[:7]), "with all eight alive", goal))
-        rows.append(
-            Figure(f"{baud:,} baud, the line in all", sum(dead), "reads/s", sum(alive), "with all eight alive", goal)
-        )
+        pairs = {"slowest of the seven": (min(dead[:7]), min(alive[:7])), "the line in all": (sum(dead), sum(alive))}
+        for what, (with_it, without) in pairs.items():
+            name = f"{baud:,} baud, {what}"
+            rows.append(Figure(name, with_it, "reads/s", without, "with all eight alive", goal))
     return rows
 
 
