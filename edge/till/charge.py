@@ -48,7 +48,7 @@ def stop(progress: Progress, reason: StopReason, mono_ms: int, detail: str = "")
 def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
     """After a restart of the daemon. The same boot: the session goes on. Another one: the power was cut, it settles."""
     if progress.boot == boot:
-        return progress
+        return replace(progress, resumed_ms=mono_ms)
     ended = replace(
         progress, phase=Phase.STOPPING, stopping_ms=mono_ms, reason=progress.reason or StopReason.POWER_LOSS
     )
@@ -113,14 +113,14 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
 
 
 def _stretch(session: OpenSession, progress: Progress, register: Register, boot: bytes) -> tuple[int, int]:
-    """From when to when the new energy flowed, in ms since opening.
+    """From when to when the new energy flowed, in ms since opening. What was read before it counts as read at it.
 
     Once the power has been cut the monotonic clock no longer counts from the opening: the stretch then covers a whole
     day after what was last known, so that the cheapest period applies.
     """
     opened = session.stamp
     if opened.boot == progress.boot == boot:
-        return progress.register.mono_ms - opened.mono_ms, register.mono_ms - opened.mono_ms
+        return max(0, progress.register.mono_ms - opened.mono_ms), max(0, register.mono_ms - opened.mono_ms)
     known_ms = max((piece.to_ms for piece in progress.slices), default=0)
     if opened.boot == progress.boot:
         known_ms = max(known_ms, progress.register.mono_ms - opened.mono_ms)
@@ -148,17 +148,19 @@ def _ending(
     """The first reason, in order of urgency, for which delivery must end now."""
     silence_ms = policy.silence_s * 1000
     status, register = sight.status_within(silence_ms), sight.register_within(silence_ms)
-    if status is None:
+    resumed_ms = progress.resumed_ms
+    asked = resumed_ms is None or sight.now.mono_ms - resumed_ms > silence_ms  # a daemon just started has yet to ask
+    if status is None and asked:
         return StopReason.OTHER, f"the charger has been silent for over {policy.silence_s} s"
-    if status.faulted:
+    if status is not None and status.faulted:
         return StopReason.OTHER, f"the charger reports {status.reason}"
-    if not status.plugged:
+    if status is not None and not status.plugged:
         return StopReason.EV_DISCONNECTED, ""
-    if register is None:
+    if register is None and asked:
         return StopReason.OTHER, f"the meter has been silent for over {policy.silence_s} s"
     if _out_of_credit(session, progress, tariff, place, policy):
         return StopReason.LOCAL_OUT_OF_CREDIT, ""
-    return _reached(session, progress, sight, status.delivering, policy)
+    return _reached(session, progress, sight, status is None or status.delivering, policy)
 
 
 def _out_of_credit(session: OpenSession, progress: Progress, tariff: Tariff, place: Connector, policy: Policy) -> bool:

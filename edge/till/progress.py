@@ -43,10 +43,10 @@ class Progress(msgspec.Struct, frozen=True):
     """One running session as last seen.
 
     register: the last good one of the meter that bills. boot: the boot that its monotonic times belong to. slices:
-    energy
-    since opening. Monotonic instants: drawn_ms, when energy was last seen to flow; stopping_ms, of the order to stop;
-    off_ms, when the charger was first seen not to deliver after it; idle_from_ms, since when the car only blocks the
-    place. finding: what is wrong with the meter; nothing is billed after it.
+    energy since opening. Monotonic instants: drawn_ms, when energy was last seen to flow; stopping_ms, of the order to
+    stop; off_ms, when the charger was first seen not to deliver after it; idle_from_ms, since when the car only blocks
+    the place; resumed_ms, when a restarted daemon took the session up again. finding: what is wrong with the meter;
+    nothing is billed after it.
     """
 
     session: int
@@ -66,6 +66,7 @@ class Progress(msgspec.Struct, frozen=True):
     idle_from_ms: int | None = None
     idle_ms: int = 0
     finding: str | None = None
+    resumed_ms: int | None = None
 
     @property
     def energy_wh(self) -> int:

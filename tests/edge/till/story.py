@@ -72,18 +72,19 @@ class Story:
     charger_answers: bool = True
     meter_answers: bool = True
     stuck: bool = False
+    site: str = "hz-1"
     faulted: bool = False
     state: TillState = field(default_factory=TillState)
     log: list[Record] = field(default_factory=list)
     running: dict[int, Progress] = field(default_factory=dict)
-    _status: ChargerSight | None = None
-    _register: Register | None = None
+    status: ChargerSight | None = None
+    register: Register | None = None
     _power_w: int = 0
 
     def __post_init__(self) -> None:
-        self.write(Draft(EpochOpened("hz-1", 1, bytes(32), b"spki", b"sig", "test")))
+        self.write(Draft(EpochOpened(self.site, 1, bytes(32), b"spki", b"sig", "test")))
         self.write(Draft(ConfigApplied([Pin("tariff", self.tariff.version, bytes(32))])))
-        self._see()
+        self.see()
 
     # --- the world ----------------------------------------------------------------------------------------------------
 
@@ -97,7 +98,7 @@ class Story:
         return Stamp(self.boot, self.mono_ms, self.wall_ms, self.quality, lb_ms, self.wall_ms if known else None)
 
     def sight(self) -> Sight:
-        return Sight(self.stamp(), self._status, self._register, self._power_w)
+        return Sight(self.stamp(), self.status, self.register, self._power_w)
 
     def pass_time(self, seconds: int, power_w: int = 7_200) -> Story:
         """Second by second: energy flows while it is wanted (or the relay is stuck), then everybody looks."""
@@ -106,7 +107,7 @@ class Story:
             self.mono_ms += 1_000
             self._power_w = power_w if flows else 0
             self.register_wh += self._power_w // 3_600
-            self._see()
+            self.see()
             self.look()
         return self
 
@@ -115,11 +116,12 @@ class Story:
         wanted = any(progress.wants_delivery for progress in self.running.values())
         return self.plugged and ((wanted and self.car_draws and not self.faulted) or self.stuck)
 
-    def _see(self) -> None:
+    def see(self) -> None:
+        """Charger and meter are asked; who answers is as the test says."""
         if self.charger_answers:
-            self._status = ChargerSight(self.plugged, self.delivering, self.faulted, "code 7", None, self.mono_ms)
+            self.status = ChargerSight(self.plugged, self.delivering, self.faulted, "code 7", None, self.mono_ms)
         if self.meter_answers:
-            self._register = Register(self.place.meter, self.register_wh, self.mono_ms, self.wall_ms)
+            self.register = Register(self.place.meter, self.register_wh, self.mono_ms, self.wall_ms)
 
     # --- the till -----------------------------------------------------------------------------------------------------
 
@@ -136,7 +138,7 @@ class Story:
     ) -> Story:
         """Headquarters grants `account` so much in total."""
         lease = self.lease(account)
-        grant = Grant(account, CNY, "hz-1", 1, lease.serial + 1, total, 0, 4_000_000_000, limit, may_stay, 1, [card])
+        grant = Grant(account, CNY, self.site, 1, lease.serial + 1, total, 0, 4_000_000_000, limit, may_stay, 1, [card])
         self.write(Draft(GrantAccepted(join(grant, bytes(64)))))
         return self
 
@@ -147,13 +149,14 @@ class Story:
         ask = Ask("c1", card, "", preset, origin or Origin("card", card, 0, ""))
         return open_session(self.state, ask, self.place, self.sight(), self.tariff, self.policy)
 
-    def start(self, preset: Preset = FULL, *, card: bytes = CARD) -> int:
-        """Open a session; its seq."""
+    def start(self, preset: Preset = FULL, *, card: bytes = CARD, register: Register | None = None) -> int:
+        """Open a session; its seq. register: the one it begins with, where that was read a while ago."""
+        self.register = register or self.register
         decision = self.ask(preset, card=card)
         assert isinstance(decision, Opening), decision
         seq = self.write(decision.draft)
         self.running[seq] = first_progress(seq, self.state.sessions[seq].opened, self.stamp())
-        self._see()
+        self.see()
         return seq
 
     def stop(self, reason: StopReason = StopReason.LOCAL) -> Story:
@@ -182,11 +185,11 @@ class Story:
     def reboot(self, *, dark_s: int = 60) -> Story:
         """The power was cut: another boot, monotonic time from 0, and only the saved rows are left."""
         self.boot, self.start_ms, self.mono_ms = b"boot-002", self.wall_ms + dark_s * 1_000, 0
-        self._status, self._register = None, None
         return self.restart()
 
     def restart(self) -> Story:
-        """The daemon alone was killed and is started again."""
+        """The daemon alone was killed and is started again: it has asked no device yet."""
+        self.status, self.register = None, None
         self.running = {seq: resume(row, self.boot, self.mono_ms) for seq, row in self.running.items()}
         return self
 

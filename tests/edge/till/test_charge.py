@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace as changed
 
-from edge.till.progress import Phase, StopReason
+from edge.till.progress import Phase, StopReason, decode_progress, encode_progress
 from protocols.trade.records import ClockQuality, Notice, Preset, SessionHeld, SessionVoided, body_of
 from tests.edge.till.story import FLAT, MIDNIGHT_MS, TWO_PRICES, Story
 
@@ -250,3 +250,30 @@ def test_stopping_twice_keeps_the_first_reason() -> None:
     seq = story.start()
     story.pass_time(10).stop(StopReason.REMOTE).stop(StopReason.LOCAL)
     assert story.running[seq].reason == StopReason.REMOTE
+
+
+def test_a_restarted_daemon_asks_before_it_calls_anybody_silent() -> None:
+    """It starts with no reading at all; the devices have as long to answer as silence is always allowed."""
+    story = Story().grant(10_000)
+    seq = story.start()
+    story.pass_time(100)
+    story.charger_answers = story.meter_answers = False
+    story.restart()
+    story.pass_time(10)
+    assert story.running[seq].phase == Phase.CHARGING
+    story.pass_time(1)
+    assert story.running[seq].reason == StopReason.OTHER
+
+
+def test_a_register_read_before_the_opening_counts_from_the_opening() -> None:
+    """The begin register is read first, so it is older than the record; energy seen next begins at 0, not before."""
+    story = Story().grant(10_000)
+    before = story.sight()
+    assert before.register is not None
+    story.mono_ms += 40  # the request for a grant, the commit
+    seq = story.start(register=before.register)
+    story.pass_time(3)
+    (piece,) = decode_progress(encode_progress(story.running[seq])).slices
+    assert (piece.from_ms, piece.energy_wh) == (0, 6)
+    story.stop().pass_time(2)
+    assert story.bills[0].energy_wh == 6
