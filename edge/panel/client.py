@@ -59,20 +59,9 @@ class Client:
         self._socket.settimeout(patience_s)
         try:
             self._socket.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise NoDaemon(
-                Trouble(
-                    "no-daemon",
-                    f"no daemon listens on {path}",
-                    "Start it with `systemctl start fieldtill` or `fieldtill run`; `journalctl -u fieldtill` tells why "
-                    "it ended.",
-                )
-            ) from error
-        except PermissionError as error:
-            remedy = "Use `sudo`, or join the group that owns the socket ([panel] group in the config)."
-            raise Failed(Trouble("not-allowed", f"you may not use {path}", remedy)) from error
         except OSError as error:
-            raise Failed(Trouble("bad-socket", f"{path}: {error.strerror or error}")) from error
+            self._socket.close()
+            raise _unreachable(path, error) from error
         self._file = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -98,3 +87,14 @@ class Client:
         if told.trouble is not None:
             raise Failed(told.trouble)
         return told.result
+
+
+def _unreachable(path: Path, error: OSError) -> Failed:
+    match error:
+        case FileNotFoundError() | ConnectionRefusedError():
+            remedy = "`systemctl start fieldtill` or `fieldtill run` starts it; `journalctl -u fieldtill` tells why it ended."
+            return NoDaemon(Trouble("no-daemon", f"no daemon listens on {path}", remedy))
+        case PermissionError():
+            remedy = "Use `sudo`, or join the group that owns the socket ([panel] group in the config)."
+            return Failed(Trouble("not-allowed", f"you may not use {path}", remedy))
+    return Failed(Trouble("bad-socket", f"{path}: {error.strerror or error}"))

@@ -18,6 +18,8 @@ LOOK_S = 0.5
 """How often seen and wanted are compared when nothing else wakes the loop."""
 INSIST_S = 5.0
 """A charger that does not do as told is told again after this."""
+COMPLAIN_S = 10.0
+"""A charger takes a moment to be set up, and several to come back; only one that fails for so long is news."""
 
 log = structlog.get_logger()
 
@@ -51,6 +53,8 @@ class Drive:
         self._wake = asyncio.Event()
         self._told: Act | None = None
         self._told_at_s = 0.0
+        self._failing_since_s = 0.0
+        self._complained = False
         self.error: DeviceError | None = None
 
     def wake(self) -> None:
@@ -81,11 +85,20 @@ class Drive:
             else:
                 await self._charger.stop()
         except DeviceError as error:
-            if self.error is None:
-                log.warning("charger does not obey", connector=self._connector, act=act.value, error=str(error))
-            self.error = error
+            self._failed(act, error)
             return
         if self._told is not act:
             log.debug("charger told", connector=self._connector, act=act.value)
-        self.error, self._told = None, act
+        if self._complained:
+            log.info("charger obeys again", connector=self._connector, act=act.value)
+        self.error, self._complained, self._told = None, False, act
         self._told_at_s = asyncio.get_running_loop().time()
+
+    def _failed(self, act: Act, error: DeviceError) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if self.error is None:
+            self._failing_since_s = now_s
+        self.error = error
+        if not self._complained and now_s - self._failing_since_s >= COMPLAIN_S:
+            self._complained = True
+            log.warning("charger does not obey", connector=self._connector, act=act.value, error=str(error))
