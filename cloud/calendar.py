@@ -58,9 +58,13 @@ _YEARS_S = 2 * 366 * 86_400
 def effective_ms(stamp: Stamp, received_ms: int) -> int:
     """When the record was made, as well as can be said: the site's estimate within its provable bounds and never after
     it came here; from a site that knows no time, as late as it can have been."""
-    latest = received_ms if stamp.ub_ms is None else min(stamp.ub_ms, received_ms)
-    guess = latest if stamp.quality is ClockQuality.UNKNOWN else stamp.wall_ms
-    return max(0, min(max(guess, stamp.lb_ms), latest))
+    ub_ms, guess = stamp.ub_ms, stamp.wall_ms
+    latest = received_ms if ub_ms is None or ub_ms > received_ms else ub_ms
+    if guess > latest or stamp.quality is ClockQuality.UNKNOWN:
+        guess = latest
+    elif guess < stamp.lb_ms:
+        guess = min(stamp.lb_ms, latest)
+    return guess if guess > 0 else 0
 
 
 @lru_cache(maxsize=4096)

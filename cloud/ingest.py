@@ -242,11 +242,14 @@ def _seen(batch: Batch, now_ms: int) -> dict[str, Any]:
 
 
 def _kind(record: Record) -> str:
-    return record.kind.replace("\x00", "\ufffd")  # PostgreSQL's text holds every character but NUL
+    return (
+        record.kind.replace("\x00", "\ufffd") if "\x00" in record.kind else record.kind
+    )  # PostgreSQL's text holds every character but NUL
 
 
 def _wall_ms(record: Record) -> int:
-    return max(-_WALL_MS_MAX, min(record.stamp.wall_ms, _WALL_MS_MAX))
+    wall_ms = record.stamp.wall_ms
+    return wall_ms if -_WALL_MS_MAX <= wall_ms <= _WALL_MS_MAX else 0  # no clock shows such a time
 
 
 def _fork(connection: sa.Connection, head: sa.Row[Any], batch: Batch, body: bytes, seq: int, now_ms: int) -> Refusal:

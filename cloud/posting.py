@@ -6,7 +6,7 @@ posted as meant is posted to suspense with its reason and never holds up those b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from protocols.trade import books
 from protocols.trade.books import CounterKey, Transfer
 from protocols.trade.records import Effect, Move, Record
 
+GUARDED = ("cust:", "lease:")
+"""Ledger accounts that never go below zero."""
 TOTAL_MAX = 2**62
 """Greatest debits or credits of one ledger account; a column holds 2**63 - 1. Only nonsense gets there."""
 
@@ -61,64 +63,75 @@ LeaseKey = tuple[str, str, str]
 
 
 class Meant(NamedTuple):
-    """A move, and what it would do to the books if they can bear it."""
+    """A move, and what it would do to the books if they can bear it; None where no database can hold its names."""
 
     seq: int
     position: int
     business_date: str
     move: Move
-    transfer: Transfer
+    transfer: Transfer | None
+
+
+class Running(dict[LedgerKey, list[int]]):
+    """[debits, credits] of each ledger account, as the batch moves them; 0 where there is no account yet."""
+
+    def __missing__(self, key: LedgerKey) -> list[int]:
+        self[key] = [0, 0]
+        return self[key]
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be written. Deltas are (debits, credits) and (granted, used, returned)."""
+    """What is to be written. ledger: all accounts, as they stand afterwards. leases: (granted, used, returned) more."""
 
+    ledger: Running
     transfers: list[tuple[int, int, LedgerKey, LedgerKey, int, str]] = field(default_factory=list)
-    ledger: dict[LedgerKey, list[int]] = field(default_factory=dict)
     leases: dict[LeaseKey, list[int]] = field(default_factory=dict)
     counters: dict[CounterKey, int] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
 
 
-def plan(log: Log, moves: Iterable[Meant], held: dict[LedgerKey, Held], counters: dict[CounterKey, int]) -> Plan:
+def plan(log: Log, moves: Iterable[Meant], held: Mapping[LedgerKey, Held], counters: Mapping[CounterKey, int]) -> Plan:
     """Post these moves in order onto the balances `held` and the counters as they stood before."""
-    made = Plan()
+    made = Plan(Running({key: [row.debits, row.credits] for key, row in held.items()}))
     for meant in moves:
-        found = _post_move(made, log, held, counters, meant)
+        found = _post_move(made, log, counters, meant)
         if found is not None:
             made.quarantined.append(Quarantined(meant.seq, meant.position, *found))
     return made
 
 
-def _post_move(
-    made: Plan, log: Log, held: dict[LedgerKey, Held], counters: dict[CounterKey, int], meant: Meant
-) -> tuple[str, str] | None:
+def _post_move(made: Plan, log: Log, counters: Mapping[CounterKey, int], meant: Meant) -> tuple[str, str] | None:
     """Add one move to the plan. The code and reason when it could not be posted as meant."""
     seq, position, business_date, move, transfer = meant
-    if not _storable(move):
+    if transfer is None:
         return "unreadable-name", f"a name in the move holds a NUL character: {move!r}; nothing was posted"
+    amount = move.amount
     counter = books.counter_key(move)
     before = made.counters.get(counter)
     if before is None:
         before = counters.get(counter, 0)
     made.counters[counter] = move.counter  # the log's own word: one bad move must not make all later ones bad
     found = None
-    if move.counter != before + move.amount:
-        found = ("counter-broken", f"expected counter {before} + {move.amount}, got {move.counter}")
-    if move.amount == 0:
+    if move.counter != before + amount:
+        found = ("counter-broken", f"expected counter {before} + {amount}, got {move.counter}")
+    if amount == 0:
         return found
 
+    debit, credit = (transfer.debit, transfer.asset), (transfer.credit, transfer.asset)
+    debited = made.ledger[debit]
     if transfer.debit == books.QUARANTINE:
         found = ("not-understood", books.why_unknown(log.site, move))
-    elif found is None and (missing := _missing(made, held, transfer)):
-        found = ("overdrawn", f"{transfer.debit} lacks {missing} of {transfer.amount} {transfer.asset}")
+    elif found is None and debited[1] - debited[0] < amount and transfer.debit.startswith(GUARDED):
+        lacks = amount - (debited[1] - debited[0])
+        found = ("overdrawn", f"{transfer.debit} lacks {lacks} of {amount} {transfer.asset}")
     if found is not None:
         transfer = books.quarantined(transfer)
+        debit, credit = (transfer.debit, transfer.asset), (transfer.credit, transfer.asset)
+        debited = made.ledger[debit]
 
-    amount, debit, credit = transfer.amount, (transfer.debit, transfer.asset), (transfer.credit, transfer.asset)
-    debited, credited = _delta(made, debit), _delta(made, credit)
-    if not (_fits(held.get(debit), debited, 0, amount) and _fits(held.get(credit), credited, 1, amount)):
+    credited = made.ledger[credit]
+    if debited[0] + amount > TOTAL_MAX or credited[1] + amount > TOTAL_MAX:
         return "too-large", f"{amount} {transfer.asset} is beyond what the books hold; nothing was posted"
     debited[0] += amount
     credited[1] += amount
@@ -128,35 +141,14 @@ def _post_move(
     return found
 
 
-def _missing(made: Plan, held: dict[LedgerKey, Held], transfer: Transfer) -> int:
-    """How much a customer or a lease lacks to bear the debit; 0 when it can."""
-    if not transfer.debit.startswith(("cust:", "lease:")):
-        return 0
-    key = (transfer.debit, transfer.asset)
-    row, delta = held.get(key), made.ledger.get(key)
-    owed = (row.credits - row.debits if row else 0) + (delta[1] - delta[0] if delta else 0)
-    return transfer.amount - owed if owed < transfer.amount else 0
-
-
-def _delta(made: Plan, key: LedgerKey) -> list[int]:
-    delta = made.ledger.get(key)
-    if delta is None:
-        delta = made.ledger[key] = [0, 0]
-    return delta
-
-
-def _fits(row: Held | None, delta: list[int], side: int, amount: int) -> bool:
-    return (row[1 + side] if row else 0) + delta[side] + amount <= TOTAL_MAX
-
-
 def _count_lease(made: Plan, move: Move) -> None:
     counted = _LEASE_COUNTERS.get(move.effect)
     if counted is not None:
         key = (move.place, move.account, move.asset)
-        delta = made.leases.get(key)
-        if delta is None:
-            delta = made.leases[key] = [0, 0, 0]
-        delta[counted] += move.amount
+        more = made.leases.get(key)
+        if more is None:
+            more = made.leases[key] = [0, 0, 0]
+        more[counted] += move.amount
 
 
 _LEASE_COUNTERS: dict[str, int] = {Effect.GRANTED: 0, Effect.USED: 1, Effect.RETURNED: 2}
@@ -173,27 +165,25 @@ def _storable(move: Move) -> bool:
 def post(connection: sa.Connection, log: Log, entries: Iterable[Entry], received_ms: int) -> Plan:
     """Post the moves of records just stored, in the caller's transaction, which holds the log's head."""
     moves = [
-        Meant(entry.seq, position, entry.business_date, move, books.transfer_of(log.site, log.epoch, move))
+        Meant(
+            entry.seq,
+            position,
+            entry.business_date,
+            move,
+            books.transfer_of(log.site, log.epoch, move) if _storable(move) else None,
+        )
         for entry in entries
         for position, move in enumerate(entry.record.moves)
     ]
     if not moves:
-        return Plan()
-    held = _lock_ledger(connection, _codes(moves))
-    counters = read_counters(connection, log, sorted({meant.move.account for meant in moves if _storable(meant.move)}))
-    made = plan(log, moves, held, counters)
+        return Plan(Running())
+    transfers = [meant.transfer for meant in moves if meant.transfer is not None]
+    touched = {it.debit for it in transfers} | {it.credit for it in transfers}
+    held = _lock_ledger(connection, touched | {books.QUARANTINE, books.UNKNOWN})
+    accounts = sorted({meant.move.account for meant in moves if meant.transfer is not None})
+    made = plan(log, moves, held, read_counters(connection, log, accounts))
     _write(connection, log, made, held, received_ms)
     return made
-
-
-def _codes(moves: Iterable[Meant]) -> set[str]:
-    """Every ledger account that posting these moves may touch, for locking all at once."""
-    codes = {books.QUARANTINE, books.UNKNOWN}
-    for meant in moves:
-        if _storable(meant.move):
-            codes.add(meant.transfer.debit)
-            codes.add(meant.transfer.credit)
-    return codes
 
 
 def _lock_ledger(connection: sa.Connection, codes: Iterable[str]) -> dict[LedgerKey, Held]:
@@ -213,7 +203,7 @@ def read_counters(connection: sa.Connection, log: Log, accounts: Sequence[str]) 
 
 
 def _write(connection: sa.Connection, log: Log, made: Plan, held: dict[LedgerKey, Held], received_ms: int) -> None:
-    ids = _write_ledger(connection, made.ledger, held)
+    ids = _write_ledger(connection, made, held)
     bulk.insert(
         connection,
         schema.transfers,
@@ -239,19 +229,22 @@ def _write(connection: sa.Connection, log: Log, made: Plan, held: dict[LedgerKey
     )
 
 
-def _write_ledger(
-    connection: sa.Connection, deltas: dict[LedgerKey, list[int]], held: dict[LedgerKey, Held]
-) -> dict[LedgerKey, int]:
+def _write_ledger(connection: sa.Connection, made: Plan, held: dict[LedgerKey, Held]) -> dict[LedgerKey, int]:
     """Add the batch's sums to the balances, each account once; the ids of all accounts touched."""
     table = schema.ledger
-    missing = [key for key in deltas if key not in held]
+    missing = [key for key, totals in made.ledger.items() if key not in held and any(totals)]
+    found = dict[LedgerKey, Held]()
     if missing:
         columns = ("code", "asset", "debits", "credits")
         bulk.insert_missing(connection, table, columns, [(code, asset, 0, 0) for code, asset in missing])
-        held = held | _lock_ledger(connection, {code for code, _ in missing})
-    changed = sorted((held[key].id, *delta) for key, delta in deltas.items() if any(delta))
-    bulk.add(connection, table, ["id"], ["debits", "credits"], changed)
-    return {key: held[key].id for key in deltas}
+        found = _lock_ledger(connection, {code for code, _ in missing})
+    more: list[tuple[int, int, int]] = []
+    for key, (debits, credited) in made.ledger.items():
+        before = held.get(key) or Held(found[key].id if key in found else 0, 0, 0)
+        if debits != before.debits or credited != before.credits:
+            more.append((before.id, debits - before.debits, credited - before.credits))
+    bulk.add(connection, table, ["id"], ["debits", "credits"], sorted(more))
+    return {key: row.id for key, row in (held | found).items()}
 
 
 def _write_leases(connection: sa.Connection, log: Log, deltas: dict[LeaseKey, list[int]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import requests
+import typer
 from hq_box import Box, read
 
 from cloud import cli, documents, store
-from cloud.home import open_home
+from cloud.home import load_config, open_home
 from cloud.service import Answer, Request
 from protocols.proof.note import VerifierKey
 from protocols.trade import wire
@@ -217,3 +219,23 @@ def test_a_site_and_the_command_line_meet_at_the_server(say: Say, served: str, t
     metrics = requests.get(served + "/metrics", timeout=10, verify=ca).text
     assert 'fieldtill_requests_total{outcome="ok",path="/v1/batch"} 2.0' in metrics
     assert 'fieldtill_epochs{state="open"} 1.0' in metrics
+
+
+def test_the_documented_configuration_loads(tmp_path: Path) -> None:
+    """The whole hq.toml of docs/headquarters.md, as it is printed there."""
+    text = (Path(cli.__file__).parents[1] / "docs" / "headquarters.md").read_text(encoding="utf-8")
+    (tmp_path / "hq.toml").write_text(text.split("```toml\n")[1].split("```")[0])
+    config = load_config(tmp_path)
+    assert config.mqtt is not None
+    assert (config.listen.port, config.mqtt.username) == (8443, "hq")
+
+
+def test_every_documented_command_is_there() -> None:
+    """Each command that the page names has a help text."""
+    text = (Path(cli.__file__).parents[1] / "docs" / "headquarters.md").read_text(encoding="utf-8")
+    group = typer.main.get_command(cli.app)
+    known = {name: getattr(command, "commands", {}) for name, command in group.commands.items()}
+    for words in re.findall(r"`(site|account|tariff|command|tls|nightly|report|serve|init|keys) ?([a-z-]*)", text):
+        name, verb = words
+        assert name in known
+        assert not known[name] or verb in known[name], words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,11 +13,12 @@ import sqlalchemy as sa
 from hq_box import Box, admit, balance, dump, read, refused
 
 from cloud import accounts, schema, store
+from cloud.calendar import business_date
 from cloud.service import Headquarters
 from protocols.proof import checkpoint
 from protocols.trade import books, wire
 from protocols.trade.codec import decode, encode
-from protocols.trade.records import CNY, Effect, EpochOpened, Move, Notice, Record
+from protocols.trade.records import CNY, ClockQuality, Effect, EpochOpened, Move, Notice, Record, Stamp
 from protocols.trade.wire import BATCH_BYTES_MAX, Batch, BatchReply, Refusal, RefusalCode
 
 NOTE = Notice("nothing", "connector-1", "")
@@ -365,3 +367,78 @@ def test_another_history_is_a_fork_even_where_no_record_overlaps(hq: Headquarter
 
 def _ask(account: str) -> wire.GrantAsk:
     return wire.GrantAsk(0, b"", account, CNY, 9_000)
+
+
+# --- business days ---------------------------------------------------------------------------------------------------
+
+MIDNIGHT_MS = 1_780_070_400_000  # 2026-05-30 00:00 in Shanghai
+DAY_MS = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("wall", "quality", "lb", "ub", "received", "starts_h", "expected"),
+    [
+        (0, 2, 0, 0, 10, 0, "2026-05-30"),
+        (-1, 2, -1, -1, 10, 0, "2026-05-29"),
+        (4 * 3_600_000 - 1, 2, 0, None, DAY_MS, 4, "2026-05-29"),
+        (4 * 3_600_000, 2, 0, None, DAY_MS, 4, "2026-05-30"),
+        (40 * DAY_MS, 2, 0, None, DAY_MS, 0, "2026-05-31"),
+        (-9_000 * DAY_MS, 1, 0, None, DAY_MS, 0, "2026-05-30"),
+        (-9_000 * DAY_MS, 0, -9_000 * DAY_MS, None, 2 * DAY_MS, 0, "2026-06-01"),
+        (-9_000 * DAY_MS, 0, -9_000 * DAY_MS, DAY_MS, 2 * DAY_MS, 0, "2026-05-31"),
+    ],
+    ids=[
+        "midnight",
+        "a moment before",
+        "before the cut-off hour",
+        "at the cut-off hour",
+        "a clock ahead of ours: the day it came",
+        "a clock behind what is proven: the earliest proven",
+        "no clock at all: the day it came",
+        "no clock, but an upper bound",
+    ],
+)
+def test_the_business_day(
+    wall: int, quality: int, lb: int, ub: int | None, received: int, starts_h: int, expected: str
+) -> None:
+    """The site's zone and cut-off hour decide, on its clock as far as that can be trusted. Times from midnight."""
+    bounds = (MIDNIGHT_MS + lb, None if ub is None else MIDNIGHT_MS + ub)
+    stamp = Stamp(bytes(8), 0, MIDNIGHT_MS + wall, ClockQuality(quality), *bounds)
+    assert business_date(stamp, MIDNIGHT_MS + received, "Asia/Shanghai", starts_h) == expected
+
+
+# --- all at once -----------------------------------------------------------------------------------------------------
+
+
+def test_many_sites_and_the_desk_at_once(hq: Headquarters) -> None:
+    """Uploads, asks and top-ups of the same accounts in parallel: no deadlock, and the books add up."""
+    boxes = [Box(f"site-{n}") for n in range(3)]
+    for box in boxes:
+        admit(hq, box)
+        box.enrol(hq)
+    with store.writing(hq.engine) as connection:
+        ids = [accounts.open_account(connection, hq.keys, hq.clock, home_site="site-0") for _ in range(3)]
+
+    def sell(box: Box) -> None:
+        for turn in range(6):
+            for account in ids:
+                reply = box.ask(hq, account, 100 * (turn + 1))
+                if reply.grant:
+                    box.accept(reply.grant)
+                    box.sell(account, 10)
+            box.send(hq, 0)
+
+    def pay(account: str) -> None:
+        for turn in range(6):
+            with store.writing(hq.engine) as connection:
+                reference = f"{account}-{turn}"
+                accounts.top_up(connection, hq.keys, hq.clock, account, 1_000, channel="c", reference=reference)
+
+    with ThreadPoolExecutor(6) as threads:
+        for done in [*(threads.submit(sell, box) for box in boxes), *(threads.submit(pay, it) for it in ids)]:
+            done.result()
+    with store.reading(hq.engine) as connection:
+        rows = connection.execute(sa.select(schema.ledger)).all()
+    assert sum(row.credits - row.debits for row in rows) == 0
+    assert balance(hq, books.channel("c")) == -3 * 6 * 1_000
+    assert quarantined(hq) == []
