@@ -16,6 +16,7 @@ from typing import IO, Any, Self
 
 ROOT = Path(__file__).parent.parent
 READY_S = 30.0
+ENDS_S = 3.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,7 +46,8 @@ class Child:
         line = self.process.stdout.readline()
         if not line:
             raise ProcessFailed(f"{self.name} ended with {self.process.wait()}; see {self._log.name}")
-        return line.decode().rstrip("\n")
+        text: str = line.decode()
+        return text.rstrip("\n")
 
     def tell(self, text: str) -> None:
         assert self.process.stdin is not None
@@ -58,13 +60,13 @@ class Child:
         assert self.process.stdout is not None
         with suppress(BrokenPipeError):
             self.process.stdin.close()
-        for end in (lambda: None, self.process.terminate, self.process.kill):
-            end()
+        for end in (self.process.terminate, self.process.kill, None):
             try:
-                self.process.wait(3)
+                self.process.wait(ENDS_S)
                 break
             except subprocess.TimeoutExpired:
-                continue
+                assert end is not None, f"{self.name} outlives SIGKILL"
+                end()
         self.process.stdout.close()
         self._log.close()
 
