@@ -146,9 +146,13 @@ class Desk:
 
     async def take_documents(self, documents: Sequence[bytes]) -> None:
         """Keep documents whose signatures have been checked, and put them in force from the next session on."""
-        pins = [pin(decode(data, Document)) for data in documents]
+        decoded = [decode(data, Document) for data in documents]
+        pins = [pin(document) for document in decoded]
         if not pins:
             return
+        for document, pinned in zip(decoded, pins, strict=True):
+            if document.kind == TARIFF:  # in force for whoever comes while the commit runs, before it can be read back
+                self._tariffs[pinned.hash] = decode(document.payload, Tariff)
         sealed = self._seal([Draft(ConfigApplied(pins))])
         await self._commit(sealed, {}, documents=tuple(documents))
 
@@ -235,7 +239,12 @@ class Desk:
             raise
 
     def _stand_on_the_disk(self) -> None:
-        """A commit found no space: what was decided since is void. Go back to the durable log; sessions go on."""
+        """A commit found no space: what was sealed since is void. Go back to the durable log; sessions go on.
+
+        Every waiter of the failed commit comes here; only the first finds a state that is ahead of the log.
+        """
+        if self.state.size == self.journal.next_seq:
+            return
         self.state = _fold(self.journal)
         self._snapshot_size = min(self._snapshot_size, self.state.size)
         before, self._running = self._running, self._recover()

@@ -39,14 +39,15 @@ async def open_log(
     """
     identity = _identity_at(config.journal_path)
     ballast = config.ballast_mb * 1024 * 1024
+    copy = Path(config.second_copy) if config.second_copy else None
     if identity is None:
         epoch = await _new_epoch(config, ring, say)
         key = ring.make_pending_log()
-        journal = Journal.create(config.journal_path, config.site, epoch, key, ballast_bytes=ballast)
+        journal = Journal.create(config.journal_path, config.site, epoch, key, ballast_bytes=ballast, second_copy=copy)
         ring.name_pending_log(epoch)  # after the log is there: a crash in between finds both, and goes on
     else:
         key = _log_key(ring, identity)
-        journal = Journal.open(config.journal_path, key, ballast_bytes=ballast)
+        journal = Journal.open(config.journal_path, key, ballast_bytes=ballast, second_copy=copy)
     if journal.site != config.site:
         raise JournalError(
             f"the journal is of site {journal.site}, the config of {config.site}",

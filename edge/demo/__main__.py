@@ -36,13 +36,13 @@ async def _play(root: Path) -> int:
         return 1
     screen.print()
     screen.print(books_table([line.row() for line in books]))
-    screen.print(f"\nNightly report: {report['html']}")
+    screen.print(f"\nNightly report: {report}")
     screen.print("\nLook inside:")
     bin_dir = Path(sys.executable).parent
     for command in (
         f"fieldtill records --journal {root}/site/data/journal.db --kind session-closed",
         f"fieldtill-hq --home {root}/hq account list",
-        f"fieldtill-hq report {report['json']}",
+        f"fieldtill-hq report {report.with_suffix('.json')}",
     ):
         screen.print(
             f"  {bin_dir}/{command}",

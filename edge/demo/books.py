@@ -25,19 +25,20 @@ class Line:
 
 
 def compare(site: dict[str, Any], hq: dict[str, Any], paid_in_fen: int) -> list[Line]:
-    """site: the daemon's status. hq: headquarters' balances. paid_in_fen: what the customers really handed over.
+    """site: the value in the daemon's status. hq: headquarters' balances. paid_in_fen: what the customers really
+    handed over.
 
     The last line closes the circle: all that was paid in is spent, or left somewhere.
     """
     left_at_site = site["rights_fen"] + site["held_fen"]
     return [
-        Line("paid in", paid_in_fen, hq["paid_in_fen"]),
-        Line("spent", site["used_fen"], hq["spent_fen"]),
-        Line("returned by the site", site["returned_fen"], hq["returned_fen"]),
-        Line("left at the site", site["rights_fen"], hq["at_sites_fen"] - site["held_fen"]),
+        Line("paid in", paid_in_fen, hq["paid_in"]),
+        Line("spent", site["used_fen"], hq["spent"]),
+        Line("returned by the site", site["returned_fen"], hq["returned"]),
+        Line("left at the site", site["rights_fen"], hq["at_sites"] - site["held_fen"]),
         Line("held for running sessions", site["held_fen"], 0),
-        Line("left at headquarters", None, hq["free_fen"]),
-        Line("spent and left, together", paid_in_fen, hq["free_fen"] + left_at_site + site["used_fen"]),
+        Line("left at headquarters", None, hq["free"]),
+        Line("spent and left, together", paid_in_fen, hq["free"] + left_at_site + site["used_fen"]),
     ]
 
 

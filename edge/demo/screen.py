@@ -38,7 +38,7 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         """One event, with the seconds since the beginning."""
         elapsed_s = asyncio.get_running_loop().time() - self._began_s
-        self._console.print(f"[dim]{elapsed_s:5.1f} s[/]  [{style or 'default'}]{text}[/]")
+        self._console.print(f"[dim]{elapsed_s:5.1f} s[/]  [{style or 'default'}]{text}[/]", soft_wrap=True)
 
     def show(self, status: dict[str, Any] | None, *, link_up: bool) -> None:
         """The site as it is now; None: the daemon is not there."""
@@ -46,17 +46,20 @@ class Screen:
             self._live.update(self._table(status, link_up=link_up), refresh=True)
 
     def print(self, what: Any = "") -> None:
-        self._console.print(what)
+        self._console.print(what, soft_wrap=True)
 
     def _table(self, status: dict[str, Any] | None, *, link_up: bool) -> Table:
         link = "[green]up[/]" if link_up else "[red]cut[/]"
         if status is None:
             return Table(title=f"link {link} · [red]the daemon is dead[/]", title_justify="left", width=96)
-        backlog = status["records"] - status["cosigned"]
-        title = (
-            f"{status['site']} · link {link} · {status['records']} records, {backlog} not yet acknowledged · "
-            f"left {yuan(status['rights_fen'])}, held {yuan(status['held_fen'])}, spent {yuan(status['used_fen'])}"
+        journal, value = status["journal"] or {"records": 0, "cosigned": 0}, status["value"]
+        money = (
+            f" · left {yuan(value['rights_fen'])}, held {yuan(value['held_fen'])}, spent {yuan(value['used_fen'])}"
+            if value
+            else ""
         )
+        backlog = journal["records"] - journal["cosigned"]
+        title = f"{status['site']} · link {link} · {journal['records']} records, {backlog} not acknowledged{money}"
         table = Table(title=title, title_justify="left", width=96)
         for name in ("place", "pilot", "register Wh", "customer", "session"):
             table.add_column(name)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from edge.demo.link import Link
 from edge.demo.places import reader_toml, site_toml, twins_toml
+from edge.keys import KeyRing, fingerprint
 
 BIN = Path(sys.executable).parent
 READY_S = 20.0
@@ -61,19 +62,16 @@ class Stage:
 
     async def hq(self, *arguments: str) -> Any:
         """A headquarters command; its JSON."""
-        return await _json([str(BIN / "fieldtill-hq"), "--home", str(self.hq_home), *arguments, "--json"])
+        return await _json([str(BIN / "fieldtill-hq"), "--home", str(self.hq_home), "--json", *arguments])
 
     async def start_hq(self) -> None:
-        await _run([str(BIN / "fieldtill-hq"), "--home", str(self.hq_home), "tls", "make", str(self.hq_home / "tls")])
-        command = [str(BIN / "fieldtill-hq"), "--home", str(self.hq_home), "serve", "--port", "0", "--announce"]
-        command += [
-            "--tls-cert",
-            str(self.hq_home / "tls" / "server.pem"),
-            "--tls-key",
-            str(self.hq_home / "tls" / "server.key"),
-        ]
+        tls = self.hq_home / "tls"
+        await self.hq("init")
+        await self.hq("tls", "make", str(tls))
+        command = [str(BIN / "fieldtill-hq"), "--home", str(self.hq_home), "serve", "--port", "0"]
+        command += ["--certificate", str(tls / "server.pem"), "--key", str(tls / "server.key")]
         self._hq = await self._spawn("hq", command, stdout=asyncio.subprocess.PIPE)
-        port = json.loads(await _first_line(self._hq, "headquarters"))["port"]
+        port = int((await _first_line(self._hq, "headquarters")).rsplit(b":", 1)[1])
         self.link = Link(port)
         await self.link.open()
 
@@ -87,14 +85,13 @@ class Stage:
         ready = json.loads(await _first_line(self._twins, "twins"))
         assert self.link is not None
         self._readers = {connector: os.pipe() for connector in ("c1", "c2", "c3")}
-        text = site_toml(pty, ready["lines"]["tcp1"]["port"], self.link.port)
+        text = site_toml(pty, int(ready["lines"]["tcp1"].rsplit(":", 1)[1]), self.link.port)
         text += reader_toml({connector: ends[0] for connector, ends in self._readers.items()})
         self.config.write_text(text)
 
-    async def setup_box(self) -> str:
+    def setup_box(self) -> str:
         """The box makes its keys; their fingerprint, to be told to headquarters."""
-        answer = await _json([str(BIN / "fieldtill"), "--config", str(self.config), "setup", "--json"])
-        return str(answer["fingerprint"])
+        return fingerprint(KeyRing(self.site_home / "data" / "keys").make_device())
 
     async def start_daemon(self) -> None:
         """Start the daemon with its readers, and wait until its till is open."""
