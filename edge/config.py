@@ -14,14 +14,20 @@ from drivers.registry import DeviceConfig
 from edge.till.policy import Policy
 from protocols.door import Fault, Refused, check
 
-Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+Id = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$",
+        description="1 to 32 letters, digits, dots, dashes and underscores, a letter or digit first",
+    ),
+]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class Headquarters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[hq]`. keys_file: the public keys that `fieldtill-hq keys` prints, pinned. ca_file: None: the system's own."""
 
-    url: Annotated[str, msgspec.Meta(pattern=r"^https://")]
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://", description="an address that begins with https://")]
     keys_file: str
     ca_file: str | None = None
     poll_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 30.0
@@ -158,7 +164,7 @@ def _twice(what: str, ids: list[str]) -> list[Fault]:
 def _known(path: str, name: str, names: Iterable[str]) -> list[Fault]:
     if name in names:
         return []
-    return [Fault(path, f"one of {', '.join(sorted(names)) or '(none defined)'}", f"`{name}`")]
+    return [Fault(path, f"one of {', '.join(sorted(set(names))) or '(none defined)'}", f"`{name}`")]
 
 
 def _rooted(config: Config, root: Path) -> Config:

@@ -49,7 +49,7 @@ def set_up(wall_ms: Callable[[], int], *, level: str = "info", terminal: bool | 
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # lines are few; and a test may set it up again
     )
     logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
 

@@ -107,8 +107,14 @@ def _leaf_fault(path: str, data: object, into: Any, message: str) -> Fault:
     if allowed:
         near = get_close_matches(str(data), allowed, n=1)
         return Fault(path, f"one of {', '.join(allowed)}", _show(data), f"Did you mean `{near[0]}`?" if near else "")
-    expected = message.removeprefix("Expected ").split(", got ")[0].split(" - at `$")[0]
+    expected = _description(into) or message.removeprefix("Expected ").split(", got ")[0].split(" - at `$")[0]
     return Fault(path, expected, _show(data))
+
+
+def _description(into: Any) -> str:
+    """What `msgspec.Meta(description=...)` says of a type, in words for a person; "" where it says nothing."""
+    said = [note.description for note in getattr(into, "__metadata__", ()) if isinstance(note, msgspec.Meta)]
+    return next((words for words in said if words), "")
 
 
 def _choices(into: Any) -> list[str]:

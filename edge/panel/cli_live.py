@@ -226,15 +226,14 @@ def _duration_s(text: str) -> int | None:
 
 
 def _wait_for_end(daemon: Client, session: int) -> Any:
-    """The record that ended a session."""
+    """The record that ended a session, once it is durable."""
     end = time.monotonic() + _SETTLED_WITHIN_S
-    while any(one["seq"] == session for one in daemon.ask("sessions")):
-        if time.monotonic() > end:
-            remedy = "`fieldtill sessions` and `fieldtill devices` show what it waits for."
-            raise Failed(Trouble("not-settled", f"session {session} is not settled yet", remedy))
+    while time.monotonic() < end:
+        if all(one["seq"] != session for one in daemon.ask("sessions")):
+            for kind in ("session-closed", "session-voided"):
+                for one in reversed(daemon.ask("records", first=-100, limit=100, kind=kind)):
+                    if one["body"]["session"] == session:
+                        return one
         time.sleep(0.2)
-    for kind in ("session-closed", "session-voided"):
-        for one in reversed(daemon.ask("records", first=-100, limit=100, kind=kind)):
-            if one["body"]["session"] == session:
-                return one
-    raise Failed(Trouble("no-record", f"session {session} has ended, and its record is not among the last"))
+    remedy = "`fieldtill sessions` and `fieldtill devices` show what it waits for."
+    raise Failed(Trouble("not-settled", f"session {session} is not settled yet", remedy))

@@ -92,7 +92,7 @@ class Client:
 def _unreachable(path: Path, error: OSError) -> Failed:
     match error:
         case FileNotFoundError() | ConnectionRefusedError():
-            remedy = "`systemctl start fieldtill` or `fieldtill run` starts it; `journalctl -u fieldtill` tells why it ended."
+            remedy = "Start it: `systemctl start fieldtill`, `fieldtill run`. `journalctl -u fieldtill` tells its end."
             return NoDaemon(Trouble("no-daemon", f"no daemon listens on {path}", remedy))
         case PermissionError():
             remedy = "Use `sudo`, or join the group that owns the socket ([panel] group in the config)."

@@ -51,7 +51,7 @@ def test_a_session_outlives_the_daemon(box: Box) -> None:
             until(lambda: ready(box), process)
             assert box.ask("sessions")[0]["id"] == opened["id"]
             box.ask("stop", connector="c1")
-            until(lambda: not box.ask("sessions"), process)
+            until(lambda: box.ask("records", kind="session-closed"), process)
             (bill,) = box.ask("records", first=-1, limit=1, kind="session-closed")
             truth = tell(field, do="state")["outlets"]["c1"]["delivered_wh"]
             assert abs(bill["body"]["energy_wh"] - truth) <= 10  # the meter counts in steps of 10 Wh

@@ -1,0 +1,110 @@
+"""Card readers: a line of text per card, on a serial port or a descriptor, with all that real readers do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import tty
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edge import clock, logs
+from edge.config import ReaderConfig
+from edge.reader import read_cards
+
+
+class Taps(list[tuple[str, str]]):
+    """Who tapped where."""
+
+    async def __call__(self, connector: str, card: str) -> None:
+        self.append((connector, card))
+
+
+@asynccontextmanager
+async def pipe() -> AsyncIterator[tuple[Callable[[bytes], int], Taps, asyncio.Task[None]]]:
+    """A reader on a descriptor; write to it what the reader says."""
+    out, into = os.pipe()
+    taps = Taps()
+    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), taps))
+    try:
+        yield lambda data: os.write(into, data), taps, task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        os.close(out)
+        os.close(into)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("did not come")
+
+
+async def test_a_line_is_a_tap() -> None:
+    """With or without a carriage return, in pieces or many at once."""
+    async with pipe() as (write, taps, _):
+        write(b"6222-00")
+        await asyncio.sleep(0.02)
+        write(b"01\r\n6222-0002\n")
+        await until(lambda: len(taps) == 2)
+        assert taps == [("c1", "6222-0001"), ("c1", "6222-0002")]
+
+
+async def test_a_card_that_lies_there_is_one_tap() -> None:
+    """Readers repeat a card several times a second while it is near."""
+    async with pipe() as (write, taps, _):
+        write(b"6222-0001\n" * 20)
+        write(b"6222-0002\n")
+        await until(lambda: len(taps) == 2)
+        assert [card for _, card in taps] == ["6222-0001", "6222-0002"]
+
+
+@pytest.mark.parametrize("noise", [b"\n\n\n", b"abc\n", b"\xff\xfe\x00\x01\x02\n", b"x" * 5_000 + b"\n", b"a b c d\n"])
+async def test_noise_is_no_card(noise: bytes) -> None:
+    """Too short, too long, or not text: passed over, and the next card counts."""
+    async with pipe() as (write, taps, _):
+        write(noise)
+        write(b"6222-0001\n")
+        await until(lambda: bool(taps))
+        assert taps == [("c1", "6222-0001")]
+
+
+async def test_a_card_number_is_in_no_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is what only looked like one."""
+    logs.set_up(clock.system().wall_ms, terminal=False)
+    async with pipe() as (write, taps, _):
+        write(b"62 22 00 01\n6222-0001\n")
+        await until(lambda: bool(taps))
+    assert "00" not in capsys.readouterr().out.replace("+00:00", "").partition("characters")[2]
+
+
+async def test_a_serial_reader_comes_back(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulled out and put in again: the next tap counts."""
+    monkeypatch.setattr("edge.reader.REOPEN_S", 0.05)
+    link = f"{tmp_path}/reader"
+    taps = Taps()
+    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", path=link), taps))
+    try:
+        for card in (b"6222-0001", b"6222-0002"):
+            ours, theirs = pty.openpty()
+            tty.setraw(theirs)
+            os.symlink(os.ttyname(theirs), f"{link}.new")
+            os.replace(f"{link}.new", link)
+            os.close(theirs)
+            before = len(taps)
+            for _ in range(100):
+                os.write(ours, card + b"\n")
+                await asyncio.sleep(0.05)
+                if len(taps) > before:
+                    break
+            os.close(ours)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [card for _, card in taps] == ["6222-0001", "6222-0002"]
