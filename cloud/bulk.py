@@ -7,11 +7,13 @@ are tuples in the order of the columns named; dates are ISO text. Both run in th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+
+if TYPE_CHECKING:  # loading it takes a tenth of a second, which SQLite's users need not wait for
+    import psycopg
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -21,7 +23,7 @@ def insert(connection: sa.Connection, table: sa.Table, columns: Sequence[str], r
     if not rows:
         return
     if _is_postgresql(connection):
-        driver = cast(psycopg.Connection, connection.connection.driver_connection)
+        driver = cast("psycopg.Connection", connection.connection.driver_connection)
         with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({_names(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)

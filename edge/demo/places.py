@@ -12,15 +12,19 @@ BAUD = 19_200
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Somebody with stored value: name, the number on the card, fen paid in beforehand."""
+    """Somebody with stored value: name, the number on the card, fen paid in beforehand, and whether this is home.
+
+    At the home site an allowance waits; elsewhere the site asks headquarters, and gives back what is not spent.
+    """
 
     name: str
     card: str
     paid_in_fen: int
+    at_home: bool = True
 
 
-LI = Customer("Li Wei", "04A1B2C3D4", 5_000)
-WANG = Customer("Wang Fang", "04C0FFEE01", 3_000)
+LI = Customer("Li Wei", "04A1B2C3D4", 8_000)
+WANG = Customer("Wang Fang", "04C0FFEE01", 3_000, at_home=False)
 ZHAO = Customer("Zhao Min", "0455667788", 2_000)
 CHEN = Customer("Chen Jie", "04DEADBEEF", 66)
 CUSTOMERS = (LI, WANG, ZHAO, CHEN)

@@ -68,7 +68,8 @@ class Script:
         await self._until("a tariff and the customers' grants", self._can_sell)
 
     async def _pay_in(self, customer: Customer) -> None:
-        account = (await self._stage.hq("account", "add", "--card", customer.card, "--home-site", SITE))["account"]
+        home = ["--home-site", SITE] if customer.at_home else []
+        account = (await self._stage.hq("account", "add", "--card", customer.card, *home))["account"]
         self._screen.names[account] = customer.name
         yuans, reference = yuan(customer.paid_in_fen), f"cash-{account}"
         await self._stage.hq("account", "top-up", account, yuans, "--reference", reference, "--channel", "cash")
@@ -188,7 +189,11 @@ class Script:
 
     def _can_sell(self, status: dict[str, Any]) -> bool:
         known = all(connector["iec"] == "A" and connector["register_wh"] for connector in status["connectors"])
-        return known and status["tariff"] is not None and (status["value"] or {}).get("accounts") == len(CUSTOMERS)
+        return (
+            known
+            and status["tariff"] is not None
+            and (status["value"] or {}).get("accounts") == sum(customer.at_home for customer in CUSTOMERS)
+        )
 
 
 def _connector(status: dict[str, Any], name: str) -> dict[str, Any]:
