@@ -44,6 +44,8 @@ def apply(state: TillState, record: Record) -> TillState:
     fold = _FOLDS.get(type(body))
     if fold is not None:
         state = fold(state, seq, record, body)
+    for move in record.moves:
+        _within_rights(state, seq, lease_key(move.account, move.asset))
     return replace(state, size=seq + 1)
 
 
@@ -97,6 +99,9 @@ def _epoch(state: TillState, seq: int, record: Record, body: EpochOpened) -> Til
 
 
 def _grant(state: TillState, seq: int, record: Record, body: GrantAccepted) -> TillState:
+    grant, _, _ = split(body.grant)
+    if (grant.site, grant.epoch) != (state.site, state.epoch):
+        raise Contradiction(f"record {seq}: a grant for {grant.site} epoch {grant.epoch}")
     return accept(state, body)
 
 
@@ -175,9 +180,16 @@ def _hold(state: TillState, seq: int, holds: tuple[Hold, ...] | list[Hold], sign
         if lease is None:
             raise Contradiction(f"record {seq}: a hold on {key}, for which there is no grant")
         leases[key] = replace(lease, held=lease.held + sign * hold.amount)
-        if leases[key].rights < 0 or leases[key].held < 0:
-            raise Contradiction(f"record {seq}: {key} would have {leases[key].rights} of rights left")
-    return replace(state, leases=leases)
+    state = replace(state, leases=leases)
+    for hold in holds:
+        _within_rights(state, seq, lease_key(hold.account, hold.asset))
+    return state
+
+
+def _within_rights(state: TillState, seq: int, key: str) -> None:
+    lease = state.leases.get(key)
+    if lease is not None and (lease.rights < 0 or lease.held < 0):
+        raise Contradiction(f"record {seq}: {key} would have {lease.rights} of rights left")
 
 
 def _session(state: TillState, seq: int, session_seq: int) -> OpenSession:
