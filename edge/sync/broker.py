@@ -89,7 +89,11 @@ class Broker:
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's own handler drops the reason code of a PUBACK, so a publish that an ACL refuses looks delivered."""
+    """aiomqtt, with two of its handlers put right.
+
+    Its own drops the reason code of a PUBACK, so that a publish which an ACL refuses looks delivered. And it has the
+    loop watch a socket by number a moment after paho named it: closed by then, the number may be somebody else's.
+    """
 
     refusal: ReasonCode | None = None
 
@@ -97,6 +101,20 @@ class _Client(aiomqtt.Client):
         if reason_code.is_failure:
             self.refusal = reason_code
         super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def watch() -> None:
+            if client.socket() is sock and sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(watch)
 
 
 def _password(config: Mqtt) -> str | None:

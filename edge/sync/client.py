@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES_MAX = 512 * 1024
 """An answer holds at most 256 KiB of a value; whatever sends more than this is not headquarters."""
-IDLE_S = 20.0
-"""A connection unused for longer is not used again: routers of mobile networks forget one silently after some 30 s, and
-the customer would wait for an answer that never comes."""
+LOG_IDLE_S, ASK_IDLE_S = 120.0, 20.0
+"""A connection unused for longer is not used again. Routers of mobile networks forget one silently, some after 30 s:
+a batch that finds out loses its timeout, but a customer would wait in vain; so each lane weighs that against a new TLS
+handshake (some 4 kB) for itself."""
 DEFLATE_LEVEL = 6
 
 # OpenSSL's verify codes, x509_vfy.h
@@ -71,8 +72,8 @@ class HttpsHq:
         self._site = site
         self._epoch = epoch
         self._log_key = log_key
-        self._log_lane = Lane("hq-log", Connection(config.url, config.ca_file, config.timeout_s))
-        self._ask_lane = Lane("hq-ask", Connection(config.url, config.ca_file, config.ask_timeout_s))
+        self._log_lane = Lane("hq-log", Connection(config.url, config.ca_file, config.timeout_s, LOG_IDLE_S))
+        self._ask_lane = Lane("hq-ask", Connection(config.url, config.ca_file, config.ask_timeout_s, ASK_IDLE_S))
 
     async def batch(self, batch: Batch) -> BatchReply:
         return await self._log_lane.do(lambda to: self._post(to, wire.PATH_BATCH, batch, BatchReply))
@@ -132,50 +133,58 @@ def read(answer: HttpAnswer, into: type[R]) -> R:
 class Connection:
     """One kept-alive connection to headquarters. Use it from one thread at a time."""
 
-    def __init__(self, url: str, ca_file: str | None, timeout_s: float) -> None:
+    def __init__(self, url: str, ca_file: str | None, timeout_s: float, idle_s: float = LOG_IDLE_S) -> None:
         """timeout_s: for connecting, for each pause while sending, and for the whole answer after that."""
         self._url = url.rstrip("/")
         self._ca = ca_file or _system_authorities()
         self._timeout_s = timeout_s
+        self._idle_s = idle_s
         self._session: requests.Session | None = None
         self._used_s = 0.0
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        """Raises HqUnreachable and its kinds; HqGarbled for an answer that is too long."""
-        import requests  # 7 MiB and 80 ms that a box without headquarters never pays
+        """Raises HqUnreachable and its kinds; HqGarbled for an answer that is too long.
 
-        session = self._fresh_session()
+        A kept connection that turns out to be closed is replaced once, at once: every request may be repeated.
+        """
+        import requests  # 7 MiB and 80 ms that a box without headquarters never pays
+        import urllib3
+
+        if time.monotonic() - self._used_s > self._idle_s:
+            self.close()
         try:
-            with session.post(
-                self._url + path,
-                data=body,
-                headers={**headers, "Accept-Encoding": "identity", "Content-Type": "application/vnd.fieldtill"},
-                timeout=self._timeout_s,
-                verify=self._ca,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                answer = HttpAnswer(response.status_code, self._body(response))
-        except (requests.RequestException, OSError) as error:
+            if self._session is not None:
+                try:
+                    return self._post(self._session, path, body, headers)
+                except requests.ConnectionError as error:
+                    if isinstance(error, (requests.Timeout, requests.exceptions.SSLError)):
+                        raise
+                    self.close()
+            self._session = requests.Session()
+            self._session.trust_env = False  # the config alone says whom the box talks to: no proxies, no .netrc
+            return self._post(self._session, path, body, headers)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self.close()
             raise _unreachable(error) from error
-        self._used_s = time.monotonic()
-        return answer
 
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
             self._session = None
 
-    def _fresh_session(self) -> requests.Session:
-        import requests
-
-        if time.monotonic() - self._used_s > IDLE_S:
-            self.close()
-        if self._session is None:
-            self._session = requests.Session()
-            self._session.trust_env = False  # the config alone says whom the box talks to: no proxies, no .netrc
-        return self._session
+    def _post(self, session: requests.Session, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+        with session.post(
+            self._url + path,
+            data=body,
+            headers={**headers, "Accept-Encoding": "identity", "Content-Type": "application/vnd.fieldtill"},
+            timeout=self._timeout_s,
+            verify=self._ca,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            answer = HttpAnswer(response.status_code, self._body(response))
+        self._used_s = time.monotonic()
+        return answer
 
     def _body(self, response: requests.Response) -> bytes:
         """The body, as it arrives, so that a peer that trickles or floods is left."""

@@ -88,9 +88,10 @@ class Quick:
             began_ms = self._site.clock.mono_ms()
             try:
                 await self._converse()
-            except* HqError as group:
-                self._note(_first(group))
-            self._set_connected(False)
+            except HqError as error:
+                self._note(error)
+            finally:
+                self._set_connected(False)
             steady = self._site.clock.mono_ms() - began_ms >= STEADY_S * 1000
             failures = 0 if steady else failures + 1
             pause_s = min(BACK_OFF_MAX_S, BACK_OFF_FIRST_S * 2 ** min(failures, 10))
@@ -108,12 +109,16 @@ class Quick:
             self._set_connected(True)
             if self._uplink is not None:
                 self._uplink.news()  # whatever was published while the box was not there
+            sides = [asyncio.create_task(side) for side in (self._tell(broker), self._hear(broker))]
             try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(self._tell(broker))
-                    group.create_task(self._hear(broker))
-            finally:  # an orderly end: a broker keeps the last will of whoever says goodbye to itself
-                with suppress(HqError, TimeoutError):
+                done, _ = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+                for side in done:
+                    side.result()
+            finally:
+                for side in sides:
+                    side.cancel()
+                await asyncio.wait(sides, timeout=FAREWELL_S)
+                with suppress(HqError, TimeoutError):  # an orderly end: the broker forgets the will of who says goodbye
                     async with asyncio.timeout(FAREWELL_S):
                         await broker.publish(presence, gone, qos=1, retain=True)
 
@@ -163,12 +168,3 @@ class Quick:
             say = log.error if isinstance(error, BrokerRefused) else log.warning
             say("broker", what=error.what, remedy=error.remedy)
         self._trouble = Trouble(type(error).__name__, error.what, error.remedy, self._site.clock.mono_ms())
-
-
-def _first(group: BaseExceptionGroup[HqError]) -> HqError:
-    """A broken connection fails listening and telling alike; one of them says it."""
-    one: BaseException = group
-    while isinstance(one, BaseExceptionGroup):
-        one = one.exceptions[0]
-    assert isinstance(one, HqError)
-    return one

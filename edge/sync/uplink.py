@@ -10,8 +10,8 @@ same acknowledgement, and grants merge by maximum. The till never waits for any 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -167,8 +167,9 @@ class Uplink:
             while True:
                 self._wake.clear()
                 wait_s = await self._turn()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), wait_s)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait_s):
+                        await self._wake.wait()
         finally:
             self._site.on_change.remove(self.nudge)
             self._site.ask_for_grant = None
@@ -359,9 +360,9 @@ class Uplink:
 
     def _failed(self, error: HqError) -> float:
         self._failures += 1
+        self._records_max = max(BATCH_RECORDS_MIN, self._records_max // 2)
         if isinstance(error, HqUnreachable):
             self._set_online(False)
-            self._records_max = max(BATCH_RECORDS_MIN, self._records_max // 2)
         self._note(type(error).__name__, error.what, error.remedy)
         return self._pause_s()
 

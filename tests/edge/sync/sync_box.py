@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sync_hq import Headquarters
@@ -131,7 +132,9 @@ class Box:
 
 
 @asynccontextmanager
-async def enrolled(hq: Headquarters, directory: Path, site: str, **config: float) -> AsyncIterator[Box]:
+async def enrolled(
+    hq: Headquarters, directory: Path, site: str, *, wall_ms: Callable[[], int] | None = None, **config: float
+) -> AsyncIterator[Box]:
     """A box that a person at headquarters has admitted, with its first record written and nothing sent."""
     ring = KeyRing(directory / "keys", {})
     hq.admit(site, fingerprint(ring.make_device()))
@@ -140,7 +143,8 @@ async def enrolled(hq: Headquarters, directory: Path, site: str, **config: float
     log_key = ring.make_pending_log()
     journal = Journal.create(directory / "journal.db", site, reply.epoch, log_key, ballast_bytes=4096)
     ring.name_pending_log(reply.epoch)
-    clock = Clock(clocks.system())
+    system = clocks.system()
+    clock = Clock(replace(system, wall_ms=wall_ms, synchronised=lambda: False) if wall_ms else system)
     device = ring.device()
     certificate = certify_log_key(device, site, reply.epoch, public_of(log_key))
     opened = EpochOpened(
@@ -163,9 +167,9 @@ async def reopened(box: Box, directory: Path) -> AsyncIterator[Box]:
         await journal.close()
 
 
-def hq_config(hq: Headquarters, **changed: float) -> HqConfig:
+def hq_config(hq: Headquarters, port: int | None = None, **changed: float) -> HqConfig:
     settings = {"poll_s": 0.2, "timeout_s": 5.0, "ask_timeout_s": 4.0} | changed
-    return HqConfig(hq.url, str(hq.keys_file), str(hq.authority.ca_file), **settings)
+    return HqConfig(f"https://127.0.0.1:{port or hq.port}", str(hq.keys_file), str(hq.authority.ca_file), **settings)
 
 
 @asynccontextmanager
@@ -180,13 +184,18 @@ async def running(uplink: Uplink) -> AsyncIterator[Uplink]:
 
 
 async def until(true: Callable[[], bool], again: Callable[[], object] | None = None) -> None:
-    """Wait for it; a test that waits in vain fails."""
-    async with asyncio.timeout(WAIT_S):
-        while not true():
-            result = again() if again is not None else None
-            if asyncio.iscoroutine(result):
-                await result
-            await asyncio.sleep(0.005)
+    """Wait for it; a test that waits in vain fails, and says what everybody else was waiting for."""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while not true():
+                result = again() if again is not None else None
+                if asyncio.iscoroutine(result):
+                    await result
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        for task in asyncio.all_tasks():
+            task.print_stack()
+        raise
 
 
 async def all_sent(uplink: Uplink) -> None:

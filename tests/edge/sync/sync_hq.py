@@ -165,6 +165,13 @@ class Headquarters:
             query = sa.select(table.c.credits - table.c.debits).where(table.c.code == code, table.c.asset == CNY)
             return int(connection.execute(query).scalar() or 0)
 
+    def epochs(self, site: str) -> int:
+        """How many epochs it has given this site."""
+        table = schema.epochs
+        with store.reading(self.engine) as connection:
+            query = sa.select(sa.func.count()).select_from(table).where(table.c.site == site)
+            return int(connection.execute(query).scalar_one())
+
     def records(self, site: str) -> list[tuple[int, bytes]]:
         """(seq, bytes) of everything it holds of this site's logs."""
         table, epochs = schema.records, schema.epochs
@@ -203,6 +210,8 @@ class Link:
         finally:
             server.close()
             self.drop()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=2)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -8,6 +8,7 @@ from sync_box import BAY, Box, all_sent, enrolled, running, until
 from sync_hq import Headquarters, Link
 
 from protocols.proof import checkpoint
+from protocols.trade.records import ClockQuality
 
 
 def stored(hq: Headquarters, box: Box) -> int:
@@ -15,9 +16,13 @@ def stored(hq: Headquarters, box: Box) -> int:
 
 
 def assert_copied(hq: Headquarters, box: Box) -> None:
-    """Headquarters holds the very bytes of the whole log, each once."""
-    ours = box.journal.read(0, 100_000, 2**40)
-    assert hq.records(box.name) == list(enumerate(ours))
+    """Headquarters holds the very bytes of all that is acknowledged, each once and in order."""
+    acknowledged = box.journal.cosigned()
+    assert acknowledged is not None
+    ours = list(enumerate(box.journal.read(0, 100_000, 2**40)))
+    theirs = hq.records(box.name)
+    assert theirs == ours[: len(theirs)]
+    assert len(theirs) >= acknowledged[0]
 
 
 async def sell_times(box: Box, count: int) -> list[int]:
@@ -166,3 +171,16 @@ async def test_grants_placed_beforehand_arrive_with_the_answer(hq: Headquarters,
             (lease,) = box.site.desk.state.leases.values()
             await until(lambda: next(iter(box.site.desk.state.leases.values())).rights == 8_000)
         assert lease.account
+
+
+async def test_steve_136_a_box_without_a_battery_learns_the_time(hq: Headquarters, tmp_path: Path) -> None:
+    """A clock that starts in 1970 is put between the bounds that an answer proves, without being set."""
+    async with enrolled(hq, tmp_path, "no-rtc", wall_ms=lambda: 0) as box:
+        assert box.clock.stamp().quality == ClockQuality.UNKNOWN
+        before_ms = hq.clock.now_ms()
+        async with running(box.uplink()) as uplink:
+            await all_sent(uplink)
+        stamp = box.clock.stamp()
+        assert stamp.quality == ClockQuality.SYNCHRONISED
+        assert stamp.ub_ms is not None
+        assert before_ms <= stamp.lb_ms <= hq.clock.now_ms() <= stamp.ub_ms + 1

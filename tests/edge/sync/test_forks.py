@@ -1,0 +1,108 @@
+"""Disks that were copied or set back, and a headquarters that was: who notices, and what still goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from sync_box import BAY, Box, all_sent, enrolled, reopened, running, until
+from sync_hq import Headquarters
+
+from cloud import keys
+
+
+@pytest.fixture
+def fresh_hq(tmp_path: Path) -> Iterator[Headquarters]:
+    """A headquarters of the test's own."""
+    headquarters = Headquarters(tmp_path / "hq")
+    yield headquarters
+    headquarters.close()
+
+
+def copy_disk(box: Box, to: Path) -> Path:
+    to.mkdir()
+    for path in box.directory.glob("journal.db*"):
+        shutil.copy(path, to / path.name)
+    return to
+
+
+async def sent(box: Box, count: int) -> None:
+    """Write so many records and have them acknowledged."""
+    await box.write(count)
+    async with running(box.uplink()) as uplink:
+        await all_sent(uplink)
+
+
+async def test_a_disk_set_back_is_noticed_at_the_first_contact(hq: Headquarters, tmp_path: Path) -> None:
+    """Headquarters acknowledges more than this disk holds: nothing is uploaded, and a person is told."""
+    async with enrolled(hq, tmp_path / "box", "set-back") as box:
+        await sent(box, 3)
+        old = copy_disk(box, tmp_path / "old")
+        await sent(box, 5)
+        async with reopened(box, old) as back, running(back.uplink()) as uplink:
+            await until(lambda: uplink.status().stopped is not None)
+            status = uplink.status()
+            assert status.stopped == "headquarters has 9 records of this log, this disk 4"
+            assert status.trouble is not None
+            assert "Keep the disk" in status.trouble.remedy
+        assert len(hq.records(box.name)) == 9
+
+
+async def test_a_cloned_disk_freezes_the_epoch_and_both_go_on_selling(hq: Headquarters, tmp_path: Path) -> None:
+    """Two histories of one log: the later one is refused, then both; each still sells within the rights it has."""
+    async with enrolled(hq, tmp_path / "box", "cloned") as box:
+        hq.publish(box.name)
+        hq.customer("CARD-C", 9_000, placed=5_000, session_limit=1_000)
+        async with running(box.uplink()) as uplink:
+            await until(lambda: box.site.desk.tariff is not None)
+            await box.sell("CARD-C", 500)
+            await until(lambda: uplink.status().backlog == 0)
+        twin_disk = copy_disk(box, tmp_path / "twin")
+        await sent(box, 1)
+        async with reopened(box, twin_disk) as twin:
+            await twin.write(2)
+            for one in (twin, box):
+                await one.write(1)
+                async with running(one.uplink()) as uplink:
+                    await until(lambda uplink=uplink: uplink.status().stopped is not None)
+                    before = one.journal.size
+                    uplink.nudge()
+                    assert (await one.site.tap(BAY, "CARD-C")).session is not None
+                    assert one.journal.size == before + 1
+                    assert uplink.status().online
+                assert uplink.status().backlog > 0
+
+
+async def test_a_headquarters_set_back_gets_everything_again(fresh_hq: Headquarters, tmp_path: Path) -> None:
+    """Restored from last night's backup, headquarters names what it has, and the site sends the rest once more."""
+    hq = fresh_hq
+    async with enrolled(hq, tmp_path / "box", "restored") as box:
+        await sent(box, 3)
+        hq.backup(tmp_path / "backup")
+        await sent(box, 4)
+        restored = Headquarters(tmp_path / "backup", hq.keys)
+        try:
+            box.config = replace(box.config, url=restored.url, ca_file=str(restored.authority.ca_file))
+            assert len(restored.records(box.name)) == 4
+            await sent(box, 1)
+            assert restored.records(box.name) == list(enumerate(box.journal.read(0, 100, 2**30)))
+        finally:
+            restored.close()
+
+
+async def test_an_acknowledgement_by_another_key_is_none(hq: Headquarters, tmp_path: Path) -> None:
+    """Whoever answers with a good certificate but another cosigning key has acknowledged nothing."""
+    async with enrolled(hq, tmp_path / "box", "pinned") as box:
+        others = tmp_path / "others.vkeys"
+        others.write_text(keys.generate().vkeys())
+        box.config = replace(box.config, keys_file=str(others))
+        async with running(box.uplink()) as uplink:
+            await until(lambda: uplink.status().trouble is not None)
+            status = uplink.status()
+            assert status.trouble is not None
+            assert status.trouble.code == "HqGarbled"
+            assert status.backlog == 1
+        assert box.journal.cosigned() is None
