@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 import uvicorn
-from hq_box import Box, admit, balance, read
+from hq_box import Box, admit, balance, read, refused
 
 from cloud import accounts, store
 from cloud.app import build
@@ -65,3 +65,28 @@ def test_a_site_enrols_sells_and_is_acknowledged(light_hq: Headquarters, address
     assert balance(hq, f"cust:{account}") == 10_000 - 3_000 - (5_000 - 1_766)  # placed again where it was served
     assert balance(hq, f"lease:{account}:pudong-1:1") == 5_000
     assert [split(signed)[0].granted for signed in reply.grants] == [6_234]
+
+
+def test_a_body_is_not_read_beyond_the_limit(address: str) -> None:
+    """However long a stranger's body is, no more than the limit is held."""
+    answer = post(address, Request(wire.PATH_BATCH, b"x" * (wire.BATCH_BYTES_MAX + 1)))
+    assert (answer.status, refused(answer).code) == (413, "too-large")
+
+
+@pytest.mark.parametrize("epoch", ["", "-1", "1e3", "٣", "9" * 40])
+def test_headers_that_are_nonsense_are_refused(light_hq: Headquarters, address: str, epoch: str) -> None:
+    """A header is a stranger's text: it never reaches the database as it is."""
+    box = Box("pudong-1")
+    admit(light_hq, box)
+    headers = {wire.HEADER_SITE: "pudong-1", wire.HEADER_EPOCH: epoch.encode(), wire.HEADER_SIGNATURE: "x"}
+    reply = requests.post(address + wire.PATH_BATCH, data=b"", headers=headers, timeout=10)
+    assert refused(Answer(reply.status_code, reply.content)).code == "unknown-epoch"
+
+
+def test_half_a_request_harms_nobody(light_hq: Headquarters, address: str) -> None:
+    """A link that fails while sending leaves nothing behind, and the next request is served."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as broken:
+        broken.sendall(b"POST /v1/batch HTTP/1.1\r\nHost: hq\r\nContent-Length: 1000\r\n\r\nhalf")
+    assert requests.get(address + "/healthz", timeout=10).text == "ok\n"
+    assert requests.get(address + "/v1/money", timeout=10).status_code == 404
