@@ -182,7 +182,7 @@ def test_a_snapshot_and_the_rest_are_the_whole(data: st.DataObject) -> None:
 
 @given(st.permutations(range(6)), st.lists(st.integers(0, 5)))
 def test_grants_merge_in_any_order_and_number(order: list[int], repeats: list[int]) -> None:
-    """Late, doubled, reordered: the largest total and the newest limits hold; an old one that is lost changes nothing."""
+    """Late, doubled, reordered: the largest total and the newest limits hold; a lost old one changes nothing."""
     news = [Grant("ann", CNY, "hz-1", 1, s, 100 * s, 0, 10 + s, s, s, 1, [bytes([s]) * 8]) for s in range(6)]
     story = Story()
     for index in (*order, *repeats):
