@@ -19,7 +19,7 @@ from edge.plant.drive import Drive
 from edge.plant.watch import Watch
 from edge.till import purse
 from edge.till.command import vet
-from edge.till.progress import StopReason
+from edge.till.progress import Phase, StopReason
 from edge.till.sight import Sight
 from edge.till.start import Ask, Refusal, Refused
 from edge.till.state import OpenSession
@@ -72,15 +72,14 @@ class Site:
         found = self.desk.session_at(connector)
         if found is not None:
             session, progress = found
-            lease = self.desk.state.wallets.get(credential, ())
-            if any(key.split(" ")[0] == progress.account for key in lease) and progress.wants_delivery:
+            if progress.phase != Phase.STOPPING and purse.opens(self.desk.state, credential, progress.account):
                 await self.stop(session.seq, StopReason.LOCAL)
                 return Tapped(connector, session, ended=True, refused=None)
         origin = Origin("card", credential, 0, "")
         outcome = await self.start(Ask(connector, credential, "", Preset("full", 0), origin))
-        refused = outcome if isinstance(outcome, Refused) else None
-        session_or_none = None if isinstance(outcome, Refused) else outcome
-        return Tapped(connector, session_or_none, ended=False, refused=refused)
+        if isinstance(outcome, Refused):
+            return Tapped(connector, None, ended=False, refused=outcome)
+        return Tapped(connector, outcome, ended=False, refused=None)
 
     async def start(self, ask: Ask) -> OpenSession | Refused:
         """Open a session: register read, rights asked for online where they are short, one commit, then energy."""

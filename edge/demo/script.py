@@ -189,11 +189,8 @@ class Script:
 
     def _can_sell(self, status: dict[str, Any]) -> bool:
         known = all(connector["iec"] == "A" and connector["register_wh"] for connector in status["connectors"])
-        return (
-            known
-            and status["tariff"] is not None
-            and (status["value"] or {}).get("accounts") == sum(customer.at_home for customer in CUSTOMERS)
-        )
+        waiting = sum(customer.at_home for customer in CUSTOMERS)
+        return known and status["tariff"] is not None and (status["value"] or {}).get("accounts") == waiting
 
 
 def _connector(status: dict[str, Any], name: str) -> dict[str, Any]:

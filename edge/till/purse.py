@@ -18,6 +18,11 @@ def lease_of(state: TillState, *, account: str = "", credential: bytes = b"") ->
     return max(money, key=lambda lease: (lease.rights, lease.account), default=None)
 
 
+def opens(state: TillState, credential: bytes, account: str) -> bool:
+    """Whether this credential may draw on the account, and so also stop what it pays for."""
+    return any(state.leases[key].account == account for key in state.wallets.get(credential, ()))
+
+
 def expired(lease: Lease, clock_lb_ms: int) -> bool:
     """Soft expiry: provably past its time, so no new holds. The money stays where it is."""
     return clock_lb_ms >= lease.expires_s * 1000
