@@ -34,8 +34,8 @@ docs: install            ## pages generated from the code and the profiles
 	$(BIN)/python -m docs.generate
 
 wheel: install           ## dist/*.whl and a folder of wheels that installs without network
-	$(BIN)/python -m build -q --wheel
-	$(BIN)/python -m pip download -q --dest dist/wheels dist/*.whl
+	$(BIN)/python -m build -q --wheel --no-isolation
+	rm -rf dist/wheels && $(BIN)/python -m pip wheel -q --wheel-dir dist/wheels "$$(ls dist/fieldtill-*.whl)[cloud,metrics]"
 
 clean:
 	rm -rf $(VENV) .demo .bench dist
