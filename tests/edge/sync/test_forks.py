@@ -12,6 +12,12 @@ from sync_box import BAY, Box, all_sent, enrolled, reopened, running, until
 from sync_hq import Headquarters
 
 from cloud import keys
+from edge.sync import trust
+from edge.sync.errors import HqUnreachable
+from edge.sync.uplink import Uplink
+from protocols.proof import checkpoint
+from protocols.proof.checkpoint import Checkpoint
+from protocols.trade.wire import Batch, BatchReply, DocumentAsk, DocumentReply, GrantAsk, GrantReply
 
 
 @pytest.fixture
@@ -105,4 +111,42 @@ async def test_an_acknowledgement_by_another_key_is_none(hq: Headquarters, tmp_p
             assert status.trouble is not None
             assert status.trouble.code == "HqGarbled"
             assert status.backlog == 1
+        assert box.journal.cosigned() is None
+
+
+class Liar:
+    """Headquarters' own keys in wrong hands: it acknowledges another history of the same size."""
+
+    def __init__(self, hq_keys: keys.HqKeys, box: Box) -> None:
+        self._keys = hq_keys
+        self._box = box
+
+    async def batch(self, batch: Batch) -> BatchReply:
+        head = checkpoint.parse(batch.checkpoint)
+        other = checkpoint.sign_checkpoint(replace_root(head), self._box.ring.log(self._box.journal.epoch))
+        cosigned = checkpoint.cosign(other, self._keys.cosign, keys.COSIGN_NAME, 1_800_000_000)
+        return BatchReply(cosigned, [], [], [], batch.wall_ms)
+
+    async def grant(self, ask: GrantAsk) -> GrantReply:
+        raise HqUnreachable("no grants here")
+
+    async def document(self, ask: DocumentAsk) -> DocumentReply:
+        raise HqUnreachable("no documents here")
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def replace_root(head: Checkpoint) -> Checkpoint:
+    return Checkpoint(head.origin, head.size, bytes(32))
+
+
+async def test_an_acknowledgement_of_another_history_is_a_fork(hq: Headquarters, tmp_path: Path) -> None:
+    """Both signatures hold, but the root is not ours: nothing is stored, and uploading stops."""
+    async with enrolled(hq, tmp_path / "box", "other-root") as box:
+        pinned = trust.load(hq.keys_file)
+        uplink = Uplink(box.config, box.journal, box.clock, box.site, Liar(hq.keys, box), pinned)
+        async with running(uplink):
+            await until(lambda: uplink.status().stopped is not None)
+        assert uplink.status().stopped == "the first 1 records at headquarters are others than those on this disk"
         assert box.journal.cosigned() is None
