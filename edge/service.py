@@ -105,7 +105,8 @@ def in_words(daemon: Daemon) -> str:
     online = f"{sum(state is LinkState.ONLINE for state in devices)} of {len(devices)} devices online"
     if daemon.site is None:
         return f"waiting for {daemon.waiting_for}; {online}"
-    parts = [f"{len(daemon.site.desk.sessions())} sessions", online]
+    sessions = len(daemon.site.desk.sessions())
+    parts = [f"{sessions} session{'s' * (sessions != 1)}", online]
     if daemon.uplink is not None:
         parts.append("headquarters reached" if daemon.uplink.online else "headquarters not reached")
     return ", ".join(parts)

@@ -12,6 +12,7 @@ from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.reading import read_head, read_identity
 from edge.journal.recovery import check
 from edge.keys import KeyRing, KeyUnusable, fingerprint
+from edge.panel.paper import counted
 from edge.sync.enrol import NoCredentialKey, load_credential_key
 from protocols.door import Refused
 from protocols.proof.ed25519 import public_of
@@ -45,8 +46,8 @@ def _site(config: Config) -> Finding:
     except Refused as refused:
         finding.faults += [str(fault) for fault in refused.faults]
     else:
-        counts = (("lines", premises.lines), ("devices", premises.devices), ("connectors", premises.outlets))
-        finding.detail = f"{config.site}: " + ", ".join(f"{len(things)} {name}" for name, things in counts)
+        counts = (("line", premises.lines), ("device", premises.devices), ("connector", premises.outlets))
+        finding.detail = f"{config.site}: " + ", ".join(counted(len(things), name) for name, things in counts)
         finding.detail += "" if config.hq is not None else "; no [hq]: it never gets an epoch of its own"
     return finding
 
@@ -82,7 +83,7 @@ def _journal(config: Config) -> Finding:
             finding.detail = "begun, no log in it yet"
             return finding
         check(path, public_of(KeyRing(config.keys_dir).log(identity.epoch)))
-        finding.detail = f"{identity.site}, epoch {identity.epoch}, {size} records, whole"
+        finding.detail = f"{identity.site}, epoch {identity.epoch}, {counted(size, 'record')}, whole"
         if identity.site != config.site:
             finding.faults.append(f"it is of site {identity.site}, the config of {config.site}")
     except (JournalError, KeyUnusable) as error:

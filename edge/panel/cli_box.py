@@ -12,7 +12,7 @@ import typer
 from edge.panel.cli_shared import AsJson, Config, Exit, say
 from edge.panel.client import Failed, find_config
 from edge.panel.messages import Trouble
-from edge.panel.paper import Paper
+from edge.panel.paper import Paper, counted
 
 if TYPE_CHECKING:
     from edge.config import Config as SiteConfig
@@ -39,7 +39,10 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
 
     def text(paper: Paper) -> None:
         paper.pairs(
-            (one.what, paper.bad(f"{len(one.faults)} faults") if one.faults else f"{paper.good('ok')}  {one.detail}")
+            (
+                one.what,
+                paper.bad(counted(len(one.faults), "fault")) if one.faults else f"{paper.good('ok')}  {one.detail}",
+            )
             for one in findings
         )
         for one in bad:

@@ -10,7 +10,7 @@ import typer
 from edge.panel.cli_shared import AsJson, Config, Exit, JournalFile, say
 from edge.panel.client import Failed, find_config
 from edge.panel.messages import Trouble
-from edge.panel.paper import Paper
+from edge.panel.paper import Paper, counted, instant
 
 app = typer.Typer(no_args_is_help=True, help="The journal file: look, check, salvage.")
 
@@ -36,7 +36,7 @@ def check(journal: JournalFile = None, config: Config = None, as_json: AsJson = 
     with opened(path) as connection:
         size = read_head(connection).size
     told = {"path": str(path), "site": identity.site, "epoch": identity.epoch, "records": size, "whole": True}
-    say(as_json, told, lambda paper: paper.write(f"{path}: {identity.site}, epoch {identity.epoch}, {size} records, "
+    say(as_json, told, lambda paper: paper.write(f"{path}: {identity.site}, epoch {identity.epoch}, {counted(size, 'record')}, "
                                                  f"{paper.good('whole')}"))  # fmt: skip
 
 
@@ -135,8 +135,6 @@ def _rows(paper: Paper, rows: list[dict[str, Any]]) -> None:
 
 
 def _record(paper: Paper, one: dict[str, Any]) -> None:
-    from edge.panel.paper import instant
-
     paper.pairs(
         [
             ("record", f"{one['seq']}, {one['kind']}"),

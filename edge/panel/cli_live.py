@@ -16,7 +16,7 @@ from edge.panel import show
 from edge.panel.cli_shared import AsJson, Config, Exit, Socket, ask, connect, say
 from edge.panel.client import Client, Failed
 from edge.panel.messages import DayView, DeviceView, HqView, LineView, PointView, SessionView, StatusView, Trouble
-from edge.panel.paper import Paper, energy, money
+from edge.panel.paper import Paper, counted, energy, money
 
 app = typer.Typer()
 day_app = typer.Typer(no_args_is_help=True, help="The site day.")
@@ -182,7 +182,7 @@ def day_show(config: Config = None, socket: Socket = None, as_json: AsJson = Fal
 def day_close(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
     """Read every meter and end the site day. Running sessions go on, and count in the next one."""
     told = ask(config, socket, "day-close")
-    text = f"day {told['day']} is closed: {told['sessions']} sessions, {energy(told['energy_wh'])}, "
+    text = f"day {told['day']} is closed: {counted(told['sessions'], 'session')}, {energy(told['energy_wh'])}, "
     say(as_json, told, lambda paper: paper.write(text + money(told["amount_fen"])))
 
 

@@ -77,6 +77,11 @@ def _pad(text: str, to: int, *, right: bool) -> str:
     return fill + text if right else text + fill
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def money(amount_fen: int | None) -> str:
     return UNKNOWN if amount_fen is None else f"¥{yuan(amount_fen)}"
 

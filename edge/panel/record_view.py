@@ -132,7 +132,7 @@ def _closed(body: kinds.SessionClosed) -> str:
 
 
 def _day(body: kinds.DayClosed) -> str:
-    return f"day {body.day}: {body.sessions} sessions, {kwh(body.energy_wh)} kWh, ¥{yuan(body.amount_fen)}"
+    return f"day {body.day}: {body.sessions} session{'s' * (body.sessions != 1)}, {kwh(body.energy_wh)} kWh, ¥{yuan(body.amount_fen)}"
 
 
 def _totalizers(body: kinds.TotalizersRead) -> str:

@@ -91,6 +91,10 @@ async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
         return Told(trouble=_device_trouble(daemon, error))
     except JournalError as error:
         return Told(trouble=Trouble(type(error).__name__.lower(), error.what, error.remedy))
+    except Exception as error:
+        log.error("a verb of the panel failed", by=by, exc_info=error)  # not what was asked: cards stand in it
+        what = f"a fault of this software: {type(error).__name__}: {error}"
+        return Told(trouble=Trouble("bug", what, "Report it with the lines that `journalctl -u fieldtill` shows."))
 
 
 def _device_trouble(daemon: Daemon, error: DeviceError) -> Trouble:

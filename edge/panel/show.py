@@ -17,7 +17,7 @@ from edge.panel.messages import (
     Trouble,
     TroubleView,
 )
-from edge.panel.paper import UNKNOWN, Paper, ago, energy, instant, lasting, money, power
+from edge.panel.paper import UNKNOWN, Paper, ago, counted, energy, instant, lasting, money, power
 
 _IEC = {
     "A": "no car",
@@ -53,7 +53,7 @@ def status(paper: Paper, view: StatusView) -> None:
     if view.value is not None:
         value = view.value
         text = (
-            f"{money(value.granted_fen)} granted to {value.accounts} accounts: {money(value.used_fen)} used, "
+            f"{money(value.granted_fen)} granted to {counted(value.accounts, 'account')}: {money(value.used_fen)} used, "
             f"{money(value.held_fen)} held, {money(value.rights_fen)} free"
         )
         text += f", {money(value.returned_fen)} returned" if value.returned_fen else ""
@@ -187,7 +187,7 @@ def _hq(paper: Paper, view: HqView) -> str:
     word = paper.good("reached") if view.online else paper.warn("not reached")
     contact = f"answered {ago(view.contact_s)}" if view.contact_s is not None else "has not answered in this run"
     stopped = paper.bad(f", uploading stopped: {view.stopped}") if view.stopped else ""
-    waiting = f"{view.backlog} records wait" if view.backlog else "nothing waits"
+    waiting = f"{counted(view.backlog, 'record')} to send" if view.backlog else "nothing to send"
     return f"{word} for {lasting(view.since_s)}, {contact}, {waiting}{stopped}{_why(paper, view.trouble)}"
 
 
@@ -200,13 +200,13 @@ def _why(paper: Paper, trouble: TroubleView | None) -> str:
 def _log(paper: Paper, view: StatusView) -> str:
     journal = view.journal
     assert journal is not None
-    text = f"{journal.records} records, {journal.cosigned} acknowledged, longest commit {journal.commit_ms_max:.1f} ms"
+    text = f"{counted(journal.records, 'record')}, {journal.cosigned} acknowledged, longest commit {journal.commit_ms_max:.1f} ms"
     text += paper.bad(", disk full: no new sessions") if journal.full else ""
     return text + (paper.warn(f", no second copy: {journal.second_copy_error}") if journal.second_copy_error else "")
 
 
 def _day(view: DayView) -> str:
-    return f"{view.sessions} sessions, {energy(view.energy_wh)}, {money(view.amount_fen)}"
+    return f"{counted(view.sessions, 'session')}, {energy(view.energy_wh)}, {money(view.amount_fen)}"
 
 
 def _connector(paper: Paper, view: ConnectorView) -> Sequence[str]:
@@ -214,7 +214,7 @@ def _connector(paper: Paper, view: ConnectorView) -> Sequence[str]:
     car = f"{iec} {_IEC.get(iec, '')}".strip()
     running = view.session
     if running is None:
-        text = paper.dim("free") if view.iec == "A" else UNKNOWN
+        text = paper.dim("free")
     else:
         text = (
             f"{running.phase}, {energy(running.energy_wh)}, {money(running.running_fen)} of {money(running.hold_fen)}"
