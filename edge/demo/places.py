@@ -14,7 +14,7 @@ BAUD = 19_200
 class Customer:
     """Somebody with stored value: name, the number on the card, fen paid in beforehand, and whether this is home.
 
-    At the home site an allowance waits; elsewhere the site asks headquarters, and gives back what is not spent.
+    At the home site an allowance waits; elsewhere the site asks headquarters, and gives back most of what is not spent.
     """
 
     name: str

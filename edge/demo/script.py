@@ -68,7 +68,7 @@ class Script:
         await self._until("a tariff and the customers' grants", self._can_sell)
 
     async def _pay_in(self, customer: Customer) -> None:
-        home = ["--home-site", SITE] if customer.at_home else []
+        home = ["--home-site", SITE] if customer.at_home else ["--placed", "5"]
         account = (await self._stage.hq("account", "add", "--card", customer.card, *home))["account"]
         self._screen.names[account] = customer.name
         yuans, reference = yuan(customer.paid_in_fen), f"cash-{account}"
