@@ -51,6 +51,8 @@ class Desk:
         self._clock = clock
         self._policy = policy
         self.places = places
+        self.disputed: str | None = None
+        """Why headquarters does not go on from this log (a fork, an older disk): no new sessions then."""
         self.state = _fold(journal)
         self._snapshot_size = self.state.size
         self._tariffs: dict[bytes, Tariff] = {}
@@ -188,6 +190,8 @@ class Desk:
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _decide(self, ask: Ask, sight: Sight) -> Opening | Refused:
+        if self.disputed is not None:
+            return Refused(Refusal.LOG_DISPUTED, self.disputed)
         if self.journal.full:
             return Refused(Refusal.DISK_FULL, "the disk is full; running sessions finish, new ones wait")
         return open_session(self.state, ask, self.places.get(ask.connector), sight, self.tariff, self._policy)

@@ -1,4 +1,4 @@
-"""What can go wrong between a site and headquarters, sorted by what the site does next. It goes on selling in each."""
+"""What can go wrong between a site and headquarters, sorted by what the site does next."""
 
 from __future__ import annotations
 

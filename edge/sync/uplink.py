@@ -229,7 +229,7 @@ class Uplink:
             self._note("journal", error.what, error.remedy)
             return self._pause_s()
         self._failures = 0
-        self._stopped = None
+        self._stopped = self._site.desk.disputed = None
         if self._trouble is before:
             self._trouble = None
         return 0 if self._next_seq < self._journal.size else self._config.poll_s
@@ -350,11 +350,13 @@ class Uplink:
         return REFUSED_S
 
     def _stop(self, error: HqError) -> float:
-        """Upload nothing more until a person has acted; selling goes on within the rights that are here."""
+        """Upload nothing more until a person has acted. What this log sold from here on might be sold twice: no new
+        sessions, and running ones finish.
+        """
         code = error.refusal.code if isinstance(error, HqRefused) else RefusalCode.FORK.value
         if self._stopped is None:
             log.error("uploading stopped", why=error.what, remedy=error.remedy)
-        self._stopped = error.what
+        self._stopped = self._site.desk.disputed = error.what
         self._note(code, error.what, error.remedy)
         return FROZEN_S
 

@@ -21,6 +21,7 @@ from protocols.trade.tariff import Tariff
 class Refusal(StrEnum):
     """Why a session does not start, in order of precedence. The text is what the customer is told by."""
 
+    LOG_DISPUTED = "log-disputed"
     DISK_FULL = "disk-full"
     UNKNOWN_CONNECTOR = "unknown-connector"
     CONNECTOR_BUSY = "connector-busy"

@@ -104,14 +104,15 @@ LADDER: list[tuple[Refusal, Spoiler]] = [
     (Refusal.GRANT_EXPIRED, expired),
     (Refusal.NOT_ENOUGH, poor),
 ]
-"""What spoils a start, in order of precedence. DISK_FULL, the desk's own, comes before all."""
+"""What spoils a start, in order of precedence. The desk's own, LOG_DISPUTED and DISK_FULL, come before all."""
 
 COMMANDED = Ask("c1", CARD, "", FULL, Origin("command", b"", 7, ""))
 
 
 def test_the_ladder_is_complete_and_in_order() -> None:
-    """Every refusal has its row, in the order that the enum promises; the first two are told below and at the desk."""
-    assert [Refusal.DISK_FULL, Refusal.UNKNOWN_CONNECTOR, *(refusal for refusal, _ in LADDER)] == list(Refusal)
+    """Every refusal has its row, in the order that the enum promises; the first three are told below and at the desk."""
+    desks = [Refusal.LOG_DISPUTED, Refusal.DISK_FULL]
+    assert [*desks, Refusal.UNKNOWN_CONNECTOR, *(refusal for refusal, _ in LADDER)] == list(Refusal)
 
 
 @pytest.mark.parametrize(("refusal", "spoil"), LADDER, ids=[str(refusal) for refusal, _ in LADDER])
