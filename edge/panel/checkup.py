@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,10 +55,10 @@ def _site(config: Config) -> Finding:
 
 def _keys(config: Config) -> Finding:
     finding, ring = Finding("keys"), KeyRing(config.keys_dir)
-    if not config.keys_dir.exists():
-        finding.detail = "none yet; `fieldtill setup` or the first start makes them"
-        return finding
     try:
+        if not config.keys_dir.exists():
+            finding.detail = "none yet; `fieldtill setup` or the first start makes them"
+            return finding
         finding.detail = f"this box is {fingerprint(ring.device())}"
         if config.journal_path.exists():
             load_credential_key(config.keys_dir)
@@ -70,10 +71,10 @@ def _keys(config: Config) -> Finding:
 
 def _journal(config: Config) -> Finding:
     finding, path = Finding("journal"), config.journal_path
-    if not path.exists():
-        finding.detail = "none yet; it begins when headquarters gives an epoch"
-        return finding
     try:
+        if not path.exists():
+            finding.detail = "none yet; it begins when headquarters gives an epoch"
+            return finding
         connection = connect_reader(path)
         try:
             identity, size = read_identity(connection), read_head(connection).size
@@ -89,7 +90,9 @@ def _journal(config: Config) -> Finding:
     except (JournalError, KeyUnusable) as error:
         finding.faults.append(f"{error}. {error.remedy}")
         finding.damaged = isinstance(error, JournalDamaged)
-    except Exception as error:  # sqlite3's and the system's own, whichever the file brings up
+    except PermissionError as error:
+        finding.faults.append(f"{error}. Use `sudo -u fieldtill`: the journal is for the daemon's user alone.")
+    except (sqlite3.Error, OSError) as error:
         finding.faults.append(f"{path}: {error}. Run `fieldtill journal check`.")
         finding.damaged = True
     return finding

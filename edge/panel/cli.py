@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
     help="The till of one energy site, for the technician at the box.",
     epilog="Exit codes: 0 done; 1 refused; 2 bad command line or config; 3 damaged journal; 5 no daemon is running. "
     "Each command has an example in its --help.",
@@ -43,6 +44,9 @@ def main() -> None:
         damaged = error.trouble.code == "journaldamaged"
         bad_input = error.trouble.code in _BAD_INPUT
         _fail(error.trouble, Exit.DAMAGED if damaged else Exit.BAD_INPUT if bad_input else Exit.REFUSED)
+    except PermissionError as error:
+        remedy = "Use `sudo -u fieldtill fieldtill ...`: config, keys and journal are for the daemon's user alone."
+        _fail(Trouble("not-allowed", f"{error.filename}: {error.strerror}", remedy), Exit.REFUSED)
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.DONE)

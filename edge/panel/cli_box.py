@@ -38,13 +38,9 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     bad = [finding for finding in findings if finding.faults]
 
     def text(paper: Paper) -> None:
-        paper.pairs(
-            (
-                one.what,
-                paper.bad(counted(len(one.faults), "fault")) if one.faults else f"{paper.good('ok')}  {one.detail}",
-            )
-            for one in findings
-        )
+        for one in findings:
+            word = paper.bad(counted(len(one.faults), "fault")) if one.faults else paper.good("ok")
+            paper.write(f"{one.what:8} {word}  {one.detail}".rstrip())
         for one in bad:
             paper.write()
             for fault in one.faults:
@@ -122,8 +118,7 @@ def twin(
     except KeyboardInterrupt:
         raise typer.Exit(Exit.DONE) from None
     except FileNotFoundError:
-        remedy = f"It is one of {', '.join(_profile_ids())}, or a path."
-        raise Failed(Trouble("bad-request", f"no profile {profile}", remedy)) from None
+        raise Failed(_no_profile(profile)) from None
     except Refused as error:
         raise _refused(error) from error
     except (OSError, ValueError) as error:
@@ -160,7 +155,11 @@ def _keys_file(site: SiteConfig) -> str:
     return site.hq.keys_file if site.hq is not None else "the file that [hq] keys_file names"
 
 
-def _profile_ids() -> list[str]:
+def _no_profile(name: str) -> Trouble:
+    from difflib import get_close_matches
+
     from drivers.registry import profile_ids
 
-    return profile_ids()
+    near = get_close_matches(name, profile_ids(), n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return Trouble("bad-request", f"no profile {name}", f"{meant}It is one of {', '.join(profile_ids())}, or a path.")

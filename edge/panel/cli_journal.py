@@ -36,8 +36,8 @@ def check(journal: JournalFile = None, config: Config = None, as_json: AsJson = 
     with opened(path) as connection:
         size = read_head(connection).size
     told = {"path": str(path), "site": identity.site, "epoch": identity.epoch, "records": size, "whole": True}
-    say(as_json, told, lambda paper: paper.write(f"{path}: {identity.site}, epoch {identity.epoch}, {counted(size, 'record')}, "
-                                                 f"{paper.good('whole')}"))  # fmt: skip
+    text = f"{path}: {identity.site}, epoch {identity.epoch}, {counted(size, 'record')}, "
+    say(as_json, told, lambda paper: paper.write(text + paper.good("whole")))
 
 
 @app.command(epilog="Example: fieldtill journal salvage saved.db --second-copy /mnt/usb/fieldtill")
@@ -113,13 +113,13 @@ def _path(journal: Path | None, config: Path | None) -> Path:
 def _file(paper: Paper, told: dict[str, Any]) -> None:
     paper.pairs(
         [
-            ("file", f"{told['path']}, {told['bytes'] / 1e6:.1f} MB"),
+            ("file", f"{told['path']}, {told['bytes'] / 1000:.0f} kB"),
             ("log", f"{told['site']}, epoch {told['epoch']}"),
             ("records", f"{told['records']}, {told['cosigned']} acknowledged"),
         ]
     )
     paper.write()
-    paper.table(("KIND", ">RECORDS"), [(kind, str(count)) for kind, count in sorted(told["kinds"].items())])
+    paper.table(("KIND", ">RECORDS"), [(kind, str(count)) for kind, count in told["kinds"].items()])
     paper.write()
     rows = [(one["table"], str(one["rows"]), paper.dim(", ".join(one["columns"]))) for one in told["tables"]]
     paper.table(("TABLE", ">ROWS", "COLUMNS"), rows)

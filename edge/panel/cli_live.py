@@ -47,7 +47,7 @@ def read(
     socket: Socket = None,
     as_json: AsJson = False,
 ) -> None:
-    """Every value of a device as last polled, with its age and the milliseconds its request took."""
+    """Every value of a device, with its age and the milliseconds its request took."""
     with connect(config, socket) as daemon:
         while True:
             told = daemon.ask("read", device=device)
@@ -70,7 +70,7 @@ def scan(
     socket: Socket = None,
     as_json: AsJson = False,
 ) -> None:
-    """Who answers on a line? Asks one unit id after the other, beside the daemon's own polls."""
+    """Who answers on a line? Asks each unit id in turn, beside the daemon's polls."""
     progress = Paper(sys.stderr)
     found: list[dict[str, Any]] = []
     with connect(config, socket) as daemon:
@@ -102,7 +102,7 @@ def raw(
 
 @app.command(epilog="Example: fieldtill sessions --json")
 def sessions(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
-    """The open sessions: phase, energy, price so far, what is held, when it will be done."""
+    """The open sessions: phase, energy, price so far, hold, time left."""
     told = ask(config, socket, "sessions")
     say(as_json, told, lambda paper: show.sessions(paper, msgspec.convert(told, list[SessionView])))
 
@@ -139,7 +139,7 @@ def stop(
     socket: Socket = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a session: the charger is told to stop, the last register read, the bill made."""
+    """End a session: stop, read the last register, make the bill."""
     if bool(connector) == (session is not None):
         raise typer.BadParameter("expected a connector or --session, one of them")
     with connect(config, socket) as daemon:

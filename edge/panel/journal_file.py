@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,8 +16,9 @@ from edge.journal.errors import JournalError
 from edge.journal.step import Identity
 from edge.panel.client import Failed
 from edge.panel.messages import Trouble
-from edge.panel.record_view import select
-from protocols.trade.codec import NotCanonical
+from edge.panel.record_view import CHUNK, select
+from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
+from protocols.trade.records import Record
 
 
 @contextmanager
@@ -65,9 +67,7 @@ def inspect(path: Path) -> dict[str, Any]:
             {"table": name, "rows": database[name].count, "columns": [column.name for column in database[name].columns]}
             for name in database.table_names()
         ]
-    kinds: dict[str, int] = {}
-    for one in records_of(path, 0, head.size, ""):
-        kinds[one["kind"]] = kinds.get(one["kind"], 0) + 1
+        kinds = _kinds(connection, head.size)
     return {
         "path": str(path),
         "bytes": path.stat().st_size,
@@ -79,6 +79,16 @@ def inspect(path: Path) -> dict[str, Any]:
         "kinds": kinds,
         "tables": tables,
     }
+
+
+def _kinds(connection: sqlite3.Connection, size: int) -> dict[str, int]:
+    """How many records there are of each kind."""
+    counts: Counter[str] = Counter()
+    seq = 0
+    while seq < size and (batch := reading.read_records(connection, seq, CHUNK, CHUNK * BYTES_MAX)):
+        counts.update(decode(data, Record).kind for data in batch)
+        seq += len(batch)
+    return dict(sorted(counts.items()))
 
 
 def rows_of(path: Path, table: str, limit: int) -> list[dict[str, Any]]:

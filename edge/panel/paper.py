@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -29,6 +31,16 @@ class Paper:
 
     def write(self, text: str = "") -> None:
         print(text, file=self._out)
+
+    def hang(self, head: str, text: str) -> None:
+        """`head`, and `text` beside it: broken into lines of the terminal's width, as it is for anything else."""
+        lead, first, rest = "  ", text, list[str]()
+        if self.is_terminal:
+            room = max(40, shutil.get_terminal_size().columns - width(head) - len(lead))
+            first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        self.write(f"{head}{lead}{first}")
+        for line in rest:
+            self.write(" " * (width(head) + len(lead)) + line)
 
     def style(self, text: str, *names: str) -> str:
         if not self._colours or not names or not text:
@@ -64,7 +76,7 @@ class Paper:
         listed = list(pairs)
         widest = max((width(name) for name, _ in listed), default=0)
         for name, text in listed:
-            self.write(f"{self.dim(_pad(name, widest, right=False))}  {text}")
+            self.hang(self.dim(_pad(name, widest, right=False)), text)
 
 
 def width(text: str) -> int:

@@ -132,7 +132,8 @@ def _closed(body: kinds.SessionClosed) -> str:
 
 
 def _day(body: kinds.DayClosed) -> str:
-    return f"day {body.day}: {body.sessions} session{'s' * (body.sessions != 1)}, {kwh(body.energy_wh)} kWh, ¥{yuan(body.amount_fen)}"
+    sessions = f"{body.sessions} session{'s' * (body.sessions != 1)}"
+    return f"day {body.day}: {sessions}, {kwh(body.energy_wh)} kWh, ¥{yuan(body.amount_fen)}"
 
 
 def _totalizers(body: kinds.TotalizersRead) -> str:

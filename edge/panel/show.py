@@ -53,8 +53,8 @@ def status(paper: Paper, view: StatusView) -> None:
     if view.value is not None:
         value = view.value
         text = (
-            f"{money(value.granted_fen)} granted to {counted(value.accounts, 'account')}: {money(value.used_fen)} used, "
-            f"{money(value.held_fen)} held, {money(value.rights_fen)} free"
+            f"{money(value.granted_fen)} granted to {counted(value.accounts, 'account')}: "
+            f"{money(value.used_fen)} used, {money(value.held_fen)} held, {money(value.rights_fen)} free"
         )
         text += f", {money(value.returned_fen)} returned" if value.returned_fen else ""
         text += paper.warn(f", {money(value.overrun_fen)} delivered beyond holds") if value.overrun_fen else ""
@@ -200,7 +200,8 @@ def _why(paper: Paper, trouble: TroubleView | None) -> str:
 def _log(paper: Paper, view: StatusView) -> str:
     journal = view.journal
     assert journal is not None
-    text = f"{counted(journal.records, 'record')}, {journal.cosigned} acknowledged, longest commit {journal.commit_ms_max:.1f} ms"
+    text = f"{counted(journal.records, 'record')}, {journal.cosigned} acknowledged"
+    text += f", longest commit {journal.commit_ms_max:.1f} ms" if journal.commits else ""
     text += paper.bad(", disk full: no new sessions") if journal.full else ""
     return text + (paper.warn(f", no second copy: {journal.second_copy_error}") if journal.second_copy_error else "")
 
@@ -291,4 +292,4 @@ def _errors(paper: Paper, errors: Sequence[tuple[str, str | None]]) -> None:
     if errors:
         paper.write()
     for where, what in errors:
-        paper.write(f"{paper.bad('!')} {paper.bold(where)}: {what}")
+        paper.hang(f"{paper.bad('!')} {paper.bold(where)}", what or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ from protocols.trade.records import Origin, Preset
 
 RECORDS_MAX = 1_000
 FRAME_MAX = 256
+SYNC_S, SYNC_LOOK_S = 10.0, 0.1
+"""How long `sync` waits for an answer from headquarters, or for the failure to get one."""
 
 
 class Declined(Exception):
@@ -139,7 +142,13 @@ async def day_close(daemon: Daemon, args: NoArgs, by: str) -> object:
 async def sync(daemon: Daemon, args: NoArgs, by: str) -> object:
     if daemon.uplink is None:
         raise Declined(Trouble("no-uplink", "there is no uplink", "Put [hq] into the config, and enrol the box."))
-    daemon.uplink.nudge()
+    before = daemon.uplink.status()
+    daemon.uplink.news()
+    for _ in range(int(SYNC_S / SYNC_LOOK_S)):
+        now = daemon.uplink.status()
+        if now.contact_ms != before.contact_ms or now.trouble != before.trouble:
+            break
+        await asyncio.sleep(SYNC_LOOK_S)
     return views.headquarters(daemon.uplink.status(), daemon.clock.mono_ms())
 
 

@@ -43,7 +43,7 @@ def test_status(site: Box) -> None:
         "hz-0001, epoch 1, serving, up AGE\n"
         "\n"
         "clock  TIME, informative, not bounded from above\n"
-        "log  3 records, 0 acknowledged, longest commit AGE\n"
+        "log  3 records, 0 acknowledged\n"
         "day 1  0 sessions, 0.000 kWh, ¥0.00\n"
         "value  ¥500.00 granted to 1 account: ¥0.00 used, ¥0.00 held, ¥500.00 free\n"
         "tariff  city 3\n"
