@@ -110,7 +110,7 @@ COMMANDED = Ask("c1", CARD, "", FULL, Origin("command", b"", 7, ""))
 
 
 def test_the_ladder_is_complete_and_in_order() -> None:
-    """Every refusal has its row, in the order that the enum promises; the first three are told below and at the desk."""
+    """Every refusal has its row, in the order of the enum; the first three are told below and at the desk."""
     desks = [Refusal.LOG_DISPUTED, Refusal.DISK_FULL]
     assert [*desks, Refusal.UNKNOWN_CONNECTOR, *(refusal for refusal, _ in LADDER)] == list(Refusal)
 
