@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -34,13 +33,11 @@ class Paper:
 
     def hang(self, head: str, text: str) -> None:
         """`head`, and `text` beside it: broken into lines of the terminal's width, as it is for anything else."""
-        lead, first, rest = "  ", text, list[str]()
-        if self.is_terminal:
-            room = max(40, shutil.get_terminal_size().columns - width(head) - len(lead))
-            first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
-        self.write(f"{head}{lead}{first}")
-        for line in rest:
-            self.write(" " * (width(head) + len(lead)) + line)
+        room = max(40, shutil.get_terminal_size().columns - width(head) - 2) if self.is_terminal else None
+        lines = [line for part in text.split("\n") for line in (_wrapped(part, room) if room else [part])]
+        self.write(f"{head}  {lines[0]}")
+        for line in lines[1:]:
+            self.write(" " * (width(head) + 2) + line)
 
     def style(self, text: str, *names: str) -> str:
         if not self._colours or not names or not text:
@@ -82,6 +79,18 @@ class Paper:
 def width(text: str) -> int:
     """How many columns of a terminal a text takes: colours none, Chinese characters two."""
     return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in _ANSI.sub("", text))
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """Lines of at most `room` columns, where words allow it."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and width(longer) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _pad(text: str, to: int, *, right: bool) -> str:

@@ -194,7 +194,7 @@ def _hq(paper: Paper, view: HqView) -> str:
 def _why(paper: Paper, trouble: TroubleView | None) -> str:
     if trouble is None:
         return ""
-    return f"\n  {paper.warn(trouble.what)} ({ago(trouble.since_s)})\n  {paper.dim('next')}  {trouble.remedy}"
+    return f"\n{paper.warn(trouble.what)} ({ago(trouble.since_s)})\n{paper.dim('next')} {trouble.remedy}"
 
 
 def _log(paper: Paper, view: StatusView) -> str:

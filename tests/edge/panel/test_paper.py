@@ -52,3 +52,23 @@ def test_no_colours_where_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch, v
     assert Paper(io.StringIO()).bad("x") == "x"
     monkeypatch.setenv(variable, value)
     assert Paper(Terminal()).bad("x") == "x"
+
+
+def test_long_text_hangs_beside_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken at words on a terminal, colours counting nothing; left alone where a program reads it."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "50")
+    text = "Check supply, A/B wiring and unit id; the scan of the line lists who answers."
+    out = Terminal()
+    Paper(out, colours=True).hang("  next", text)
+    assert out.getvalue().splitlines() == [
+        "  next  Check supply, A/B wiring and unit id; the",
+        "        scan of the line lists who answers.",
+    ]
+    plain = io.StringIO()
+    Paper(plain).hang("  next", f"{text}\n{text}")
+    assert plain.getvalue().splitlines() == [f"  next  {text}", f"        {text}"]
