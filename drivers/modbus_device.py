@@ -109,7 +109,10 @@ class ModbusDevice:
 
     def _point(self, name: str, now: int) -> Point:
         point, seen = self.profile.points[name], self.seen[name]
-        text = render(seen.value)
+        value = seen.value
+        if point.type == "f32" and isinstance(value, Fraction):
+            value = Fraction(f"{float(value):.7g}")  # to look at: a 32-bit float has seven significant digits
+        text = render(value)
         unit = point.quantum.unit
         if text in point.words:
             text = f"{point.words[text]} ({text})"
