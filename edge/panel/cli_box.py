@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +112,7 @@ def twin(
         baud=baud,
         faults=fault or (),
         register_start_wh=register_wh,
+        say=partial(print, flush=True),
     )
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,3 +226,23 @@ def test_every_command_has_an_example() -> None:
     for name, command in top.commands.items():  # type: ignore[attr-defined]  # a group
         for one in getattr(command, "commands", {name: command}).values():
             assert "fieldtill" in (one.epilog or ""), one.name
+
+
+def test_a_twin_serves_until_ctrl_c() -> None:
+    """`fieldtill twin`: says where it is, and ends well."""
+    command = [sys.executable, "-m", "edge.panel.cli", "twin", "eastron-sdm630", "--tcp", "0", "--unit", "3"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as twin:
+        assert twin.stdout is not None
+        assert re.match(r"eastron-sdm630 as unit 3 on 127\.0\.0\.1:\d+$", twin.stdout.readline().strip())
+        twin.send_signal(signal.SIGINT)
+        twin.stdout.read()
+        assert twin.wait(20) == 0
+
+
+def test_a_twin_of_nothing(box: Box) -> None:
+    """Which profiles there are, and which was meant."""
+    done = box.cli("twin", "keba-p3")
+    assert done.returncode == 2
+    assert "Did you mean keba-p30?" in done.stderr
