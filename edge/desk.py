@@ -7,6 +7,7 @@ so that the next decision stands on it; what follows from it happens only after 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from edge.clock import Clock
 from edge.journal.errors import JournalFull
@@ -59,7 +60,7 @@ class Desk:
         self._running = self._recover()
         self._durable = set(self._running)
         self._saved_ms = clock.mono_ms()
-        self._boundary_ms = 0
+        self._boundary_ms = self._next_boundary_ms()
 
     # --- what is true ------------------------------------------------------------------------------------------------
 
@@ -95,7 +96,7 @@ class Desk:
     # --- what to do --------------------------------------------------------------------------------------------------
 
     async def start(self, ask: Ask, sight: Sight) -> OpenSession | Refused:
-        """Open a session, durably."""
+        """Open a session, durably. Nothing is left of it where the disk has no room for it."""
         decision = self._decide(ask, sight)
         if isinstance(decision, Refused):
             return decision
@@ -103,17 +104,25 @@ class Desk:
         session = self.state.sessions[sealed.seq]
         progress = first_progress(sealed.seq, session.opened, sealed.record.stamp)
         self._running[sealed.seq] = progress
-        await self._commit([sealed], {sealed.seq: progress})
+        self._boundary_ms = self._next_boundary_ms()
+        try:
+            await self._commit([sealed], {sealed.seq: progress})
+        except JournalFull as error:
+            return Refused(Refusal.DISK_FULL, error.remedy)
         self._durable.add(sealed.seq)
         return session
 
     async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
-        """End a session; durable, so that a restart does not forget it. False: there is no such session."""
+        """End a session; durable, so that a restart does not forget it. False: there is no such session.
+
+        A disk without room keeps nobody charging: only a restart would then forget it.
+        """
         progress = self._running.get(seq)
         if progress is None:
             return False
         self._running[seq] = stop(progress, reason, self._clock.mono_ms(), detail)
-        await self._commit([], {seq: self._running[seq]})
+        with suppress(JournalFull):
+            await self._commit([], {seq: self._running[seq]})
         return True
 
     async def look(self, sights: Mapping[str, Sight]) -> None:
@@ -214,13 +223,18 @@ class Desk:
 
     def _save_is_due(self) -> bool:
         """The period has passed, or a price has changed since the last save."""
-        now_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
-        crossed = bool(self._boundary_ms) and wall_ms >= self._boundary_ms
+        now_ms = self._clock.mono_ms()
+        crossed = self._boundary_ms is not None and self._clock.wall_ms() >= self._boundary_ms
         if not self._running or not (crossed or now_ms - self._saved_ms >= self._policy.progress_s * 1000):
             return False
         self._saved_ms = now_ms
-        self._boundary_ms = wall_ms + (self.boundary_in_ms() or 0)
+        self._boundary_ms = self._next_boundary_ms()
         return True
+
+    def _next_boundary_ms(self) -> int | None:
+        """The Unix instant of what `boundary_in_ms` waits for."""
+        left_ms = self.boundary_in_ms()
+        return None if left_ms is None else self._clock.wall_ms() + left_ms
 
     def _seal(self, drafts: Sequence[Draft]) -> Sequence[Sealed]:
         sealed = self.journal.seal(drafts, self._clock.stamp())

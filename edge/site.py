@@ -147,13 +147,13 @@ class Site:
             await asyncio.sleep(wait_s)
 
     async def _look(self) -> None:
-        moved = self.clock.moved()
-        if moved is not None:
-            old_ms, new_ms = moved
-            log.warning("the clock was set", old_ms=old_ms, new_ms=new_ms)
-            await self.desk.record([Draft(ClockMoved(old_ms, new_ms, self.clock.stamp().quality))])
         before = self.desk.state.size
+        moved = self.clock.moved()
         try:
+            if moved is not None:
+                old_ms, new_ms = moved
+                log.warning("the clock was set", old_ms=old_ms, new_ms=new_ms)
+                await self.desk.record([Draft(ClockMoved(old_ms, new_ms, self.clock.stamp().quality))])
             await self.desk.look(self.watch.sights())
         except JournalFull as error:
             log.error("nothing could be saved", error=str(error), remedy=error.remedy)

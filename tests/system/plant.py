@@ -1,4 +1,4 @@
-"""A whole site on this machine: headquarters, the link, the daemon and twins as processes, and the truth to audit them by.
+"""A whole site on this machine: headquarters, link, daemon and twins as processes, and the truth to audit them by.
 
 The processes are those of the demo (`edge.demo.stage`); here they can also be killed, cut off and audited. Everything
 is waited for by asking again; no test depends on how long it takes.
