@@ -163,7 +163,8 @@ class ModbusCharger:
         wait_s = self._limit_at + self._command.gap_ms / 1000 - time.monotonic()
         if wait_s > 0:
             try:
-                await asyncio.wait_for(self._wish_changed.wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # wait_for of Python 3.11 swallows a cancellation now and then
+                    await self._wish_changed.wait()
             except TimeoutError:
                 pass  # nobody has asked for anything else
         if wish != self._wish:

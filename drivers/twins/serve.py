@@ -56,7 +56,8 @@ async def serve_one(
         say(f"{about.id} as unit {twin.unit} on {site.port('line')}{paced}")
         while not stop.is_set():
             try:
-                await asyncio.wait_for(stop.wait(), timeout=1.0)
+                async with asyncio.timeout(1.0):
+                    await stop.wait()
             except TimeoutError:
                 if live:
                     say(state_line(site, about.id))

@@ -74,7 +74,8 @@ class Drive:
             if act is not None:
                 await self._tell(act)
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # wait_for of Python 3.11 swallows a cancellation now and then
+                    await self._wake.wait()
             except TimeoutError:
                 pass
 
