@@ -36,7 +36,7 @@ def _commands(page: Path) -> list[list[str]]:
 def _check(words: list[str]) -> None:
     """Walk the words down the program's commands; raise for one that is not there."""
     command: Any = PROGRAMS[words[0]]
-    options = {name for option in command.params for name in option.opts}
+    options = {name for option in command.params for name in option.opts} | {"--help"}
     for word in words[1:]:
         if word.startswith("--"):
             assert word.split("=")[0] in options, f"{' '.join(words)}: no option {word}"
