@@ -83,6 +83,7 @@ def test_the_keys_that_headquarters_prints_are_pinned(tmp_path: Path) -> None:
             ["line 1"],
         ),
     ],
+    ids=["empty", "no cosign key", "two cosign keys", "cut key", "another's name"],
 )
 def test_every_fault_of_a_keys_file_is_told(tmp_path: Path, text: str, faults: list[str]) -> None:
     """A missing, repeated, damaged or renamed key refuses the whole file, with each fault and its line."""
