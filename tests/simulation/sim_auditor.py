@@ -1,0 +1,335 @@
+"""Who says that nothing was lost, invented, doubled or given to the wrong person? A few dictionaries of integers.
+
+The auditor shares no arithmetic with the till, the books or the reconciliation. It is told what was really paid in, sees
+what really flowed, reads each record as it becomes durable and headquarters' database after each of its answers, and
+stops the run at the first thing that does not fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from sim_plant import WH, Stand
+
+from edge.journal.journal import Journal
+from edge.journal.step import Sealed
+from protocols.trade.codec import decode, encode
+from protocols.trade.records import (
+    DayClosed,
+    Effect,
+    Notice,
+    Record,
+    SessionClosed,
+    SessionExtended,
+    SessionOpened,
+    SessionVoided,
+    body_of,
+)
+from protocols.trade.tariff import Tariff
+
+CLOCK_MS = 180_000
+"""How wrong a clock may be that counts as synchronised (JJG 1148-2022): prices of this long before and after count."""
+ROUNDING_WH = 2
+"""A whole register at the beginning and one at the end."""
+
+Place = tuple[str, str]
+"""(site, connector)"""
+Purse = tuple[str, str]
+"""(site, account)"""
+
+
+class Wrong(Exception):
+    """Something that must never be. rule: which one, in a word; the text has the numbers."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(f"{rule}: {text}")
+        self.rule = rule
+
+
+@dataclass
+class Visit:
+    """A session as the auditor sees it. energy: the stand's, in W·ms, when the begin register was read."""
+
+    place: Place
+    account: str
+    hold: int
+    tariff: bytes
+    opened_ms: int
+    energy: int
+
+
+@dataclass
+class Auditor:
+    """The truth, and what is claimed."""
+
+    start_utc_ms: int
+    stands: dict[Place, Stand] = field(default_factory=dict)
+    tariffs: dict[bytes, Tariff] = field(default_factory=dict)
+    paid_in: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    granted: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
+    used: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
+    returned: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
+    held: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
+    overrun: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    logs: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    visits: dict[tuple[str, int], Visit] = field(default_factory=dict)
+    days: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    commands: set[tuple[str, bytes, int]] = field(default_factory=set)
+    noticed: dict[Place, int] = field(default_factory=dict)
+    left: dict[Place, int] = field(default_factory=dict)
+    sessions: int = 0
+    billed_fen: int = 0
+    steps: int = 0
+    trace: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _at_hq: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _seen: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    _hq: sqlite3.Connection | None = None
+
+    def note(self, *what: object) -> None:
+        """One more line of what happened, for the hash by which two runs are compared."""
+        self.trace.update(repr(what).encode())
+
+    # --- at a site ---------------------------------------------------------------------------------------------------
+
+    def committed(self, site: str, sealed: Sequence[Sealed]) -> None:
+        """These records are durable from here on."""
+        self.steps += 1
+        for one in sealed:
+            log = self.logs[site]
+            self._expect("log-without-gaps", f"{site}: seq", len(log), one.seq)
+            log.append(one.data)
+            self.trace.update(one.data)
+            self._record(site, one.seq, decode(one.data, Record))
+
+    def reopened(self, site: str, journal: Journal) -> None:
+        """A new daemon has opened the journal: what was durable must be there, and nothing else."""
+        self.note("open", site, journal.size)
+        found = [encode(record) for record in journal.records()]
+        if found != self.logs[site]:
+            raise Wrong("durable-is-durable", f"{site}: {len(self.logs[site])} records were durable, {len(found)} are")
+
+    def crashed(self, site: str, task: str, error: BaseException) -> None:
+        raise Wrong("no-crash", f"{site}: {task}: {type(error).__name__}: {error}") from error
+
+    def energised(self, site: str, stand: Stand) -> None:
+        """A relay closes on a car."""
+        self.note("on", site, stand.name)
+        found = [visit for visit in self.visits.values() if visit.place == (site, stand.name)]
+        if not found:
+            raise Wrong("durable-before-acting", f"{site} {stand.name} delivers, and no durable record says for whom")
+        if found[0].hold <= 0:
+            raise Wrong("hold-before-start", f"{site} {stand.name} delivers, and nothing is set aside for it")
+
+    def _record(self, site: str, seq: int, record: Record) -> None:
+        body = body_of(record)
+        moved = dict.fromkeys((Effect.USED, Effect.RETURNED, Effect.OVERRUN), 0)
+        for move in record.moves:
+            effect = Effect(move.effect)
+            moved[effect] += move.amount
+            if effect is Effect.OVERRUN:
+                self.overrun[site] += move.amount
+                self._expect("counters", f"{site}: overrun", self.overrun[site], move.counter)
+                continue
+            totals = self.used if effect is Effect.USED else self.returned
+            totals[site, move.account] += move.amount
+            self._expect("counters", f"{site}: {effect} of {move.account}", totals[site, move.account], move.counter)
+        match body:
+            case SessionOpened():
+                self._opened(site, seq, body)
+            case SessionExtended():
+                for hold in body.holds:
+                    self.held[site, hold.account] += hold.amount
+                    self.visits[site, body.session].hold += hold.amount
+            case SessionClosed():
+                self._closed(site, body, moved[Effect.USED])
+            case SessionVoided():
+                visit = self._ended(site, body.session)
+                self._unbilled(visit, 0)
+            case DayClosed():
+                told = [body.sessions, body.energy_wh, body.amount_fen]
+                self._expect("day-sums", f"{site}: day {body.day}", self.days.pop(site, [0, 0, 0]), told)
+            case Notice():
+                for place, stand in self.stands.items():
+                    if place[0] == site and body.subject in (stand.name, stand.meter_id):
+                        self.noticed[place] = seq
+        for move in record.moves:
+            self._purse(site, move.account)
+
+    def _opened(self, site: str, seq: int, body: SessionOpened) -> None:
+        place = (site, body.connector)
+        stand = self.stands[place]
+        if any(visit.place == place for visit in self.visits.values()):
+            raise Wrong("one-session-each", f"{site} {body.connector} has two sessions")
+        if body.origin.via == "command":
+            boot = decode(self.logs[site][seq], Record).stamp.boot
+            key = (site, boot, body.origin.number)
+            if key in self.commands:
+                raise Wrong("commands-run-once", f"{site}: command {body.origin.number} ran twice")
+            self.commands.add(key)
+        stand.settle()
+        begin = (body.begin.energy_wh - stand.base_wh) * WH
+        energy = begin if 0 <= begin <= stand.energy else stand.energy
+        hold = sum(hold.amount for hold in body.holds)
+        tariff = next(pin.hash for pin in body.pins if pin.kind == "tariff")
+        visit = Visit(place, body.holds[0].account, hold, tariff, stand.now_ms(), energy)
+        self._stray(place, energy)
+        self.visits[site, seq] = visit
+        if not stand.faulty:
+            stand.excused = False
+        for each in body.holds:
+            self.held[site, each.account] += each.amount
+            self._purse(site, each.account)
+        self.sessions += 1
+
+    def _closed(self, site: str, body: SessionClosed, captured: int) -> None:
+        visit = self._ended(site, body.session)
+        stand = self.stands[visit.place]
+        if captured > visit.hold:
+            raise Wrong("capture-within-hold", f"{site}/{body.session}: {captured} of {visit.hold} fen")
+        self._expect("bill-is-captured", f"{site}/{body.session}", body.amount_fen, captured + body.overrun_fen)
+        if body.overrun_fen and not stand.excused:
+            raise Wrong("cut-off", f"{site}/{body.session}: {body.overrun_fen} fen beyond a hold of {visit.hold} fen")
+        delivered_wh = Fraction(stand.energy - visit.energy, WH)
+        if body.energy_wh > delivered_wh + 1:
+            text = f"{site}/{body.session}: billed {body.energy_wh} Wh, {float(delivered_wh):.1f} Wh flowed"
+            raise Wrong("only-what-flowed", text)
+        dearest_fen = self._dearest_fen(visit, stand, body.idle_s)
+        if body.amount_fen > dearest_fen:
+            raise Wrong("never-above-the-price", f"{site}/{body.session}: {body.amount_fen} of {dearest_fen} fen")
+        self._unbilled(visit, body.energy_wh)
+        day = self.days[site]
+        day[0] += 1
+        day[1] += body.energy_wh
+        day[2] += body.amount_fen
+        self.billed_fen += body.amount_fen
+
+    def _ended(self, site: str, session: int) -> Visit:
+        visit = self.visits.pop((site, session))
+        self.held[site, visit.account] -= visit.hold
+        stand = self.stands[visit.place]
+        stand.settle()
+        self.left[visit.place] = stand.energy
+        return visit
+
+    def _unbilled(self, visit: Visit, billed_wh: int) -> None:
+        """Energy of a session that its bill leaves out needs a physical fault and, in the end, a notice."""
+        stand = self.stands[visit.place]
+        missing_wh = (stand.energy - visit.energy) // WH - billed_wh
+        if missing_wh >= ROUNDING_WH and not stand.excused:
+            raise Wrong("every-wh", f"{visit.place}: {missing_wh} Wh flowed in a session and are in no bill")
+
+    def _stray(self, place: Place, energy: int) -> None:
+        """Energy between two sessions likewise: it shows in the registers, and belongs to a fault."""
+        stray_wh = (energy - self.left.get(place, 0)) // WH
+        if stray_wh >= ROUNDING_WH and not self.stands[place].excused:
+            raise Wrong("every-wh", f"{place}: {stray_wh} Wh flowed outside all sessions")
+
+    def _purse(self, site: str, account: str) -> None:
+        """Neither the site nor all sites together may give out more than there is."""
+        purse = (site, account)
+        taken = self.used[purse] + self.returned[purse] + self.held[purse]
+        if self.held[purse] < 0 or taken > self.granted[purse]:
+            raise Wrong("within-the-grant", f"{site}: {taken} fen of {self.granted[purse]} granted to {account}")
+        spent = sum(fen for (_, whose), fen in self.used.items() if whose == account)
+        if spent > self.paid_in[account]:
+            raise Wrong("captured-within-funded", f"{account}: {spent} fen spent of {self.paid_in[account]} paid in")
+
+    def _dearest_fen(self, visit: Visit, stand: Stand, idle_s: int) -> int:
+        """What the energy that flowed could cost at most: each piece at the dearest price around its true time."""
+        tariff = self.tariffs[visit.tariff]
+        e6 = Fraction(0)
+        before = 0
+        for from_ms, to_ms, flow in reversed(stand.flows):
+            if to_ms <= visit.opened_ms - 60_000:
+                break
+            e6 += Fraction(flow, WH) * dearest(tariff, self.start_utc_ms + from_ms, self.start_utc_ms + to_ms)
+            before += flow
+        e6 += ROUNDING_WH * max(period.energy_e3 + period.service_e3 for period in tariff.periods)
+        fees = Fraction(tariff.session_e3, 1000) + Fraction(idle_s * tariff.idle_e3_per_min, 60_000)
+        return ceil(e6 / 1_000_000 + fees)
+
+    # --- at headquarters ---------------------------------------------------------------------------------------------
+
+    def watch_hq(self, path: Path) -> None:
+        self._hq = sqlite3.connect(path, isolation_level=None)
+        self._hq.execute("PRAGMA query_only = ON")
+
+    def close(self) -> None:
+        if self._hq is not None:
+            self._hq.close()
+
+    def hq_answered(self) -> None:
+        """Headquarters has committed something: its log is ours, and no fen of its books is without an owner."""
+        assert self._hq is not None
+        self.steps += 1
+        self._hq.execute("BEGIN")
+        try:
+            self._prefix(self._hq)
+            self._books(self._hq)
+        finally:
+            self._hq.execute("ROLLBACK")
+
+    def _prefix(self, hq: sqlite3.Connection) -> None:
+        for log, site, size, state in hq.execute("SELECT id, site, size, state FROM epochs WHERE site <> ''").fetchall():
+            if state != "open":
+                raise Wrong("no-false-alarm", f"the epoch of {site} is {state}, and nobody has touched its disk")
+            first, ours = self._at_hq[site], self.logs[site]
+            query = "SELECT bytes FROM records WHERE log = ? AND seq >= ? ORDER BY seq"
+            theirs = [bytes(data) for (data,) in hq.execute(query, (log, first))]
+            if theirs != ours[first:size] or first + len(theirs) != size:
+                raise Wrong("prefix", f"headquarters' records {first} to {size} of {site} are not those of the site")
+            for data in theirs:
+                for move in decode(data, Record).moves:
+                    self._seen[move.effect, site, move.account] += move.amount
+            self._at_hq[site] = size
+
+    def _books(self, hq: sqlite3.Connection) -> None:
+        ledger = {code: credits - debits for code, debits, credits in hq.execute("SELECT code, debits, credits FROM ledger")}
+        query = "SELECT site, account, granted, used, returned FROM leases JOIN epochs ON epochs.id = leases.log"
+        out: dict[str, int] = defaultdict(int)
+        for site, account, granted, used, returned in hq.execute(query):
+            if granted < self.granted[site, account]:
+                raise Wrong("grants-only-grow", f"{account} at {site}: {self.granted[site, account]} to {granted}")
+            self.granted[site, account] = granted
+            self._expect("hq-used", f"{account} at {site}", self._seen["used", site, account], used)
+            self._expect("hq-returned", f"{account} at {site}", self._seen["returned", site, account], returned)
+            out[account] += granted - used - returned
+            code = f"lease:{account}:{site}:1"
+            self._expect("lease-is-g-u-r", code, granted - used - returned, ledger.get(code, 0))
+        for account, paid in self.paid_in.items():
+            spent = sum(fen for (effect, _, whose), fen in self._seen.items() if whose == account and effect == "used")
+            free = ledger.get(f"cust:{account}", 0)
+            if free < 0:
+                raise Wrong("never-negative", f"cust:{account} is {free}")
+            self._expect("paid-in-is-free-leased-spent", account, paid, free + out[account] + spent)
+        for site in {site for _, site, _ in self._seen}:
+            revenue = sum(
+                fen for (effect, its, _), fen in self._seen.items() if its == site and effect in ("used", "overrun")
+            )
+            self._expect("revenue", site, revenue, ledger.get(f"revenue:{site}", 0))
+        ((quarantined,),) = hq.execute("SELECT count(*) FROM quarantine WHERE seq IS NOT NULL")
+        self._expect("nothing-in-suspense", "moves in quarantine", 0, quarantined)
+
+    def _expect(self, rule: str, what: str, expected: object, got: object) -> None:
+        if expected != got:
+            raise Wrong(rule, f"{what}: expected {expected}, got {got}")
+
+
+def dearest(tariff: Tariff, from_ms: int, to_ms: int) -> int:
+    """Highest price (e3 per kWh) from CLOCK_MS before to CLOCK_MS after; told from the tariff's table, minute by minute.
+
+    Tariffs of the simulation have one offset and change on whole minutes.
+    """
+    prices = []
+    for at_ms in range(from_ms - CLOCK_MS, to_ms + CLOCK_MS + 60_000, 60_000):
+        second = (at_ms // 1000 + tariff.offsets[0].offset_s) % 86_400
+        holding = [period for period in tariff.periods if period.from_s <= second] or [tariff.periods[-1]]
+        prices.append(holding[-1].energy_e3 + holding[-1].service_e3)
+    return max(prices)

@@ -1,0 +1,361 @@
+"""One box at a site: the production journal, desk, site, drives and uplink, that can die at any await.
+
+A death drops every task and all memory; what the journal had committed is all that the next daemon finds. The writer
+thread is replaced by one that takes virtual time, so that sealing goes on while a commit is under way, and either can
+be cut short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from random import Random
+from typing import Any, Protocol, cast
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sim_net import Network, SimHq
+from sim_plant import Stand, StandCharger, StandMeter
+
+from edge.clock import Clock, System
+from edge.config import Headquarters as HqConfig
+from edge.daemon import last_stamp
+from edge.desk import Desk
+from edge.journal import recovery
+from edge.journal import store as tables
+from edge.journal.connection import connect
+from edge.journal.errors import JournalError, JournalFull
+from edge.journal.files import Ballast
+from edge.journal.journal import Journal
+from edge.journal.step import Head, Identity, Sealed, Step
+from edge.journal.store import Store
+from edge.journal.writer import Committer, Writer
+from edge.plant.drive import Drive
+from edge.plant.watch import Outlet, Watch
+from edge.site import Site
+from edge.sync.trust import HqKeys
+from edge.sync.uplink import Uplink
+from edge.till.policy import Policy
+from protocols.proof import keys
+from protocols.proof.ed25519 import public_of
+from protocols.trade.codec import encode
+from protocols.trade.grants import CredentialKey
+from protocols.trade.records import Draft, EpochOpened
+from protocols.trade.wire import ENROL_DOMAIN, EnrolAsk, enrol_payload
+
+POLICY = Policy(
+    fill_up_cap_fen=3_000, progress_s=20, reaction_s=4, silence_s=10, restart_s=15, start_timeout_s=60,
+    full_after_s=20, stuck_after_s=20,
+)  # fmt: skip
+HQ_CONFIG = HqConfig("https://hq.invalid", "unused", poll_s=45.0)
+SOFTWARE = "fieldtill simulation"
+
+Work = Coroutine[Any, Any, Any]
+
+
+class Witness(Protocol):
+    """Whoever is told what a box has made durable, before the box itself knows."""
+
+    def committed(self, site: str, sealed: Sequence[Sealed]) -> None: ...
+
+    def reopened(self, site: str, journal: Journal) -> None: ...
+
+    def crashed(self, site: str, task: str, error: BaseException) -> None: ...
+
+
+class VirtualWriter:
+    """In the place of `edge.journal.writer.Writer`: group commit, in virtual time."""
+
+    def __init__(
+        self,
+        committer: Committer,
+        on_head: Callable[[Head], None],
+        on_failure: Callable[[JournalError], None],
+        box: Box,
+    ) -> None:
+        self._committer = committer
+        self._on_head = on_head
+        self._on_failure = on_failure
+        self._box = box
+        self._life = box.life
+        self._waiting: list[tuple[Step, asyncio.Future[None]]] = []
+        self._busy = False
+
+    def submit(self, step: Step) -> asyncio.Future[None]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        if self._life != self._box.life:
+            return future  # a dead process: nobody will ever be told
+        self._waiting.append((step, future))
+        if not self._busy:
+            self._begin()
+        return future
+
+    def waiting_s(self) -> float:
+        return 0.0
+
+    def close(self) -> None:
+        """The box closes its own connection."""
+
+    def _begin(self) -> None:
+        self._busy = True
+        group, self._waiting = self._waiting, []
+        asyncio.get_running_loop().call_later(self._box.commit_s(), self._commit, group)
+
+    def _commit(self, group: list[tuple[Step, asyncio.Future[None]]]) -> None:
+        if self._life != self._box.life:
+            return
+        if self._box.dies("between seal and commit"):
+            return
+        steps = [step for step, _ in group]
+        try:
+            if self._box.disk_full:
+                raise JournalFull("no space (simulated)")
+            head = self._committer.commit(steps)
+        except JournalError as error:
+            self._on_failure(error)
+            for _, future in group + self._waiting:
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()  # whoever waited may be gone
+            self._waiting, self._busy = [], False
+            return
+        self._box.witness.committed(self._box.name, [one for step in steps for one in step.sealed])
+        if self._box.dies("between commit and telling"):
+            return
+        self._on_head(head)
+        for _, future in group:
+            if not future.done():
+                future.set_result(None)
+        self._committer.tend(idle=False)
+        self._busy = False
+        if self._waiting:
+            self._begin()
+
+
+class SimJournal(Journal):
+    """The production journal with a writer that takes virtual time."""
+
+    def __init__(self, store: Store, ballast: Ballast, box: Box, writer: type[VirtualWriter]) -> None:
+        super().__init__(store, store._connection, ballast, threaded=False)
+        self._writer = cast(Writer, writer(self._committer, self._on_head, self._on_failure, box))
+
+
+class SimWatch(Watch):
+    """Drivers of the simulation count on the box's own clock already."""
+
+    def _on_our_clock(self, monotonic_ms: int) -> int:
+        return monotonic_ms
+
+
+class BoxClock:
+    """The clocks of a box: a crystal that drifts, and a wall clock that is right only once something has set it."""
+
+    def __init__(self, now_ms: Callable[[], int], utc_ms: Callable[[], int], drift_ppm: int) -> None:
+        self._now_ms = now_ms
+        self._utc_ms = utc_ms
+        self._drift_ppm = drift_ppm
+        self._booted_ms = 0
+        self._wall_offset_ms: int | None = None  # wall clock less monotonic; None: kept right by NTP
+
+    def mono_ms(self) -> int:
+        up_ms = self._now_ms() - self._booted_ms
+        return up_ms + up_ms * self._drift_ppm // 1_000_000
+
+    def wall_ms(self) -> int:
+        return self._utc_ms() if self._wall_offset_ms is None else max(0, self.mono_ms() + self._wall_offset_ms)
+
+    def synchronised(self) -> bool:
+        return self._wall_offset_ms is None
+
+    def boot(self, *, rtc: bool) -> None:
+        """Power comes: monotonic from 0, the wall clock at 1970 where no battery kept it."""
+        self._booted_ms = self._now_ms()
+        self._wall_offset_ms = self._utc_ms() if rtc else 0
+
+    def set_right(self) -> None:
+        self._wall_offset_ms = None
+
+    def jump(self, by_ms: int) -> None:
+        self._wall_offset_ms = self.wall_ms() + by_ms - self.mono_ms()
+
+
+class Box:
+    """One box, through all its deaths."""
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        random: Random,
+        clock: BoxClock,
+        stands: Sequence[Stand],
+        network: Network,
+        witness: Witness,
+        *,
+        desk: type[Desk] = Desk,
+        writer: type[VirtualWriter] = VirtualWriter,
+    ) -> None:
+        self.name = name
+        self.path = directory / f"{name}.db"
+        self.random = random
+        self.clock = clock
+        self.stands = {stand.name: stand for stand in stands}
+        self.network = network
+        self.witness = witness
+        self._desk_class = desk
+        self._writer_class = writer
+        self.device = ec.derive_private_key(int.from_bytes(random.randbytes(31), "big") + 1, ec.SECP256R1())
+        self.log_key = Ed25519PrivateKey.from_private_bytes(random.randbytes(32))
+        self.epoch = 0
+        self.credential_key: CredentialKey | None = None
+        self.pinned: HqKeys | None = None
+        self.boot_id = b""
+        self.life = 0
+        self.alive = False
+        self.disk_full = False
+        self.slow_disk = False
+        self.odds_of_death = 0.0
+        self.deaths: dict[str, int] = {}
+        self.on_death: Callable[[], None] = lambda: None
+        self.site: Site | None = None
+        self.uplink: Uplink | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # --- birth and death ---------------------------------------------------------------------------------------------
+
+    def enrol_ask(self) -> EnrolAsk:
+        device_key, log_public = keys.spki(self.device.public_key()), public_of(self.log_key)
+        message = ENROL_DOMAIN.encode() + b"\n" + enrol_payload(self.name, device_key, log_public)
+        signature = self.device.sign(message, keys_ecdsa())
+        return EnrolAsk(self.name, device_key, log_public, SOFTWARE, signature)
+
+    def enrolled(self, epoch: int, credential_key: CredentialKey, pinned: HqKeys) -> None:
+        """Begin the log of this epoch."""
+        self.epoch, self.credential_key, self.pinned = epoch, credential_key, pinned
+        shutil.copy(empty_journal(), self.path)
+        connection = connect(self.path)
+        tables.begin_log(connection, Identity(self.name, epoch, public_of(self.log_key)))
+        connection.close()
+
+    def power_on(self, *, rtc: bool) -> None:
+        """A new boot: nothing monotonic or in memory is left from before."""
+        self.boot_id = self.random.randbytes(8)
+        self.clock.boot(rtc=rtc)
+
+    async def start(self) -> None:
+        """Start the daemon as `edge.daemon` does: check the journal, fold, then serve."""
+        assert not self.alive and self.credential_key is not None and self.pinned is not None
+        self.life += 1
+        self.alive = True
+        recovery.check(self.path, public_of(self.log_key))
+        self._connection = connect(self.path)
+        store = Store(self._connection, self.log_key)
+        journal = SimJournal(store, Ballast(self.path.with_suffix(".ballast"), 0), self, self._writer_class)
+        self.journal = journal
+        self.witness.reopened(self.name, journal)
+        clock_now = self.clock
+        system = System(self.boot_id, clock_now.mono_ms, clock_now.wall_ms, clock_now.synchronised)
+        clock = Clock(system, last_stamp(journal))
+        life = self.life
+        if journal.size == 0:
+            await journal.commit(Step(sealed=journal.seal([Draft(self._opening())], clock.stamp())))
+            if self.life != life:
+                return
+        die = self._die_inside
+        chargers = {name: StandCharger(stand, self.random, clock.mono_ms, die) for name, stand in self.stands.items()}
+        meters = {name: StandMeter(stand, self.random, clock.mono_ms, die) for name, stand in self.stands.items()}
+        outlets = {
+            name: Outlet(name, chargers[name], meters[name], stand.meter_id) for name, stand in self.stands.items()
+        }
+        desk = self._desk_class(journal, clock, POLICY, {name: outlet.place() for name, outlet in outlets.items()})
+        drives = {
+            name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()
+        }
+        self.site = site = Site(desk, SimWatch(clock, outlets), clock, drives, self.credential_key)
+        hq = SimHq(self.network, self.name, self.epoch, self.log_key)
+        self.uplink = Uplink(HQ_CONFIG, journal, clock, site, hq, self.pinned, jitter=self.random.uniform)
+        for driver in (*chargers.values(), *meters.values()):
+            self.spawn("driver", driver.run())
+        self.spawn("uplink", self.uplink.run())
+        for drive in drives.values():
+            self.spawn("drive", drive.run())
+        self.spawn("sessions", site.run())
+
+    def spawn(self, name: str, work: Work) -> asyncio.Task[Any]:
+        """Something that this daemon does; it ends with the daemon, and its failure is told."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.name} {name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def kill(self, why: str) -> None:
+        """SIGKILL: every task is dropped where it waits, and the journal's connection goes with the process."""
+        if not self.alive:
+            return
+        self.alive = False
+        self.life += 1
+        self.deaths[why] = self.deaths.get(why, 0) + 1
+        for task in list(self._tasks):
+            task.cancel()
+        self._connection.close()
+        self.site = self.uplink = None
+        self.on_death()
+
+    def dies(self, why: str) -> bool:
+        """Whether this is the moment; then the daemon is dead already."""
+        if self.odds_of_death and self.random.random() < self.odds_of_death:
+            self.kill(why)
+            return True
+        return False
+
+    def commit_s(self) -> float:
+        """How long a commit takes."""
+        if self.slow_disk:
+            return self.random.uniform(0.2, 3.0)
+        return self.random.uniform(0.002, 0.05)
+
+    def _die_inside(self, why: str) -> None:
+        """For code that runs in one of the daemon's own tasks: after its death it must not go on."""
+        if self.dies(why):
+            raise asyncio.CancelledError
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self.witness.crashed(self.name, task.get_name(), error)
+
+    def _opening(self) -> EpochOpened:
+        certificate = keys.certify_log_key(self.device, self.name, self.epoch, public_of(self.log_key))
+        device_key = keys.spki(self.device.public_key())
+        return EpochOpened(
+            self.name, self.epoch, public_of(self.log_key), device_key, certificate.signature, SOFTWARE
+        )
+
+
+def keys_ecdsa() -> ec.ECDSA:
+    from cryptography.hazmat.primitives import hashes
+
+    return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+
+
+@cache
+def empty_journal() -> Path:
+    """A journal file with its tables and nothing in it, made once for each process."""
+    holder = tempfile.TemporaryDirectory(prefix="fieldtill-sim-template-")
+    _HOLDERS.append(holder)
+    path = Path(holder.name) / "journal.db"
+    connect(path).close()
+    return path
+
+
+_HOLDERS: list[tempfile.TemporaryDirectory[str]] = []
+
+__all__ = ["Box", "BoxClock", "Mapping", "SimJournal", "VirtualWriter", "Witness", "encode"]

@@ -1,0 +1,179 @@
+"""The headquarters of a simulation: the real service on a real SQLite file, with a clock and chance of the simulation's.
+
+It may die between the commit of a batch and the answer; nothing but the database is left of it then, as in production.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest import mock
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloud import accounts, bulk, commands, documents, hqlog, keys, schema, store
+from cloud.accounts import Limits
+from cloud.ingest import Ingested
+from cloud.service import Answer, Headquarters, Request
+from edge.sync import trust
+from protocols.trade.documents import TARIFF
+from protocols.trade.grants import CredentialKey
+from protocols.trade.records import ClockQuality, Preset, Stamp
+from protocols.trade.tariff import Tariff
+
+ZONE = "Asia/Shanghai"
+
+
+class HqDied(Exception):
+    """The process of headquarters is gone before it could answer."""
+
+
+class TrueClock:
+    """What time it really is: the simulation's."""
+
+    def __init__(self, now_ms: Callable[[], int], start_utc_ms: int) -> None:
+        self._now_ms = now_ms
+        self._start_utc_ms = start_utc_ms
+
+    def now_ms(self) -> int:
+        return self._start_utc_ms + self._now_ms()
+
+    def stamp(self) -> Stamp:
+        now_ms = self.now_ms()
+        return Stamp(bytes(8), self._now_ms(), now_ms, ClockQuality.SYNCHRONISED, now_ms, now_ms)
+
+
+class MortalService(Headquarters):
+    """The production service; `die` is asked at the moment when a batch is committed and not yet answered."""
+
+    die: Callable[[], bool] = staticmethod(lambda: False)
+
+    def _provide(self, head: sa.Row[Any], taken: Ingested) -> set[str]:
+        if self.die():
+            raise HqDied
+        news = super()._provide(head, taken)
+        if self.die():
+            raise HqDied
+        return news
+
+
+class SimHeadquarters:
+    """Headquarters, and the people there."""
+
+    def __init__(
+        self,
+        directory: Path,
+        random: Random,
+        clock: TrueClock,
+        service: type[MortalService] = MortalService,
+        odds_of_death: float = 0.0,
+    ) -> None:
+        self._random = random
+        self.clock = clock
+        self.path = directory / "hq.db"
+        shutil.copy(empty_database(), self.path)
+        self.keys = keys.HqKeys(*(Ed25519PrivateKey.from_private_bytes(random.randbytes(32)) for _ in range(3)))
+        self.engine = store.open_store(f"sqlite:///{self.path}")
+        self.service = service(self.engine, self.keys, clock)
+        self.odds_of_death = odds_of_death
+        self.deaths = 0
+        self.service.die = self._dies
+        self.on_answer: Callable[[], None] = lambda: None
+        with self._writing() as connection:
+            hqlog.create(connection, self.keys, clock, ZONE)
+            accounts.ensure_key(connection, clock)
+        with store.reading(self.engine) as connection:
+            self.credential_key: CredentialKey = accounts.current_key(connection)
+
+    @property
+    def pinned(self) -> trust.HqKeys:
+        return trust.HqKeys(self.keys.grant_vkey, self.keys.cosign_vkey)
+
+    def deliver(self, request: Request) -> Answer | None:
+        """Answer as production does. None: it died in the middle."""
+        try:
+            return self.service.answer(request)
+        except HqDied:
+            self.deaths += 1
+            return None
+        finally:
+            self.on_answer()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # --- what people do there ---
+
+    def admit(self, site: str, fingerprint: str) -> None:
+        columns = ("id", "title", "device", "status", "zone", "day_starts_h", "added_ms")
+        row = (site, site, fingerprint, "admitted", ZONE, 0, self.clock.now_ms())
+        with self._writing() as connection:
+            bulk.upsert(connection, schema.sites, columns, [row], update=["device"])
+
+    def open_account(self, cards: list[str], home_site: str | None, limits: Limits) -> str:
+        with self._writing() as connection:
+            account = accounts.open_account(connection, self.keys, self.clock, home_site=home_site, limits=limits)
+            for card in cards:
+                accounts.add_card(connection, self.keys, self.clock, account, card)
+        return account
+
+    def top_up(self, account: str, amount: int, reference: str) -> bool:
+        """False: this payment is known already."""
+        with self._writing() as connection:
+            done = accounts.top_up(
+                connection, self.keys, self.clock, account, amount, channel="wechat", reference=reference
+            )
+        return not done.repeated
+
+    def publish(self, tariff: Tariff, site: str) -> None:
+        with self._writing() as connection:
+            documents.publish(connection, self.keys, self.clock, TARIFF, tariff.version, tariff, [site])
+
+    def order(self, site: str, verb: str, connector: str, account: str, preset: Preset, session: int) -> bytes:
+        """A signed command that waits for the site's next batch."""
+        with self._writing() as connection:
+            _, signed = commands.order(
+                connection, self.keys, self.clock, site, verb, connector,
+                account=account, preset=preset, session=session,
+            )  # fmt: skip
+        return signed
+
+    def _dies(self) -> bool:
+        return self.odds_of_death > 0 and self._random.random() < self.odds_of_death
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """A transaction in which chance is the simulation's, so that account names and keys are the same each time."""
+        with mock.patch.object(accounts, "secrets", _Chance(self._random)), store.writing(self.engine) as connection:
+            yield connection
+        self.on_answer()
+
+
+class _Chance:
+    """In the place of `secrets`."""
+
+    def __init__(self, random: Random) -> None:
+        self.choice = random.choice
+        self.token_bytes = random.randbytes
+
+
+@functools.cache
+def empty_database() -> Path:
+    """A database file with the schema in it, made once for each process: migrating takes longer than a simulation."""
+    holder = tempfile.TemporaryDirectory(prefix="fieldtill-sim-template-")
+    _HOLDERS.append(holder)
+    path = Path(holder.name) / "hq.db"
+    engine = store.open_store(f"sqlite:///{path}")
+    store.migrate(engine)
+    engine.dispose()
+    return path
+
+
+_HOLDERS: list[tempfile.TemporaryDirectory[str]] = []

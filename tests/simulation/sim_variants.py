@@ -1,0 +1,170 @@
+"""Known-bad software: production with one thing made wrong. A simulator that does not catch each of these proves little.
+
+They live here alone. Each is a design that somebody has built: increments instead of totals, a queue of commands
+instead of durable state, a hold that follows the start, an acknowledgement before the disk, money freed by a timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest import mock
+
+import sqlalchemy as sa
+from msgspec.structs import replace
+from sim_box import VirtualWriter
+from sim_hq import MortalService
+from sim_world import Variant
+
+import edge.till.fold
+from cloud import bulk, grants, schema
+from cloud.ingest import Ingested
+from cloud.service import Answer, Request
+from edge.desk import Desk
+from edge.journal.step import Step
+from edge.till import purse
+from edge.till.fold import accept
+from edge.till.sight import Sight
+from edge.till.start import Ask, Refused
+from edge.till.state import OpenSession, TillState, lease_key
+from protocols.trade import books
+from protocols.trade.codec import decode
+from protocols.trade.grants import Grant, split
+from protocols.trade.records import Draft, GrantAccepted, Hold, Record, SessionExtended, SessionOpened
+
+# --- increments instead of totals: a grant that comes twice counts twice ----------------------------------------------
+
+
+def delta_grants() -> Variant:
+    """Each grant is taken as "so much more", whether or not it has come before."""
+    totals: dict[tuple[str, str, int], int] = {}  # what headquarters meant with each serial
+
+    def increment(grant: Grant) -> int:
+        totals[grant.site, grant.account, grant.serial] = grant.granted
+        return grant.granted - totals.get((grant.site, grant.account, grant.serial - 1), 0)
+
+    def accept_more(state: TillState, body: GrantAccepted) -> TillState:
+        grant, _, _ = split(body.grant)
+        key = lease_key(grant.account, grant.asset)
+        before = state.leases[key].granted if key in state.leases else 0
+        after = accept(state, body)
+        lease = replace(after.leases[key], granted=before + increment(grant))
+        return replace(after, leases={**after.leases, key: lease})
+
+    def patches() -> list[Any]:
+        totals.clear()
+        return [
+            mock.patch.object(edge.till.fold, "accept", accept_more),
+            mock.patch.object(purse, "is_news", lambda state, signed: split(signed)[0].site == state.site),
+        ]
+
+    return Variant("delta grants", patches=patches)
+
+
+# --- act before commit ------------------------------------------------------------------------------------------------
+
+
+class EagerDesk(Desk):
+    """Lets a charger go on what has been decided, durable or not."""
+
+    def wants_delivery(self, connector: str) -> bool:
+        found = self.session_at(connector)
+        return found is not None and found[1].wants_delivery
+
+
+# --- hold after start -------------------------------------------------------------------------------------------------
+
+
+class LateHoldDesk(Desk):
+    """Opens a session with nothing set aside, and takes the hold once it runs."""
+
+    async def start(self, ask: Ask, sight: Sight) -> OpenSession | Refused:
+        decision = self._decide(ask, sight)
+        if isinstance(decision, Refused):
+            return decision
+        body = decision.draft.body
+        assert isinstance(body, SessionOpened)
+        wanted = list(body.holds)
+        empty = [Hold(hold.account, hold.asset, 0) for hold in wanted]
+        with mock.patch.object(self, "_decide", lambda *_: replace(decision, draft=Draft(replace(body, holds=empty)))):
+            session = await super().start(ask, sight)
+        assert isinstance(session, OpenSession)
+        await asyncio.sleep(1)
+        if session.seq in self.state.sessions:
+            await self.record([Draft(SessionExtended(session.seq, wanted))])
+        return session
+
+
+# --- acknowledged before it is on the disk ----------------------------------------------------------------------------
+
+
+class HastyWriter(VirtualWriter):
+    """Says that a step is durable as soon as it is queued, as `synchronous=OFF` does."""
+
+    def submit(self, step: Step) -> asyncio.Future[None]:
+        future = super().submit(step)
+        if not future.done():
+            future.set_result(None)
+        return future
+
+
+# --- headquarters posts a repeated batch again ------------------------------------------------------------------------
+
+
+class ForgetfulService(MortalService):
+    """Posts what a repeated batch tells, again."""
+
+    def _batch(self, request: Request) -> Answer:
+        answer = super()._batch(request)
+        from cloud.service import _inflate
+        from protocols.trade.wire import BATCH_BYTES_MAX, Batch
+
+        if answer.status != 200 or answer.new:
+            return answer
+        batch = decode(_inflate(request), Batch, bytes_max=BATCH_BYTES_MAX)
+        with self.engine.begin() as connection:
+            for leaf in batch.records:
+                self._post_again(connection, request, decode(leaf, Record))
+        return answer
+
+    def _post_again(self, connection: sa.Connection, request: Request, record: Record) -> None:
+        for transfer in books.transfers(request.site, request.epoch, record):
+            bulk.add(connection, schema.ledger, ["code", "asset"], ["debits"], [(transfer.debit, transfer.asset, transfer.amount)])
+            bulk.add(connection, schema.ledger, ["code", "asset"], ["credits"], [(transfer.credit, transfer.asset, transfer.amount)])
+
+
+# --- headquarters frees what a silent site holds ----------------------------------------------------------------------
+
+
+class ReclaimingService(MortalService):
+    """Takes back what a site has not reported on for five minutes, and grants it elsewhere."""
+
+    def _provide(self, head: sa.Row[Any], taken: Ingested) -> set[str]:
+        now_ms = self.clock.now_ms()
+        epochs, leases = schema.epochs, schema.leases
+        with self.engine.begin() as connection:
+            silent = sa.select(epochs.c.id, epochs.c.site, epochs.c.epoch).where(
+                epochs.c.site != "", epochs.c.seen_ms < now_ms - 300_000
+            )
+            for log in connection.execute(silent).all():
+                held = sa.select(leases).where(leases.c.log == log.id)
+                for lease in connection.execute(held).all():
+                    amount = lease.granted - lease.used - lease.returned
+                    codes = (books.lease(lease.account, log.site, log.epoch), books.cust(lease.account))
+                    bulk.add(connection, schema.ledger, ["code", "asset"], ["debits"], [(codes[0], lease.asset, amount)])
+                    bulk.add(connection, schema.ledger, ["code", "asset"], ["credits"], [(codes[1], lease.asset, amount)])
+                    mine = (leases.c.log == log.id) & (leases.c.account == lease.account)
+                    connection.execute(leases.update().where(mine).values(granted=lease.granted - amount))
+        return super()._provide(head, taken)
+
+
+VARIANTS = (
+    delta_grants(),
+    Variant("act before commit", desk=EagerDesk),
+    Variant("hold after start", desk=LateHoldDesk),
+    Variant("acknowledged before it is durable", writer=HastyWriter),
+    Variant("a repeated batch posted twice", service=ForgetfulService),
+    Variant("rights freed by a timeout", service=ReclaimingService),
+)
+
+__all__ = ["VARIANTS", "grants"]
