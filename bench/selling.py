@@ -41,7 +41,7 @@ from protocols.trade.records import CNY, Draft, EpochOpened
 SITE = "bench-tap"
 CONNECTORS = 4
 POLL_S = 0.1
-ASKED = 25
+RAW_BYTES = 4096
 WAIT_S = 15.0
 KEY = CredentialKey(1, bytes(32))
 MARK, SECOND_COPY = "mark", "second-copy"
@@ -50,13 +50,15 @@ MARK, SECOND_COPY = "mark", "second-copy"
 
 @dataclass(slots=True)
 class Sold:
-    """What came of some sessions. Times are from the tap, one for each; meter_ms: of asking a meter, without a tap.
+    """What came of some sessions. Times are from the tap, one for each; before it, meter_ms: of asking the meter, and
+    raw_ms: of one append to a file with its fsync.
 
     written: bytes towards the disk, by the kernel.
     """
 
     sessions: int = 0
     meter_ms: list[float] = field(default_factory=list)
+    raw_ms: list[float] = field(default_factory=list)
     durable_ms: list[float] = field(default_factory=list)
     told_ms: list[float] = field(default_factory=list)
     obeys_ms: list[float] = field(default_factory=list)
@@ -71,26 +73,23 @@ async def sell(
     sessions: int,
     connectors: int,
     *,
+    measured: bool = False,
     second_copy: Path | None = None,
     mark: Callable[[], None] = lambda: None,
 ) -> Sold:
     """So many whole sessions, on so many connectors at once. port: of the twins' line. mark: called before and after.
 
-    second_copy: a folder for it.
+    measured: beside its parts. second_copy: a folder for it.
     """
     async with _site(folder, port, connectors, second_copy) as (site, journal, chargers):
         sold = Sold()
         numbers = iter(range(sessions))
         fsyncs, record_bytes, written = journal.counters.fsyncs, journal.counters.record_bytes, written_bytes()
-        for _ in range(ASKED):
-            for connector in chargers:
-                began_s = time.perf_counter()
-                await site.watch.read_now(connector)
-                sold.meter_ms.append((time.perf_counter() - began_s) * 1000)
         mark()
         async with asyncio.TaskGroup() as group:
             for connector, charger in chargers.items():
-                group.create_task(_sell_on(site, connector, charger, numbers, sold))
+                raw = folder / f"raw-{connector}" if measured else None
+                group.create_task(_sell_on(site, connector, charger, numbers, sold, raw))
         await _until(lambda: journal.size == journal.next_seq)
         mark()
         sold.fsyncs = journal.counters.fsyncs - fsyncs
@@ -99,25 +98,43 @@ async def sell(
     return sold
 
 
-async def _sell_on(site: Site, connector: str, charger: TimedCharger, numbers: Iterator[int], sold: Sold) -> None:
+async def _sell_on(
+    site: Site, connector: str, charger: TimedCharger, numbers: Iterator[int], sold: Sold, raw: Path | None
+) -> None:
     for number in numbers:
         await _until(lambda: site.desk.session_at(connector) is None)
         await asyncio.sleep(POLL_S + number * 37 % 100 / 250)  # nobody taps in step with the polls, or with another
+        if raw is not None:  # right before each tap, what it cannot do without
+            sold.raw_ms.append(await asyncio.to_thread(raw_append_ms, raw))
+            began_s = time.perf_counter()
+            await site.watch.read_now(connector)
+            sold.meter_ms.append((time.perf_counter() - began_s) * 1000)
+            await asyncio.sleep(POLL_S / 2)
         charger.forget()
         tapped_s = time.perf_counter()
         tapped = await site.tap(connector, connector)
         durable_s = time.perf_counter()
         assert tapped.session is not None, tapped.refused
-        await _until(lambda: charger.obeyed_s is not None)
-        assert charger.told_s is not None
-        assert charger.obeyed_s is not None
+        told_s, obeyed_s = await charger.obeyed
         sold.durable_ms.append((durable_s - tapped_s) * 1000)
-        sold.told_ms.append((charger.told_s - tapped_s) * 1000)
-        sold.obeys_ms.append((charger.obeyed_s - tapped_s) * 1000)
+        sold.told_ms.append((told_s - tapped_s) * 1000)
+        sold.obeys_ms.append((obeyed_s - tapped_s) * 1000)
         await _until(lambda: _energy_wh(site, connector) > 0)
         await site.tap(connector, connector)
         sold.sessions += 1
     await _until(lambda: site.desk.session_at(connector) is None)
+
+
+def raw_append_ms(path: Path) -> float:
+    """One append of 4 KiB with its fsync, to a file of this disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        began_s = time.perf_counter()
+        os.write(descriptor, bytes(RAW_BYTES))
+        os.fsync(descriptor)
+        return (time.perf_counter() - began_s) * 1000
+    finally:
+        os.close(descriptor)
 
 
 def _energy_wh(site: Site, connector: str) -> int:
@@ -128,7 +145,7 @@ def _energy_wh(site: Site, connector: str) -> int:
 async def _until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
         while not true():  # noqa: ASYNC110  # whoever makes it true does not know of us
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)
 
 
 class TimedCharger:
@@ -142,8 +159,8 @@ class TimedCharger:
         self.forget()
 
     def forget(self) -> None:
-        self.told_s: float | None = None
-        self.obeyed_s: float | None = None
+        """The next time it is told counts."""
+        self.obeyed: asyncio.Future[tuple[float, float]] = asyncio.get_running_loop().create_future()
 
     @property
     def limits(self) -> ChargerLimits:
@@ -155,7 +172,8 @@ class TimedCharger:
     async def allow(self, current_ma: int) -> None:
         told_s = time.perf_counter()
         await self._charger.allow(current_ma)
-        self.told_s, self.obeyed_s = told_s, time.perf_counter()
+        if not self.obeyed.done():
+            self.obeyed.set_result((told_s, time.perf_counter()))
 
     async def stop(self) -> None:
         await self._charger.stop()

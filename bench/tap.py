@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
-from pathlib import Path
 
 from bench.figure import Figure, ratio_at_most
 from bench.processes import Child, Twins, python
 from bench.run import Benchmark, Run, percentile, wait
-from bench.selling import CONNECTORS, MARK, SECOND_COPY, sell, write_twins
+from bench.selling import CONNECTORS, MARK, RAW_BYTES, SECOND_COPY, sell, write_twins
 
 MEANS = """\
 A card is held to the reader of a site without a link: the meter is asked, the opening record made durable, the charger
-told, and its answer checked. Beside it: asking the meter, and one raw append of 4 KiB with fsync, each on its own.
+told, and its answer checked. Beside it: asking the meter and one raw append of 4 KiB with fsync, right before.
 """
 
 TAPS = 200
 TRACED_SESSIONS = 10
-RAW_BYTES = 4096
 LEAST = 2
 """Fsyncs that a session cannot do without: its opening record, and its bill."""
 
@@ -27,13 +23,12 @@ LEAST = 2
 def figures(run: Run) -> list[Figure]:
     folder = run.folder("tap")
     with Twins(write_twins(folder)) as twins:
-        sold = wait(sell(folder / "site", twins.port("tcp"), run.sized(TAPS, least=4), CONNECTORS))
-    raw_ms = raw_syncs_ms(folder / "raw", run.sized(1000, least=20))
+        sold = wait(sell(folder / "site", twins.port("tcp"), run.sized(TAPS, least=4), CONNECTORS, measured=True))
     steps = {"record durable": sold.durable_ms, "charger told": sold.told_ms, "charger obeys": sold.obeys_ms}
     rows: list[Figure] = []
     for what, took_ms in steps.items():
         for name, percent in (("median", 50), ("p99", 99)):
-            parts_ms = percentile(sold.meter_ms, percent) + percentile(raw_ms, percent)
+            parts_ms = percentile(sold.meter_ms, percent) + percentile(sold.raw_ms, percent)
             whole_ms = percentile(took_ms, percent)
             rows.append(Figure(f"tap to {what}, {name}", whole_ms, "ms", parts_ms, "meter asked, raw append"))
     fsyncs = {"by the journal's counters": sold.fsyncs / sold.sessions, **_traced_syncs(run)}
@@ -41,23 +36,11 @@ def figures(run: Run) -> list[Figure]:
         Figure(f"fsyncs a session, {how}", count, "fsyncs", LEAST, "opening and bill", ratio_at_most(2))
         for how, count in fsyncs.items()
     ]
-    written, records_bytes = sold.written / sold.sessions, sold.record_bytes / sold.sessions
-    return [*rows, Figure("written to the disk a session", written, "bytes", records_bytes, "its records")]
-
-
-def raw_syncs_ms(path: Path, count: int) -> list[float]:
-    """Appends of 4 KiB, each with its fsync, to a file of this disk."""
-    took_ms: list[float] = []
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
-        for _ in range(count):
-            began_s = time.perf_counter()
-            os.write(descriptor, bytes(RAW_BYTES))
-            os.fsync(descriptor)
-            took_ms.append((time.perf_counter() - began_s) * 1000)
-    finally:
-        os.close(descriptor)
-    return took_ms
+    written = sold.written / sold.sessions - RAW_BYTES  # one raw append was made beside each session
+    rows.append(
+        Figure("written to the disk a session", written, "bytes", sold.record_bytes / sold.sessions, "its records")
+    )
+    return rows
 
 
 def _traced_syncs(run: Run) -> dict[str, float]:
@@ -74,7 +57,7 @@ def _traced_syncs(run: Run) -> dict[str, float]:
     with Twins(write_twins(folder)) as twins:
         arguments = python("-m", "bench.selling", str(folder / "site"), str(twins.port("tcp")), str(sessions))
         with Child(command + arguments, folder / "sells.log") as child:
-            child.process.wait()
+            child.process.wait(60)
     synced = [line.split("<")[1] for line in trace.read_text().splitlines() if "sync(" in line and "<" in line]
     begins, ends = (at for at, path in enumerate(synced) if f"/{MARK}>" in path)
     media = {"by strace": "/journal.db", "by strace, second copy": f"/{SECOND_COPY}/"}
