@@ -68,7 +68,8 @@ class Bay:
     def __init__(self, name: str) -> None:
         self.id = name
         self.register_wh = 1_000_000
-        self.polled_wh: int | None = None  # what the last poll brought, where that is older than the register
+        self.polls = True  # False: the meter gives what it was last asked for, since no poll comes by
+        self.asked_wh = 1_000_000
         self.delivering = False
         self.plugged = True
         self.charger_answers = True
@@ -84,15 +85,14 @@ class Bay:
     def reading(self) -> Reading[MeterReading]:
         if not self.meter_answers:
             return Reading(None, Quality.NONE, None)
-        polled_wh = self.register_wh if self.polled_wh is None else self.polled_wh
-        return _now(MeterReading(polled_wh, 7_200 if self.delivering else 0))
+        return _now(MeterReading(self.register_wh if self.polls else self.asked_wh, 7_200 if self.delivering else 0))
 
     async def read_now(self) -> Reading[MeterReading]:
         self.asked.append("read")
         await asyncio.sleep(0)
         if not self.meter_answers:
             raise Silent("no answer", where=self.id)
-        self.polled_wh = None
+        self.asked_wh = self.register_wh
         return self.reading()
 
     async def allow(self, current_ma: int) -> None:
