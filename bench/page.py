@@ -1,0 +1,37 @@
+"""docs/benchmarks.md: what each benchmark means, and its rows as last measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench.figure import HEAD, cells
+from bench.results import Results
+from bench.run import Benchmark
+
+PATH = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+INTRO = """\
+<!-- Written by `python -m bench --doc` from the last whole run of `python -m bench`. -->
+# Benchmarks
+
+`make bench` runs all of them in less than eight minutes; `python -m bench NAME ... [--quick]` runs some, `--quick` for a
+look whether they run. Every process is a real one, every disk write and every wire is real; cars and meters are twins.
+
+A number alone says little, so each stands beside a limit or a peer *of the same run on the same machine*, and what is
+asked is asked of the two together: *ratio* is measured / limit or peer. Times and rates of other machines differ; ratios
+differ far less.
+"""
+
+
+def page(results: Results, benchmarks: Mapping[str, Benchmark]) -> str:
+    """The page's text. Raises ValueError for results that are not of a whole run of all of them."""
+    there = {table.name: table for table in results.tables}
+    if not results.whole or list(there) != list(benchmarks):
+        raise ValueError("the page is made from a whole run of every benchmark: run `python -m bench`")
+    parts = [INTRO, f"Measured on: {results.machine}.\n"]
+    for name, benchmark in benchmarks.items():
+        lines = [HEAD, ("---",) * len(HEAD), *map(cells, there[name].figures)]
+        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        parts.append(f"## {name}\n\n{benchmark.means}\n{table}")
+    return "\n".join(parts)
