@@ -9,10 +9,12 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import Mqtt
@@ -21,13 +23,15 @@ from edge.sync.errors import BrokerLost, BrokerRefused
 KEEPALIVE_S = 30
 """The broker calls the box gone after one and a half times this."""
 TIMEOUT_S = 10.0
+DISCONNECT_WITH_WILL = 0x04
+"""MQTT 5, 3.14.2.1: the client says goodbye and wants its will message published."""
 QUEUED_MAX = 100
 """Messages heard and not yet looked at; more are dropped, since all of them come again over HTTPS."""
 
 
 @asynccontextmanager
 async def connect(config: Mqtt, identifier: str, last_will: tuple[str, bytes]) -> AsyncIterator[Broker]:
-    """A connection. last_will: (topic, payload), which the broker publishes, retained, when the box falls silent.
+    """A connection. last_will: (topic, payload), which the broker publishes, retained, when the box is gone.
 
     Raises BrokerLost: here, and from whatever is done with it when the connection breaks.
     """
@@ -48,6 +52,7 @@ async def connect(config: Mqtt, identifier: str, last_will: tuple[str, bytes]) -
             tls_context=ssl.create_default_context(cafile=config.ca_file) if config.tls else None,
         )
         await client.__aenter__()
+        client.leave_the_will()
     try:
         yield Broker(client)
     finally:
@@ -96,6 +101,11 @@ class _Client(aiomqtt.Client):
     """
 
     refusal: ReasonCode | None = None
+
+    def leave_the_will(self) -> None:
+        """An orderly end, too, lets the broker publish the last will: one way of saying that the box is gone."""
+        reason = ReasonCode(PacketTypes.DISCONNECT, identifier=DISCONNECT_WITH_WILL)
+        self._client.disconnect = partial(self._client.disconnect, reasoncode=reason)  # type: ignore[method-assign]
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
         if reason_code.is_failure:

@@ -11,7 +11,6 @@ Without a broker the site polls. A command that is lost here comes again with ev
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -39,6 +38,7 @@ BACK_OFF_FIRST_S, BACK_OFF_MAX_S = 1.0, 60.0
 STEADY_S = 60.0
 """A connection that lasted this long was a good one: after it the pauses begin anew."""
 FAREWELL_S = 2.0
+"""What was being said when a connection ended gets this long to be dropped."""
 
 log = structlog.get_logger()
 
@@ -118,9 +118,6 @@ class Quick:
                 for side in sides:
                     side.cancel()
                 await asyncio.wait(sides, timeout=FAREWELL_S)
-                with suppress(HqError, TimeoutError):  # an orderly end: the broker forgets the will of who says goodbye
-                    async with asyncio.timeout(FAREWELL_S):
-                        await broker.publish(presence, gone, qos=1, retain=True)
 
     async def _tell(self, broker: Broker) -> None:
         """Publish the picture when it has changed. The first at QoS 1, so that an ACL that forbids it is noticed."""
