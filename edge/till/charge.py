@@ -52,7 +52,7 @@ def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
     ended = replace(
         progress, phase=Phase.STOPPING, stopping_ms=mono_ms, reason=progress.reason or StopReason.POWER_LOSS
     )
-    return replace(ended, drawn_ms=mono_ms, off_ms=None, idle_from_ms=None)
+    return replace(ended, drawn_ms=mono_ms, off_ms=None, idle_from_ms=None, resumed_ms=mono_ms)
 
 
 def running_price_fen(progress: Progress, tariff: Tariff) -> int:
@@ -135,7 +135,7 @@ def _follow(progress: Progress, sight: Sight) -> Progress:
     if progress.phase == Phase.STOPPING and sight.status is not None and progress.stopping_ms is not None:
         if sight.status.delivering:
             return replace(progress, off_ms=None)
-        if progress.off_ms is None and sight.status.at_ms >= progress.stopping_ms:
+        if progress.off_ms is None and sight.status.at_ms >= max(progress.stopping_ms, sight.order_ms):
             return replace(progress, off_ms=sight.status.at_ms)
     if progress.phase == Phase.IDLE and progress.idle_from_ms is not None:
         return replace(progress, idle_ms=max(progress.idle_ms, sight.now.mono_ms - progress.idle_from_ms))

@@ -49,13 +49,14 @@ def what_next(session: OpenSession, progress: Progress, sight: Sight, tariff: Ta
         return Next.SETTLE if gone or _idle_spent(session, progress, tariff) else Next.WAIT
     if progress.phase != Phase.STOPPING or progress.stopping_ms is None:
         return Next.WAIT
-    stuck = now_ms - progress.stopping_ms >= policy.stuck_after_s * 1000
+    told_ms = max(progress.stopping_ms, progress.resumed_ms or 0)  # a daemon that was dead told the charger nothing
+    stuck = now_ms - told_ms >= policy.stuck_after_s * 1000
     if progress.finding is not None and (progress.off_ms is not None or stuck):
         return Next.SETTLE  # nothing more will be billed, so no register is waited for
     read_ms = progress.register.mono_ms if progress.boot == sight.now.boot else -1
     if progress.off_ms is not None and read_ms >= progress.off_ms:
         return Next.IDLE if _may_idle(progress, sight, tariff, policy) else Next.SETTLE
-    if stuck and read_ms >= progress.stopping_ms:
+    if stuck and read_ms >= told_ms:
         return Next.SETTLE
     if now_ms - progress.stopping_ms >= policy.settle_after_s * 1000:
         return Next.SETTLE

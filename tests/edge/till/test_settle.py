@@ -216,6 +216,24 @@ def test_a_stuck_relay_beyond_any_hold() -> None:
     assert [body.what for body in map(body_of, story.log) if isinstance(body, Notice)] == ["stuck-relay"]
 
 
+def test_a_relay_is_not_stuck_while_nobody_told_it() -> None:
+    """The daemon dies between the decision to stop and the charger's hearing of it, and is away for long: all that
+    flowed until the relay opened is billed.
+    """
+    story = Story(policy=HURRIED).grant(10_000)
+    story.start()
+    story.pass_time(100).stop()
+    story.stuck = True
+    story.mono_ms += 60_000
+    story.register_wh += 120
+    story.restart().pass_time(2)
+    story.stuck = False
+    story.pass_time(2)
+    (closed,) = story.bills
+    assert closed.energy_wh == 200 + 120 + 4
+    assert [body for body in map(body_of, story.log) if isinstance(body, Notice)] == []
+
+
 def test_a_finding_in_the_meter_bills_up_to_it() -> None:
     """wbec_42: the register falls in mid-session: delivery ends, billed is what was seen before, a person is told."""
     story = Story(policy=HURRIED).grant(1_000)
