@@ -44,7 +44,6 @@ from protocols.trade.records import (
     seal,
 )
 
-CUSTOMERS = 200
 ROUND_S = 3_000  # one session on each connector, and a moment without a car
 SESSIONS_A_DAY = 160
 BALLAST_BYTES = 4096
@@ -88,7 +87,7 @@ class Box:
         return Uplink.over_https(hq.config(port), journal, site.clock, self.ring, site)
 
 
-async def build(hq: Headquarters, home: Path, name: str, records: int) -> Box:
+async def build(hq: Headquarters, home: Path, name: str, records: int, customers: int) -> Box:
     """Enrol, take in tariff and grants, then sell until the log has some `records` records that nobody was told of."""
     ring = KeyRing(home / "data" / "keys", {})
     hq.admit(name, fingerprint(ring.make_device()))
@@ -105,7 +104,7 @@ async def build(hq: Headquarters, home: Path, name: str, records: int) -> Box:
         )
         await journal.commit(Step(journal.seal([Draft(opened)], clocks.Clock(clocks.system()).stamp())))
         site = box.site_at(journal)
-        cards = hq.welcome(name, CUSTOMERS)
+        cards = hq.welcome(name, customers)
         await send_all(
             box.uplink(hq, journal, site), lambda: len(site.desk.state.leases) == len(cards) and bool(site.desk.tariff)
         )

@@ -48,7 +48,7 @@ def figures(run: Run) -> list[Figure]:
 
 
 def _while_polling(run: Run, twins: Twins, hq: Headquarters, box: Box, folder: Path) -> list[Figure]:
-    settle_s, watch_s = run.seconds(SETTLE_S, 1.0), run.seconds(WATCH_S, 2.0)
+    settle_s, watch_s = run.seconds(SETTLE_S), run.seconds(WATCH_S)
     with Daemon(_config(box, hq, twins, folder)) as daemon:
         used_s = _cpu_used_s(daemon, settle_s, watch_s)
         memory_mb = rss_mb(daemon.pid)

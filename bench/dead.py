@@ -61,7 +61,7 @@ async def _all_at_once(twins: Twins, names: list[str], run: Run) -> dict[str, li
     step_s = back_off_max_s(POLICY) + POLICY.timeout_s + LineConfig(id="any", path="any").drain_ms / 1000
     async with asyncio.TaskGroup() as group:
         found = {
-            name: group.create_task(_watch(twins.lines[name], baud_of(name), settle_s, run.seconds(step_s)))
+            name: group.create_task(_watch(twins.lines[name], baud_of(name), settle_s, run.seconds(step_s, least=1.0)))
             for name in names
         }
     return {name: task.result() for name, task in found.items()}

@@ -15,12 +15,11 @@ INTRO = """\
 <!-- Written by `python -m bench --doc` from the last whole run of `python -m bench`. -->
 # Benchmarks
 
-`make bench` runs all of them in less than eight minutes; `python -m bench NAME ... [--quick]` runs some, `--quick` for a
-look whether they run. Every process is a real one, every disk write and every wire is real; cars and meters are twins.
+`make bench` runs all of them in less than eight minutes; `python -m bench NAME ... [--quick]` runs some, with `--quick`
+only to see that they run. Processes, disk writes and wires are real; cars, chargers and meters are twins.
 
-A number alone says little, so each stands beside a limit or a peer *of the same run on the same machine*, and what is
-asked is asked of the two together: *ratio* is measured / limit or peer. Times and rates of other machines differ; ratios
-differ far less.
+A number alone says little, so each stands beside a limit or a peer *of the same run on the same machine*; *ratio* is
+measured / limit or peer. Other machines have other times and rates, but much the same ratios.
 """
 
 

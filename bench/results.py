@@ -11,7 +11,6 @@ from bench.figure import Figure
 from bench.machine import Machine
 from protocols import door
 
-FORMAT = 1
 PATH = Path(__file__).parent.parent / ".bench" / "results.json"
 
 
@@ -24,7 +23,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Results(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """whole: real sizes; a quick run's numbers say little."""
+    """format: raised when older files can no longer be read. whole: real sizes; a quick run's numbers say little."""
 
     format: Literal[1]
     whole: bool

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CUSTOMERS = 200
+"""Of a box, each with a card and a grant."""
+
 
 @dataclass(slots=True)
 class Run:
@@ -63,7 +66,9 @@ class Run:
         from bench.box import build
 
         if name not in self._boxes:
-            self._boxes[name] = wait(build(self.headquarters(), self.folder(name), name, records))
+            self._boxes[name] = wait(
+                build(self.headquarters(), self.folder(name), name, records, self.sized(CUSTOMERS, least=8))
+            )
         return self._boxes[name]
 
 
