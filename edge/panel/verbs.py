@@ -233,6 +233,7 @@ _REMEDIES = {
     Refusal.NO_CAR: "Plug the car in, and start again.",
     Refusal.OLD_NUMBER: "Every start has a number of its own.",
     Refusal.UNKNOWN_ACCOUNT: "Headquarters places value here (`fieldtill-hq account`), or the card is tapped online.",
+    Refusal.ACCOUNT_FROZEN: "Headquarters thaws it (`fieldtill-hq account thaw`), when its owner has been heard.",
     Refusal.GRANT_EXPIRED: "`fieldtill sync` fetches what is new, once headquarters can be reached.",
     Refusal.NOT_ENOUGH: "Top the account up at headquarters, or choose a smaller preset.",
 }

@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     NO_CAR = "no-car"
     OLD_NUMBER = "old-number"
     UNKNOWN_ACCOUNT = "unknown-account"
+    ACCOUNT_FROZEN = "account-frozen"
     GRANT_EXPIRED = "grant-expired"
     NOT_ENOUGH = "not-enough"
 
@@ -147,6 +148,8 @@ def _hold(
     if lease.session_limit:
         target = min(target, lease.session_limit)
     want = purse.want(lease, target)
+    if lease.frozen:
+        return Refused(Refusal.ACCOUNT_FROZEN, "headquarters has frozen the account", want=want)
     if purse.expired(lease, sight.now.lb_ms):
         return Refused(Refusal.GRANT_EXPIRED, "what the site knows of this account is too old", want=want)
     exact = ask.preset.kind in ("money", "energy")

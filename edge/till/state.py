@@ -34,6 +34,11 @@ class Lease(msgspec.Struct, frozen=True):
         """What the site may still set aside for this account. Never negative."""
         return self.granted - self.used - self.returned - self.held
 
+    @property
+    def frozen(self) -> bool:
+        """Headquarters lets nobody draw on it, neither by a card nor by its name."""
+        return not self.session_limit and not self.credentials
+
 
 class OpenSession(msgspec.Struct, frozen=True):
     """A session whose end is not yet in the log. `seq` is its id."""

@@ -29,7 +29,8 @@ class Grant(Wire, frozen=True):
     """Account `account` has been granted `granted` in total of `asset` at this site and epoch.
 
     serial rises with every grant of the lease; the newest one's limits hold. expires_s: after this Unix second, tested
-    against the clock's lower bound, no new holds; the money stays. session_limit: greatest hold of one session.
+    against the clock's lower bound, no new holds; the money stays. session_limit: greatest hold of one session;
+    0: none is set. A grant with neither a limit nor credentials is of a frozen account, and opens no session at all.
     may_stay: rights beyond this are returned after a session. credentials: HMACs (see hide_credential) that may draw
     on it.
     """

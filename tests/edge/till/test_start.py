@@ -82,6 +82,11 @@ def nobody(story: Story) -> None:
     story.state = changed(story.state, leases={}, wallets={})
 
 
+def frozen(story: Story) -> None:
+    leases = {key: changed(lease, session_limit=0, credentials=()) for key, lease in story.state.leases.items()}
+    story.state = changed(story.state, leases=leases)
+
+
 def expired(story: Story) -> None:
     leases = {key: changed(lease, expires_s=1) for key, lease in story.state.leases.items()}
     story.state = changed(story.state, leases=leases)
@@ -101,6 +106,7 @@ LADDER: list[tuple[Refusal, Spoiler]] = [
     (Refusal.NO_CAR, no_car),
     (Refusal.OLD_NUMBER, number_used),
     (Refusal.UNKNOWN_ACCOUNT, nobody),
+    (Refusal.ACCOUNT_FROZEN, frozen),
     (Refusal.GRANT_EXPIRED, expired),
     (Refusal.NOT_ENOUGH, poor),
 ]
@@ -154,6 +160,7 @@ def test_an_unknown_connector_comes_first() -> None:
         (Refusal.NO_CAR, None),
         (Refusal.OLD_NUMBER, None),
         (Refusal.UNKNOWN_ACCOUNT, 20_000),
+        (Refusal.ACCOUNT_FROZEN, 20_000),
         (Refusal.GRANT_EXPIRED, 20_000),
         (Refusal.NOT_ENOUGH, 20_000),
     ],
@@ -223,6 +230,18 @@ def test_a_preset_below_the_least_is_not_worth_asking_for() -> None:
     refused = Story().grant(10_000).ask(Preset("money", 1))
     assert isinstance(refused, Refused)
     assert (refused.refusal, refused.want) == (Refusal.NOT_ENOUGH, None)
+
+
+def test_a_frozen_account_is_not_served_by_its_name_either() -> None:
+    """Headquarters' grant for a frozen account names no card and no limit: a start by account is refused as well."""
+    story = ready()
+    lease = story.lease()
+    grant = Grant("ann", CNY, "hz-1", 1, lease.serial + 1, lease.granted, 0, 4_000_000_000, 0, 0, 1, [])
+    story.write(Draft(GrantAccepted(join(grant, bytes(64)))))
+    by_card, by_name = story.ask(), decide(story, replace(COMMANDED, credential=b"", account="ann"))
+    assert isinstance(by_card, Refused)
+    assert isinstance(by_name, Refused)
+    assert (by_card.refusal, by_name.refusal) == (Refusal.UNKNOWN_ACCOUNT, Refusal.ACCOUNT_FROZEN)
 
 
 def test_soft_expiry_tests_the_lower_bound() -> None:
