@@ -1,5 +1,5 @@
 """`python -m cloud` is `fieldtill-hq`."""
 
-from cloud.cli import main
+from cloud.cli.main import main
 
 main()

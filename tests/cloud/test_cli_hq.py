@@ -16,7 +16,8 @@ import requests
 import typer
 from hq_box import Box, read
 
-from cloud import cli, documents, store
+from cloud import documents, store
+from cloud.cli import main as cli
 from cloud.home import load_config, open_home
 from cloud.service import Answer, Request
 from protocols.proof.note import VerifierKey
@@ -172,7 +173,7 @@ def served(say: Say, tmp_path: Path) -> Iterator[str]:
     tls = tmp_path / "tls"
     words = ["serve", "--port", "0", "--certificate", tls / "server.pem", "--key", tls / "server.key"]
     command = [sys.executable, "-m", "cloud", "--home", tmp_path / "hq", *words]
-    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True
     ) as process:
@@ -223,7 +224,7 @@ def test_a_site_and_the_command_line_meet_at_the_server(say: Say, served: str, t
 
 def test_the_documented_configuration_loads(tmp_path: Path) -> None:
     """The whole hq.toml of docs/headquarters.md, as it is printed there."""
-    text = (Path(cli.__file__).parents[1] / "docs" / "headquarters.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "headquarters.md").read_text(encoding="utf-8")
     (tmp_path / "hq.toml").write_text(text.split("```toml\n")[1].split("```")[0])
     config = load_config(tmp_path)
     assert config.mqtt is not None
@@ -232,7 +233,7 @@ def test_the_documented_configuration_loads(tmp_path: Path) -> None:
 
 def test_every_documented_command_is_there() -> None:
     """Each command that the page names has a help text."""
-    text = (Path(cli.__file__).parents[1] / "docs" / "headquarters.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "headquarters.md").read_text(encoding="utf-8")
     group = typer.main.get_command(cli.app)
     known = {name: getattr(command, "commands", {}) for name, command in group.commands.items()}
     for words in re.findall(r"`(site|account|tariff|command|tls|nightly|report|serve|init|keys) ?([a-z-]*)", text):

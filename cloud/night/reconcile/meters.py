@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import msgspec
 
-from cloud.reconcile.findings import Finding, Leg
-from cloud.reconcile.log import LogFacts, Reading
+from cloud.night.reconcile.findings import Finding, Leg
+from cloud.night.reconcile.log import LogFacts, Reading
 
 
 class MeterSum(msgspec.Struct, frozen=True):

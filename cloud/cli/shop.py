@@ -11,9 +11,9 @@ from pathlib import Path
 import sqlalchemy as sa
 import typer
 
+from cloud.cli.table import Row, as_json, as_table
 from cloud.home import Home, open_home
 from cloud.store import reading, writing
-from cloud.table import Row, as_json, as_table
 from protocols.trade.wire import topic
 
 

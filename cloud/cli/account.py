@@ -10,8 +10,8 @@ import typer
 
 from cloud import accounts, schema
 from cloud.accounts import Done, Limits, Statement
-from cloud.cli_shop import shop_of
-from cloud.table import as_table, fen_of, yuan_of
+from cloud.cli.shop import shop_of
+from cloud.cli.table import as_table, fen_of, yuan_of
 from protocols.trade.records import CNY
 
 accounts_app = typer.Typer(no_args_is_help=True, help="Customers' accounts.")

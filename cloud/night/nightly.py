@@ -19,16 +19,17 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloud import pinned, report_model, store
+from cloud import store
 from cloud.calendar import date_of
 from cloud.clock import Clock, SystemClock
-from cloud.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
-from cloud.exposure import account_exposures, lease_sums
-from cloud.pinned import LogRow
-from cloud.reconcile.bills import Tariffs, reconcile_bills
-from cloud.reconcile.books import reconcile_accounts, reconcile_log
-from cloud.reconcile.findings import CODES, Finding, Leg, Weight, in_order
-from cloud.reconcile.liability import (
+from cloud.night import pinned, report_model
+from cloud.night.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
+from cloud.night.exposure import account_exposures, lease_sums
+from cloud.night.pinned import LogRow
+from cloud.night.reconcile.bills import Tariffs, reconcile_bills
+from cloud.night.reconcile.books import reconcile_accounts, reconcile_log
+from cloud.night.reconcile.findings import CODES, Finding, Leg, Weight, in_order
+from cloud.night.reconcile.liability import (
     Flows,
     RollForward,
     add_flows,
@@ -36,11 +37,11 @@ from cloud.reconcile.liability import (
     reconcile_opening,
     roll_forward,
 )
-from cloud.reconcile.log import LogFacts, LogKey, read
-from cloud.reconcile.meters import MeterSum, reconcile_meters
-from cloud.reconcile.running import unfinished, unreported
-from cloud.report import page
-from cloud.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, SiteDay
+from cloud.night.reconcile.log import LogFacts, LogKey, read
+from cloud.night.reconcile.meters import MeterSum, reconcile_meters
+from cloud.night.reconcile.running import unfinished, unreported
+from cloud.night.report import page
+from cloud.night.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, SiteDay
 from protocols.trade.books import HQ, Books, Lease, LeaseCounters, fold, lease_counters
 
 DAY_MS = 86_400_000
@@ -291,7 +292,7 @@ def _age(it: Finding, ends_ms: Mapping[str, int]) -> Found:
 @cache
 def software() -> str:
     """The version, and a hash of the code that a report is made by, so that its pins name that too."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for path in sorted(chain.from_iterable((root / name).rglob("*.py") for name in ("cloud", "protocols"))):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

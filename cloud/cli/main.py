@@ -15,9 +15,9 @@ import typer
 from cloud import balances, tls
 from cloud import home as homes
 from cloud.accounts import Denied
-from cloud.cli_account import accounts_app
-from cloud.cli_shop import Shop, shop_of
-from cloud.cli_site import command_app, site_app, tariff_app
+from cloud.cli.account import accounts_app
+from cloud.cli.shop import Shop, shop_of
+from cloud.cli.site import command_app, site_app, tariff_app
 from cloud.clock import SystemClock
 from cloud.documents import VersionTaken
 from cloud.home import NoHome
@@ -110,8 +110,8 @@ def nightly(
     out: Annotated[Path, typer.Option(help="Directory of the reports.")] = Path("reports"),
 ) -> None:
     """Reconcile one business date and write its report. Ends with 1 on any unexplained fen."""
-    from cloud import nightly as nights  # with the report's templates: not paid for by every other command
-    from cloud.report import show
+    from cloud.night import nightly as nights  # with the report's templates: not paid for by every other command
+    from cloud.night.report import show
 
     shop = shop_of(ctx)
     try:
@@ -133,7 +133,7 @@ def nightly(
 @app.command(epilog="Example: fieldtill-hq report reports/nightly-2026-11-21.json")
 def report(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Written by `nightly`.")]) -> None:
     """Show a nightly report in the terminal."""
-    from cloud.report import show
+    from cloud.night.report import show
 
     print(show(file))
 

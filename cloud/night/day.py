@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from cloud.reconcile.bills import tariff_pin
-from cloud.reconcile.log import LogFacts, LogKey, Session
-from cloud.report_model import Adjustment, Connector, DayClose, Hour, Quantities, SiteDay, TariffUse
+from cloud.night.reconcile.bills import tariff_pin
+from cloud.night.reconcile.log import LogFacts, LogKey, Session
+from cloud.night.report_model import Adjustment, Connector, DayClose, Hour, Quantities, SiteDay, TariffUse
 from protocols.trade.quantities import largest_remainder
 from protocols.trade.records import CNY, Effect
 

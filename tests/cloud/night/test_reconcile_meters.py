@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloud.reconcile.log import LogFacts, LogKey, Stored, read
-from cloud.reconcile.meters import MeterSum, reconcile_meters
+from cloud.night.reconcile.log import LogFacts, LogKey, Stored, read
+from cloud.night.reconcile.meters import MeterSum, reconcile_meters
 from protocols.trade.codec import Wire, encode
 from protocols.trade.records import (
     ClockQuality,

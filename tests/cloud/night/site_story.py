@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from hq_box import BOOT, ZONE, Box, admit
 
-from cloud import accounts, documents, nightly, report_model, schema, store
+from cloud import accounts, documents, schema, store
 from cloud.clock import SetClock
-from cloud.nightly import NightlyResult
-from cloud.report_model import Report
+from cloud.night import nightly, report_model
+from cloud.night.nightly import NightlyResult
+from cloud.night.report_model import Report
 from cloud.service import Headquarters
 from protocols.trade import price
 from protocols.trade.codec import encode

@@ -11,8 +11,8 @@ import typer
 
 from cloud import commands, documents, schema, sites
 from cloud.calendar import offsets_of
-from cloud.cli_shop import shop_of
-from cloud.table import fen_of
+from cloud.cli.shop import shop_of
+from cloud.cli.table import fen_of
 from protocols.door import Fault, Refused
 from protocols.trade import tariff_file
 from protocols.trade.codec import decode

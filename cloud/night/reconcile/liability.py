@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cloud.reconcile.findings import Finding, Leg
+from cloud.night.reconcile.findings import Finding, Leg
 from protocols.trade.books import Books, Transfer
 from protocols.trade.records import CNY
 

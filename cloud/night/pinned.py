@@ -10,13 +10,13 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from cloud import schema
-from cloud.day import Site
 from cloud.keys import HQ_LOG_SITE
-from cloud.reconcile.bills import Tariffs
-from cloud.reconcile.books import Head
-from cloud.reconcile.findings import Finding, Leg
-from cloud.reconcile.log import LogKey, Stored
-from cloud.report_model import PinnedIncidents, PinnedLog
+from cloud.night.day import Site
+from cloud.night.reconcile.bills import Tariffs
+from cloud.night.reconcile.books import Head
+from cloud.night.reconcile.findings import Finding, Leg
+from cloud.night.reconcile.log import LogKey, Stored
+from cloud.night.report_model import PinnedIncidents, PinnedLog
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import EMPTY_ROOT

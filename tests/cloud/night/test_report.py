@@ -11,12 +11,12 @@ import pytest
 from hq_box import open_headquarters
 from site_story import Story, at, customer, night
 
-from cloud import charts, report, report_model
-from cloud.charts import Bar
 from cloud.clock import SetClock
-from cloud.labels import LABELS
-from cloud.reconcile.findings import CODES
-from cloud.report_model import CHECKED, NotAReport, Report
+from cloud.night import charts, report, report_model
+from cloud.night.charts import Bar
+from cloud.night.labels import LABELS
+from cloud.night.reconcile.findings import CODES
+from cloud.night.report_model import CHECKED, NotAReport, Report
 
 
 @pytest.fixture(scope="module")

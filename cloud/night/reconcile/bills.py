@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
-from cloud.reconcile.findings import Finding, Leg
-from cloud.reconcile.log import LogFacts, Session
+from cloud.night.reconcile.findings import Finding, Leg
+from cloud.night.reconcile.log import LogFacts, Session
 from protocols.trade import price
 from protocols.trade.documents import TARIFF
 from protocols.trade.records import CNY, Effect, Pin, SessionClosed

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import jinja2
 from markupsafe import Markup
 
-from cloud import charts
-from cloud.charts import Bar, Comparison, Share
-from cloud.labels import LABELS
-from cloud.reconcile.findings import CODES, Leg, Weight
-from cloud.report_model import CHECKED, Found, LegResult, Report, SiteDay, decode
+from cloud.night import charts
+from cloud.night.charts import Bar, Comparison, Share
+from cloud.night.labels import LABELS
+from cloud.night.reconcile.findings import CODES, Leg, Weight
+from cloud.night.report_model import CHECKED, Found, LegResult, Report, SiteDay, decode
 from protocols.trade.quantities import kwh, yuan
 
 DAY_S = 86_400

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cloud.reconcile.findings import Finding, Leg
-from cloud.reconcile.log import LogFacts
+from cloud.night.reconcile.findings import Finding, Leg
+from cloud.night.reconcile.log import LogFacts
 from protocols.trade.records import CNY
 
 

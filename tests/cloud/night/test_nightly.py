@@ -12,10 +12,10 @@ import pytest
 from hq_box import open_headquarters
 from site_story import DATE, DAY, Story, at, customer, night, set_clock
 
-from cloud import nightly
 from cloud.clock import SetClock
-from cloud.nightly import DayPassed
-from cloud.report_model import Report
+from cloud.night import nightly
+from cloud.night.nightly import DayPassed
+from cloud.night.report_model import Report
 from cloud.service import Headquarters
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import ClockQuality, Record

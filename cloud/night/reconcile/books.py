@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 
-from cloud.reconcile.findings import Finding, Leg
-from cloud.reconcile.log import LogFacts
+from cloud.night.reconcile.findings import Finding, Leg
+from cloud.night.reconcile.log import LogFacts
 from protocols.trade.books import (
     EMPTY,
     QUARANTINE,

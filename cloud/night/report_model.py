@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from cloud.reconcile.findings import Leg, Owner, Weight
-from cloud.reconcile.liability import RollForward
-from cloud.reconcile.meters import MeterSum
+from cloud.night.reconcile.findings import Leg, Owner, Weight
+from cloud.night.reconcile.liability import RollForward
+from cloud.night.reconcile.meters import MeterSum
 
 FORMAT = "fieldtill/nightly/v1"
 

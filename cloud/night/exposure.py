@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud.report_model import Exposure, LeaseSum
+from cloud.night.report_model import Exposure, LeaseSum
 from protocols.trade.books import Books
 
 TOP_ACCOUNTS = 20

@@ -1,0 +1,1 @@
+"""What a person at headquarters does, and how they say it: `fieldtill-hq`."""

@@ -1,0 +1,1 @@
+"""The night: reconcile everything with everything, and say so in a report."""
