@@ -11,7 +11,8 @@ import typer
 from cloud import accounts, schema
 from cloud.accounts import Done, Limits, Statement
 from cloud.cli.shop import shop_of
-from cloud.cli.table import as_table, fen_of, yuan_of
+from cloud.cli.table import as_table, fen_of
+from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
 
 accounts_app = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
@@ -97,6 +98,8 @@ def list_(ctx: typer.Context) -> None:
     shop, table = shop_of(ctx), schema.accounts
     with shop.reading() as connection:
         rows = [dict(row._mapping) for row in connection.execute(sa.select(table).order_by(table.c.id))]
+    if not shop.json:
+        rows = [row | {name: yuan(row[name]) for name in ("placed", "session_limit", "site_max")} for row in rows]
     shop.list(rows, ["id", "class", "status", "home_site", "placed", "session_limit", "site_max"])
 
 
@@ -159,7 +162,7 @@ def _text(statement: Statement) -> str:
 
 
 def _amount(amount: int, asset: str) -> str:
-    return yuan_of(amount) if asset == CNY else str(amount)
+    return yuan(amount) if asset == CNY else str(amount)
 
 
 def _fen(yuan: str) -> int:

@@ -41,12 +41,6 @@ def fen_of(yuan: str) -> int | None:
     return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
 
 
-def yuan_of(fen: int) -> str:
-    """`99.50` for 9950."""
-    sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
-
-
 def _show(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
 
