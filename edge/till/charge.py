@@ -27,7 +27,7 @@ def advance(
     """The progress after this look. Repeating it with the same sight changes nothing but clocks."""
     progress = _know_the_clock(session, progress, sight)
     progress = _count(session, progress, sight, tariff, place)
-    progress = _follow(progress, sight)
+    progress = _follow(progress, sight, policy)
     if progress.wants_delivery:
         ending = _ending(session, progress, sight, tariff, place, policy)
         if ending is not None:
@@ -46,9 +46,14 @@ def stop(progress: Progress, reason: StopReason, mono_ms: int, detail: str = "")
 
 
 def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
-    """After a restart of the daemon. The same boot: the session goes on. Another one: the power was cut, it settles."""
+    """After a restart of the daemon. The same boot: the session goes on. Another one: the power was cut, it settles.
+
+    What nobody saw is not held against the customer: a car that drew nothing meanwhile may have been let down by a
+    fail-safe, one in the way may have left.
+    """
     if progress.boot == boot:
-        return replace(progress, resumed_ms=mono_ms)
+        idle_from_ms = None if progress.idle_from_ms is None else mono_ms - progress.idle_ms
+        return replace(progress, resumed_ms=mono_ms, drawn_ms=mono_ms, idle_from_ms=idle_from_ms)
     ended = replace(
         progress, phase=Phase.STOPPING, stopping_ms=mono_ms, reason=progress.reason or StopReason.POWER_LOSS
     )
@@ -128,8 +133,8 @@ def _stretch(session: OpenSession, progress: Progress, register: Register, boot:
     return since_ms, since_ms + DAY_MS
 
 
-def _follow(progress: Progress, sight: Sight) -> Progress:
-    """Phases that follow from what is seen, and idle time."""
+def _follow(progress: Progress, sight: Sight, policy: Policy) -> Progress:
+    """Phases that follow from what is seen, and idle time: only while the car is seen to be there."""
     if progress.phase == Phase.STARTING and progress.slices:
         return replace(progress, phase=Phase.CHARGING)
     if progress.phase == Phase.STOPPING and sight.status is not None and progress.stopping_ms is not None:
@@ -138,7 +143,9 @@ def _follow(progress: Progress, sight: Sight) -> Progress:
         if progress.off_ms is None and sight.status.at_ms >= max(progress.stopping_ms, sight.order_ms):
             return replace(progress, off_ms=sight.status.at_ms)
     if progress.phase == Phase.IDLE and progress.idle_from_ms is not None:
-        return replace(progress, idle_ms=max(progress.idle_ms, sight.now.mono_ms - progress.idle_from_ms))
+        status = sight.status_within(policy.silence_s * 1000)
+        if status is not None and status.plugged:
+            return replace(progress, idle_ms=max(progress.idle_ms, sight.now.mono_ms - progress.idle_from_ms))
     return progress
 
 
@@ -148,8 +155,9 @@ def _ending(
     """The first reason, in order of urgency, for which delivery must end now."""
     silence_ms = policy.silence_s * 1000
     status, register = sight.status_within(silence_ms), sight.register_within(silence_ms)
-    resumed_ms = progress.resumed_ms
-    asked = resumed_ms is None or sight.now.mono_ms - resumed_ms > silence_ms  # a daemon just started has yet to ask
+    if register is not None and register.meter != progress.register.meter:
+        register = None  # the config has put another meter here since: nobody reads the one that this session is on
+    asked = progress.had_time_to_ask(sight.now.mono_ms, silence_ms)
     if status is None and asked:
         return StopReason.OTHER, f"the charger has been silent for over {policy.silence_s} s"
     if status is not None and status.faulted:
@@ -157,7 +165,7 @@ def _ending(
     if status is not None and not status.plugged:
         return StopReason.EV_DISCONNECTED, ""
     if register is None and asked:
-        return StopReason.OTHER, f"the meter has been silent for over {policy.silence_s} s"
+        return StopReason.OTHER, f"the meter {progress.register.meter} has been silent for over {policy.silence_s} s"
     if _out_of_credit(session, progress, tariff, place, policy):
         return StopReason.LOCAL_OUT_OF_CREDIT, ""
     return _reached(session, progress, sight, status is None or status.delivering, policy)

@@ -76,6 +76,10 @@ class Progress(msgspec.Struct, frozen=True):
     def wants_delivery(self) -> bool:
         return self.phase in (Phase.STARTING, Phase.CHARGING)
 
+    def had_time_to_ask(self, mono_ms: int, silence_ms: int) -> bool:
+        """Whether a device that has not answered is silent; a daemon just started has yet to ask it."""
+        return self.resumed_ms is None or mono_ms - self.resumed_ms > silence_ms
+
     def delivered(self, tariff: Tariff) -> Delivered:
         """What there is to price so far. Idle time counts beyond the tariff's grace alone."""
         idle_s = max(0, self.idle_ms // 1000 - tariff.idle_grace_s)

@@ -45,7 +45,8 @@ def what_next(session: OpenSession, progress: Progress, sight: Sight, tariff: Ta
     now_ms = sight.now.mono_ms
     status = sight.status_within(policy.silence_s * 1000)
     if progress.phase == Phase.IDLE:
-        gone = status is not None and not status.plugged
+        unseen = status is None and progress.had_time_to_ask(now_ms, policy.silence_s * 1000)
+        gone = unseen or (status is not None and not status.plugged)  # a silent charger shows no car in the way
         return Next.SETTLE if gone or _idle_spent(session, progress, tariff) else Next.WAIT
     if progress.phase != Phase.STOPPING or progress.stopping_ms is None:
         return Next.WAIT
@@ -70,7 +71,7 @@ def settle(
 ) -> tuple[Draft, ...]:
     """The records that end a session, in order: closed (or voided), notices, value returned."""
     drafts: list[Draft] = []
-    if progress.energy_wh == 0 and not stuck:
+    if progress.energy_wh == 0:
         drafts.append(Draft(SessionVoided(session.seq, (progress.reason or StopReason.OTHER).value)))
     else:
         drafts.append(_closed(state, session, progress, tariff))

@@ -7,7 +7,7 @@ from msgspec.structs import replace as changed
 
 from edge.till.progress import Phase, StopReason, decode_progress, encode_progress
 from protocols.trade.records import ClockQuality, Notice, Preset, SessionHeld, SessionVoided, body_of
-from tests.edge.till.story import FLAT, MIDNIGHT_MS, TWO_PRICES, Story
+from tests.edge.till.story import FLAT, MIDNIGHT_MS, PLACE, TWO_PRICES, Story
 
 IDLE_FEE = changed(FLAT, idle_e3_per_min=60_000, idle_grace_s=30)
 """0.60 yuan for each minute of a blocked place, after half a minute."""
@@ -126,6 +126,79 @@ def test_idle_fee_stays_within_the_hold() -> None:
     (bill,) = story.bills
     assert 200 < bill.amount_fen <= 300
     assert bill.overrun_fen == 0
+
+
+def blocking(seconds: int) -> Story:
+    """A full car that has been in the way for so long."""
+    story = Story(IDLE_FEE).grant(10_000)
+    seq = story.start()
+    story.pass_time(100)
+    story.car_draws = False
+    while story.running[seq].phase != Phase.IDLE:
+        story.pass_time(1)
+    return story.pass_time(seconds)
+
+
+def test_no_idle_fee_while_nobody_sees_the_car() -> None:
+    """A silent charger shows no car in the way: it may leave unseen, so the fee ends there and not at the hold."""
+    story = blocking(60)
+    story.charger_answers = False
+    story.pass_time(4 * 3_600)
+    (bill,) = story.bills
+    assert bill.idle_s in (40, 41)  # 60 s seen, 10 s of silence that may be noise, 30 s of grace
+    assert story.lease().held == 0
+
+
+def test_no_idle_fee_for_the_time_the_daemon_was_away() -> None:
+    """A daemon that comes back after hours goes on counting where it had left off."""
+    story = blocking(60)
+    story.mono_ms += 4 * 3_600_000
+    story.restart()
+    story.pass_time(20)
+    story.plugged = False
+    story.pass_time(1)
+    (bill,) = story.bills
+    assert bill.idle_s in (49, 50, 51)
+
+
+def test_a_car_whose_charger_fell_safe_is_not_called_full() -> None:
+    """The daemon was away for longer than the fail-safe: the car goes on charging, and pays for no blocked place."""
+    story = Story(IDLE_FEE).grant(10_000)
+    seq = story.start()
+    story.pass_time(100)
+    story.mono_ms += 180_000
+    story.restart()
+    story.car_draws = False
+    story.pass_time(5)
+    assert story.running[seq].phase == Phase.CHARGING
+    story.car_draws = True
+    story.pass_time(100).stop().pass_time(2)
+    (bill,) = story.bills
+    assert (bill.energy_wh, bill.idle_s) == (story.register_wh - 1_000_000, 0)
+
+
+def test_nothing_flows_past_a_meter_that_the_config_replaced() -> None:
+    """A technician gives the connector another meter and restarts the daemon: delivery ends, for nobody counts it."""
+    story = Story().grant(10_000)
+    seq = story.start()
+    story.pass_time(100)
+    story.place = changed(PLACE, meter="m2")
+    story.restart()
+    story.pass_time(12)
+    assert not story.running[seq].wants_delivery
+    assert story.running[seq].energy_wh == 200
+
+
+def test_a_session_without_energy_costs_nothing_whatever_the_relay_does() -> None:
+    """The car never draws and the charger still calls itself delivering after the stop: no fee for the session."""
+    story = Story(changed(FLAT, session_e3=100_000)).grant(10_000)
+    story.start()
+    story.stuck = True
+    story.pass_time(100, power_w=0)
+    assert story.bills == []
+    assert [body.reason for body in map(body_of, story.log) if isinstance(body, SessionVoided)] == ["Timeout"]
+    assert "stuck-relay" in [body.what for body in map(body_of, story.log) if isinstance(body, Notice)]
+    assert (story.lease().used, story.lease().held) == (0, 0)
 
 
 def test_meter_silence_stops_delivery_and_the_bill_waits() -> None:
