@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -154,7 +154,7 @@ class Site:
                 old_ms, new_ms = moved
                 log.warning("the clock was set", old_ms=old_ms, new_ms=new_ms)
                 await self.desk.record([Draft(ClockMoved(old_ms, new_ms, self.clock.stamp().quality))])
-            await self.desk.look(self.watch.sights())
+            await self.desk.look(self._sights())
         except JournalFull as error:
             log.error("nothing could be saved", error=str(error), remedy=error.remedy)
         self.looked_ms = self.clock.mono_ms()
@@ -162,6 +162,16 @@ class Site:
             self._changed()
         for drive in self.drives.values():
             drive.wake()
+
+    def _sights(self) -> dict[str, Sight]:
+        """What is seen everywhere, and since when it can be the outcome of what the charger was told last."""
+        sights = self.watch.sights()
+        for connector, drive in self.drives.items():
+            quiet_ms = drive.quiet_ms()
+            if connector in sights and quiet_ms is not None:
+                seen = sights[connector]
+                sights[connector] = replace(seen, order_ms=max(0, seen.now.mono_ms - quiet_ms))
+        return sights
 
     async def _read_at_boundary(self, boundary_ms: int) -> None:
         """One reading right before the price changes and one right after: what lies between takes the cheaper price."""

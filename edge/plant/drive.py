@@ -53,6 +53,8 @@ class Drive:
         self._wake = asyncio.Event()
         self._told: Act | None = None
         self._told_at_s = 0.0
+        self._ordering = False
+        self._ordered_s: float | None = None
         self._failing_since_s = 0.0
         self._complained = False
         self.error: DeviceError | None = None
@@ -60,6 +62,12 @@ class Drive:
     def wake(self) -> None:
         """What is wanted may have changed."""
         self._wake.set()
+
+    def quiet_ms(self) -> int | None:
+        """How long ago the last order ended, well or not; below 0 while one is under way; None before the first."""
+        if self._ordering:
+            return -1
+        return None if self._ordered_s is None else int((asyncio.get_running_loop().time() - self._ordered_s) * 1000)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -80,6 +88,7 @@ class Drive:
                 pass
 
     async def _tell(self, act: Act) -> None:
+        self._ordering = True
         try:
             if act is Act.ALLOW:
                 await self._charger.allow(self._charger.limits.current_ma_max)
@@ -88,12 +97,14 @@ class Drive:
         except DeviceError as error:
             self._failed(act, error)
             return
+        finally:
+            self._ordering, self._ordered_s = False, asyncio.get_running_loop().time()
         if self._told is not act:
             log.debug("charger told", connector=self._connector, act=act.value)
         if self._complained:
             log.info("charger obeys again", connector=self._connector, act=act.value)
         self.error, self._complained, self._told = None, False, act
-        self._told_at_s = asyncio.get_running_loop().time()
+        self._told_at_s = self._ordered_s
 
     def _failed(self, act: Act, error: DeviceError) -> None:
         now_s = asyncio.get_running_loop().time()
