@@ -122,6 +122,7 @@ class Line:
                         await self._serve_next()
                     if self._good_at > good_at:  # somebody answered: the peer does more than accept and hang up
                         pause_s = REOPEN_MIN_S
+                    pause_s = max([pause_s, *(device.policy.hold_off_s for device in self.devices)])
                 self._tried.set()
                 await asyncio.sleep(pause_s)
                 pause_s = min(REOPEN_MAX_S, pause_s * 2)

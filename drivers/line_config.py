@@ -86,6 +86,7 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         answer would look the same. None: as long as `timeout_s`.
     offline_after_s, offline_after_fails: both must be reached, without a good answer between, to call the device
         offline.
+    hold_off_s: after a connection to it has ended, a TCP peer takes no new one for so long; the line waits for it.
     back_off: while offline, ask it only once per step (0.5 s doubling to 10 s or 24 time-outs). False: for tools, which
         ask once anyway, and whose failures say nothing about the line.
     """
@@ -96,6 +97,7 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     late_s: Annotated[float, msgspec.Meta(ge=0, le=60)] | None = None
     offline_after_s: Annotated[float, msgspec.Meta(ge=0)] = 3.0
     offline_after_fails: Annotated[int, msgspec.Meta(ge=1)] = 2
+    hold_off_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
     back_off: bool = True
 
     @property

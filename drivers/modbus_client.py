@@ -44,7 +44,11 @@ class ModbusClient:
         self._line = line
         self._framing = Framing(line.config.modbus_framing)
         limits = profile.limits
-        policy = DevicePolicy(timeout_s=limits.timeout_ms / 1000, request_gap_s=limits.pause_ms / 1000)
+        policy = DevicePolicy(
+            timeout_s=limits.timeout_ms / 1000,
+            request_gap_s=limits.pause_ms / 1000,
+            hold_off_s=profile.connection.hold_off_s,
+        )
         self._device = line.attach(name, policy)
         self._answered_at = 0.0
         self._writing = asyncio.Lock()

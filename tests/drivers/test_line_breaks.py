@@ -281,6 +281,22 @@ async def test_evcc_31794_peer_hangs_up_on_the_first_read(mood: str) -> None:
         assert peer.connections == 2
 
 
+async def test_evcc_21359_a_box_that_wants_to_be_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some boxes take no new connection for a while after one has ended: the line waits for that, and then goes on."""
+    monkeypatch.setattr("drivers.line.REOPEN_MIN_S", 0.001)
+    loop = asyncio.get_running_loop()
+    async with Peer() as peer, Line(LineConfig(id="net", host="127.0.0.1", port=peer.port)) as line:
+        device = line.attach("unite", DevicePolicy(timeout_s=0.5, retries=0, hold_off_s=0.4))
+        peer.mood = "hang up"
+        with pytest.raises(LineDown):
+            await tcp_ask(line, device, 0)
+        ended_s = loop.time()
+        peer.mood = "answer"
+        await until_up(line)
+        assert loop.time() - ended_s >= 0.35
+        assert await tcp_ask(line, device, 4) == Answer(registers=(4,))
+
+
 async def test_a_refused_connection_is_tried_again() -> None:
     """Nobody listens: LineDown with the peer's address in it; somebody does later: it works."""
     async with Peer() as peer:
