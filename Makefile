@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test test-fast lint demo bench sim docs wheel clean
+.PHONY: install test test-fast test-kill lint demo bench sim docs wheel clean
 
 install: $(STAMP)
 $(STAMP): pyproject.toml
@@ -18,6 +18,9 @@ test: install            ## the whole suite
 
 test-fast: install       ## what needs no processes of its own
 	$(BIN)/python -m pytest -n 2 -m "not system" tests
+
+test-kill: install       ## kills daemon and headquarters at two hundred random moments; some fifteen minutes
+	FIELDTILL_KILLS=200 $(BIN)/python -m pytest -n 0 -s tests/system/test_kills.py
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .

@@ -8,7 +8,9 @@ import random
 from pathlib import Path
 
 import pytest
-from plant import CONNECTORS, Plant, StageError, plant, running
+from plant import CONNECTORS, Plant, plant, running
+
+from edge.demo.stage import StageError
 
 pytestmark = pytest.mark.system
 
