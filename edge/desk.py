@@ -58,7 +58,6 @@ class Desk:
         self._snapshot_size = self.state.size
         self._tariffs: dict[bytes, Tariff] = {}
         self._running = self._recover()
-        self._durable = set(self._running)
         self._saved_ms = clock.mono_ms()
         self._boundary_ms = self._next_boundary_ms()
 
@@ -81,7 +80,7 @@ class Desk:
     def wants_delivery(self, connector: str) -> bool:
         """Whether the durable log lets this connector deliver now."""
         found = self.session_at(connector)
-        return found is not None and found[0].seq in self._durable and found[1].wants_delivery
+        return found is not None and found[0].seq < self.journal.size and found[1].wants_delivery
 
     def tariff_of(self, session: OpenSession) -> Tariff:
         """The tariff that the session's opening record pins."""
@@ -100,16 +99,15 @@ class Desk:
         decision = self._decide(ask, sight)
         if isinstance(decision, Refused):
             return decision
-        (sealed,) = self._seal([decision.draft])
-        session = self.state.sessions[sealed.seq]
-        progress = first_progress(sealed.seq, session.opened, sealed.record.stamp)
-        self._running[sealed.seq] = progress
-        self._boundary_ms = self._next_boundary_ms()
         try:
+            (sealed,) = self._seal([decision.draft])
+            session = self.state.sessions[sealed.seq]
+            progress = first_progress(sealed.seq, session.opened, sealed.record.stamp)
+            self._running[sealed.seq] = progress
+            self._boundary_ms = self._next_boundary_ms()
             await self._commit([sealed], {sealed.seq: progress})
         except JournalFull as error:
             return Refused(Refusal.DISK_FULL, error.remedy)
-        self._durable.add(sealed.seq)
         return session
 
     async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
@@ -129,8 +127,12 @@ class Desk:
         """One look at every connector that has a session: count, stop, settle, and save what is due, in one commit."""
         changed: dict[int, Progress | None] = {}
         sealed: list[Sealed] = []
+        ended: dict[int, Progress] = {}
         for session, before in self.sessions():
-            sight = sights.get(session.opened.connector)
+            if session.opened.connector in self.places:
+                sight = sights.get(session.opened.connector)
+            else:
+                sight = Sight(self._clock.stamp(), None, None, None)
             if sight is None:
                 continue
             after, drafts = self._look_at(session, before, sight)
@@ -138,7 +140,7 @@ class Desk:
                 sealed += self._seal(drafts)
             if session.seq not in self.state.sessions:
                 del self._running[session.seq]
-                self._durable.discard(session.seq)
+                ended[session.seq] = after
                 changed[session.seq] = None
                 continue
             self._running[session.seq] = after
@@ -146,8 +148,13 @@ class Desk:
                 changed[session.seq] = after
         if self._save_is_due():
             changed |= {seq: progress for seq, progress in self._running.items() if seq not in changed}
-        if sealed or changed:
+        if not sealed and not changed:
+            return
+        try:
             await self._commit(sealed, changed)
+        except JournalFull:  # their ends are void, but not that they were stopped: the saved rows may not know it yet
+            self._running |= {seq: progress for seq, progress in ended.items() if seq in self.state.sessions}
+            raise
 
     async def take_grants(self, grants: Iterable[bytes]) -> int:
         """Accept grants whose signatures have been checked, and that say more than is known. How many did."""
@@ -207,8 +214,11 @@ class Desk:
 
     def _look_at(self, session: OpenSession, before: Progress, sight: Sight) -> tuple[Progress, Sequence[Draft]]:
         place, tariff = self.places.get(session.opened.connector), self.tariff_of(session)
-        assert place is not None, f"session {session.seq} is at {session.opened.connector}, which the config lacks"
-        after = advance(session, before, sight, tariff, place, self._policy)
+        if place is None:
+            detail = f"{session.opened.connector} is not in the config any more"
+            after = stop(before, StopReason.OTHER, sight.now.mono_ms, detail)
+        else:
+            after = advance(session, before, sight, tariff, place, self._policy)
         match what_next(session, after, sight, tariff, self._policy):
             case Next.WAIT:
                 return after, ()
@@ -237,6 +247,9 @@ class Desk:
         return None if left_ms is None else self._clock.wall_ms() + left_ms
 
     def _seal(self, drafts: Sequence[Draft]) -> Sequence[Sealed]:
+        if self.state.size != self.journal.next_seq:  # a commit has just failed, and its waiter has yet to hear of it
+            self._stand_on_the_disk()
+            raise JournalFull("decided on records that the disk had no room for; nothing was kept")
         sealed = self.journal.seal(drafts, self._clock.stamp())
         for one in sealed:
             self.state = apply(self.state, one.record)
@@ -267,7 +280,6 @@ class Desk:
         self._snapshot_size = min(self._snapshot_size, self.state.size)
         before, self._running = self._running, self._recover()
         self._running |= {seq: progress for seq, progress in before.items() if seq in self._running}
-        self._durable = set(self._running)
 
     def _recover(self) -> dict[int, Progress]:
         """Every open session's last row (its opening where there is none), resumed or settled according to the boot."""
