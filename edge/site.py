@@ -192,15 +192,12 @@ class Site:
             log.debug("no register now", connector=connector, error=str(error))
 
     async def _start(self, ask: Ask) -> OpenSession | Refused:
-        if ask.connector in self.watch.outlets:
-            await self._try_read(ask.connector)
-            sight = self.watch.sight(ask.connector)
-        else:
-            sight = Sight(self.clock.stamp(), None, None, None)
+        sight = await self._see(ask.connector)
         want = self.desk.rehearse(ask, sight)
         if want is not None and self.ask_for_grant is not None:
             lease = purse.lease_of(self.desk.state, account=ask.account, credential=ask.credential)
             await self.ask_for_grant(ask.credential, lease.account if lease else ask.account, want)
+            sight = await self._see(ask.connector)  # seconds may have passed: the session begins now
         outcome = await self.desk.start(ask, sight)
         self._changed()
         if isinstance(outcome, Refused):
@@ -210,6 +207,13 @@ class Site:
         if drive is not None:
             drive.wake()
         return outcome
+
+    async def _see(self, connector: str) -> Sight:
+        """The connector with its meter read just now, if it answers."""
+        if connector not in self.watch.outlets:
+            return Sight(self.clock.stamp(), None, None, None)
+        await self._try_read(connector)
+        return self.watch.sight(connector)
 
     def _changed(self) -> None:
         for callback in self.on_change:

@@ -188,6 +188,37 @@ async def test_headquarters_is_asked_only_when_rights_are_short(
         assert outcome.hold_fen == (preset.amount or 1_000)
 
 
+async def test_a_session_begins_after_the_question_not_before_it(tmp_path: Path) -> None:
+    """Asking took two seconds, and the register moved: the session begins at what the meter says then."""
+    async with a_till(tmp_path, granted_fen=0) as till:
+
+        async def ask(credential: bytes, account: str, want: int) -> bool:
+            till.time += 2_000
+            till.bays["c1"].register_wh += 3
+            return await till.grant(want) > 0
+
+        till.site.ask_for_grant = ask
+        await till.site.start(till.ask())
+        (opened,) = till.bodies(SessionOpened)
+        assert opened.begin.energy_wh == 1_000_003
+        assert opened.clock_lb_ms == till.time.wall_ms
+
+
+async def test_a_car_that_leaves_during_the_question_starts_nothing(tmp_path: Path) -> None:
+    """The customer did not want to wait."""
+    async with a_till(tmp_path, granted_fen=0) as till:
+
+        async def ask(credential: bytes, account: str, want: int) -> bool:
+            till.bays["c1"].plugged = False
+            return await till.grant(want) > 0
+
+        till.site.ask_for_grant = ask
+        outcome = await till.site.start(till.ask())
+        assert isinstance(outcome, Refused)
+        assert outcome.refusal == Refusal.NO_CAR
+        assert till.lease().held == 0
+
+
 async def test_headquarters_that_does_not_answer_leaves_what_is_here(tmp_path: Path) -> None:
     """A fill-up begins with the rights at the site; a preset beyond them is refused."""
     async with a_till(tmp_path, granted_fen=400) as till:
