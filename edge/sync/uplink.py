@@ -34,6 +34,7 @@ from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF
 from protocols.trade.records import CNY
 from protocols.trade.tariff import Tariff
+from protocols.trade.tariff_file import disorder
 from protocols.trade.wire import (
     BATCH_BYTES_MAX,
     BATCH_RECORDS_MAX,
@@ -316,9 +317,12 @@ class Uplink:
             try:
                 reply = await self._hq.document(DocumentAsk(ref.kind, ref.version))
                 document = trust.check_document(self._pinned, reply.document, self._journal.site, ref)
-                decode(document.payload, CONTENT[ref.kind])
+                faults = disorder(decode(document.payload, CONTENT[ref.kind]))
             except (Unproven, NotCanonical, HqRefused) as error:
                 self._note("document", f"{ref.kind} {ref.version}: {error}", error.remedy)
+                continue
+            if faults:
+                self._note("document", f"{ref.kind} {ref.version}: {faults[0]}", "Publish it again, in order.")
             else:
                 await self._site.take_documents([reply.document])
                 log.info("document in force", kind=ref.kind, version=ref.version)
