@@ -284,8 +284,9 @@ class Plant(Stage):
         raise AssertionError(f"waited in vain for {what}; last: {json.dumps(status, indent=1)}")
 
     async def sold_out(self) -> None:
-        """No session runs any more, and headquarters has acknowledged all records."""
+        """No session runs any more, the day is closed, and headquarters has acknowledged all records."""
         await self.until("all sessions to be settled", lambda s: not running(s))
+        await self.panel("day-close")  # durable when it answers, and so is everything before it
         await self.until("everything to be acknowledged", lambda s: s["journal"]["cosigned"] == s["journal"]["records"])
 
     async def start(self, connector: str, account: str, kind: str = "full", amount: int = 0) -> int:
