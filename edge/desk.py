@@ -21,7 +21,7 @@ from edge.till.progress import Phase, Progress, StopReason, decode_progress, enc
 from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
 from edge.till.sight import Sight
 from edge.till.start import Ask, Opening, Refusal, Refused, first_progress, open_session
-from edge.till.state import OpenSession, TillState, decode_state, encode_state
+from edge.till.state import Lease, OpenSession, TillState, decode_state, encode_state, lease_key
 from protocols.trade.codec import decode
 from protocols.trade.daytime import next_boundary_ms
 from protocols.trade.documents import TARIFF, Document, pin
@@ -161,6 +161,12 @@ class Desk:
         drafts = [Draft(GrantAccepted(grant)) for grant in grants if purse.is_news(self.state, grant)]
         await self.record(drafts)
         return len(drafts)
+
+    async def give_back(self, leases: Iterable[Lease]) -> list[Lease]:
+        """Return what their grants do not let stay here. Those that had something to give back."""
+        excess = [lease for lease in leases if lease.rights > lease.may_stay]
+        await self.record(purse.returns(self.state, [lease_key(lease.account, lease.asset) for lease in excess]))
+        return excess
 
     async def take_documents(self, documents: Sequence[bytes]) -> None:
         """Keep documents whose signatures have been checked, and put them in force from the next session on."""

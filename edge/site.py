@@ -6,7 +6,9 @@ One object for whoever asks the running daemon for something: readers, the panel
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -32,6 +34,9 @@ LOOK_S = 0.25
 """How often every running session is looked at. Readings change with the poll period of the devices."""
 BOUNDARY_LEAD_MS = 150
 """Meters are asked this long before a price changes and again right after, so that little energy lies across it."""
+
+IN_VAIN_MAX = 100
+"""Starts that came to nothing and whose grants may still arrive; those of older ones go back after a next session."""
 
 log = structlog.get_logger()
 
@@ -65,6 +70,7 @@ class Site:
         self.credential_key = credential_key
         self._command_ran = 0
         self._starting: set[str] = set()
+        self._in_vain: deque[Ask] = deque(maxlen=IN_VAIN_MAX)
 
     async def tap(self, connector: str, card: str) -> Tapped:
         """A card at a reader: stops the session that it pays for, else starts one."""
@@ -127,6 +133,7 @@ class Site:
         """Grants whose signatures have been checked. How many were news."""
         taken = await self.desk.take_grants(grants)
         if taken:
+            await self._give_back()
             self._changed()
         return taken
 
@@ -175,7 +182,8 @@ class Site:
 
     async def _read_at_boundary(self, boundary_ms: int) -> None:
         """One reading right before the price changes and one right after: what lies between takes the cheaper price."""
-        running = [session.opened.connector for session, _ in self.desk.sessions()]
+        connectors = [session.opened.connector for session, _ in self.desk.sessions()]
+        running = [connector for connector in connectors if connector in self.watch.outlets]
         await asyncio.sleep(max(0, boundary_ms - BOUNDARY_LEAD_MS) / 1000)
         await asyncio.gather(*(self._try_read(connector) for connector in running))
         await self._look()
@@ -193,20 +201,37 @@ class Site:
 
     async def _start(self, ask: Ask) -> OpenSession | Refused:
         sight = await self._see(ask.connector)
-        want = self.desk.rehearse(ask, sight)
+        want, granted = self.desk.rehearse(ask, sight), False
         if want is not None and self.ask_for_grant is not None:
             lease = purse.lease_of(self.desk.state, account=ask.account, credential=ask.credential)
-            await self.ask_for_grant(ask.credential, lease.account if lease else ask.account, want)
+            granted = await self.ask_for_grant(ask.credential, lease.account if lease else ask.account, want)
             sight = await self._see(ask.connector)  # seconds may have passed: the session begins now
         outcome = await self.desk.start(ask, sight)
         self._changed()
         if isinstance(outcome, Refused):
+            if want is not None:
+                self._in_vain.append(ask)
+            if granted:
+                await self._give_back(besides=ask.connector)
             log.info("refused", connector=ask.connector, why=outcome.refusal.value, detail=outcome.detail)
             return outcome
         drive = self.drives.get(ask.connector)
         if drive is not None:
             drive.wake()
         return outcome
+
+    async def _give_back(self, besides: str = "") -> None:
+        """What was granted for a start that came to nothing (the answer may come late), and what is a frozen account's:
+        nobody uses it here, and the customer may want it elsewhere. Headquarters has just been heard, and will know.
+        """
+        if self._starting - {besides}:
+            return  # one of them may be about to use it
+        state = self.desk.state
+        asked = {ask: purse.lease_of(state, account=ask.account, credential=ask.credential) for ask in self._in_vain}
+        frozen = [lease for lease in state.leases.values() if lease.frozen]
+        with suppress(JournalFull):  # then it goes back another time
+            returned = await self.desk.give_back([lease for lease in (*asked.values(), *frozen) if lease is not None])
+            self._in_vain = deque((ask for ask, its in asked.items() if its not in returned), maxlen=IN_VAIN_MAX)
 
     async def _see(self, connector: str) -> Sight:
         """The connector with its meter read just now, if it answers."""

@@ -16,11 +16,13 @@ from edge.journal.files import Ballast
 from edge.journal.journal import Journal
 from edge.journal.step import Identity
 from edge.journal.store import Store, begin_log
+from edge.plant.watch import Watch
+from edge.site import Site
 from edge.till.progress import StopReason
 from edge.till.start import Refused
 from protocols.proof.ed25519 import public_of
 from protocols.trade.records import Draft, SessionClosed, SessionHeld, TechnicianAct
-from tests.edge.desk_rig import LOG_KEY, Till, Time, a_till, slow_disk, turns
+from tests.edge.desk_rig import CREDENTIAL_KEY, LOG_KEY, Till, Time, a_till, slow_disk, turns
 from tests.edge.journal.failing_disk import Disk
 
 
@@ -55,6 +57,18 @@ async def test_a_session_whose_connector_is_gone_ends(tmp_path: Path) -> None:
         assert closed.energy_wh == 100
         lease = desk.state.leases["ann CNY"]
         assert (lease.held, lease.used, lease.rights) == (0, closed.amount_fen, 0)
+
+
+async def test_a_price_changes_for_a_session_whose_connector_is_gone(tmp_path: Path) -> None:
+    """Meters are read around the change, but not the one that the config lacks; the others' sessions go on."""
+    async with a_till(tmp_path) as till:
+        await till.start("c1")
+        await till.start("c2")
+        desk = Desk(till.journal, till.clock, till.policy, {"c2": till.desk.places["c2"]})
+        watch = Watch(till.clock, {"c2": till.watch.outlets["c2"]})
+        site = Site(desk, watch, till.clock, {}, CREDENTIAL_KEY)
+        await site._read_at_boundary(0)
+        assert till.bays["c2"].asked == ["read", "read"]
 
 
 # --- a disk without space ---------------------------------------------------------------------------------------------
