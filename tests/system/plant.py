@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -362,6 +362,9 @@ class Plant(Stage):
             journal._lock.release()
 
 
+P = TypeVar("P", bound=Plant)
+
+
 class Audit:
     """What the log says, read by somebody who trusts nothing but its bytes."""
 
@@ -412,9 +415,11 @@ def session_of(status: Mapping[str, Any], connector: str) -> dict[str, Any] | No
 
 
 @asynccontextmanager
-async def plant(root: Path, customers: Mapping[str, int], **limits: int) -> AsyncIterator[Plant]:
+async def plant(
+    root: Path, customers: Mapping[str, int], *, make: Callable[[Path], P] = Plant, **limits: int
+) -> AsyncIterator[P]:
     """Everything running, a car at every connector, and the daemon ready to sell. customers: money in fen, by card."""
-    stage = Plant(root / "plant")
+    stage = make(root / "plant")
     stage.clear()
     try:
         await stage.open_headquarters()
