@@ -30,6 +30,9 @@ lint: install            ## style, types, and the direction of imports
 demo: install            ## a site sells, with the link up and with the link down
 	$(BIN)/fieldtill demo
 
+sim: install             ## seeded worlds under virtual time: SEEDS=1000 for more, SEED=42 to replay one, VARIANTS=1 for bad software
+	$(BIN)/python tests/simulation/sim_run.py $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(if $(VARIANTS),--variants)
+
 bench: install           ## the numbers, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench
 
@@ -41,4 +44,4 @@ wheel: install           ## dist/*.whl and a folder of wheels that installs with
 	rm -rf dist/wheels && $(BIN)/python -m pip wheel -q --wheel-dir dist/wheels "$$(ls dist/fieldtill-*.whl)[cloud,metrics]"
 
 clean:
-	rm -rf $(VENV) .demo .bench dist
+	rm -rf $(VENV) .demo .bench .sim dist

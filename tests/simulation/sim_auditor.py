@@ -1,15 +1,15 @@
 """Who says that nothing was lost, invented, doubled or given to the wrong person? A few dictionaries of integers.
 
-The auditor shares no arithmetic with the till, the books or the reconciliation. It is told what was really paid in, sees
-what really flowed, reads each record as it becomes durable and headquarters' database after each of its answers, and
-stops the run at the first thing that does not fit.
+The auditor shares no arithmetic with the till, the books or the reconciliation. It is told what was really paid in,
+sees what really flowed, reads each record as it becomes durable and headquarters' database after each of its answers,
+and stops the run at the first thing that does not fit.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -87,6 +87,7 @@ class Auditor:
     sessions: int = 0
     billed_fen: int = 0
     steps: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
     trace: hashlib._Hash = field(default_factory=hashlib.sha256)
     _at_hq: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _seen: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -140,6 +141,7 @@ class Auditor:
             totals = self.used if effect is Effect.USED else self.returned
             totals[site, move.account] += move.amount
             self._expect("counters", f"{site}: {effect} of {move.account}", totals[site, move.account], move.counter)
+        self.seen[record.kind] += 1
         match body:
             case SessionOpened():
                 self._opened(site, seq, body)
@@ -150,12 +152,14 @@ class Auditor:
             case SessionClosed():
                 self._closed(site, body, moved[Effect.USED])
             case SessionVoided():
+                self.seen[f"voided {body.reason}"] += 1
                 visit = self._ended(site, body.session)
                 self._unbilled(visit, 0)
             case DayClosed():
                 told = [body.sessions, body.energy_wh, body.amount_fen]
                 self._expect("day-sums", f"{site}: day {body.day}", self.days.pop(site, [0, 0, 0]), told)
             case Notice():
+                self.seen[f"notice {body.what}"] += 1
                 for place, stand in self.stands.items():
                     if place[0] == site and body.subject in (stand.name, stand.meter_id):
                         self.noticed[place] = seq
@@ -191,6 +195,9 @@ class Auditor:
     def _closed(self, site: str, body: SessionClosed, captured: int) -> None:
         visit = self._ended(site, body.session)
         stand = self.stands[visit.place]
+        self.seen[f"closed {body.reason}"] += 1
+        self.seen["overrun"] += body.overrun_fen > 0
+        self.seen["priced by an uncertain clock"] += body.clock_lb_ms != body.clock_ub_ms
         if captured > visit.hold:
             raise Wrong("capture-within-hold", f"{site}/{body.session}: {captured} of {visit.hold} fen")
         self._expect("bill-is-captured", f"{site}/{body.session}", body.amount_fen, captured + body.overrun_fen)
@@ -277,7 +284,9 @@ class Auditor:
             self._hq.execute("ROLLBACK")
 
     def _prefix(self, hq: sqlite3.Connection) -> None:
-        for log, site, size, state in hq.execute("SELECT id, site, size, state FROM epochs WHERE site <> ''").fetchall():
+        for log, site, size, state in hq.execute(
+            "SELECT id, site, size, state FROM epochs WHERE site <> ''"
+        ).fetchall():
             if state != "open":
                 raise Wrong("no-false-alarm", f"the epoch of {site} is {state}, and nobody has touched its disk")
             first, ours = self._at_hq[site], self.logs[site]
@@ -291,7 +300,10 @@ class Auditor:
             self._at_hq[site] = size
 
     def _books(self, hq: sqlite3.Connection) -> None:
-        ledger = {code: credits - debits for code, debits, credits in hq.execute("SELECT code, debits, credits FROM ledger")}
+        ledger = {
+            code: credited - debited
+            for code, debited, credited in hq.execute("SELECT code, debits, credits FROM ledger")
+        }
         query = "SELECT site, account, granted, used, returned FROM leases JOIN epochs ON epochs.id = leases.log"
         out: dict[str, int] = defaultdict(int)
         for site, account, granted, used, returned in hq.execute(query):
@@ -323,7 +335,7 @@ class Auditor:
 
 
 def dearest(tariff: Tariff, from_ms: int, to_ms: int) -> int:
-    """Highest price (e3 per kWh) from CLOCK_MS before to CLOCK_MS after; told from the tariff's table, minute by minute.
+    """Highest price (e3 per kWh) from CLOCK_MS before to CLOCK_MS after, told from the table minute by minute.
 
     Tariffs of the simulation have one offset and change on whole minutes.
     """

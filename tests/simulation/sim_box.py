@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -42,7 +42,6 @@ from edge.sync.uplink import Uplink
 from edge.till.policy import Policy
 from protocols.proof import keys
 from protocols.proof.ed25519 import public_of
-from protocols.trade.codec import encode
 from protocols.trade.grants import CredentialKey
 from protocols.trade.records import Draft, EpochOpened
 from protocols.trade.wire import ENROL_DOMAIN, EnrolAsk, enrol_payload
@@ -101,6 +100,9 @@ class VirtualWriter:
     def close(self) -> None:
         """The box closes its own connection."""
 
+    def died(self) -> None:
+        """The process is gone. A disk that keeps its word keeps all that was committed."""
+
     def _begin(self) -> None:
         self._busy = True
         group, self._waiting = self._waiting, []
@@ -142,7 +144,8 @@ class SimJournal(Journal):
 
     def __init__(self, store: Store, ballast: Ballast, box: Box, writer: type[VirtualWriter]) -> None:
         super().__init__(store, store._connection, ballast, threaded=False)
-        self._writer = cast(Writer, writer(self._committer, self._on_head, self._on_failure, box))
+        self.virtual = writer(self._committer, self._on_head, self._on_failure, box)
+        self._writer = cast(Writer, self.virtual)
 
 
 class SimWatch(Watch):
@@ -221,7 +224,7 @@ class Box:
         self.slow_disk = False
         self.odds_of_death = 0.0
         self.deaths: dict[str, int] = {}
-        self.on_death: Callable[[], None] = lambda: None
+        self.on_death: Callable[[str], None] = lambda why: None
         self.site: Site | None = None
         self.uplink: Uplink | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -249,12 +252,14 @@ class Box:
 
     async def start(self) -> None:
         """Start the daemon as `edge.daemon` does: check the journal, fold, then serve."""
-        assert not self.alive and self.credential_key is not None and self.pinned is not None
+        assert not self.alive
+        assert self.credential_key is not None
+        assert self.pinned is not None
         self.life += 1
         self.alive = True
         recovery.check(self.path, public_of(self.log_key))
-        self._connection = connect(self.path)
-        store = Store(self._connection, self.log_key)
+        self.connection = connect(self.path)
+        store = Store(self.connection, self.log_key)
         journal = SimJournal(store, Ballast(self.path.with_suffix(".ballast"), 0), self, self._writer_class)
         self.journal = journal
         self.witness.reopened(self.name, journal)
@@ -302,9 +307,10 @@ class Box:
         self.deaths[why] = self.deaths.get(why, 0) + 1
         for task in list(self._tasks):
             task.cancel()
-        self._connection.close()
+        self.journal.virtual.died()
+        self.connection.close()
         self.site = self.uplink = None
-        self.on_death()
+        self.on_death(why)
 
     def dies(self, why: str) -> bool:
         """Whether this is the moment; then the daemon is dead already."""
@@ -335,9 +341,7 @@ class Box:
     def _opening(self) -> EpochOpened:
         certificate = keys.certify_log_key(self.device, self.name, self.epoch, public_of(self.log_key))
         device_key = keys.spki(self.device.public_key())
-        return EpochOpened(
-            self.name, self.epoch, public_of(self.log_key), device_key, certificate.signature, SOFTWARE
-        )
+        return EpochOpened(self.name, self.epoch, public_of(self.log_key), device_key, certificate.signature, SOFTWARE)
 
 
 def keys_ecdsa() -> ec.ECDSA:
@@ -357,5 +361,3 @@ def empty_journal() -> Path:
 
 
 _HOLDERS: list[tempfile.TemporaryDirectory[str]] = []
-
-__all__ = ["Box", "BoxClock", "Mapping", "SimJournal", "VirtualWriter", "Witness", "encode"]

@@ -1,4 +1,4 @@
-"""The headquarters of a simulation: the real service on a real SQLite file, with a clock and chance of the simulation's.
+"""The headquarters of a simulation: the real service on a real SQLite file, on virtual time and with drawn chance.
 
 It may die between the commit of a batch and the answer; nothing but the database is left of it then, as in production.
 """

@@ -1,4 +1,4 @@
-"""What happens at a charging place: a car, a relay and a meter in exact whole numbers, and the drivers that talk to them.
+"""What happens at a charging place: car, relay and meter in exact whole numbers, and the drivers that talk to them.
 
 `Stand` is the physical place. It outlives every daemon, and its energy is the truth that bills are held against.
 `StandCharger` and `StandMeter` are what one daemon knows of it: they implement `drivers.api` in memory.
@@ -29,6 +29,8 @@ WH = 3_600_000
 """A watt-hour in watt-milliseconds, the unit in which energy is exact."""
 POLL_S = 1.5
 ANSWER_S = (0.02, 0.4)
+BUSY_S = (0.4, 3.0)
+"""A line that has to try others first."""
 TIMEOUT_S = 1.0
 
 
@@ -172,7 +174,8 @@ class _Driver:
         return []
 
     async def _wait(self) -> None:
-        await asyncio.sleep(self._random.uniform(*ANSWER_S))
+        busy = self._random.random() < 0.1
+        await asyncio.sleep(self._random.uniform(*(BUSY_S if busy else ANSWER_S)))
 
     async def _silent(self, what: str) -> Silent:
         await asyncio.sleep(TIMEOUT_S)

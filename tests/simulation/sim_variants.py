@@ -1,4 +1,4 @@
-"""Known-bad software: production with one thing made wrong. A simulator that does not catch each of these proves little.
+"""Known-bad software: production with one thing made wrong. A simulator that does not catch these proves little.
 
 They live here alone. Each is a design that somebody has built: increments instead of totals, a queue of commands
 instead of durable state, a hold that follows the start, an acknowledgement before the disk, money freed by a timeout.
@@ -7,6 +7,8 @@ instead of durable state, a hold that follows the start, an acknowledgement befo
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import sqlite3
 from typing import Any
 from unittest import mock
 
@@ -17,11 +19,12 @@ from sim_hq import MortalService
 from sim_world import Variant
 
 import edge.till.fold
-from cloud import bulk, grants, schema
+from cloud import bulk, schema
 from cloud.ingest import Ingested
-from cloud.service import Answer, Request
+from cloud.service import Answer, Request, _inflate
 from edge.desk import Desk
 from edge.journal.step import Step
+from edge.site import Site
 from edge.till import purse
 from edge.till.fold import accept
 from edge.till.sight import Sight
@@ -30,7 +33,8 @@ from edge.till.state import OpenSession, TillState, lease_key
 from protocols.trade import books
 from protocols.trade.codec import decode
 from protocols.trade.grants import Grant, split
-from protocols.trade.records import Draft, GrantAccepted, Hold, Record, SessionExtended, SessionOpened
+from protocols.trade.records import CNY, Draft, GrantAccepted, Hold, Record, SessionExtended, SessionOpened
+from protocols.trade.wire import BATCH_BYTES_MAX, Batch
 
 # --- increments instead of totals: a grant that comes twice counts twice ----------------------------------------------
 
@@ -86,7 +90,8 @@ class LateHoldDesk(Desk):
         assert isinstance(body, SessionOpened)
         wanted = list(body.holds)
         empty = [Hold(hold.account, hold.asset, 0) for hold in wanted]
-        with mock.patch.object(self, "_decide", lambda *_: replace(decision, draft=Draft(replace(body, holds=empty)))):
+        late = dataclasses.replace(decision, draft=Draft(replace(body, holds=empty)))
+        with mock.patch.object(self, "_decide", return_value=late):
             session = await super().start(ask, sight)
         assert isinstance(session, OpenSession)
         await asyncio.sleep(1)
@@ -99,13 +104,26 @@ class LateHoldDesk(Desk):
 
 
 class HastyWriter(VirtualWriter):
-    """Says that a step is durable as soon as it is queued, as `synchronous=OFF` does."""
+    """Tells that a step is durable when it has been handed to the system, which writes it out two seconds later."""
+
+    _synced: bytes | None = None  # the file as it is on the disk, while that is older than what has been told
 
     def submit(self, step: Step) -> asyncio.Future[None]:
-        future = super().submit(step)
-        if not future.done():
-            future.set_result(None)
-        return future
+        if self._synced is None and self._life == self._box.life:
+            image = bytearray(self._box.connection.serialize())
+            image[18:20] = b"\x01\x01"  # a database in memory has no write-ahead log
+            self._synced = bytes(image)
+            asyncio.get_running_loop().call_later(2, self._sync)
+        return super().submit(step)
+
+    def died(self) -> None:
+        if self._synced is not None:
+            with sqlite3.connect(":memory:") as before:
+                before.deserialize(self._synced)
+                before.backup(self._box.connection)
+
+    def _sync(self) -> None:
+        self._synced = None
 
 
 # --- headquarters posts a repeated batch again ------------------------------------------------------------------------
@@ -116,9 +134,6 @@ class ForgetfulService(MortalService):
 
     def _batch(self, request: Request) -> Answer:
         answer = super()._batch(request)
-        from cloud.service import _inflate
-        from protocols.trade.wire import BATCH_BYTES_MAX, Batch
-
         if answer.status != 200 or answer.new:
             return answer
         batch = decode(_inflate(request), Batch, bytes_max=BATCH_BYTES_MAX)
@@ -129,8 +144,20 @@ class ForgetfulService(MortalService):
 
     def _post_again(self, connection: sa.Connection, request: Request, record: Record) -> None:
         for transfer in books.transfers(request.site, request.epoch, record):
-            bulk.add(connection, schema.ledger, ["code", "asset"], ["debits"], [(transfer.debit, transfer.asset, transfer.amount)])
-            bulk.add(connection, schema.ledger, ["code", "asset"], ["credits"], [(transfer.credit, transfer.asset, transfer.amount)])
+            bulk.add(
+                connection,
+                schema.ledger,
+                ["code", "asset"],
+                ["debits"],
+                [(transfer.debit, transfer.asset, transfer.amount)],
+            )
+            bulk.add(
+                connection,
+                schema.ledger,
+                ["code", "asset"],
+                ["credits"],
+                [(transfer.credit, transfer.asset, transfer.amount)],
+            )
 
 
 # --- headquarters frees what a silent site holds ----------------------------------------------------------------------
@@ -150,12 +177,26 @@ class ReclaimingService(MortalService):
                 held = sa.select(leases).where(leases.c.log == log.id)
                 for lease in connection.execute(held).all():
                     amount = lease.granted - lease.used - lease.returned
-                    codes = (books.lease(lease.account, log.site, log.epoch), books.cust(lease.account))
-                    bulk.add(connection, schema.ledger, ["code", "asset"], ["debits"], [(codes[0], lease.asset, amount)])
-                    bulk.add(connection, schema.ledger, ["code", "asset"], ["credits"], [(codes[1], lease.asset, amount)])
+                    from_code = books.lease(lease.account, log.site, log.epoch)
+                    _carry(connection, from_code, books.cust(lease.account), amount)
                     mine = (leases.c.log == log.id) & (leases.c.account == lease.account)
                     connection.execute(leases.update().where(mine).values(granted=lease.granted - amount))
         return super()._provide(head, taken)
+
+
+def _carry(connection: sa.Connection, debit: str, credit: str, amount: int) -> None:
+    """Move money between two accounts of the ledger, without any record."""
+    for column, code in (("debits", debit), ("credits", credit)):
+        bulk.add(connection, schema.ledger, ["code", "asset"], [column], [(code, CNY, amount)])
+
+
+def _as_polled(site: Site) -> dict[str, Sight]:
+    return site.watch.sights()
+
+
+def hasty_settlement() -> Variant:
+    """A session ends by a status from before the last order to the charger had ended. Production did this once."""
+    return Variant("off before the last order ended", patches=lambda: [mock.patch.object(Site, "_sights", _as_polled)])
 
 
 VARIANTS = (
@@ -165,6 +206,5 @@ VARIANTS = (
     Variant("acknowledged before it is durable", writer=HastyWriter),
     Variant("a repeated batch posted twice", service=ForgetfulService),
     Variant("rights freed by a timeout", service=ReclaimingService),
+    hasty_settlement(),
 )
-
-__all__ = ["VARIANTS", "grants"]

@@ -1,0 +1,264 @@
+"""What fails in a simulation, how often, and how it is healed: links, processes, power, clocks, disks, devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from sim_auditor import Wrong
+from sim_box import Box
+from sim_net import Weather, signed_request
+from sim_people import query
+from sim_plant import Stand
+
+from edge.sync import trust
+from protocols.trade import wire
+from protocols.trade.wire import Batch
+
+if TYPE_CHECKING:
+    from sim_world import World
+
+YEAR_MS = 365 * 86_400_000
+POWER_CUT = "power cut"
+
+
+@dataclass
+class Faults:
+    """What this world suffers. Odds are per chance; `every_s` are mean times between events, 0 for never."""
+
+    weather: Weather = field(default_factory=Weather)
+    link_every_s: int = 0
+    kill_every_s: int = 0
+    power_every_s: int = 0
+    whole_site: bool = True
+    odds_of_death: float = 0.0
+    odds_of_hq_death: float = 0.0
+    meter_every_s: int = 0
+    meter_registers: bool = False
+    charger_every_s: int = 0
+    stuck: bool = False
+    clock_every_s: int = 0
+    disk_every_s: int = 0
+    rtc: bool = True
+    replay_every_s: int = 0
+
+    @classmethod
+    def drawn(cls, random: Random) -> Faults:
+        """Swarm testing: each kind is there or not, so that no kind always hides behind another."""
+
+        def some(low: int, high: int, odds: float = 0.5) -> int:
+            return random.randint(low, high) if random.random() < odds else 0
+
+        def odds(most: float) -> float:
+            return random.uniform(0, most) if random.random() < 0.6 else 0.0
+
+        power_every_s = some(200, 900, 0.4)
+        return cls(
+            weather=Weather(odds(0.3), odds(0.3), odds(0.4), odds(0.1), odds(0.3)),
+            link_every_s=some(60, 600, 0.7),
+            kill_every_s=some(60, 600),
+            power_every_s=power_every_s,
+            whole_site=random.random() < 0.7,
+            odds_of_death=odds(0.03),
+            odds_of_hq_death=odds(0.2),
+            meter_every_s=some(100, 600),
+            meter_registers=not power_every_s
+            and random.random() < 0.5,  # see docs/reliability.md, what is not simulated
+            charger_every_s=some(100, 600),
+            stuck=random.random() < 0.4,
+            clock_every_s=some(60, 600),
+            disk_every_s=some(100, 900, 0.3),
+            rtc=random.random() < 0.5,
+            replay_every_s=some(5, 60, 0.7),
+        )
+
+
+class Mischief:
+    """Lets things fail. Whatever it breaks ends by itself, or when the world is healed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.random = world.random
+        self._old_grants: list[tuple[str, bytes]] = []
+
+    def unleash(self) -> None:
+        """From now on things fail."""
+        world, faults = self.world, self.world.faults
+        world.network.weather = faults.weather
+        world.hq.odds_of_death = faults.odds_of_hq_death
+        for box in world.boxes:
+            box.odds_of_death = faults.odds_of_death
+            box.slow_disk = world.random.random() < 0.3
+            world.often(faults.link_every_s, lambda box=box: self.cut_link(box))
+            world.often(faults.kill_every_s, lambda box=box: box.kill("SIGKILL"))
+            world.often(faults.power_every_s, lambda box=box: self.cut_power(box))
+            world.often(faults.clock_every_s, lambda box=box: self.disturb_clock(box))
+            world.often(faults.disk_every_s, lambda box=box: self.fill_disk(box))
+            for stand in box.stands.values():
+                world.often(faults.meter_every_s, lambda stand=stand: self.disturb_meter(stand))
+                world.often(faults.charger_every_s, lambda stand=stand: self.disturb_charger(stand))
+        world.often(faults.replay_every_s, self.replay)
+
+    def heal(self) -> None:
+        """Nothing fails any more, the cars leave, and every clock is set right."""
+        world = self.world
+        world.network.weather = Weather()
+        world.network.down.clear()
+        world.hq.odds_of_death = 0.0
+        for box in world.boxes:
+            box.odds_of_death, box.disk_full, box.slow_disk = 0.0, False, False
+            box.clock.set_right()
+            for stand in box.stands.values():
+                stand.settle()
+                stand.stuck = stand.deaf = stand.charger_silent = stand.meter_silent = False
+                stand.power(True)
+                stand.unplug()
+            if not box.alive:
+                world.loop.create_task(self.revive(box, 0))
+
+    def cut_link(self, box: Box) -> None:
+        self.world.network.down.add(box.name)
+        seconds = self.random.choice((2, 10, 60, 300, 1_800))
+        self.world.later(seconds, lambda: self.world.network.down.discard(box.name))
+
+    def cut_power(self, box: Box) -> None:
+        """The box alone, or the whole place with its chargers."""
+        if not box.alive:
+            return
+        whole = self.world.faults.whole_site
+        dark_s = self.random.choice((3, 20, 120, 600)) if whole else self.random.uniform(3, 40)
+        for stand in box.stands.values():
+            stand.settle()
+            stand.excused = stand.excused or stand.failsafe_s is None
+            if whole:
+                stand.power(False)
+        self.world.report.power_cuts += 1
+        box.kill(POWER_CUT)
+        box.boot_id = b""
+        self.revive_later(box, dark_s)
+
+    def revive_later(self, box: Box, after_s: float | None = None) -> None:
+        """systemd starts a dead daemon again; one whose box is dark waits for the power."""
+        if after_s is None:
+            long = self.random.random() < 0.1
+            after_s = self.random.uniform(16, 60) if long else self.random.uniform(0.5, 6)
+            if long:
+                for stand in box.stands.values():
+                    stand.excused = True
+        life = box.life
+        self.world.loop.call_later(
+            after_s, lambda: self.world.loop.create_task(self.revive(box, life)) if box.life == life else None
+        )
+
+    async def revive(self, box: Box, life: int) -> None:
+        if box.alive or (life and box.life != life):
+            return
+        if not box.boot_id:
+            for stand in box.stands.values():
+                stand.power(True)
+            box.power_on(rtc=self.world.quiet or self.world.faults.rtc)
+            self.world.loop.call_later(self.random.uniform(1, 60), self.ntp, box, box.boot_id)
+        try:
+            await box.start()
+        except Exception as error:  # whatever a daemon fails on when it starts is a finding of this run
+            self.world.fail(error)
+
+    def ntp(self, box: Box, boot: bytes) -> None:
+        """Time from the network, where there is one."""
+        if box.boot_id == boot and (self.world.quiet or box.name not in self.world.network.down):
+            box.clock.set_right()
+
+    def disturb_clock(self, box: Box) -> None:
+        by_ms = self.random.choice((-YEAR_MS, YEAR_MS, -3_600_000, 3_600_000, 5_000, -5_000))
+        box.clock.jump(by_ms)
+        self.world.later(self.random.uniform(5, 200), lambda: self.ntp(box, box.boot_id))
+
+    def fill_disk(self, box: Box) -> None:
+        box.disk_full = True
+
+        def free() -> None:
+            box.disk_full = False
+
+        self.world.later(self.random.uniform(1, 20), free)
+
+    def disturb_meter(self, stand: Stand) -> None:
+        stand.settle()
+        stand.excused = True
+        kind = self.random.choice(
+            ("silent", "reset", "backwards", "jump") if self.world.faults.meter_registers else ("silent",)
+        )
+        shown_wh = stand.register_wh
+        if kind == "silent":
+            stand.meter_silent = True
+
+            def answer() -> None:
+                stand.meter_silent = False
+
+            self.world.later(self.random.choice((1, 5, 15, 90)), answer)
+        elif kind == "reset":
+            stand.base_wh -= shown_wh
+        elif kind == "backwards":
+            stand.base_wh -= min(shown_wh, self.random.randrange(5_000, 50_000))
+        else:
+            stand.base_wh += self.random.randrange(1_000_000, 2_000_000)
+
+    def disturb_charger(self, stand: Stand) -> None:
+        stand.settle()
+        stand.excused = True
+        kinds = ["charger_silent", "deaf", "gone"] + (["stuck", "stuck"] if self.world.faults.stuck else [])
+        kind = self.random.choice(kinds)
+        if kind == "gone":
+            stand.unplug()
+            return
+        setattr(stand, kind, True)
+
+        def recover() -> None:
+            stand.settle()
+            setattr(stand, kind, False)
+            if kind == "stuck":
+                stand.relay = False
+
+        self.world.later(self.random.choice((15, 60, 300) if kind == "stuck" else (1, 5, 15, 60)), recover)
+
+    def replay(self) -> None:
+        """Something old comes again: a request at headquarters, a grant or a command at its site, a batch cut short."""
+        random = self.random
+        match random.randrange(4):
+            case 0:
+                self.world.network.replay()
+            case 1:
+                self.replay_grant()
+            case 2 if self.world.people.orders:
+                name, signed = random.choice(self.world.people.orders)
+                box = next(box for box in self.world.boxes if box.name == name)
+                if box.site is not None:
+                    self.world.act(
+                        self.world.ask(box, box.site.command(trust.check_command(self.world.hq.pinned, signed)))
+                    )
+            case 3:
+                self.cut_batch(random.choice(self.world.boxes))
+
+    def replay_grant(self) -> None:
+        """Any grant ever signed may be carried to its site again."""
+        with query(self.world.hq.path) as hq:
+            rows = hq.execute("SELECT site, grant FROM leases JOIN epochs ON epochs.id = log WHERE length(grant) > 0")
+            self._old_grants = [*self._old_grants[-50:], *((site, bytes(grant)) for site, grant in rows)]
+        if self._old_grants:
+            name, grant = self.random.choice(self._old_grants)
+            box = next(box for box in self.world.boxes if box.name == name)
+            if box.site is not None:
+                self.world.act(self.world.ask(box, box.site.take_grants([grant])))
+
+    def cut_batch(self, box: Box) -> None:
+        """A batch whose last record has been taken out; whoever does that cannot sign another head."""
+        if not box.alive or box.journal.size < 2:
+            return
+        size = box.journal.size
+        first = self.random.randrange(size - 1)
+        records = box.journal.read(first, size - first, 1 << 20)
+        batch = Batch(first, records[:-1], box.journal.checkpoint(), box.boot_id, 0, 0)
+        answer = self.world.hq.deliver(signed_request(wire.PATH_BATCH, batch, box.name, box.epoch, box.log_key))
+        if answer is not None and answer.status == 200:
+            raise Wrong("altered-is-refused", f"{box.name}: a batch without its last record was taken")
+        self.world.network.refused += 1

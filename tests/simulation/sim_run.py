@@ -1,0 +1,131 @@
+"""Run seeds on all cores: `make sim`, `make sim SEEDS=1000`, `make sim SEED=42`.
+
+Results go to .sim/<commit>.jsonl, one line for each seed, so that a run that was cut short goes on where it stopped. A
+seed that fails is printed with how to replay it, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from sim_variants import VARIANTS
+from sim_world import Report, Variant, simulate
+
+ROOT = Path(__file__).parents[2]
+PROGRESS_S = 5.0
+
+
+def summary(reports: Iterable[Report]) -> str:
+    """Everything of a run in one line."""
+    reports = list(reports)
+    failed = [report.seed for report in reports if report.wrong]
+    parts = [
+        f"{len(reports):,} seeds",
+        f"{sum(report.sessions for report in reports):,} sessions",
+        f"{sum(report.virtual_s for report in reports) / 3600:,.0f} simulated hours",
+        f"{sum(report.kills for report in reports):,} kills",
+        f"{sum(report.hq_deaths for report in reports):,} deaths of headquarters",
+        f"{sum(report.lost for report in reports):,} messages lost",
+        f"{sum(report.doubled + report.replayed for report in reports):,} doubled or replayed",
+        f"{sum(report.checks for report in reports):,} audits",
+        f"slowest to agree {max((report.converged_s for report in reports), default=0)} s",
+        f"{sum(report.differing_fen for report in reports)} fen differing",
+        f"{len(failed)} failed" + (f": {failed[:20]}" if failed else ""),
+    ]
+    return ", ".join(parts)
+
+
+def main() -> int:
+    """0 when all is well, 1 when a seed fails, 2 when a known-bad variant was not caught."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100, help="how many, from 1 on")
+    parser.add_argument("--seed", type=int, help="this one alone, with all its numbers")
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--variants", action="store_true", help="the known-bad variants instead")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    if arguments.variants:
+        return _variants(arguments.seeds)
+    if arguments.seed is not None:
+        return _one(arguments.seed)
+    return _many(range(arguments.first, arguments.first + arguments.seeds), arguments.jobs)
+
+
+def first_caught(variant: Variant, seeds: Iterable[int]) -> Report | None:
+    """The first of these seeds that shows what is wrong with a variant."""
+    return next((report for report in (simulate(seed, variant) for seed in seeds) if report.wrong), None)
+
+
+def _one(seed: int) -> int:
+    report = simulate(seed)
+    for name, value in asdict(report).items():
+        print(f"{name:16} {value}")
+    return 1 if report.wrong else 0
+
+
+def _variants(seeds: int) -> int:
+    missed = 0
+    for variant in VARIANTS:
+        report = first_caught(variant, range(1, seeds + 1))
+        missed += report is None
+        print(
+            f"| {variant.name} | {report.seed} | {report.wrong} |" if report else f"| {variant.name} | - | not caught |"
+        )
+    return 2 if missed else 0
+
+
+def _many(seeds: range, jobs: int) -> int:
+    path = ROOT / ".sim" / f"{_commit()}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    done = {report.seed: report for report in _read(path) if report.seed in seeds}
+    todo = [seed for seed in seeds if seed not in done]
+    if done:
+        print(f"{len(done)} of {len(seeds)} seeds were run before ({path.relative_to(ROOT)})")
+    told_s = time.monotonic()
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool, path.open("a", encoding="utf-8") as file:
+        for report in pool.imap_unordered(simulate, todo):
+            done[report.seed] = report
+            file.write(json.dumps(asdict(report)) + "\n")
+            file.flush()
+            if report.wrong:
+                print(f"seed {report.seed}: {report.wrong}\n  replay it: make sim SEED={report.seed}", flush=True)
+            if time.monotonic() - told_s > PROGRESS_S:
+                told_s = time.monotonic()
+                print(f"{len(done)} of {len(seeds)} seeds", file=sys.stderr, flush=True)
+    reports = [done[seed] for seed in sorted(done)]
+    seen: Counter[str] = Counter()
+    for report in reports:
+        seen.update(report.seen)
+    print(", ".join(f"{count:,} {what}" for what, count in sorted(seen.items())))
+    print(summary(reports))
+    return 1 if any(report.wrong for report in reports) else 0
+
+
+def _read(path: Path) -> Iterator[Report]:
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            yield Report(**json.loads(line))
+
+
+def _commit() -> str:
+    """Results hold for one commit; with changes in the tree they hold for nothing but this run's name."""
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, check=False).returncode
+    name = head.stdout.strip() or "unversioned"
+    return f"{name}-{os.getpid()}" if dirty else name
+
+
+if __name__ == "__main__":
+    sys.exit(main())
