@@ -29,7 +29,7 @@ class ModbusCharger:
     """A `drivers.api.Charger` over a device whose profile has commands.
 
     The wish is what was last asked for; `_applied` is the wish that the device is known to follow. Asking for the
-    applied wish writes nothing, unless a read-back shows that the device has dropped it.
+    applied wish writes nothing, unless a read-back shows that the device has dropped it, or it delivers after a stop.
     """
 
     def __init__(self, device: ModbusDevice) -> None:
@@ -138,7 +138,7 @@ class ModbusCharger:
         async with self._applying:
             if anew:
                 self._applied = None
-            if wish != self._wish or (wish == self._applied and not self._dropped(wish)):
+            if wish != self._wish or (wish == self._applied and not self._dropped(wish) and not self._defied(wish)):
                 return
             if wish.limit is not None and not await self._gap_has_passed(wish):
                 return
@@ -185,6 +185,15 @@ class ModbusCharger:
                 if seen.at_ms is not None and seen.at_ms > self._applied_ms and seen.value != wanted:
                     return True
         return False
+
+    def _defied(self, wish: Wish) -> bool:
+        """Whether it was told to stop and a poll since then shows that it delivers: it has begun by itself, by its own
+        card reader or application, or never stopped.
+        """
+        if wish.limit is not None:
+            return False
+        seen = self.status()
+        return seen.value is not None and seen.value.delivering and (seen.at_ms or 0) > self._applied_ms
 
     async def _replay(self) -> None:
         """The device has returned: it may have forgotten everything."""

@@ -10,6 +10,7 @@ from drivers.api import Charger, ChargerLimits, Iec61851, LinkState, Quality
 from drivers.errors import Misconfigured, Silent, Transient
 from drivers.registry import DeviceConfig, profile_ids, profile_of
 from drivers.twins.faults import FaultKind
+from drivers.twins.twin import monotonic_us
 from tests.drivers.modbus_rig import Rig, rig
 
 CHARGERS = [i for i in profile_ids() if profile_of(DeviceConfig(id="d", line="l", profile=i)).device.kind == "charger"]
@@ -82,6 +83,20 @@ async def test_a_limit_that_the_device_dropped_is_written_again() -> None:
         await asyncio.sleep(0.3)  # the slow class shows the limit
         await here.charger.allow(16_000)
         await state(here, Iec61851.C)
+
+
+@pytest.mark.parametrize("profile_id", [HEIDELBERG, KEBA, MENNEKES])
+async def test_a_charger_that_begins_by_itself_is_stopped_again(profile_id: str) -> None:
+    """Its own card reader lets a car charge after our stop, and no register shows it: the next stop is written."""
+    async with rig(profile_id, {"command.gap_ms": 0}) as here:
+        here.plug()
+        await state(here, Iec61851.B)
+        await here.charger.stop()
+        here.site.outlet("o").outlet.allow(16_000, monotonic_us())
+        await state(here, Iec61851.C)
+        await here.charger.stop()
+        await state(here, Iec61851.B)
+        assert here.twin.state()["power_w"] == 0
 
 
 async def test_evcc_5060_what_was_set_up_and_commanded_is_said_again_at_return() -> None:
