@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+import pymerkle
 import structlog
 from sim_auditor import Auditor, Wrong
 from sim_box import Box, BoxClock, VirtualWriter, Work
@@ -34,6 +35,7 @@ from cloud.accounts import Limits
 from cloud.service import Answer, Request
 from edge.desk import Desk, _fold
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
+from protocols.proof.checkpoint import parse
 from protocols.trade import wire
 from protocols.trade.codec import decode, encode
 from protocols.trade.wire import EnrolReply
@@ -295,10 +297,22 @@ class World:
                 counted = (self.auditor.used[purse], self.auditor.returned[purse])
                 if counted != (lease.used, lease.returned):
                     raise Wrong("fold-is-truth", f"{box.name}: {lease.account}: {counted}, the till says {lease}")
+            self._compare_roots(box)
         if self.auditor.visits:
             raise Wrong("converges", f"sessions without an end: {self.auditor.visits}")
         for (site, name), stand in self.auditor.stands.items():
             self.auditor._stray((site, name), stand.energy)
+
+    def _compare_roots(self, box: Box) -> None:
+        """What headquarters has cosigned is the root that another library finds for the records of this site."""
+        other = pymerkle.InmemoryTree(algorithm="sha256")
+        for leaf in self.auditor.logs[box.name]:
+            other.append_entry(leaf)
+        acknowledged = box.journal.cosigned()
+        assert acknowledged is not None
+        head = parse(acknowledged[1])
+        if (head.size, head.root) != (other.get_size(), other.get_state()):
+            raise Wrong("root", f"{box.name}: the cosigned head of {head.size} records is not the root of the log")
 
     def count(self) -> Report:
         """The report, filled in."""
