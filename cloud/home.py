@@ -99,10 +99,10 @@ def open_home(path: Path) -> Home:
     """Raises NoHome, Refused for a faulty hq.toml, BadKeyFile."""
     if not (path / "keys").exists():
         raise NoHome(f"no headquarters in {path}", f"Make one: fieldtill-hq --home {path} init.")
-    config = load_config(path)
+    config, held = load_config(path), keys.load(path / "keys")
     engine = store.open_store(_database(path, config))
     store.migrate(engine)
-    return Home(path, config, engine, keys.load(path / "keys"), SystemClock())
+    return Home(path, config, engine, held, SystemClock())
 
 
 def load_config(path: Path) -> Config:

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import bulk, posting, schema
+from cloud import accepted, bulk, posting, schema
 from cloud.calendar import business_date
 from cloud.keys import COSIGN_NAME, HqKeys
 from cloud.posting import Entry, Log
@@ -24,9 +24,8 @@ from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Malformed, Unproven
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.tree import Frontier, leaf_hash
-from protocols.trade import grants
 from protocols.trade.codec import NotCanonical, decode
-from protocols.trade.records import EpochOpened, GrantAccepted, Record, body_of
+from protocols.trade.records import EpochOpened, Record, body_of
 from protocols.trade.wire import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, Refusal, RefusalCode
 
 CHECKPOINT_BYTES_MAX = 4096  # a log signs with one key; a checkpoint with its cosignature has some 350 bytes
@@ -191,7 +190,7 @@ def _store(
     bulk.insert(connection, schema.records, columns, rows)
     log = Log(head.id, head.site, head.epoch)
     made = posting.post(connection, log, entries, now_ms)
-    _note_accepted(connection, head, entries)
+    accepted.note(connection, hq, head.id, entries)
     connection.execute(
         schema.epochs.update()
         .where(schema.epochs.c.id == head.id)
@@ -205,35 +204,6 @@ def _store(
     )
     served = frozenset(account for (_, account, _), (_, used, _) in made.leases.items() if used)
     return Ingested(cosigned, len(new), served)
-
-
-def _note_accepted(connection: sa.Connection, head: sa.Row[Any], entries: Sequence[Entry]) -> None:
-    """Which grants the site has taken in, so that they are not sent again."""
-    table = schema.leases
-    accepted: list[dict[str, Any]] = []
-    for entry in entries:
-        if entry.record.kind != "grant-accepted":
-            continue
-        try:
-            body = body_of(entry.record)
-            if isinstance(body, GrantAccepted):
-                grant, _, _ = grants.split(body.grant)
-                if "\x00" not in grant.account + grant.asset:
-                    accepted.append({"whose": grant.account, "what": grant.asset, "accepted": grant.serial})
-        except NotCanonical:
-            continue  # stored as it came; a grant that cannot be read is not counted as taken in, and is sent again
-    if accepted:
-        change = (
-            table.update()
-            .where(
-                table.c.log == head.id,
-                table.c.account == sa.bindparam("whose"),
-                table.c.asset == sa.bindparam("what"),
-                table.c.accepted_serial < sa.bindparam("accepted"),
-            )
-            .values(accepted_serial=sa.bindparam("accepted"))
-        )
-        connection.execute(change, accepted)
 
 
 def _seen(batch: Batch, now_ms: int) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def common(
     ),
     json: Annotated[bool, typer.Option("--json", help="Say it for a program.")] = False,
 ) -> None:
-    ctx.obj = Shop(home, json)
+    ctx.obj = shop = Shop(home, json)
+    ctx.call_on_close(shop.close)
 
 
 @app.command(epilog="Example: fieldtill-hq --home /var/lib/fieldtill-hq init")

@@ -31,6 +31,11 @@ class Shop:
             self._home = open_home(self.path)
         return self._home
 
+    def close(self) -> None:
+        """Let go of the database, whatever became of the command."""
+        if self._home is not None:
+            self._home.engine.dispose()
+
     @contextmanager
     def writing(self) -> Iterator[tuple[sa.Connection, Home]]:
         home = self.open()

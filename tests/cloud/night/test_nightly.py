@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -24,11 +24,12 @@ NEXT = date(2026, 6, 9)
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Story:
+def site(tmp_path: Path) -> Iterator[Story]:
     """A site with one customer who has paid in 500.00, at midnight of the day."""
     hq = open_headquarters(f"sqlite:///{tmp_path}/hq.db", SetClock(at("00:00")))
     customer(hq, "anna", 50_000)
-    return Story(hq, "s1")
+    yield Story(hq, "s1")
+    hq.engine.dispose()
 
 
 def found(report: Report) -> list[tuple[str, str, int | None, int | None]]:

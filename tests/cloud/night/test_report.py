@@ -35,6 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     site.reports()
     Story(hq, "east-gate")
     result, told = night(hq, directory)
+    hq.engine.dispose()
     return result.json_path, told
 
 

@@ -1,0 +1,91 @@
+"""Which grants has a site taken in, so that they are not sent again? Its log says so.
+
+A headquarters that was set back to a backup finds grants there that it signed and has forgotten. It goes on from their
+serials: a newer one of its own would else not be newer to the site, and a frozen account's card would go on working.
+What it had granted comes back into its books with the next total that the site asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from cloud import bulk, schema
+from cloud.keys import HqKeys
+from cloud.posting import Entry
+from protocols.proof import keys
+from protocols.proof.ed25519 import public_of
+from protocols.proof.errors import Unproven
+from protocols.trade import grants
+from protocols.trade.codec import NotCanonical
+from protocols.trade.records import GrantAccepted, body_of
+
+
+class Accepted(NamedTuple):
+    """The newest grant of one lease that the records tell of. signed: the bytes as the log has them."""
+
+    account: str
+    asset: str
+    serial: int
+    signed: bytes
+
+
+def note(connection: sa.Connection, hq: HqKeys, log: int, entries: Iterable[Entry]) -> None:
+    """In the caller's transaction, which has just stored these records of the log."""
+    told = newest(entries)
+    if not told:
+        return
+    table = schema.leases
+    mine = (table.c.log == log) & bulk.among(connection, table.c.account, sorted({one.account for one in told}))
+    rows = connection.execute(sa.select(table.c.account, table.c.asset, table.c.serial).where(mine))
+    known = {(row.account, row.asset): row.serial for row in rows}
+    forgotten = [one for one in told if one.serial > known.get(one[:2], -1) and _is_ours(hq, one)]
+    if forgotten:
+        _remember(connection, log, forgotten)
+    at = (table.c.log == log) & (table.c.account == sa.bindparam("whose")) & (table.c.asset == sa.bindparam("what"))
+    change = table.update().where(at, table.c.accepted_serial < sa.bindparam("to"))
+    values = [{"whose": one.account, "what": one.asset, "to": one.serial} for one in told]
+    connection.execute(change.values(accepted_serial=sa.bindparam("to")), values)
+
+
+def newest(entries: Iterable[Entry]) -> list[Accepted]:
+    """Of each lease, by account and asset. A grant that cannot be read is not counted as taken in: it is sent again."""
+    found: dict[tuple[str, str], Accepted] = {}
+    for entry in entries:
+        if entry.record.kind != "grant-accepted":
+            continue
+        try:
+            body = body_of(entry.record)
+            if not isinstance(body, GrantAccepted):
+                continue
+            grant, _, _ = grants.split(body.grant)
+        except NotCanonical:
+            continue
+        key = (grant.account, grant.asset)
+        if "\x00" not in grant.account + grant.asset and (key not in found or found[key].serial < grant.serial):
+            found[key] = Accepted(*key, grant.serial, body.grant)
+    return sorted(found.values())
+
+
+def _is_ours(hq: HqKeys, one: Accepted) -> bool:
+    """Nobody else can raise a serial here."""
+    _, payload, signature = grants.split(one.signed)
+    try:
+        keys.verify(public_of(hq.grant), grants.DOMAIN, payload, signature)
+    except Unproven:
+        return False
+    return True
+
+
+def _remember(connection: sa.Connection, log: int, forgotten: list[Accepted]) -> None:
+    accounts, table = schema.accounts, schema.leases
+    names = sorted({one.account for one in forgotten})
+    there = set(connection.scalars(sa.select(accounts.c.id).where(bulk.among(connection, accounts.c.id, names))))
+    columns = ("log", "account", "asset", "granted", "used", "returned", "serial", "accepted_serial", "grant")
+    rows = [(log, one.account, one.asset, 0, 0, 0, -1, -1, b"", 0) for one in forgotten if one.account in there]
+    bulk.insert_missing(connection, table, (*columns, "issued_ms"), rows)
+    at = (table.c.log == log) & (table.c.account == sa.bindparam("whose")) & (table.c.asset == sa.bindparam("what"))
+    change = table.update().where(at, table.c.serial < sa.bindparam("to")).values(serial=sa.bindparam("to"))
+    connection.execute(change, [{"whose": one.account, "what": one.asset, "to": one.serial} for one in forgotten])
