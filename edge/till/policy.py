@@ -44,6 +44,8 @@ class Connector(msgspec.Struct, frozen=True):
     resolution_wh: int
 
     def unwatched_s(self, policy: Policy) -> int:
-        """Longest time that energy can flow past a reading: the reaction, silence, and a restart or the fail-safe."""
+        """Longest time that energy can flow past a reading: a device falls silent, the daemon restarts (or the charger
+        fails safe meanwhile), finds it silent still, and its order takes its time.
+        """
         alone_s = policy.restart_s if self.failsafe_s is None else min(self.failsafe_s, policy.restart_s)
-        return policy.reaction_s + max(policy.silence_s, alone_s)
+        return policy.reaction_s + policy.silence_s + alone_s

@@ -53,7 +53,7 @@ def test_what_a_grant_lets_stay_stays() -> None:
     [
         (Preset("energy", 400), 400, "EnergyLimitReached", 400),
         (Preset("time", 300), 400, "TimeLimitReached", 600),
-        (Preset("money", 100), 1000, "LocalOutOfCredit", 952),
+        (Preset("money", 100), 1000, "LocalOutOfCredit", 932),
     ],
 )
 def test_presets(preset: Preset, seconds: int, reason: str, energy_wh: int) -> None:

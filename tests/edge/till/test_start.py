@@ -27,7 +27,7 @@ from protocols.trade.records import (
 from protocols.trade.tariff import Tariff
 from tests.edge.till.story import CARD, FLAT, FULL, MIDNIGHT_MS, PLACE, POLICY, TWO_PRICES, Story
 
-LEAST_FEN = 5
+LEAST_FEN = 7
 """What must be free to start at PLACE and FLAT: 12 s unwatched at 7.2 kW are 24 Wh, 2.4 fen, so a guard of 4 fen; and 1
 to sell."""
 
@@ -200,7 +200,7 @@ def test_the_total_asked_for_counts_what_is_used_returned_and_held() -> None:
         (Preset("money", 300), 50_000, 0, 300, False),
         (Preset("money", 300), 50_000, 200, 200, False),
         (Preset("time", 60), 50_000, 0, 20_000, False),
-        (Preset("energy", 1_000), 50_000, 0, 106, False),  # 100 fen, less than one for 2 s of overshoot, the guard
+        (Preset("energy", 1_000), 50_000, 0, 108, False),  # 100 fen, less than one for 2 s of overshoot, the guard
     ],
 )
 def test_what_is_held(preset: Preset, granted: int, limit: int, hold: int, wants_more: bool) -> None:
