@@ -40,7 +40,7 @@ def serve(home: Home, listen: Listen, say: Callable[[str], None]) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     say(f"listening on {scheme}://{host}:{port}")
-    gc.freeze()  # a batch makes tens of thousands of values that die with it: looking for cycles among them costs a third
+    gc.freeze()  # a batch makes many values that die with it: looking for cycles among them costs a third
     gc.set_threshold(GC_YOUNG, 20, 20)
     uvicorn.Server(config).run(sockets=[listener])
 
