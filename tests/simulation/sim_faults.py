@@ -130,7 +130,7 @@ class Mischief:
         dark_s = self.random.choice((3, 20, 120, 600)) if whole else self.random.uniform(3, 40)
         for stand in box.stands.values():
             stand.settle()
-            stand.excused = stand.excused or stand.failsafe_s is None
+            stand.excused |= stand.failsafe_s is None
             if whole:
                 stand.power(False)
         self.world.report.power_cuts += 1
@@ -145,7 +145,7 @@ class Mischief:
             after_s = self.random.uniform(16, 60) if long else self.random.uniform(0.5, 6)
             if long:
                 for stand in box.stands.values():
-                    stand.excused = True
+                    stand.excused |= stand.failsafe_s is None
         life = box.life
         self.world.loop.call_later(
             after_s, lambda: self.world.loop.create_task(self.revive(box, life)) if box.life == life else None
@@ -183,8 +183,7 @@ class Mischief:
         self.world.later(self.random.uniform(1, 20), free)
 
     def disturb_meter(self, stand: Stand) -> None:
-        stand.settle()
-        stand.excused = True
+        """Silence is no excuse: the till stops in time, and bills from the register once it answers again."""
         kind = self.random.choice(
             ("silent", "reset", "backwards", "jump") if self.world.faults.meter_registers else ("silent",)
         )
@@ -196,7 +195,9 @@ class Mischief:
                 stand.meter_silent = False
 
             self.world.later(self.random.choice((1, 5, 15, 90)), answer)
-        elif kind == "reset":
+            return
+        stand.excused = True
+        if kind == "reset":
             stand.base_wh -= shown_wh
         elif kind == "backwards":
             stand.base_wh -= min(shown_wh, self.random.randrange(5_000, 50_000))
@@ -205,12 +206,13 @@ class Mischief:
 
     def disturb_charger(self, stand: Stand) -> None:
         stand.settle()
-        stand.excused = True
         kinds = ["charger_silent", "deaf", "gone"] + (["stuck", "stuck"] if self.world.faults.stuck else [])
         kind = self.random.choice(kinds)
         if kind == "gone":
             stand.unplug()
             return
+        failsafe = stand.failsafe_s is not None
+        stand.excused |= not (kind == "charger_silent" and failsafe)
         setattr(stand, kind, True)
 
         def recover() -> None:
