@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from cloud.cli import app as headquarters
+from cloud.cli.main import app as headquarters
 from edge.panel.cli import app as box
 
 ROOT = Path(__file__).parent.parent
