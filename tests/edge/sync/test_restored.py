@@ -36,7 +36,7 @@ async def test_a_card_can_be_frozen_by_a_headquarters_that_was_set_back(fresh_hq
             hq.backup(tmp_path / "backup")
             for _ in range(2):
                 await box.sell("CARD-R", 500)
-            await all_sent(uplink)
+                await all_sent(uplink)  # what the first sale gave back is there again for the second
         assert lease(box, account).serial == 1
         restored = Headquarters(tmp_path / "backup", hq.keys)
         try:
