@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol, cast
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sim_net import Network, SimHq
@@ -234,7 +235,7 @@ class Box:
     def enrol_ask(self) -> EnrolAsk:
         device_key, log_public = keys.spki(self.device.public_key()), public_of(self.log_key)
         message = ENROL_DOMAIN.encode() + b"\n" + enrol_payload(self.name, device_key, log_public)
-        signature = self.device.sign(message, keys_ecdsa())
+        signature = self.device.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         return EnrolAsk(self.name, device_key, log_public, SOFTWARE, signature)
 
     def enrolled(self, epoch: int, credential_key: CredentialKey, pinned: HqKeys) -> None:
@@ -342,12 +343,6 @@ class Box:
         certificate = keys.certify_log_key(self.device, self.name, self.epoch, public_of(self.log_key))
         device_key = keys.spki(self.device.public_key())
         return EpochOpened(self.name, self.epoch, public_of(self.log_key), device_key, certificate.signature, SOFTWARE)
-
-
-def keys_ecdsa() -> ec.ECDSA:
-    from cryptography.hazmat.primitives import hashes
-
-    return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
 
 @cache

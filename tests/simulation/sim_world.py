@@ -36,6 +36,7 @@ from cloud.service import Answer, Request
 from edge.desk import Desk, _fold
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
 from protocols.proof.checkpoint import parse
+from protocols.proof.keys import fingerprint
 from protocols.trade import wire
 from protocols.trade.codec import decode, encode
 from protocols.trade.wire import EnrolReply
@@ -180,7 +181,7 @@ class World:
         random = self.random
         for box in self.boxes:
             ask = box.enrol_ask()
-            self.hq.admit(box.name, _fingerprint(ask.device_key))
+            self.hq.admit(box.name, fingerprint(ask.device_key))
             answer = self.hq.deliver(Request(wire.PATH_ENROL, encode(ask)))
             assert answer is not None
             assert answer.status == 200, answer
@@ -375,9 +376,3 @@ def _unhurried() -> Iterator[None]:
 def _memory() -> str | None:
     """A file system in memory, where fsync is quick: what a disk may do wrong is not what is tested here."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-def _fingerprint(device_key: bytes) -> str:
-    from protocols.proof.keys import fingerprint
-
-    return fingerprint(device_key)
