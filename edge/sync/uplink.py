@@ -30,6 +30,7 @@ from edge.sync.errors import HqError, HqGarbled, HqRefused, HqUnreachable, LogFo
 from edge.sync.trust import HqKeys
 from protocols.proof.errors import Unproven
 from protocols.proof.note import Note
+from protocols.trade import grants
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF
 from protocols.trade.records import CNY
@@ -42,6 +43,7 @@ from protocols.trade.wire import (
     DocumentAsk,
     DocumentRef,
     GrantAsk,
+    GrantReply,
     RefusalCode,
 )
 
@@ -56,6 +58,9 @@ ASK_OFFLINE_S = 1.0
 REFUSED_S = 60.0
 FROZEN_S = 900.0
 """A refusal is for a person to settle; asking again only finds out whether somebody has."""
+
+NO_FUNDS = "no-funds"
+"""A GrantReply's refusal of an account that has no money left at headquarters."""
 
 CONTENT = {TARIFF: Tariff}
 """What this software can put in force. Documents of other kinds are left for the version that knows them."""
@@ -130,6 +135,7 @@ class Uplink:
         self._stopped: str | None = None
         self._trouble: Trouble | None = None
         self._wake = asyncio.Event()
+        self._acknowledged = asyncio.Event()  # another one for each acknowledgement
 
     @classmethod
     def over_https(cls, config: Headquarters, journal: Journal, clock: Clock, ring: KeyRing, site: Site) -> Uplink:
@@ -194,8 +200,11 @@ class Uplink:
         timeout_s = self._config.ask_timeout_s if self._online else min(ASK_OFFLINE_S, self._config.ask_timeout_s)
         ask = GrantAsk(self._site.credential_key.version, credential, account, CNY, want)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as limit:
+                size = self._journal.size
                 reply = await self._hq.grant(ask)
+                if _falls_short(reply, want) and await self._acknowledged_up_to(size, limit.when()):
+                    reply = await self._hq.grant(ask)
         except (TimeoutError, HqUnreachable) as error:
             log.info("no grant in time", timeout_s=timeout_s, why=str(error))
             if self._online:
@@ -211,6 +220,20 @@ class Uplink:
         if reply.refusal:
             log.info("no grant", why=reply.refusal)
         return bool(reply.grant) and await self._take_grants([reply.grant]) > 0
+
+    async def _acknowledged_up_to(self, size: int, until_s: float | None) -> bool:
+        """Wait until headquarters has so many records that it lacked: among them may be what this very account has just
+        given back here. False: it lacked none, or did not get them until half of the loop's time to until_s had passed.
+        """
+        if self._cosigned >= size or self._stopped is not None or until_s is None:
+            return False
+        self.nudge()
+        now_s = asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(now_s + (until_s - now_s) / 2):
+                while self._cosigned < size:
+                    await self._acknowledged.wait()
+        return self._cosigned >= size
 
     # --- one exchange ------------------------------------------------------------------------------------------------
 
@@ -282,6 +305,8 @@ class Uplink:
         if head.size > self._cosigned:
             await self._journal.store_cosignature(note, head.size)
             self._cosigned = head.size
+            self._acknowledged.set()
+            self._acknowledged = asyncio.Event()
         self._next_seq = head.size
 
     async def _take_grants(self, signed: Sequence[bytes]) -> int:
@@ -381,3 +406,13 @@ class Uplink:
         if self._trouble is None or (self._trouble.code, self._trouble.what) != (code, what):
             log.warning("headquarters", code=code, what=what, remedy=remedy)
         self._trouble = Trouble(code, what, remedy, self._clock.mono_ms())
+
+
+def _falls_short(reply: GrantReply, want: int) -> bool:
+    """Whether headquarters would have granted more, had it had the money. One that cannot be read says nothing."""
+    if reply.refusal:
+        return reply.refusal == NO_FUNDS
+    try:
+        return grants.split(reply.grant)[0].granted < want
+    except NotCanonical:
+        return False
