@@ -312,7 +312,7 @@ class World:
         acknowledged = box.journal.cosigned()
         assert acknowledged is not None
         head = parse(acknowledged[1])
-        if (head.size, head.root) != (other.get_size(), other.get_state()):
+        if (head.size, head.root) != (other.get_size(), other.get_root()):
             raise Wrong("root", f"{box.name}: the cosigned head of {head.size} records is not the root of the log")
 
     def count(self) -> Report:
