@@ -49,7 +49,7 @@ from protocols.trade.wire import ENROL_DOMAIN, EnrolAsk, enrol_payload
 
 POLICY = Policy(
     fill_up_cap_fen=3_000, progress_s=20, reaction_s=4, silence_s=10, restart_s=15, start_timeout_s=60,
-    full_after_s=20, stuck_after_s=20,
+    full_after_s=20, stuck_after_s=30,
 )  # fmt: skip
 HQ_CONFIG = HqConfig("https://hq.invalid", "unused", poll_s=45.0)
 SOFTWARE = "fieldtill simulation"
