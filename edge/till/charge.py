@@ -14,7 +14,7 @@ from edge.till.start import guard_fen, opening_bounds
 from edge.till.state import OpenSession
 from protocols.trade.daytime import DAY_MS
 from protocols.trade.price import bill, ceiling, dearest_e3, extend, hold_for_energy
-from protocols.trade.records import ClockQuality, Register, Slice
+from protocols.trade.records import ClockQuality, Register, Slice, Stamp
 from protocols.trade.tariff import Tariff
 
 LONGEST_MS = 300 * DAY_MS
@@ -97,8 +97,7 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
     same_boot = progress.boot == sight.now.boot
     if same_boot and register.mono_ms <= last.mono_ms:
         return progress
-    elapsed_ms = register.mono_ms - last.mono_ms if same_boot else None
-    energy_wh = energy_between(last, register, elapsed_ms, place)
+    energy_wh = energy_between(last, register, _elapsed_ms(progress, register, sight.now), place)
     if isinstance(energy_wh, Finding):
         detail = f"{place.meter} went from {last.energy_wh} Wh to {register.energy_wh} Wh"
         found = replace(progress, finding=energy_wh.value)
@@ -115,6 +114,15 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
         power_w=sight.meter_power_w,
         drawn_ms=sight.now.mono_ms if energy_wh else progress.drawn_ms,
     )
+
+
+def _elapsed_ms(progress: Progress, register: Register, now: Stamp) -> int | None:
+    """Between the last register and this one; across a power cut by the wall clock. None: nobody knows."""
+    last = progress.register
+    if progress.boot == now.boot:
+        return register.mono_ms - last.mono_ms
+    was_known, is_known = progress.clock_lb_ms == progress.clock_ub_ms, now.quality != ClockQuality.UNKNOWN
+    return register.wall_ms - last.wall_ms if was_known and is_known and register.wall_ms > last.wall_ms else None
 
 
 def _stretch(session: OpenSession, progress: Progress, register: Register, boot: bytes) -> tuple[int, int]:

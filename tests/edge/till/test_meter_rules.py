@@ -57,6 +57,19 @@ def test_a_finding_ends_the_session_at_the_last_good_register(accident: int, fin
     assert story.lease().held == 0
 
 
+def test_a_meter_exchanged_in_the_dark_is_a_jump() -> None:
+    """The power was cut for a minute, and the meter shows 500 kWh more: that did not flow, and is not billed."""
+    story = Story().grant(100_000)
+    story.start()
+    story.pass_time(100)
+    story.reboot(dark_s=60)
+    story.register_wh += 500_000
+    story.pass_time(5)
+    (bill,) = story.bills
+    assert (bill.energy_wh, bill.reason) == (200, "PowerLoss")
+    assert any(isinstance(body, Notice) and body.what == "meter-jump" for body in map(body_of, story.log))
+
+
 def test_wbec_85_a_stale_value_is_no_reading() -> None:
     """A register that nobody has read again counts as silence, however often it is looked at."""
     story = Story().grant(10_000)
