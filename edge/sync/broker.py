@@ -105,7 +105,8 @@ class _Client(aiomqtt.Client):
     def leave_the_will(self) -> None:
         """An orderly end, too, lets the broker publish the last will: one way of saying that the box is gone."""
         reason = ReasonCode(PacketTypes.DISCONNECT, identifier=DISCONNECT_WITH_WILL)
-        self._client.disconnect = partial(self._client.disconnect, reasoncode=reason)  # type: ignore[method-assign]
+        leave = partial(self._client.disconnect, reasoncode=reason)
+        self._client.disconnect = leave  # type: ignore[method-assign]  # aiomqtt gives no reason of its own
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
         if reason_code.is_failure:
