@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -19,6 +19,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import Mqtt
 from edge.sync.errors import BrokerLost, BrokerRefused
+
+T = TypeVar("T")
 
 KEEPALIVE_S = 30
 """The broker calls the box gone after one and a half times this."""
@@ -94,10 +96,11 @@ class Broker:
 
 
 class _Client(aiomqtt.Client):
-    """aiomqtt, with two of its handlers put right.
+    """aiomqtt, with three of its ways put right.
 
     Its own drops the reason code of a PUBACK, so that a publish which an ACL refuses looks delivered. And it has the
     loop watch a socket by number a moment after paho named it: closed by then, the number may be somebody else's.
+    And it waits by `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that comes with the answer.
     """
 
     refusal: ReasonCode | None = None
@@ -107,6 +110,13 @@ class _Client(aiomqtt.Client):
         reason = ReasonCode(PacketTypes.DISCONNECT, identifier=DISCONNECT_WITH_WILL)
         leave = partial(self._client.disconnect, reasoncode=reason)
         self._client.disconnect = leave  # type: ignore[method-assign]  # aiomqtt gives no reason of its own
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("Operation timed out") from None
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
         if reason_code.is_failure:
