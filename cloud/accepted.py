@@ -83,8 +83,8 @@ def _remember(connection: sa.Connection, log: int, forgotten: list[Accepted]) ->
     accounts, table = schema.accounts, schema.leases
     names = sorted({one.account for one in forgotten})
     there = set(connection.scalars(sa.select(accounts.c.id).where(bulk.among(connection, accounts.c.id, names))))
-    columns = ("log", "account", "asset", "granted", "used", "returned", "serial", "accepted_serial", "grant")
-    rows = [(log, one.account, one.asset, 0, 0, 0, -1, -1, b"", 0) for one in forgotten if one.account in there]
+    columns = ("log", "account", "asset", "granted", "used", "returned", "freed", "serial", "accepted_serial", "grant")
+    rows = [(log, one.account, one.asset, 0, 0, 0, 0, -1, -1, b"", 0) for one in forgotten if one.account in there]
     bulk.insert_missing(connection, table, (*columns, "issued_ms"), rows)
     at = (table.c.log == log) & (table.c.account == sa.bindparam("whose")) & (table.c.asset == sa.bindparam("what"))
     change = table.update().where(at, table.c.serial < sa.bindparam("to")).values(serial=sa.bindparam("to"))

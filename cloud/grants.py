@@ -137,7 +137,7 @@ def renew(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str) -> 
 def refresh(connection: sa.Connection, hq: HqKeys, clock: Clock, log: int) -> None:
     """Sign the grants anew that still hold value here and have used up half their days."""
     old_ms, table = clock.now_ms() - GRANT_DAYS * 86_400_000 // 2, schema.leases
-    outstanding = table.c.granted - table.c.used - table.c.returned
+    outstanding = table.c.granted - table.c.used - table.c.returned - table.c.freed
     query = (
         sa.select(table.c.account, table.c.asset)
         .where(table.c.log == log, table.c.issued_ms < old_ms, outstanding > 0)
@@ -207,10 +207,10 @@ def _grant(
 ) -> list[bytes]:
     """Book each raise from the customer to the lease and sign the new totals."""
     columns = (
-        *("log", "account", "asset", "granted", "used", "returned"),
+        *("log", "account", "asset", "granted", "used", "returned", "freed"),
         *("serial", "accepted_serial", "grant", "issued_ms"),
     )
-    empty = (0, 0, 0, -1, -1, b"", 0)
+    empty = (0, 0, 0, 0, -1, -1, b"", 0)
     new = [(lease.log, lease.account, lease.asset, *empty) for lease, _ in raises if lease.serial < 0]
     bulk.insert_missing(connection, schema.leases, columns, new)
     acts = [
@@ -303,7 +303,7 @@ def _leases_at(connection: sa.Connection, epoch: sa.Row[Any], accounts: Sequence
     table, found = schema.leases, dict[str, Lease]()
     mine = (table.c.log == epoch.id) & (table.c.asset == asset) & bulk.among(connection, table.c.account, accounts)
     for row in connection.execute(sa.select(table).where(mine)):
-        outstanding = row.granted - row.used - row.returned
+        outstanding = row.granted - row.used - row.returned - row.freed
         place = (epoch.id, epoch.site, epoch.epoch)
         found[row.account] = Lease(*place, row.account, asset, row.granted, outstanding, row.serial)
     return found

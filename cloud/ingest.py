@@ -202,7 +202,7 @@ def _store(
             **_seen(batch, now_ms),
         )
     )
-    served = frozenset(account for (_, account, _), (_, used, _) in made.leases.items() if used)
+    served = frozenset(account for (_, account, _), (_, used, *_) in made.leases.items() if used)
     return Ingested(cosigned, len(new), served)
 
 

@@ -17,7 +17,7 @@ from protocols.trade import books
 from protocols.trade.books import CounterKey, Transfer
 from protocols.trade.records import Effect, Move, Record
 
-GUARDED = ("cust:", "lease:")
+GUARDED = ("cust:", "lease:", "refund:")
 """Ledger accounts that never go below zero."""
 TOTAL_MAX = 2**62
 """Greatest debits or credits of one ledger account; a column holds 2**63 - 1. Only nonsense gets there."""
@@ -82,7 +82,10 @@ class Running(dict[LedgerKey, list[int]]):
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be written. ledger: all accounts, as they stand afterwards. leases: (granted, used, returned) more."""
+    """What is to be written. ledger: all accounts, as they stand afterwards.
+
+    leases: (granted, used, returned, freed) more.
+    """
 
     ledger: Running
     transfers: list[tuple[int, int, LedgerKey, LedgerKey, int, str]] = field(default_factory=list)
@@ -147,11 +150,17 @@ def _count_lease(made: Plan, move: Move) -> None:
         key = (move.place, move.account, move.asset)
         more = made.leases.get(key)
         if more is None:
-            more = made.leases[key] = [0, 0, 0]
+            more = made.leases[key] = [0, 0, 0, 0]
         more[counted] += move.amount
 
 
-_LEASE_COUNTERS: dict[str, int] = {Effect.GRANTED: 0, Effect.USED: 1, Effect.RETURNED: 2}
+_LEASE_COUNTERS: dict[str, int] = {
+    Effect.GRANTED: 0,
+    Effect.USED: 1,
+    Effect.RETURNED: 2,
+    Effect.FREED: 3,
+    Effect.REPAID: 3,
+}
 
 
 def _storable(move: Move) -> bool:
@@ -250,7 +259,7 @@ def _write_ledger(connection: sa.Connection, made: Plan, held: dict[LedgerKey, H
 def _write_leases(connection: sa.Connection, log: Log, deltas: dict[LeaseKey, list[int]]) -> None:
     logs = {place: log.id if place == "" else _log_at(connection, place) for place in {key[0] for key in deltas}}
     rows = [(logs[place], account, asset, *delta) for (place, account, asset), delta in deltas.items()]
-    bulk.add(connection, schema.leases, ["log", "account", "asset"], ["granted", "used", "returned"], rows)
+    bulk.add(connection, schema.leases, ["log", "account", "asset"], ["granted", "used", "returned", "freed"], rows)
 
 
 def _log_at(connection: sa.Connection, place: str) -> int:

@@ -126,8 +126,9 @@ ledger = Table(
     UniqueConstraint("code", "asset"),
     CheckConstraint("debits >= 0 AND credits >= 0", name="totals_only_grow_from_zero"),
     CheckConstraint(
-        "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:')",
-        name="customers_and_leases_never_negative",
+        "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:' "
+        "AND substr(code, 1, 7) <> 'refund:')",
+        name="customers_leases_and_refunds_never_negative",
     ),
 )
 
@@ -203,6 +204,7 @@ leases = Table(
     Column("granted", BigInteger, nullable=False),
     Column("used", BigInteger, nullable=False),
     Column("returned", BigInteger, nullable=False),
+    Column("freed", BigInteger, nullable=False),  # after the epoch's CLOSE: to the customer, or repaid to the operator
     Column("serial", BigInteger, nullable=False),
     Column("accepted_serial", BigInteger, nullable=False),  # newest that the site's log says it has taken in; -1 none
     Column("grant", LargeBinary, nullable=False),  # the bytes as signed; empty before the first
@@ -210,7 +212,10 @@ leases = Table(
     PrimaryKeyConstraint("log", "account", "asset"),
     Index(None, "account"),
     Index(None, "log", "issued_ms"),
-    CheckConstraint("used >= 0 AND returned >= 0 AND granted >= used + returned", name="granted_covers_used_returned"),
+    CheckConstraint(
+        "used >= 0 AND returned >= 0 AND freed >= 0 AND granted >= used + returned + freed",
+        name="granted_covers_used_returned_freed",
+    ),
     sqlite_with_rowid=False,
 )
 

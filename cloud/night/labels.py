@@ -53,6 +53,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "paid-in": ("充值", "Paid in"),
     "used": ("消费", "Used"),
     "paid-out": ("退款", "Paid out"),
+    "loaned": ("运营方垫付净额", "Loaned by the operator, net"),
+    "refunds": ("待退款", "refunds due"),
     "closing": ("期末", "Closing"),
     "free": ("可用", "Free"),
     "at-sites": ("在站点", "At sites"),

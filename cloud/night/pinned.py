@@ -151,7 +151,9 @@ def leases(connection: sa.Connection) -> dict[Lease, LeaseCounters]:
     table, epochs = schema.leases, schema.epochs
     query = sa.select(table, epochs.c.site, epochs.c.epoch).join(epochs, table.c.log == epochs.c.id)
     return {
-        Lease(row.account, row.asset, row.site, row.epoch): LeaseCounters(row.granted, row.used, row.returned)
+        Lease(row.account, row.asset, row.site, row.epoch): LeaseCounters(
+            row.granted, row.used, row.returned, row.freed
+        )
         for row in connection.execute(query)
     }
 

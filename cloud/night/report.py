@@ -232,10 +232,11 @@ def _legs_table(report: Report) -> str:
 
 
 def _money_table(report: Report) -> str:
-    head = ("owed to customers", "opening", "paid in", "used", "paid out", "closing", "difference")
+    head = ("owed to customers", "opening", "paid in", "loaned", "used", "paid out", "repaid", "closing", "difference")
     rows = []
     for it in report.liabilities:
-        shown = (it.opening, it.paid_in, -it.used, -it.paid_out, it.closing, it.difference)
+        flows = (it.paid_in, it.loaned, -it.used, -it.paid_out, -it.repaid)
+        shown = (it.opening, *flows, it.closing, it.difference)
         rows.append((it.asset, *(amount(value, it.asset) for value in shown)))
     return _table(head, rows)
 

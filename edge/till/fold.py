@@ -10,9 +10,12 @@ from msgspec.structs import replace
 from edge.till.state import Day, Lease, OpenSession, TillState, lease_key
 from protocols.trade.grants import split
 from protocols.trade.records import (
+    RISK,
     ConfigApplied,
+    CounterTicked,
     DayClosed,
     Effect,
+    EpochClosed,
     EpochOpened,
     GrantAccepted,
     Hold,
@@ -38,6 +41,8 @@ class Contradiction(ValueError):
 def apply(state: TillState, record: Record) -> TillState:
     """The state after `record`, which is the log's next one. Raises Contradiction, NotCanonical."""
     seq = state.size
+    if state.closed:
+        raise Contradiction(f"record {seq}: follows the epoch's last record, {seq - 1}")
     for move in record.moves:
         state = _move(state, move, seq)
     body = body_of(record)
@@ -108,7 +113,11 @@ def _grant(state: TillState, seq: int, record: Record, body: GrantAccepted) -> T
 def _opened(state: TillState, seq: int, record: Record, body: SessionOpened) -> TillState:
     state = _hold(state, seq, body.holds, +1)
     session = OpenSession(seq, record.stamp, body, tuple(body.holds))
-    numbers, command = state.numbers, state.command
+    numbers, command, risk_used = state.numbers, state.command, state.risk_used
+    on_risk = sum(hold.amount for hold in body.holds if hold.account == RISK)
+    if on_risk:
+        card = body.origin.credential
+        risk_used = {**risk_used, card: risk_used.get(card, 0) + on_risk}
     if body.origin.number and body.origin.via == "command":
         command = (record.stamp.boot, body.origin.number)
     elif body.origin.number:
@@ -118,6 +127,7 @@ def _opened(state: TillState, seq: int, record: Record, body: SessionOpened) -> 
         sessions={**state.sessions, seq: session},
         numbers=numbers,
         command=command,
+        risk_used=risk_used,
         registers={**state.registers, body.begin.meter: body.begin},
     )
 
@@ -146,7 +156,8 @@ def _closed(state: TillState, seq: int, record: Record, body: SessionClosed) -> 
         overrun_fen=day.overrun_fen + body.overrun_fen,
     )
     registers = {**state.registers, body.end.meter: body.end}
-    return replace(_ended(state, seq, body.session), day=day, registers=registers)
+    numbered = state.meter_records + (body.meter_record is not None)
+    return replace(_ended(state, seq, body.session), day=day, registers=registers, meter_records=numbered)
 
 
 def _voided(state: TillState, seq: int, record: Record, body: SessionVoided) -> TillState:
@@ -164,6 +175,17 @@ def _totalizers(state: TillState, seq: int, record: Record, body: TotalizersRead
 
 def _config(state: TillState, seq: int, record: Record, body: ConfigApplied) -> TillState:
     return replace(state, pins={**state.pins, **{pin.kind: pin for pin in body.pins}})
+
+
+def _epoch_closed(state: TillState, seq: int, record: Record, body: EpochClosed) -> TillState:
+    _expect(seq, "open sessions when the epoch closes", 0, len(state.sessions))
+    return replace(state, closed=True)
+
+
+def _ticked(state: TillState, seq: int, record: Record, body: CounterTicked) -> TillState:
+    if body.value <= state.ticks:
+        raise Contradiction(f"record {seq}: the rollback counter goes from {state.ticks} to {body.value}")
+    return replace(state, ticks=body.value)
 
 
 def _ended(state: TillState, seq: int, session_seq: int) -> TillState:
@@ -215,5 +237,7 @@ _FOLDS: dict[type | None, Callable[[TillState, int, Record, Any], TillState]] = 
     DayClosed: _day,
     TotalizersRead: _totalizers,
     ConfigApplied: _config,
+    EpochClosed: _epoch_closed,
+    CounterTicked: _ticked,
 }
 """Kinds that change the till's state beyond their moves; the others are for people and for headquarters."""

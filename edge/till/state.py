@@ -75,7 +75,9 @@ class TillState(msgspec.Struct, frozen=True):
 
     size: records folded; the seq of the next one. leases: by `lease_key`. wallets: which leases a credential opens.
     numbers: highest start number used, by account. command: (boot, highest command number run in it). registers: last
-    lifetime register in the log, by meter. pins: documents in force, by kind.
+    lifetime register in the log, by meter. pins: documents in force, by kind. closed: the epoch has had its last
+    record. ticks: the rollback counter as last logged. meter_records: sessions closed with a signed meter record, so
+    also the number of the last one. risk_used: held on the operator's risk pool in all, by the credential it was for.
     """
 
     site: str = ""
@@ -90,6 +92,10 @@ class TillState(msgspec.Struct, frozen=True):
     pins: dict[str, Pin] = {}
     overrun_fen: int = 0
     day: Day = Day()
+    closed: bool = False
+    ticks: int = 0
+    meter_records: int = 0
+    risk_used: dict[bytes, int] = {}
 
 
 def lease_key(account: str, asset: str) -> str:

@@ -7,12 +7,19 @@
     headquarters'  paid-in    channel:{place}:clearing        cust:{account}
                    paid-out   cust:{account}                  channel:{place}:clearing
                    granted    cust:{account}                  lease:{account}:{site}:{epoch}, place being `site/epoch`
+                   freed      lease, as above                 cust:{account}
+                   loaned     operator:offline-risk           cust:{account}, place as above
+                   repaid     lease, as above                 operator:offline-risk
+                   charged    cust:{account}                  operator:offline-risk, place as above
+                   forked     operator:offline-risk           revenue:{site} of the place
+                   refund-due cust:{account}                  refund:{place}
+                   refunded   refund:{place}                  channel:{place}:clearing
     either         any other  suspense:quarantine             suspense:unknown
 
 Headquarters' own log is the one of site "". Customers' money is a liability, so the balance of cust and lease is
 credits minus debits. A move that nobody here understands stays inside suspense: it is counted and seen, and moves no
-customer's money. A transfer that would overdraw a customer or a lease is posted `quarantined` instead: a capture still
-credits revenue, and suspense:quarantine holds the debt until a person decides who owes it.
+customer's money. A transfer that would overdraw a customer, a lease or a refund is posted `quarantined` instead: a
+capture still credits revenue, and suspense:quarantine holds the debt until a person decides who owes it.
 """
 
 from __future__ import annotations
@@ -26,13 +33,17 @@ from protocols.trade.records import Effect, Move, Record
 
 QUARANTINE = "suspense:quarantine"
 UNKNOWN = "suspense:unknown"
+OPERATOR_RISK = "operator:offline-risk"
+"""What the operator has paid in place of sites that were silent, cloned or out of reach. Its own loss, if it stays."""
 
 HQ = ""
 """The site of headquarters' own log."""
 
 _SITE_EFFECTS = frozenset({Effect.USED, Effect.RETURNED, Effect.OVERRUN})
-_HQ_EFFECTS = frozenset({Effect.PAID_IN, Effect.PAID_OUT, Effect.GRANTED})
-_GUARDED = ("cust:", "lease:")
+_AT_A_LEASE = frozenset({Effect.GRANTED, Effect.FREED, Effect.LOANED, Effect.REPAID, Effect.CHARGED, Effect.FORKED})
+_AT_A_CHANNEL = frozenset({Effect.PAID_IN, Effect.PAID_OUT, Effect.REFUND_DUE, Effect.REFUNDED})
+_HQ_EFFECTS = _AT_A_LEASE | _AT_A_CHANNEL
+_GUARDED = ("cust:", "lease:", "refund:")
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -65,6 +76,11 @@ def channel(place: str) -> str:
     return f"channel:{place}:clearing"
 
 
+def refund(place: str) -> str:
+    """What is owed to customers through this channel and has not been paid yet."""
+    return f"refund:{place}"
+
+
 def transfers(site: str, epoch: int, record: Record) -> list[Transfer]:
     """One transfer for each move, in order. A move of 0 moves nothing and has none."""
     return [transfer_of(site, epoch, move) for move in record.moves if move.amount]
@@ -88,8 +104,8 @@ def why_unknown(site: str, move: Move) -> str:
         return f"account {move.account!r} has a colon in it, so its ledger account could be another one's"
     if site and move.place:
         return f"a site moves value at its own place, which is written empty; got {move.place!r}"
-    if not site and move.effect == Effect.GRANTED and _split_lease(move.place) is None:
-        return f"a grant's place is `site/epoch`; got {move.place!r}"
+    if not site and move.effect in _AT_A_LEASE and _split_lease(move.place) is None:
+        return f"the place of {move.effect!r} is `site/epoch`; got {move.place!r}"
     if not site and (not move.place or ":" in move.place):
         return f"expected the name of a channel without a colon; got {move.place!r}"
     return ""
@@ -108,8 +124,24 @@ def _accounts(site: str, epoch: int, move: Move) -> tuple[str, str]:
             return channel(move.place), cust(move.account)
         case Effect.PAID_OUT:
             return cust(move.account), channel(move.place)
+        case Effect.REFUND_DUE:
+            return cust(move.account), refund(move.place)
+        case Effect.REFUNDED:
+            return refund(move.place), channel(move.place)
+        case Effect.LOANED:
+            return OPERATOR_RISK, cust(move.account)
+        case Effect.CHARGED:
+            return cust(move.account), OPERATOR_RISK
     at = _split_lease(move.place)
     assert at is not None, move
+    match move.effect:
+        case Effect.FREED:
+            return lease(move.account, *at), cust(move.account)
+        case Effect.REPAID:
+            return lease(move.account, *at), OPERATOR_RISK
+        case Effect.FORKED:
+            return OPERATOR_RISK, revenue(at[0])
+    assert move.effect == Effect.GRANTED, move
     return cust(move.account), lease(move.account, *at)
 
 
@@ -183,16 +215,18 @@ class Lease(NamedTuple):
 
 
 class LeaseCounters(NamedTuple):
-    """What headquarters has granted, and what it has seen used and returned. All cumulative."""
+    """What headquarters has granted, has seen used and returned, and has freed once the epoch had closed (to the
+    customer or, up to what was loaned, to the operator). All cumulative."""
 
     granted: int = 0
     used: int = 0
     returned: int = 0
+    freed: int = 0
 
     @property
     def rights(self) -> int:
         """What the site may still have, as far as headquarters can know."""
-        return self.granted - self.used - self.returned
+        return self.granted - self.used - self.returned - self.freed
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -208,8 +242,9 @@ class Breach(msgspec.Struct, frozen=True):
 def breaches(books: Books, leases: Mapping[Lease, LeaseCounters] | None = None) -> list[Breach]:
     """Every broken invariant, in the order of the accounts; empty for sound books.
 
-    Debits equal credits in each asset; no customer and no lease is below zero; each lease is G - U - R. leases: None
-    leaves the last one out; a lease that books know and `leases` does not counts as never granted.
+    Debits equal credits in each asset; no customer, lease or refund is below zero; each lease is G - U - R less what
+    was freed. leases: None leaves the last one out; a lease that books know and `leases` does not counts as never
+    granted.
     """
     found: list[Breach] = []
     for asset in sorted({asset for _, asset in books}):
@@ -228,7 +263,7 @@ def breaches(books: Books, leases: Mapping[Lease, LeaseCounters] | None = None) 
         counters = meant.get((code, asset), LeaseCounters())
         owed = books.get((code, asset), EMPTY).owed
         if owed != counters.rights:
-            found.append(Breach("lease-is-granted-less-used-less-returned", code, asset, counters.rights, owed))
+            found.append(Breach("lease-is-what-is-left-of-the-grant", code, asset, counters.rights, owed))
     return found
 
 
@@ -287,8 +322,15 @@ def lease_counters(site: str, epoch: int, counters: Mapping[CounterKey, int]) ->
         at = _split_lease(key.place) if site == HQ else (site, epoch)
         assert at is not None, key
         lease_key = Lease(key.account, key.asset, *at)
-        told[lease_key] = told.get(lease_key, LeaseCounters())._replace(**{field: total})
+        so_far = told.get(lease_key, LeaseCounters())
+        told[lease_key] = so_far._replace(**{field: getattr(so_far, field) + total})
     return told
 
 
-_LEASE_FIELDS: dict[str, str] = {Effect.GRANTED: "granted", Effect.USED: "used", Effect.RETURNED: "returned"}
+_LEASE_FIELDS: dict[str, str] = {
+    Effect.GRANTED: "granted",
+    Effect.USED: "used",
+    Effect.RETURNED: "returned",
+    Effect.FREED: "freed",
+    Effect.REPAID: "freed",
+}

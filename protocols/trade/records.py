@@ -21,6 +21,8 @@ Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 CNY = "CNY"
 """The asset of stored money, counted in fen."""
+RISK = "operator-risk"
+"""The account of the operator's risk pool: granted to a site like any other, drawn on for customers without rights."""
 
 
 class ClockQuality(IntEnum):
@@ -56,6 +58,13 @@ class Effect(StrEnum):
     PAID_IN = "paid-in"  # channel -> customer
     PAID_OUT = "paid-out"  # customer -> channel
     GRANTED = "granted"  # customer -> lease
+    FREED = "freed"  # lease -> customer: what an epoch left over when it closed
+    LOANED = "loaned"  # operator's risk -> customer: what a silent site holds, paid in advance
+    REPAID = "repaid"  # lease -> operator's risk: what was loaned has come back
+    CHARGED = "charged"  # customer -> operator's risk: an adjustment, linked to what it corrects
+    FORKED = "forked"  # operator's risk -> revenue: what the later branch of a forked log delivered
+    REFUND_DUE = "refund-due"  # customer -> refunds of a channel
+    REFUNDED = "refunded"  # refunds of a channel -> the channel
 
 
 class Move(Wire, frozen=True):
@@ -269,6 +278,18 @@ class ConfigApplied(Wire, frozen=True):
     pins: list[Pin]
 
 
+class EpochClosed(Wire, frozen=True):
+    """The log's last record: no session is open, and nothing follows. It frees what the site never saw granted."""
+
+    reason: Name
+
+
+class CounterTicked(Wire, frozen=True):
+    """The rollback counter's value from here on; ticked with a hold that was made offline."""
+
+    value: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+
+
 class ClockMoved(Wire, frozen=True):
     """The wall clock was set. Both in Unix ms at the same monotonic instant."""
 
@@ -301,6 +322,33 @@ class AccountActed(Wire, frozen=True):
     detail: str
 
 
+class KeyPublished(Wire, frozen=True):
+    """An entry of the key directory, in headquarters' own log.
+
+    role: `device`, `log`, `grant`, `cosign` or `hq-log`. subject: the site, or `site/epoch`; empty for headquarters'
+    keys. public: SubjectPublicKeyInfo for a device, 32 bytes of Ed25519 for the others. state: `valid` or `retired`.
+    """
+
+    role: Name
+    subject: Annotated[str, msgspec.Meta(max_length=80)]
+    public: bytes
+    state: Name
+
+
+class EpochMarked(Wire, frozen=True):
+    """Headquarters' word on one epoch of a site: `lost`, `open` again, `frozen` or `closed`.
+
+    kept, other: the signed heads that the word rests on; empty where there are none.
+    """
+
+    site: Name
+    epoch: Annotated[int, msgspec.Meta(ge=1)]
+    state: Name
+    why: str
+    kept: bytes
+    other: bytes
+
+
 BODIES: dict[tuple[str, int], type[Wire]] = {
     ("epoch-opened", 1): EpochOpened,
     ("grant-accepted", 1): GrantAccepted,
@@ -317,6 +365,10 @@ BODIES: dict[tuple[str, int], type[Wire]] = {
     ("technician-act", 1): TechnicianAct,
     ("notice", 1): Notice,
     ("account-acted", 1): AccountActed,
+    ("epoch-closed", 1): EpochClosed,
+    ("counter-ticked", 1): CounterTicked,
+    ("key-published", 1): KeyPublished,
+    ("epoch-marked", 1): EpochMarked,
 }
 """Every (kind, version) and its struct. A struct is never changed once it has been written by a released version."""
 

@@ -31,11 +31,21 @@ LEASE = {"log": 1, "account": "A", "asset": "CNY", "serial": 0, "accepted_serial
     [
         (schema.ledger, LEDGER | {"code": "cust:A", "debits": 1, "credits": 0}),
         (schema.ledger, LEDGER | {"code": "lease:A:s:1", "debits": 5, "credits": 4}),
+        (schema.ledger, LEDGER | {"code": "refund:wechat", "debits": 5, "credits": 4}),
         (schema.ledger, LEDGER | {"code": "revenue:s", "debits": -1, "credits": 0}),
-        (schema.leases, LEASE | {"granted": 10, "used": 6, "returned": 5}),
-        (schema.leases, LEASE | {"granted": 10, "used": -1, "returned": 0}),
+        (schema.leases, LEASE | {"granted": 10, "used": 6, "returned": 5, "freed": 0}),
+        (schema.leases, LEASE | {"granted": 10, "used": 6, "returned": 2, "freed": 3}),
+        (schema.leases, LEASE | {"granted": 10, "used": -1, "returned": 0, "freed": 0}),
     ],
-    ids=["customer below zero", "lease below zero", "negative total", "more used than granted", "negative counter"],
+    ids=[
+        "customer below zero",
+        "lease below zero",
+        "refund below zero",
+        "negative total",
+        "more used than granted",
+        "more freed than left",
+        "negative counter",
+    ],
 )
 def test_the_database_refuses_what_must_never_be(hq: Headquarters, table: sa.Table, row: dict[str, object]) -> None:
     """Each invariant of the books is a constraint as well as a check."""
@@ -46,7 +56,7 @@ def test_the_database_refuses_what_must_never_be(hq: Headquarters, table: sa.Tab
 
 
 def test_an_operator_may_owe(hq: Headquarters) -> None:
-    """Only customers and leases are held above zero: an overrun is the operator's own debt."""
+    """Only customers, leases and refunds are held above zero: an overrun is the operator's own debt."""
     with store.writing(hq.engine) as connection:
         connection.execute(schema.ledger.insert().values(LEDGER | {"code": "overrun:s", "debits": 9, "credits": 0}))
 

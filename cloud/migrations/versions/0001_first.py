@@ -27,8 +27,9 @@ def upgrade() -> None:
         sa.Column("debits", sa.BigInteger(), nullable=False),
         sa.Column("credits", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:')",
-            name=op.f("ck_ledger_customers_and_leases_never_negative"),
+            "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:' "
+            "AND substr(code, 1, 7) <> 'refund:')",
+            name=op.f("ck_ledger_customers_leases_and_refunds_never_negative"),
         ),
         sa.CheckConstraint("debits >= 0 AND credits >= 0", name=op.f("ck_ledger_totals_only_grow_from_zero")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger")),
@@ -161,13 +162,14 @@ def upgrade() -> None:
         sa.Column("granted", sa.BigInteger(), nullable=False),
         sa.Column("used", sa.BigInteger(), nullable=False),
         sa.Column("returned", sa.BigInteger(), nullable=False),
+        sa.Column("freed", sa.BigInteger(), nullable=False),
         sa.Column("serial", sa.BigInteger(), nullable=False),
         sa.Column("accepted_serial", sa.BigInteger(), nullable=False),
         sa.Column("grant", sa.LargeBinary(), nullable=False),
         sa.Column("issued_ms", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "used >= 0 AND returned >= 0 AND granted >= used + returned",
-            name=op.f("ck_leases_granted_covers_used_returned"),
+            "used >= 0 AND returned >= 0 AND freed >= 0 AND granted >= used + returned + freed",
+            name=op.f("ck_leases_granted_covers_used_returned_freed"),
         ),
         sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_leases_account")),
         sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_leases_log")),

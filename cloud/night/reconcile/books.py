@@ -218,4 +218,4 @@ def _show(transfers: Iterable[Transfer]) -> str:
 
 
 def _show_counters(counters: LeaseCounters) -> str:
-    return f"granted {counters.granted}, used {counters.used}, returned {counters.returned}"
+    return f"granted {counters.granted}, used {counters.used}, returned {counters.returned}, freed {counters.freed}"

@@ -1,4 +1,4 @@
-"""Leg 3: is what customers are owed now what they were owed before, plus paid in, less used and paid out?
+"""Leg 3: is what customers are owed now what they were owed before, plus what came in, less what was used or went out?
 
 Both sides come from different places: the flows from the records' moves, the closing balance from the accounts.
 """
@@ -11,15 +11,18 @@ from typing import NamedTuple
 import msgspec
 
 from cloud.night.reconcile.findings import Finding, Leg
-from protocols.trade.books import Books, Transfer
+from protocols.trade.books import OPERATOR_RISK, Books, Transfer
 from protocols.trade.records import CNY
 
 
 class RollForward(msgspec.Struct, frozen=True):
-    """One asset's liability over a run, in its smallest unit: opening + paid_in - used - paid_out = closing.
+    """One asset's liability over a run, in its smallest unit:
+
+        opening + paid_in + loaned - used - paid_out - repaid = closing = customers + leases + refunds + parked
 
     used counts what was captured from leases; goods delivered beyond a hold are owed by the operator and change no
-    liability. parked is a part of closing: value in suspense, which is the customers' until a person decides.
+    liability. loaned and repaid are with the operator's own risk account. parked is value in suspense, which is the
+    customers' until a person decides.
     """
 
     asset: str
@@ -27,14 +30,17 @@ class RollForward(msgspec.Struct, frozen=True):
     paid_in: int
     used: int
     paid_out: int
+    loaned: int
+    repaid: int
     closing: int
     customers: int
     leases: int
+    refunds: int
     parked: int
 
     @property
     def expected(self) -> int:
-        return self.opening + self.paid_in - self.used - self.paid_out
+        return self.opening + self.paid_in + self.loaned - self.used - self.paid_out - self.repaid
 
     @property
     def difference(self) -> int:
@@ -47,15 +53,17 @@ class Flows(NamedTuple):
     paid_in: int = 0
     used: int = 0
     paid_out: int = 0
+    loaned: int = 0
+    repaid: int = 0
 
     @property
     def owed(self) -> int:
         """By how much they raise what customers are owed."""
-        return self.paid_in - self.used - self.paid_out
+        return self.paid_in + self.loaned - self.used - self.paid_out - self.repaid
 
 
 def add_flows(flows: dict[str, Flows], meant: Iterable[Transfer]) -> None:
-    """Count what records mean into `flows`, by asset. Grants and returns stay within what customers are owed."""
+    """Count what records mean into `flows`, by asset. Grants, returns and refunds due change nothing that is owed."""
     for it in meant:
         before = flows.get(it.asset, Flows())
         if it.debit.startswith("channel:"):
@@ -64,6 +72,10 @@ def add_flows(flows: dict[str, Flows], meant: Iterable[Transfer]) -> None:
             flows[it.asset] = before._replace(paid_out=before.paid_out + it.amount)
         elif it.debit.startswith("lease:") and it.credit.startswith("revenue:"):
             flows[it.asset] = before._replace(used=before.used + it.amount)
+        elif it.debit == OPERATOR_RISK and it.credit.startswith("cust:"):
+            flows[it.asset] = before._replace(loaned=before.loaned + it.amount)
+        elif it.credit == OPERATOR_RISK:
+            flows[it.asset] = before._replace(repaid=before.repaid + it.amount)
 
 
 def roll_forward(asset: str, opening: int, flows: Flows, books: Books) -> RollForward:
@@ -74,9 +86,10 @@ def roll_forward(asset: str, opening: int, flows: Flows, books: Books) -> RollFo
     """
     customers = _owed(books, asset, "cust:")
     leases = _owed(books, asset, "lease:")
+    refunds = _owed(books, asset, "refund:")
     parked = _owed(books, asset, "suspense:")
-    closing = customers + leases + parked
-    return RollForward(asset, opening, *flows, closing, customers, leases, parked)
+    closing = customers + leases + refunds + parked
+    return RollForward(asset, opening, *flows, closing, customers, leases, refunds, parked)
 
 
 def reconcile_liability(rolls: Iterable[RollForward]) -> Iterator[Finding]:
@@ -88,9 +101,9 @@ def reconcile_liability(rolls: Iterable[RollForward]) -> Iterator[Finding]:
                 leg=Leg.LIABILITY,
                 site="",
                 subject=roll.asset,
-                source="moves of all logs / balances of customers, leases and suspense",
-                detail=f"{roll.opening} + {roll.paid_in} - {roll.used} - {roll.paid_out} = {roll.expected}, "
-                f"balances are {roll.closing}",
+                source="moves of all logs / balances of customers, leases, refunds and suspense",
+                detail=f"{roll.opening} + {roll.paid_in} + {roll.loaned} - {roll.used} - {roll.paid_out} "
+                f"- {roll.repaid} = {roll.expected}, balances are {roll.closing}",
                 difference_fen=roll.difference if roll.asset == CNY else None,
             )
 

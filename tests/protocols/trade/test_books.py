@@ -114,7 +114,7 @@ def test_a_day_in_the_books() -> None:
         (
             {("lease:a:s:1", "CNY"): Balance(0, 9), ("x", "CNY"): Balance(9, 0)},
             {Lease("a", "CNY", "s", 1): LeaseCounters(10, 2, 0)},
-            "lease-is-granted-less-used-less-returned",
+            "lease-is-what-is-left-of-the-grant",
             "lease:a:s:1",
             8,
             9,
@@ -122,7 +122,7 @@ def test_a_day_in_the_books() -> None:
         (
             {("lease:a:s:1", "CNY"): Balance(0, 9), ("x", "CNY"): Balance(9, 0)},
             {},
-            "lease-is-granted-less-used-less-returned",
+            "lease-is-what-is-left-of-the-grant",
             "lease:a:s:1",
             0,
             9,

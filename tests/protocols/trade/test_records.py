@@ -18,11 +18,15 @@ from protocols.trade.records import (
     ClockMoved,
     ClockQuality,
     ConfigApplied,
+    CounterTicked,
     DayClosed,
     Draft,
+    EpochClosed,
+    EpochMarked,
     EpochOpened,
     GrantAccepted,
     Hold,
+    KeyPublished,
     Move,
     Notice,
     Origin,
@@ -100,6 +104,10 @@ SAMPLES: list[Wire] = [
     TechnicianAct("wang", "stop", "east-1: cable damaged"),
     Notice("overrun", "S1/2/17", "12 fen beyond the hold"),
     AccountActed(5, "alice", "top-up 20.00 yuan"),
+    EpochClosed("replaced"),
+    CounterTicked(7),
+    KeyPublished("log", "S1/2", bytes(range(32)), "valid"),
+    EpochMarked("S1", 2, "lost", "the box was stolen", b"a head", b""),
 ]
 
 
