@@ -4,7 +4,9 @@
                  |----< counters        where each counter of a log's moves stands
                  |----< leases          what an account was granted here, used and returned
                  |----< forks           two signed heads that cannot both be true
+                 |----< evidence        records that came on other ways than the log
     accounts --< credentials, visits
+    key_directory                       every key that ever signed, and where headquarters' log says so
 
 Headquarters' own log is the epoch of site "" (see protocols.trade.books.HQ). Amounts are in the asset's smallest unit,
 CNY in fen. Times end in `_ms` and are Unix milliseconds of headquarters' clock unless the comment says the site's.
@@ -54,8 +56,10 @@ sites = Table(
     Column("zone", Name, nullable=False),  # IANA name: calendar dates are the site's own
     Column("day_starts_h", Integer, nullable=False),  # local hour at which a business day begins
     Column("added_ms", BigInteger, nullable=False),
+    Column("exposure_max", BigInteger, nullable=False, server_default="0"),  # fen of all customers out there; 0: no cap
     CheckConstraint("status IN ('admitted', 'stopped')", name="status"),
     CheckConstraint("day_starts_h BETWEEN 0 AND 23", name="day_starts_h"),
+    CheckConstraint("exposure_max >= 0", name="exposure_max"),
 )
 
 epochs = Table(
@@ -69,6 +73,7 @@ epochs = Table(
     Column("software", Name, nullable=False),
     Column("state", String(16), nullable=False),
     Column("state_why", Text, nullable=False),
+    Column("state_ms", BigInteger),  # when it was last changed; None: open from the start
     Column("size", BigInteger, nullable=False),  # records stored; the next first_seq
     Column("frontier", LargeBinary, nullable=False),  # proof.tree.Frontier of them
     Column("cosigned", LargeBinary, nullable=False),  # the note as released; empty before the first
@@ -160,9 +165,10 @@ accounts = Table(
     Column("session_limit", BigInteger, nullable=False),  # greatest hold of one session
     Column("placed", BigInteger, nullable=False),  # kept ready at the home site and the last two
     Column("site_max", BigInteger, nullable=False),  # most that may be out at one site
+    Column("exposure_max", BigInteger, nullable=False, server_default="0"),  # fen out at all sites; 0: no cap
     Column("opened_ms", BigInteger, nullable=False),
     CheckConstraint("status IN ('open', 'frozen')", name="status"),
-    CheckConstraint("session_limit >= 0 AND placed >= 0 AND site_max >= placed", name="limits"),
+    CheckConstraint("session_limit >= 0 AND placed >= 0 AND site_max >= placed AND exposure_max >= 0", name="limits"),
 )
 
 visits = Table(
@@ -282,4 +288,37 @@ forks = Table(
     Column("other", LargeBinary, nullable=False),  # the head the site signed afterwards
     Column("batch", LargeBinary, nullable=False),  # the later branch as it came
     Column("received_ms", BigInteger, nullable=False),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of record and receipt
+    Column("seq", BigInteger, nullable=False),  # of the record
+    Column("size", BigInteger, nullable=False),  # of the head that the receipt proves it against
+    Column("state", String(16), nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),  # proof.receipt.Receipt
+    Column("received_ms", BigInteger, nullable=False),
+    UniqueConstraint("log", "digest"),
+    Index(None, "log", "state", "size"),
+    CheckConstraint("state IN ('waiting', 'agrees', 'contradicts')", name="state"),
+)
+
+key_directory = Table(
+    "key_directory",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("role", String(16), nullable=False),  # as in records.KeyPublished
+    Column("subject", String(80), nullable=False),
+    Column("public", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("published_seq", BigInteger, nullable=False),  # records of headquarters' own log
+    Column("published_ms", BigInteger, nullable=False),
+    Column("retired_seq", BigInteger),
+    Column("retired_ms", BigInteger),
+    UniqueConstraint("role", "subject", "public"),
+    CheckConstraint("state IN ('valid', 'retired')", name="state"),
 )

@@ -45,7 +45,9 @@ def upgrade() -> None:
         sa.Column("day_starts_h", sa.Integer(), nullable=False),
         sa.Column("added_ms", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("status IN ('admitted', 'stopped')", name=op.f("ck_sites_status")),
+        sa.Column("exposure_max", sa.BigInteger(), server_default="0", nullable=False),
         sa.CheckConstraint("day_starts_h BETWEEN 0 AND 23", name=op.f("ck_sites_day_starts_h")),
+        sa.CheckConstraint("exposure_max >= 0", name=op.f("ck_sites_exposure_max")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sites")),
     )
     op.create_table(
@@ -57,10 +59,12 @@ def upgrade() -> None:
         sa.Column("session_limit", sa.BigInteger(), nullable=False),
         sa.Column("placed", sa.BigInteger(), nullable=False),
         sa.Column("site_max", sa.BigInteger(), nullable=False),
+        sa.Column("exposure_max", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("opened_ms", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("status IN ('open', 'frozen')", name=op.f("ck_accounts_status")),
         sa.CheckConstraint(
-            "session_limit >= 0 AND placed >= 0 AND site_max >= placed", name=op.f("ck_accounts_limits")
+            "session_limit >= 0 AND placed >= 0 AND site_max >= placed AND exposure_max >= 0",
+            name=op.f("ck_accounts_limits"),
         ),
         sa.ForeignKeyConstraint(["home_site"], ["sites.id"], name=op.f("fk_accounts_home_site")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
@@ -100,6 +104,7 @@ def upgrade() -> None:
         sa.Column("software", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("state_why", sa.Text(), nullable=False),
+        sa.Column("state_ms", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("frontier", sa.LargeBinary(), nullable=False),
         sa.Column("cosigned", sa.LargeBinary(), nullable=False),
@@ -153,6 +158,38 @@ def upgrade() -> None:
         sa.Column("received_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_forks_log")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_forks")),
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
+        sa.Column("receipt", sa.LargeBinary(), nullable=False),
+        sa.Column("received_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("state IN ('waiting', 'agrees', 'contradicts')", name=op.f("ck_evidence_state")),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_evidence_log")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+        sa.UniqueConstraint("log", "digest", name=op.f("uq_evidence_log_digest")),
+    )
+    op.create_index(op.f("ix_evidence_log_state_size"), "evidence", ["log", "state", "size"], unique=False)
+    op.create_table(
+        "key_directory",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("published_seq", sa.BigInteger(), nullable=False),
+        sa.Column("published_ms", sa.BigInteger(), nullable=False),
+        sa.Column("retired_seq", sa.BigInteger(), nullable=True),
+        sa.Column("retired_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("state IN ('valid', 'retired')", name=op.f("ck_key_directory_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_directory")),
+        sa.UniqueConstraint("role", "subject", "public", name=op.f("uq_key_directory_role_subject_public")),
     )
     op.create_table(
         "leases",
