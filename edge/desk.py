@@ -22,9 +22,11 @@ from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_nex
 from edge.till.sight import Sight
 from edge.till.start import Ask, Opening, Refusal, Refused, first_progress, open_session
 from edge.till.state import Lease, OpenSession, TillState, decode_state, encode_state, lease_key
+from protocols.trade import documents, hotlist
 from protocols.trade.codec import decode
 from protocols.trade.daytime import next_boundary_ms
 from protocols.trade.documents import TARIFF, Document, pin
+from protocols.trade.hotlist import HotList
 from protocols.trade.records import (
     ConfigApplied,
     DayClosed,
@@ -57,6 +59,7 @@ class Desk:
         self.state = _fold(journal)
         self._snapshot_size = self.state.size
         self._tariffs: dict[bytes, Tariff] = {}
+        self._hot_list: tuple[bytes, HotList] | None = None  # as last read, by the hash of its pin
         self._running = self._recover()
         self._saved_ms = clock.mono_ms()
         self._boundary_ms = self._next_boundary_ms()
@@ -91,6 +94,16 @@ class Desk:
         """The tariff in force for new sessions. None: none has come from headquarters yet."""
         in_force = self.state.pins.get(TARIFF)
         return None if in_force is None else self._tariff(in_force)
+
+    @property
+    def hot_list(self) -> HotList | None:
+        """The list of stolen cards in force for new sessions. None: none has come from headquarters yet."""
+        in_force = self.state.pins.get(hotlist.KIND)
+        if in_force is None:
+            return None
+        if self._hot_list is None or self._hot_list[0] != in_force.hash:
+            self._hot_list = in_force.hash, hotlist.read(self._document(in_force).payload)
+        return self._hot_list[1]
 
     # --- what to do --------------------------------------------------------------------------------------------------
 
@@ -168,17 +181,19 @@ class Desk:
         await self.record(purse.returns(self.state, [lease_key(lease.account, lease.asset) for lease in excess]))
         return excess
 
-    async def take_documents(self, documents: Sequence[bytes]) -> None:
+    async def take_documents(self, signed: Sequence[bytes]) -> None:
         """Keep documents whose signatures have been checked, and put them in force from the next session on."""
-        decoded = [decode(data, Document) for data in documents]
+        decoded = [decode(data, Document, bytes_max=documents.BYTES_MAX) for data in signed]
         pins = [pin(document) for document in decoded]
         if not pins:
             return
         for document, pinned in zip(decoded, pins, strict=True):
             if document.kind == TARIFF:  # in force for whoever comes while the commit runs, before it can be read back
                 self._tariffs[pinned.hash] = decode(document.payload, Tariff)
+            elif document.kind == hotlist.KIND:
+                self._hot_list = pinned.hash, hotlist.read(document.payload)
         sealed = self._seal([Draft(ConfigApplied(pins))])
-        await self._commit(sealed, {}, documents=tuple(documents))
+        await self._commit(sealed, {}, documents=tuple(signed))
 
     async def close_day(self, registers: Sequence[Register]) -> DayClosed:
         """End the site day with a reading of all totalizers. Running sessions go on and count in the next day."""
@@ -216,7 +231,8 @@ class Desk:
             return Refused(Refusal.LOG_DISPUTED, self.disputed)
         if self.journal.full:
             return Refused(Refusal.DISK_FULL, "the disk is full; running sessions finish, new ones wait")
-        return open_session(self.state, ask, self.places.get(ask.connector), sight, self.tariff, self._policy)
+        place = self.places.get(ask.connector)
+        return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list)
 
     def _look_at(self, session: OpenSession, before: Progress, sight: Sight) -> tuple[Progress, Sequence[Draft]]:
         place, tariff = self.places.get(session.opened.connector), self.tariff_of(session)
@@ -298,12 +314,15 @@ class Desk:
             running[seq] = resume(progress, stamp.boot, stamp.mono_ms)
         return running
 
+    def _document(self, pinned: Pin) -> Document:
+        data = self.journal.document(pinned.kind, pinned.version, pinned.hash)
+        assert data is not None, f"the log pins {pinned.kind} {pinned.version}, whose content is missing"
+        return decode(data, Document, bytes_max=documents.BYTES_MAX)
+
     def _tariff(self, pinned: Pin) -> Tariff:
         tariff = self._tariffs.get(pinned.hash)
         if tariff is None:
-            data = self.journal.document(pinned.kind, pinned.version, pinned.hash)
-            assert data is not None, f"the log pins tariff {pinned.version}, whose content is missing"
-            tariff = self._tariffs[pinned.hash] = decode(decode(data, Document).payload, Tariff)
+            tariff = self._tariffs[pinned.hash] = decode(self._document(pinned).payload, Tariff)
         return tariff
 
 

@@ -71,6 +71,8 @@ class Site:
         self._command_ran = 0
         self._starting: set[str] = set()
         self._in_vain: deque[Ask] = deque(maxlen=IN_VAIN_MAX)
+        self._kept: dict[str, int] = {}
+        self._left_over = {key for key, lease in desk.state.leases.items() if lease.rights > lease.may_stay}
 
     async def tap(self, connector: str, card: str) -> Tapped:
         """A card at a reader: stops the session that it pays for, else starts one."""
@@ -136,6 +138,32 @@ class Site:
             await self._give_back()
             self._changed()
         return taken
+
+    async def accept(self, grant: bytes) -> bool:
+        """A grant that a customer has brought, its signature checked. True: it was news, and is durable now."""
+        news = bool(await self.desk.take_grants([grant]))
+        if news:
+            self._changed()
+        return news
+
+    def keep(self, key: str, until_s: int) -> None:
+        """A start that came by code was refused: what the code brought for this lease stays until the start has
+        expired, since its customer may plug in the car and show the code again. Then it goes back.
+        """
+        self._kept[key] = max(until_s, self._kept.get(key, 0))
+
+    async def heard(self) -> None:
+        """Headquarters has just been heard: what nobody will use here any more goes back, for use elsewhere."""
+        if self._starting:
+            return
+        now_s, leases = self.clock.stamp().lb_ms // 1000, self.desk.state.leases
+        late = {key for key, until_s in self._kept.items() if now_s > until_s}
+        expired = {key for key, lease in leases.items() if purse.expired(lease, now_s * 1000)}
+        self._kept = {key: until_s for key, until_s in self._kept.items() if key not in late}
+        keys = (self._left_over | late | expired) & leases.keys()
+        self._left_over = set()
+        with suppress(JournalFull):  # then it goes back another time
+            await self.desk.give_back([leases[key] for key in sorted(keys)])
 
     async def take_documents(self, documents: Sequence[bytes]) -> None:
         """Documents whose signatures have been checked."""

@@ -21,6 +21,7 @@ from edge.journal.step import Counters, Head, Identity, Step
 from protocols.proof import keys
 from protocols.proof.checkpoint import Checkpoint, sign_checkpoint
 from protocols.proof.tree import Frontier, leaf_hash
+from protocols.trade import documents
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
 
@@ -130,7 +131,7 @@ class Store:
             else:
                 self._run("INSERT OR REPLACE INTO facts (key, bytes) VALUES (?, ?)", key, value)
         for data in step.documents:
-            document = decode(data, Document)
+            document = decode(data, Document, bytes_max=documents.BYTES_MAX)
             hashed = hashlib.sha256(document.payload).digest()
             self._run(
                 "INSERT OR IGNORE INTO documents (kind, version, hash, bytes) VALUES (?, ?, ?, ?)",

@@ -10,7 +10,8 @@ from protocols.proof import checkpoint, keys
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import BadSignature, Malformed
 from protocols.proof.note import SignatureType, VerifierKey
-from protocols.trade import documents, grants
+from protocols.trade import carried, documents, grants
+from protocols.trade.carried import Carried
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
 from protocols.trade.grants import Grant
@@ -71,6 +72,11 @@ def check_grant(pinned: HqKeys, signed: bytes, site: str, epoch: int) -> Grant:
             "grant", expected=f"one for {site}, epoch {epoch}", got=f"one for {grant.site}, epoch {grant.epoch}"
         )
     return grant
+
+
+def check_code(pinned: HqKeys, code: Carried) -> None:
+    """Return when headquarters signed the grant, and the start if there is one. Raises carried.BadCode: FORGED."""
+    carried.verify(code, pinned.grant.public)
 
 
 def check_document(pinned: HqKeys, encoded: bytes, site: str, ref: DocumentRef) -> Document:

@@ -270,6 +270,7 @@ class Uplink:
         await self._take_grants(reply.grants)
         await self._take_commands(reply.commands)
         await self._take_documents(reply.documents)
+        await self._site.heard()
 
     def _batch(self) -> Batch:
         """The next records, and the head right after them: headquarters compares roots at the end of each batch."""

@@ -12,7 +12,9 @@ from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress
 from edge.till.sight import Sight
 from edge.till.state import Lease, TillState
+from protocols.trade import hotlist
 from protocols.trade.daytime import DAY_MS
+from protocols.trade.hotlist import HotList
 from protocols.trade.price import dearest_e3, hold_for_energy
 from protocols.trade.records import CNY, ClockQuality, Draft, Hold, Origin, Preset, SessionOpened, Stamp
 from protocols.trade.tariff import Tariff
@@ -21,9 +23,11 @@ from protocols.trade.tariff import Tariff
 class Refusal(StrEnum):
     """Why a session does not start, in order of precedence. The text is what the customer is told by."""
 
+    START_EXPIRED = "start-expired"
     LOG_DISPUTED = "log-disputed"
     DISK_FULL = "disk-full"
     UNKNOWN_CONNECTOR = "unknown-connector"
+    UNKNOWN_PRESET = "unknown-preset"
     CONNECTOR_BUSY = "connector-busy"
     NO_TARIFF = "no-tariff"
     CHARGER_SILENT = "charger-silent"
@@ -31,6 +35,7 @@ class Refusal(StrEnum):
     METER_SILENT = "meter-silent"
     NO_CAR = "no-car"
     OLD_NUMBER = "old-number"
+    HOT_LISTED = "hot-listed"
     UNKNOWN_ACCOUNT = "unknown-account"
     ACCOUNT_FROZEN = "account-frozen"
     GRANT_EXPIRED = "grant-expired"
@@ -66,12 +71,26 @@ class Opening:
     want: int | None = None
 
 
+PRESETS = ("full", "money", "energy", "time")
+
+
 def open_session(
-    state: TillState, ask: Ask, place: Connector | None, sight: Sight, tariff: Tariff | None, policy: Policy
+    state: TillState,
+    ask: Ask,
+    place: Connector | None,
+    sight: Sight,
+    tariff: Tariff | None,
+    policy: Policy,
+    hot_list: HotList | None = None,
 ) -> Opening | Refused:
-    """Decide on `ask` from what is in the log and what is seen at the connector. Nothing is energised here."""
+    """Decide on `ask` from what is in the log and what is seen at the connector. Nothing is energised here.
+
+    hot_list: the one in force, under the same credential key as `ask.credential`; None: none has come yet.
+    """
     if place is None:
         return Refused(Refusal.UNKNOWN_CONNECTOR, f"no connector {ask.connector} at this site")
+    if ask.preset.kind not in PRESETS:
+        return Refused(Refusal.UNKNOWN_PRESET, f"a preset is {', '.join(PRESETS)}; not {ask.preset.kind}")
     if any(session.opened.connector == place.id for session in state.sessions.values()):
         return Refused(Refusal.CONNECTOR_BUSY, f"{place.id} has a session")
     if tariff is None or "tariff" not in state.pins:
@@ -85,6 +104,8 @@ def open_session(
     lease = purse.lease_of(state, account=ask.account, credential=ask.credential)
     if ask.origin.via == "qr" and lease is not None and number <= state.numbers.get(lease.account, 0):
         return Refused(Refusal.OLD_NUMBER, f"start number {number} was used")
+    if hot_list is not None and hotlist.contains(hot_list, ask.credential):
+        return Refused(Refusal.HOT_LISTED, f"the card is on hot list {hot_list.version}")
     return _hold(state, ask, place, sight, tariff, policy, lease)
 
 
@@ -171,7 +192,8 @@ def _hold(
         clock_lb_ms=bounds[0],
         clock_ub_ms=bounds[1],
     )
-    return Opening(Draft(opened), want if hold < target else None)
+    complete = hold == target or ask.origin.via == "qr"  # a code brings all that its customer wanted to spend
+    return Opening(Draft(opened), None if complete else want)
 
 
 def _target(

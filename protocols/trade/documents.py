@@ -11,6 +11,8 @@ from protocols.trade.records import Amount, Name, Pin
 
 DOMAIN = "fieldtill/document/v1"
 TARIFF = "tariff"
+BYTES_MAX = 9 * 1024 * 1024
+"""Longest encoded Document: a hot list of a million cards is 8 MB."""
 
 
 class Document(Wire, frozen=True):

@@ -17,6 +17,7 @@ from edge.till.start import Ask, Opening, Refused, first_progress, open_session
 from edge.till.state import Lease, OpenSession, TillState, lease_key
 from protocols.trade.codec import encode
 from protocols.trade.grants import Grant, join
+from protocols.trade.hotlist import HotList
 from protocols.trade.records import (
     CNY,
     ClockQuality,
@@ -79,6 +80,7 @@ class Story:
     running: dict[int, Progress] = field(default_factory=dict)
     status: ChargerSight | None = None
     register: Register | None = None
+    hot_list: HotList | None = None
     _power_w: int = 0
 
     def __post_init__(self) -> None:
@@ -147,7 +149,7 @@ class Story:
 
     def ask(self, preset: Preset = FULL, *, card: bytes = CARD, origin: Origin | None = None) -> Opening | Refused:
         ask = Ask("c1", card, "", preset, origin or Origin("card", card, 0, ""))
-        return open_session(self.state, ask, self.place, self.sight(), self.tariff, self.policy)
+        return open_session(self.state, ask, self.place, self.sight(), self.tariff, self.policy, self.hot_list)
 
     def start(self, preset: Preset = FULL, *, card: bytes = CARD, register: Register | None = None) -> int:
         """Open a session; its seq. register: the one it begins with, where that was read a while ago."""

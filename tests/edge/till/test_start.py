@@ -11,6 +11,7 @@ from msgspec.structs import replace as changed
 from edge.till import purse
 from edge.till.sight import Sight
 from edge.till.start import Ask, Opening, Refusal, Refused, open_session
+from protocols.trade import hotlist
 from protocols.trade.grants import Grant, join
 from protocols.trade.records import (
     CNY,
@@ -35,7 +36,7 @@ to sell."""
 def decide(story: Story, ask: Ask | None = None, *, tariff: Tariff | None = FLAT) -> Opening | Refused:
     ask = ask or Ask("c1", CARD, "", FULL, Origin("card", CARD, 0, ""))
     place = story.place if ask.connector == story.place.id else None
-    return open_session(story.state, ask, place, story.sight(), tariff, story.policy)
+    return open_session(story.state, ask, place, story.sight(), tariff, story.policy, story.hot_list)
 
 
 def ready() -> Story:
@@ -78,6 +79,10 @@ def number_used(story: Story) -> None:
     story.state = changed(story.state, command=(story.boot, 7))
 
 
+def stolen(story: Story) -> None:
+    story.hot_list = hotlist.make(3, 0, 1, [CARD, b"card0002"])
+
+
 def nobody(story: Story) -> None:
     story.state = changed(story.state, leases={}, wallets={})
 
@@ -105,6 +110,7 @@ LADDER: list[tuple[Refusal, Spoiler]] = [
     (Refusal.METER_SILENT, silent_meter),
     (Refusal.NO_CAR, no_car),
     (Refusal.OLD_NUMBER, number_used),
+    (Refusal.HOT_LISTED, stolen),
     (Refusal.UNKNOWN_ACCOUNT, nobody),
     (Refusal.ACCOUNT_FROZEN, frozen),
     (Refusal.GRANT_EXPIRED, expired),
@@ -116,9 +122,10 @@ COMMANDED = Ask("c1", CARD, "", FULL, Origin("command", b"", 7, ""))
 
 
 def test_the_ladder_is_complete_and_in_order() -> None:
-    """Every refusal has its row, in the order of the enum; the first three are told below and at the desk."""
-    desks = [Refusal.LOG_DISPUTED, Refusal.DISK_FULL]
-    assert [*desks, Refusal.UNKNOWN_CONNECTOR, *(refusal for refusal, _ in LADDER)] == list(Refusal)
+    """Every refusal has its row, in the order of the enum; the first five are told below and at the desk."""
+    desks = [Refusal.START_EXPIRED, Refusal.LOG_DISPUTED, Refusal.DISK_FULL]
+    unheard = [Refusal.UNKNOWN_CONNECTOR, Refusal.UNKNOWN_PRESET]
+    assert [*desks, *unheard, *(refusal for refusal, _ in LADDER)] == list(Refusal)
 
 
 @pytest.mark.parametrize(("refusal", "spoil"), LADDER, ids=[str(refusal) for refusal, _ in LADDER])
@@ -142,6 +149,38 @@ def test_of_several_reasons_the_first_is_told(first: int) -> None:
     refused = decide(story, COMMANDED)
     assert isinstance(refused, Refused)
     assert refused.refusal == LADDER[first][0]
+
+
+def test_a_preset_of_later_software_is_refused() -> None:
+    """What this till does not understand is not served as something else."""
+    story = ready()
+    refused = decide(story, replace(COMMANDED, preset=Preset("until-8-o-clock", 480)))
+    assert isinstance(refused, Refused)
+    assert refused.refusal == Refusal.UNKNOWN_PRESET
+
+
+def test_a_listed_card_is_refused_with_money_or_without() -> None:
+    """Headquarters is not asked to grant it anything; a card beside it on the list's shelf is served."""
+    for story in (ready(), Story()):
+        stolen(story)
+        refused = decide(story, COMMANDED)
+        assert isinstance(refused, Refused)
+        assert (refused.refusal, refused.want) == (Refusal.HOT_LISTED, None)
+    story = ready()
+    story.hot_list = hotlist.make(3, 0, 1, [b"card0000", b"card0002"])
+    assert isinstance(decide(story, COMMANDED), Opening)
+
+
+def test_a_card_that_becomes_listed_finishes_its_session() -> None:
+    """The opening record pins what was in force (R8); the next start is refused."""
+    story = ready()
+    story.start()
+    stolen(story)
+    story.pass_time(60).stop().pass_time(2)
+    assert len(story.bills) == 1
+    refused = decide(story)
+    assert isinstance(refused, Refused)
+    assert refused.refusal == Refusal.HOT_LISTED
 
 
 def test_an_unknown_connector_comes_first() -> None:

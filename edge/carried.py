@@ -1,0 +1,107 @@
+"""What happens when a customer shows a code? Its grant goes into the log, then the start that it may carry is tried.
+
+The code may come from a scanner, the command line or the local page, and as often as anybody likes: a grant that the
+log knows is no news, and a start runs once. No link is needed. The grant counts even where the start is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from edge.site import Site
+from edge.sync import trust
+from edge.sync.trust import HqKeys
+from edge.till import purse
+from edge.till.start import Ask, Refusal, Refused
+from edge.till.state import Lease, OpenSession, lease_key
+from protocols.trade import carried
+from protocols.trade.carried import BadCode, Carried, CarriedStart
+from protocols.trade.records import Origin
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a code came to; what is said here is durable.
+
+    news: its grant was not in the log before. expired: it is too old to sell on; what it brought goes back. rights:
+    what the account may spend here now. session: the one that the code has started; again: it did so before. refused:
+    why the start that it carries was not done.
+    """
+
+    account: str
+    asset: str
+    news: bool
+    expired: bool
+    rights: int
+    session: OpenSession | None = None
+    again: bool = False
+    refused: Refused | None = None
+
+
+class Codes:
+    """Takes codes for one site."""
+
+    def __init__(self, site: Site, pinned: HqKeys) -> None:
+        self._site = site
+        self._pinned = pinned
+
+    async def take(self, text: str) -> Taken | BadCode:
+        """BadCode, as a value: nothing has changed. Raises JournalFull when the disk has no room for the grant."""
+        state = self._site.desk.state
+        try:
+            code = carried.read(text)
+            carried.require_for(code, state.site, state.epoch)
+            trust.check_code(self._pinned, code)
+        except BadCode as bad:
+            log.info("code refused", why=bad.fault.value, what=str(bad))
+            return bad
+        news = await self._site.accept(code.grant_bytes)
+        if code.start is None:
+            return self._taken(code, news)
+        running = self._running(code, code.start)
+        if running is not None:
+            return self._taken(code, news, running, again=True)
+        outcome = await self._start(code, code.start)
+        if isinstance(outcome, Refused):
+            self._site.keep(lease_key(code.grant.account, code.grant.asset), code.start.expires_s)
+            return self._taken(code, news, refused=outcome)
+        return self._taken(code, news, outcome)
+
+    async def _start(self, code: Carried, start: CarriedStart) -> OpenSession | Refused:
+        try:
+            carried.require_live(start, self._site.clock.stamp().lb_ms // 1000)
+        except BadCode as late:
+            return Refused(Refusal.START_EXPIRED, str(late))
+        origin = Origin("qr", b"", start.number, "")
+        return await self._site.start(Ask(start.connector, b"", code.grant.account, start.preset, origin))
+
+    def _running(self, code: Carried, start: CarriedStart) -> OpenSession | None:
+        """The session that this very start has opened, while it is open: showing the code again does not end it."""
+        for session in self._site.desk.state.sessions.values():
+            origin = session.opened.origin
+            payers = {hold.account for hold in session.opened.holds}
+            if (origin.via, origin.number) == ("qr", start.number) and code.grant.account in payers:
+                return session
+        return None
+
+    def _taken(
+        self,
+        code: Carried,
+        news: bool,
+        session: OpenSession | None = None,
+        *,
+        again: bool = False,
+        refused: Refused | None = None,
+    ) -> Taken:
+        grant = code.grant
+        lease = self._lease(code)
+        expired = purse.expired(lease, self._site.clock.stamp().lb_ms)
+        log.info("code taken", news=news, started=session is not None and not again, expired=expired)
+        return Taken(grant.account, grant.asset, news, expired, lease.rights, session, again, refused)
+
+    def _lease(self, code: Carried) -> Lease:
+        return self._site.desk.state.leases[lease_key(code.grant.account, code.grant.asset)]
