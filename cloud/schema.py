@@ -322,3 +322,85 @@ key_directory = Table(
     UniqueConstraint("role", "subject", "public"),
     CheckConstraint("state IN ('valid', 'retired')", name="state"),
 )
+
+# --- value carried by phone, guests and their refunds, reported cards ------------------------------------------------
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("reference", String(80), primary_key=True),  # whoever asks for a code numbers it; a repeat gets the same
+    Column("account", Name, ForeignKey(accounts.c.id), nullable=False),
+    Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),  # the site and epoch it is for
+    Column("asset", Name, nullable=False),
+    Column("number", BigInteger),  # of the start in it, rising per account; None: it starts nothing
+    Column("start", LargeBinary, nullable=False),  # start and signature; empty for none
+    Column("expires_s", BigInteger, nullable=False),  # of the start; 0 for none
+    Column("made_ms", BigInteger, nullable=False),
+    UniqueConstraint("account", "number"),
+    CheckConstraint("number >= 1", name="number"),
+)
+
+guests = Table(
+    "guests",
+    metadata,
+    Column("account", Name, ForeignKey(accounts.c.id), primary_key=True),
+    Column("reference", String(80), nullable=False, unique=True),  # of the payment, as the channel numbers it
+    Column("channel", Name, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("site", Name, ForeignKey(sites.c.id), nullable=False),
+    Column("log", BigInteger, ForeignKey(epochs.c.id)),  # where it was granted; None: nowhere, so it was given back
+    Column("connector", Name, nullable=False),
+    Column("starts_until_ms", BigInteger, nullable=False),
+    Column("paid_ms", BigInteger, nullable=False),
+    Column("settled_ms", BigInteger),  # when nothing was out any more; None: the site has it
+    Index(None, "settled_ms"),
+    CheckConstraint("amount > 0", name="amount"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("reference", String(96), primary_key=True),  # our own number of the refund, for the channel
+    Column("account", Name, ForeignKey(accounts.c.id), nullable=False),
+    Column("channel", Name, nullable=False),
+    Column("payment", String(80), nullable=False),  # what was paid: the channel's number
+    Column("amount", BigInteger, nullable=False),
+    Column("why", Name, nullable=False),
+    Column("log", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # the record of headquarters' log that made it due
+    Column("due_ms", BigInteger, nullable=False),
+    Column("done_reference", String(80)),  # the channel's own number of the refund; None: not done yet
+    Column("done_ms", BigInteger),
+    ForeignKeyConstraint(["log", "seq"], [records.c.log, records.c.seq]),
+    Index(None, "account"),
+    Index(None, "done_ms"),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("(done_ms IS NULL) = (done_reference IS NULL)", name="done_whole_or_not"),
+)
+
+hot_list_versions = Table(
+    "hot_list_versions",
+    metadata,
+    Column("version", Serial, primary_key=True),
+    Column("key_version", BigInteger, ForeignKey(credential_keys.c.version), nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),  # SHA-256 of the encoded list
+    Column("payload", LargeBinary),  # the encoded list, kept of the newest alone: `hot_list` tells the others
+)
+
+hot_list = Table(
+    "hot_list",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("key_version", BigInteger, ForeignKey(credential_keys.c.version), nullable=False),
+    Column("hmac", LargeBinary(8), nullable=False),
+    Column("account", Name, ForeignKey(accounts.c.id)),  # whose card it was when listed; None: not known here
+    Column("why", Text, nullable=False),
+    Column("listed_in", BigInteger, ForeignKey(hot_list_versions.c.version), nullable=False),
+    Column("cleared_in", BigInteger, ForeignKey(hot_list_versions.c.version)),  # None: still listed
+    Index(None, "key_version", "hmac"),
+    Index(None, "listed_in"),
+    Index(None, "cleared_in"),
+    CheckConstraint("cleared_in > listed_in", name="cleared_later"),
+)

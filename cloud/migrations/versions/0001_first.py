@@ -281,3 +281,92 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log", "seq", "position", name=op.f("pk_transfers")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "hot_list_versions",
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key_version", sa.BigInteger(), nullable=False),
+        sa.Column("issued_ms", sa.BigInteger(), nullable=False),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["key_version"], ["credential_keys.version"], name=op.f("fk_hot_list_versions_key_version")
+        ),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_hot_list_versions")),
+    )
+    op.create_table(
+        "codes",
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("start", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_s", sa.BigInteger(), nullable=False),
+        sa.Column("made_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("number >= 1", name=op.f("ck_codes_number")),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_codes_account")),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_codes_log")),
+        sa.PrimaryKeyConstraint("reference", name=op.f("pk_codes")),
+        sa.UniqueConstraint("account", "number", name=op.f("uq_codes_account_number")),
+    )
+    op.create_table(
+        "guests",
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("channel", sa.String(length=64), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=True),
+        sa.Column("connector", sa.String(length=64), nullable=False),
+        sa.Column("starts_until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("paid_ms", sa.BigInteger(), nullable=False),
+        sa.Column("settled_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_guests_amount")),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_guests_account")),
+        sa.ForeignKeyConstraint(["log"], ["epochs.id"], name=op.f("fk_guests_log")),
+        sa.ForeignKeyConstraint(["site"], ["sites.id"], name=op.f("fk_guests_site")),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_guests")),
+        sa.UniqueConstraint("reference", name=op.f("uq_guests_reference")),
+    )
+    op.create_index(op.f("ix_guests_settled_ms"), "guests", ["settled_ms"], unique=False)
+    op.create_table(
+        "refunds",
+        sa.Column("reference", sa.String(length=96), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("channel", sa.String(length=64), nullable=False),
+        sa.Column("payment", sa.String(length=80), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("why", sa.String(length=64), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("due_ms", sa.BigInteger(), nullable=False),
+        sa.Column("done_reference", sa.String(length=80), nullable=True),
+        sa.Column("done_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(done_ms IS NULL) = (done_reference IS NULL)", name=op.f("ck_refunds_done_whole_or_not")),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_refunds_amount")),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_refunds_account")),
+        sa.ForeignKeyConstraint(["log", "seq"], ["records.log", "records.seq"], name=op.f("fk_refunds_log_seq")),
+        sa.PrimaryKeyConstraint("reference", name=op.f("pk_refunds")),
+    )
+    op.create_index(op.f("ix_refunds_account"), "refunds", ["account"], unique=False)
+    op.create_index(op.f("ix_refunds_done_ms"), "refunds", ["done_ms"], unique=False)
+    op.create_table(
+        "hot_list",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key_version", sa.BigInteger(), nullable=False),
+        sa.Column("hmac", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=True),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("listed_in", sa.BigInteger(), nullable=False),
+        sa.Column("cleared_in", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("cleared_in > listed_in", name=op.f("ck_hot_list_cleared_later")),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_hot_list_account")),
+        sa.ForeignKeyConstraint(["cleared_in"], ["hot_list_versions.version"], name=op.f("fk_hot_list_cleared_in")),
+        sa.ForeignKeyConstraint(["key_version"], ["credential_keys.version"], name=op.f("fk_hot_list_key_version")),
+        sa.ForeignKeyConstraint(["listed_in"], ["hot_list_versions.version"], name=op.f("fk_hot_list_listed_in")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hot_list")),
+    )
+    op.create_index(op.f("ix_hot_list_cleared_in"), "hot_list", ["cleared_in"], unique=False)
+    op.create_index(op.f("ix_hot_list_key_version_hmac"), "hot_list", ["key_version", "hmac"], unique=False)
+    op.create_index(op.f("ix_hot_list_listed_in"), "hot_list", ["listed_in"], unique=False)
