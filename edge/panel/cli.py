@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from edge.panel import cli_box, cli_journal, cli_live, show
+from edge.panel import cli_box, cli_journal, cli_live, cli_proof, cli_value, show
 from edge.panel.cli_shared import Exit
 from edge.panel.client import Failed, NoDaemon
 from edge.panel.messages import Trouble
@@ -28,8 +28,10 @@ app = typer.Typer(
 )
 app.add_typer(cli_live.app)
 app.add_typer(cli_live.day_app, name="day")
+app.add_typer(cli_value.app)
 app.add_typer(cli_box.app)
 app.add_typer(cli_journal.app, name="journal")
+app.add_typer(cli_proof.app)
 
 _BAD_INPUT = {"no-config", "bad-config", "bad-request", "not-hex", "bad-length"}
 

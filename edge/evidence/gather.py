@@ -1,0 +1,140 @@
+"""How does a receipt come out of a journal? Its session's records, their proofs under one head, the pinned tariff."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edge.journal import reading
+from edge.journal.errors import JournalDamaged
+from edge.journal.step import Identity
+from protocols.proof import tree
+from protocols.proof.keys import LogKeyCertificate
+from protocols.proof.receipt import Receipt
+from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
+from protocols.proof.receipt_story import Story, read_story, view
+from protocols.trade.codec import decode
+from protocols.trade.documents import TARIFF, Document
+from protocols.trade.records import (
+    EpochOpened,
+    Record,
+    SessionClosed,
+    SessionExtended,
+    SessionHeld,
+    SessionOpened,
+    SessionVoided,
+    body_of,
+)
+from protocols.trade.tariff import Tariff
+
+HANDED_OUT = (TARIFF,)
+"""Kinds of pinned documents that a receipt carries. A hot list is long, and is about other people's cards."""
+
+_CHUNK = 200
+_CHUNK_BYTES = 4 * 1024 * 1024
+_OF_A_SESSION = frozenset({"session-extended", "session-held", "session-closed", "session-voided"})
+
+
+class NoReceipt(Exception):
+    """There is none to give. `remedy`: what to do next."""
+
+    def __init__(self, code: str, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A receipt and the pinned documents whole, with headquarters' signature, as the journal keeps them."""
+
+    file: ReceiptFile
+    story: Story
+    documents: tuple[Document, ...]
+    final: bool  # headquarters has cosigned the head that the proofs are under
+
+    @property
+    def tariff(self) -> Tariff | None:
+        """The pinned one, where the journal still has it."""
+        payload = next((one.payload for one in self.documents if one.kind == TARIFF), None)
+        return None if payload is None else decode(payload, Tariff)
+
+
+def receipt_of(connection: sqlite3.Connection, seq: int) -> Gathered:
+    """The receipt of the session that record `seq` opened. Raises NoReceipt, JournalDamaged, JournalError."""
+    identity = reading.read_identity(connection)
+    if identity is None:
+        raise NoReceipt("no-log", "there is no log yet", "The daemon begins one when it has an epoch.")
+    device_key, certificate = _box(connection, identity)
+    records = _session(connection, seq)
+    head, cosigned = reading.read_head(connection), reading.read_cosigned(connection)
+    last = records[-1][0]
+    final = cosigned is not None and last < cosigned[0]
+    size, note = cosigned if cosigned is not None and final else (head.size, head.note)
+    node = reading.node_reader(connection)
+    proven = tuple(
+        ProvenRecord(data, Receipt(index, tree.inclusion_proof(node, index, size), note, certificate.to_bytes()))
+        for index, data in records
+    )
+    story = read_story(identity.site, identity.epoch, records)
+    documents = tuple(_pinned(connection, story.opened))
+    handed_out = tuple(PinnedDocument(one.kind, one.payload) for one in documents if one.kind in HANDED_OUT)
+    return Gathered(ReceiptFile(device_key, proven, handed_out, view(story)), story, documents, final)
+
+
+def session_seq(connection: sqlite3.Connection, session: str) -> int:
+    """The opening record's seq, of `14` or `shanghai-7/3/14`. Raises NoReceipt."""
+    place, _, number = session.rpartition("/")
+    identity = reading.read_identity(connection)
+    if identity is not None and place not in ("", f"{identity.site}/{identity.epoch}"):
+        here = f"{identity.site}/{identity.epoch}"
+        raise NoReceipt("bad-request", f"{session} is not of this log, {here}", "Name that box's journal: --journal.")
+    if not (number.isascii() and number.isdecimal()) or len(number) > 18:
+        raise NoReceipt("bad-request", f"{session!r} is no session", "Its number, or site/epoch/number.")
+    return int(number)
+
+
+def _box(connection: sqlite3.Connection, identity: Identity) -> tuple[bytes, LogKeyCertificate]:
+    """The device key, and its certificate of the log's key: from the log's first record."""
+    found = reading.read_records(connection, 0, 1, 1)
+    body = body_of(decode(found[0], Record)) if found else None
+    if not isinstance(body, EpochOpened):
+        raise JournalDamaged("the log's first record does not open its epoch", seq=0)
+    return body.device_key, LogKeyCertificate(body.site, body.epoch, identity.log_key, body.certificate)
+
+
+def _session(connection: sqlite3.Connection, seq: int) -> list[tuple[int, bytes]]:
+    """The session's records, opening first and end last."""
+    found: list[tuple[int, bytes]] = []
+    for at, data in _from(connection, seq):
+        record = decode(data, Record)
+        if at == seq:
+            if not isinstance(body_of(record), SessionOpened):
+                raise NoReceipt("bad-request", f"record {seq} opens no session", "`fieldtill records` lists them.")
+            found.append((at, data))
+        elif record.kind in _OF_A_SESSION:
+            body = body_of(record)
+            if getattr(body, "session", None) == seq:
+                assert isinstance(body, SessionExtended | SessionHeld | SessionClosed | SessionVoided)
+                found.append((at, data))
+                if isinstance(body, SessionClosed | SessionVoided):
+                    return found
+    if not found:
+        raise NoReceipt("bad-request", f"there is no record {seq}", "`fieldtill records` lists them.")
+    raise NoReceipt("still-open", f"session {seq} has no bill yet", "`fieldtill sessions` shows how it stands.")
+
+
+def _from(connection: sqlite3.Connection, first: int) -> Iterator[tuple[int, bytes]]:
+    while chunk := reading.read_records(connection, first, _CHUNK, _CHUNK_BYTES):
+        yield from enumerate(chunk, first)
+        first += len(chunk)
+
+
+def _pinned(connection: sqlite3.Connection, opened: SessionOpened) -> Iterator[Document]:
+    """Each pinned document that the journal still has."""
+    for pin in opened.pins:
+        data = reading.read_document(connection, pin.kind, pin.version, pin.hash)
+        if data is not None:
+            yield decode(data, Document)

@@ -1,0 +1,170 @@
+"""How is a statement's line said to people? Chinese and English; blanks are filled from the line's facts.
+
+`{energy_wh}` comes as `12.345 kWh`, `{amount_fen}` as `¥14.81`, `{at_s}` and `{began_ms}` as UTC: by the unit, which is
+the last part of the name. The verifier page takes these very texts, and fills them in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocols.proof.lines import Fact, Line
+from protocols.proof.receipt_story import instant
+from protocols.trade.quantities import kwh, yuan
+
+LANGUAGES = ("zh", "en")
+
+LINES: dict[str, tuple[str, str]] = {
+    "box/proven": (
+        "日志密钥由设备 {fingerprint} 认证（站点 {site}，第 {epoch} 期）",
+        "The key of this log is certified by box {fingerprint} (site {site}, epoch {epoch})",
+    ),
+    "box/failed": (
+        "日志密钥的证书不成立：不是此设备所签",
+        "The certificate of the log's key does not hold: this box did not sign it",
+    ),
+    "site-key/proven": ("您给出的站点密钥正是它", "It is the site whose key you gave"),
+    "site-key/failed": (
+        "您给出的密钥不是此站点的；收据出自设备 {fingerprint}",
+        "The key you gave is not this site's; the receipt is from box {fingerprint}",
+    ),
+    "site-key/open": (
+        "您没有给出站点密钥：请核对设备上的指纹是否为 {fingerprint}",
+        "You gave no key of the site: compare the fingerprint on the box with {fingerprint}",
+    ),
+    "head/proven": (
+        "日志 {log} 签署了含 {size} 条记录的日志头",
+        "Log {log} has signed its head of {size} records",
+    ),
+    "head/failed": ("日志头的签名不成立（{log}）", "The signature of the log's head does not hold ({log})"),
+    "cosigned/proven": (
+        "最终收据：总部 {name} 已于 {at_s} 入账并会签",
+        "Final: headquarters ({name}) had stored and posted it by {at_s}",
+    ),
+    "cosigned/failed": ("总部 {name} 的会签不成立", "The cosignature of headquarters ({name}) does not hold"),
+    "not-cosigned/open": (
+        "暂时收据：总部 {name} 尚未会签，目前仅由站点担保",
+        "Provisional: headquarters ({name}) has not cosigned yet; the site alone vouches",
+    ),
+    "provisional/open": (
+        "暂时收据：没有总部会签，目前仅由站点担保",
+        "Provisional: no cosignature of headquarters; the site alone vouches",
+    ),
+    "not-asked/open": (
+        "载有 {names} 的会签，但您没有给出总部密钥，未予核验",
+        "It bears a cosignature named {names}; you gave no key of headquarters, so it was not checked",
+    ),
+    "included/proven": ("记录 {seq} 确在此日志中，一字未改", "Record {seq} is in this log, every byte of it"),
+    "included/failed": ("记录 {seq} 不在此日志中，或已被改动", "Record {seq} is not in this log, or has been altered"),
+    "session/proven": (
+        "各记录同属会话 {session}（{connector}）",
+        "The records are those of session {session} at {connector}",
+    ),
+    "session/failed": ("各记录不成一个完整的会话（记录 {seq}）", "The records do not make one session (record {seq})"),
+    "voided/proven": ("没有交付，也没有扣款", "Nothing was delivered, and nothing was charged"),
+    "voided/failed": ("会话作废，却有扣款", "The session was voided, and yet it was charged"),
+    "readings/proven": (
+        "电表 {meter}：{begin_wh} → {end_wh}，差额即 {energy_wh}",
+        "Meter {meter}: {begin_wh} to {end_wh}, which is {energy_wh}",
+    ),
+    "readings/failed": (
+        "电量与电表 {meter} 的读数不符：{begin_wh} → {end_wh}，账单 {energy_wh}",
+        "The energy is not what meter {meter} says: {begin_wh} to {end_wh}, billed {energy_wh}",
+    ),
+    "sum/proven": ("{lines} 行相加正是账单金额 {amount_fen}", "The bill's lines ({lines}) add up to {amount_fen}"),
+    "sum/failed": ("账单各行与金额 {amount_fen} 不符", "The bill's lines do not make {amount_fen}"),
+    "captures/proven": (
+        "扣款 {drawn_fen}，超额交付由运营方承担 {overrun_fen}，合计即账单",
+        "Paid {drawn_fen}, and {overrun_fen} beyond the hold is the operator's: together the bill",
+    ),
+    "captures/failed": ("扣款与账单不符", "What was charged is not what was billed"),
+    "captures/open": (
+        "储值扣款 {drawn_fen}，其余 {rest_fen} 以 {others} 支付；其折算不在收据中",
+        "Paid {drawn_fen} in money and {rest_fen} with {others}, whose rate is not in the receipt",
+    ),
+    "holds/proven": ("扣款未超过预留额 {held_fen}", "No more was charged than was set aside: {held_fen}"),
+    "holds/failed": ("扣款超过预留额 {held_fen}", "More was charged than was set aside: {held_fen}"),
+    "tariff/proven": (
+        "费率 {id} 第 {version} 版，正是开始充电时所定",
+        "Tariff {id}, version {version}: the one in force when the session began",
+    ),
+    "tariff/failed": ("所附费率不是会话开始时所定的", "The tariff here is not the one in force when the session began"),
+    "tariff/open": (
+        "收据未附费率第 {version} 版，单价未予核验",
+        "Tariff version {version} is not in the receipt, so the prices were not checked",
+    ),
+    "priced/proven": ("按该费率重新计价，每一行都相同", "Priced again by that tariff, every line is the same"),
+    "priced/failed": ("按该费率重新计价，结果不同", "Priced again by that tariff, the bill is another"),
+    "priced/open": (
+        "开始时间不确定，此页不重新计价；fieldtill verify 可以",
+        "The start is uncertain, and this page does not price that again; fieldtill verify does",
+    ),
+    "clock/proven": ("时钟已同步：{began_ms} 至 {ended_ms}", "The clock was right: {began_ms} to {ended_ms}"),
+    "clock/open": (
+        "时钟未经证实（{began_ms} 至 {ended_ms}）；按可能时段中最便宜的计价",
+        "The clock was not known to be right ({began_ms} to {ended_ms}); priced by the cheapest hours it may have been",
+    ),
+    "meter-record/proven": (
+        "电表签名记录（OCMF，第 {page} 页）由同一设备签署，读数相同",
+        "The signed meter record (OCMF, page {page}) is by the same box and has the same readings",
+    ),
+    "meter-record/failed": (
+        "电表签名记录（OCMF）不成立，或读数不同",
+        "The signed meter record (OCMF) does not hold, or has other readings",
+    ),
+    "meter-record/open": ("没有电表签名记录（OCMF）", "There is no signed meter record (OCMF)"),
+    "view/proven": ("文件中的可读摘要与已签记录一致", "What the file shows in plain text is what the records say"),
+    "view/failed": (
+        "文件中的可读摘要与已签记录不一致",
+        "What the file shows in plain text is not what the records say",
+    ),
+    "meter/open": ("收据不能证明电表本身计量准确", "A receipt does not prove that the meter measures rightly"),
+    "software-keys/open": (
+        "密钥等级 C：密钥存于软件，不能排除曾被复制",
+        "Keys of class C, in software: that they were never copied is not proven",
+    ),
+}
+
+VERDICTS: dict[str, tuple[str, str]] = {
+    "proven": ("已证实", "PROVEN"),
+    "unproven": ("未证实", "NOT PROVEN"),
+    "bad-input": ("不是有效的收据", "NOT A RECEIPT"),
+}
+
+MARKS: dict[str, str] = {"proven": "✓", "failed": "✗", "open": "○"}
+
+
+def say(line: Line, language: str) -> str:
+    """The line in words. language: one of LANGUAGES."""
+    template = LINES[f"{line.code}/{line.mark}"][LANGUAGES.index(language)]
+    return template.format_map({name: fact_text(name, fact) for name, fact in line.facts.items()})
+
+
+def verdict(proven: bool, language: str) -> str:
+    return VERDICTS["proven" if proven else "unproven"][LANGUAGES.index(language)]
+
+
+def fact_text(name: str, fact: Fact) -> str:
+    """By the unit in the name."""
+    if isinstance(fact, int):
+        match name.rpartition("_")[2]:
+            case "fen":
+                return f"¥{yuan(fact)}"
+            case "wh":
+                return f"{kwh(fact)} kWh"
+            case "s" if name.endswith("_s"):
+                return _utc(fact * 1000)
+            case "ms":
+                return _utc(fact)
+    return str(fact)
+
+
+def language_of(environment: Mapping[str, str]) -> str:
+    """What the locale asks for: Chinese where LC_ALL, LC_MESSAGES or LANG says so, in this order."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return "zh" if named.startswith("zh") else "en"
+
+
+def _utc(wall_ms: int) -> str:
+    text = instant(wall_ms)
+    return f"{text[:10]} {text[11:19]} UTC" if text else "?"

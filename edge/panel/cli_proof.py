@@ -1,0 +1,95 @@
+"""What can be handed to somebody who does not trust us? Receipts and evidence, out of the journal's file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.panel.cli_shared import AsJson, Config, JournalFile
+from edge.panel.client import Failed, find_config
+from edge.panel.messages import Trouble
+from edge.panel.paper import Paper
+
+if TYPE_CHECKING:
+    from edge.evidence.gather import Gathered
+
+app = typer.Typer()
+
+Session = Annotated[str, typer.Argument(help="The session's number, or site/epoch/number.")]
+Language = Annotated[str, typer.Option("--lang", help="zh or en; else the locale's.", metavar="zh|en")]
+
+
+@app.command(epilog="Examples: fieldtill receipt 14; fieldtill receipt 14 --out receipt.json")
+def receipt(
+    session: Session,
+    out: Annotated[Path | None, typer.Option(help="Write the receipt that anyone can check to this file.")] = None,
+    lang: Language = "",
+    journal: JournalFile = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """A session's bill with its proof. The daemon may run. Final once headquarters has acknowledged it."""
+    from edge.evidence.words import LANGUAGES, language_of
+
+    gathered = gather(session, journal, config)
+    if out is not None:
+        _write(out, gathered.file.to_bytes())
+    if as_json:
+        print(gathered.file.to_bytes().decode(), end="")
+        return
+    language = lang if lang in LANGUAGES else language_of(os.environ)
+    _slip(Paper(), gathered, language)
+    if out is not None:
+        print(out)
+
+
+def gather(session: str, journal: Path | None, config: Path | None) -> Gathered:
+    """The session's receipt from the journal's file. Raises Failed."""
+    from edge.evidence.gather import receipt_of, session_seq
+    from edge.panel.cli_box import load_config
+    from edge.panel.journal_file import opened
+
+    path = journal or load_config(find_config(config)).journal_path
+    with opened(path) as connection, _refusals():
+        return receipt_of(connection, session_seq(connection, session))
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    from edge.evidence.gather import NoReceipt
+
+    try:
+        yield
+    except NoReceipt as error:
+        raise Failed(Trouble(error.code, error.what, error.remedy)) from error
+
+
+def _slip(paper: Paper, gathered: Gathered, language: str) -> None:
+    """The bill as a customer reads it."""
+    from edge.evidence import slip
+
+    story = gathered.story
+    paper.write(paper.bold(slip.label("title", language)))
+    paper.pairs(slip.facts(story, language))
+    rows = list(slip.rows(story, gathered.tariff, language))
+    if rows:
+        right = (f">{slip.label(code, language)}" for code in ("quantity", "price", "amount"))
+        paper.write()
+        paper.table([slip.label("line", language), *right], rows)
+        paper.write()
+        paper.pairs((name, paper.bold(text)) for name, text in slip.totals(story, language))
+    state = slip.label("final" if gathered.final else "provisional", language)
+    paper.write()
+    paper.pairs([(slip.label("state", language), paper.good(state) if gathered.final else paper.warn(state))])
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise Failed(Trouble("bad-request", f"{path}: {error.strerror}", "Name a file that can be written.")) from error
