@@ -91,6 +91,7 @@ class Auditor:
     trace: hashlib._Hash = field(default_factory=hashlib.sha256)
     _at_hq: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _seen: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    _perhaps: dict[str, list[Sealed]] = field(default_factory=dict)
     _hq: sqlite3.Connection | None = None
 
     def note(self, *what: object) -> None:
@@ -109,12 +110,21 @@ class Auditor:
             self.trace.update(one.data)
             self._record(site, one.seq, decode(one.data, Record))
 
+    def perhaps(self, site: str, sealed: Sequence[Sealed]) -> None:
+        """The disk died while these were written: all of them will be there, or none."""
+        self.seen["commit that was cut short"] += 1
+        self._perhaps[site] = list(sealed)
+
     def reopened(self, site: str, journal: Journal) -> None:
-        """A new daemon has opened the journal: what was durable must be there, and nothing else."""
+        """A new daemon has opened the journal: what was durable must be there, and nothing else but a whole commit."""
         self.note("open", site, journal.size)
         found = [encode(record) for record in journal.records()]
-        if found != self.logs[site]:
-            raise Wrong("durable-is-durable", f"{site}: {len(self.logs[site])} records were durable, {len(found)} are")
+        log, perhaps = self.logs[site], self._perhaps.pop(site, [])
+        if perhaps and found == log + [one.data for one in perhaps]:
+            self.seen["commit that was cut short and kept"] += 1
+            self.committed(site, perhaps)
+        elif found != log:
+            raise Wrong("durable-is-durable", f"{site}: {len(log)} records were durable, {len(found)} are")
 
     def crashed(self, site: str, task: str, error: BaseException) -> None:
         raise Wrong("no-crash", f"{site}: {task}: {type(error).__name__}: {error}") from error

@@ -1,8 +1,8 @@
 """One box at a site: the production journal, desk, site, drives and uplink, that can die at any await.
 
-A death drops every task and all memory; what the journal had committed is all that the next daemon finds. The writer
+A death drops every task and all memory; what is on the disk (`sim_disk`) is all that the next daemon finds. The writer
 thread is replaced by one that takes virtual time, so that sealing goes on while a commit is under way, and either can
-be cut short.
+be cut short: between two commits, or between two operations of the disk within one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sim_disk import Disk
 from sim_net import Network, SimHq
 from sim_plant import Stand, StandCharger, StandMeter
 
@@ -28,7 +29,7 @@ from edge.daemon import last_stamp
 from edge.desk import Desk
 from edge.journal import recovery
 from edge.journal import store as tables
-from edge.journal.connection import connect
+from edge.journal.connection import connect, set_up
 from edge.journal.errors import JournalError, JournalFull
 from edge.journal.files import Ballast
 from edge.journal.journal import Journal
@@ -53,6 +54,10 @@ POLICY = Policy(
 )  # fmt: skip
 HQ_CONFIG = HqConfig("https://hq.invalid", "unused", poll_s=45.0)
 SOFTWARE = "fieldtill simulation"
+POWER = "power"
+"""With what the reason of a death begins that takes the disk's cache along."""
+OPERATIONS = 60
+"""A commit has some 25 operations of the disk, one that is followed by a checkpoint of the write-ahead log more."""
 
 Work = Coroutine[Any, Any, Any]
 
@@ -60,11 +65,13 @@ Work = Coroutine[Any, Any, Any]
 class Witness(Protocol):
     """Whoever is told what a box has made durable, before the box itself knows."""
 
-    def committed(self, site: str, sealed: Sequence[Sealed]) -> None: ...
+    def committed(self, branch: str, sealed: Sequence[Sealed]) -> None: ...
 
-    def reopened(self, site: str, journal: Journal) -> None: ...
+    def perhaps(self, branch: str, sealed: Sequence[Sealed]) -> None: ...
 
-    def crashed(self, site: str, task: str, error: BaseException) -> None: ...
+    def reopened(self, branch: str, journal: Journal) -> None: ...
+
+    def crashed(self, branch: str, task: str, error: BaseException) -> None: ...
 
 
 class VirtualWriter:
@@ -101,8 +108,8 @@ class VirtualWriter:
     def close(self) -> None:
         """The box closes its own connection."""
 
-    def died(self) -> None:
-        """The process is gone. A disk that keeps its word keeps all that was committed."""
+    def _is_durable(self, sealed: Sequence[Sealed]) -> None:
+        self._box.witness.committed(self._box.branch, sealed)
 
     def _begin(self) -> None:
         self._busy = True
@@ -115,11 +122,13 @@ class VirtualWriter:
         if self._box.dies("between seal and commit"):
             return
         steps = [step for step, _ in group]
+        sealed = [one for step in steps for one in step.sealed]
+        self._box.arm()
         try:
-            if self._box.disk_full:
-                raise JournalFull("no space (simulated)")
             head = self._committer.commit(steps)
         except JournalError as error:
+            if self._box.died_writing(sealed):
+                return
             self._on_failure(error)
             for _, future in group + self._waiting:
                 if not future.done():
@@ -127,14 +136,22 @@ class VirtualWriter:
                     future.exception()  # whoever waited may be gone
             self._waiting, self._busy = [], False
             return
-        self._box.witness.committed(self._box.name, [one for step in steps for one in step.sealed])
+        self._is_durable(sealed)
         if self._box.dies("between commit and telling"):
             return
         self._on_head(head)
         for _, future in group:
             if not future.done():
                 future.set_result(None)
-        self._committer.tend(idle=False)
+        try:
+            self._committer._store.tend(self._box.checkpoint_commits)
+        except JournalFull:
+            pass  # as in production
+        except JournalError:
+            if self._box.died_writing([]):
+                return
+            raise
+        self._box.disk.die_after(None)
         self._busy = False
         if self._waiting:
             self._begin()
@@ -205,8 +222,12 @@ class Box:
         writer: type[VirtualWriter] = VirtualWriter,
     ) -> None:
         self.name = name
+        self.branch = name
+        """Whose history this box lives: another name than the site's once its disk was set back or copied."""
         self.path = directory / f"{name}.db"
         self.random = random
+        self.disk = Disk(directory, random)
+        self.checkpoint_commits = random.choice((4, 20, 250))
         self.clock = clock
         self.stands = {stand.name: stand for stand in stands}
         self.network = network
@@ -221,11 +242,13 @@ class Box:
         self.boot_id = b""
         self.life = 0
         self.alive = False
-        self.disk_full = False
         self.slow_disk = False
         self.odds_of_death = 0.0
+        self.odds_of_cut = 0.0
+        self.synchronous = ""
         self.deaths: dict[str, int] = {}
         self.on_death: Callable[[str], None] = lambda why: None
+        self.on_cut: Callable[[], None] = lambda: None
         self.site: Site | None = None
         self.uplink: Uplink | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -259,11 +282,14 @@ class Box:
         self.life += 1
         self.alive = True
         recovery.check(self.path, public_of(self.log_key))
-        self.connection = connect(self.path)
+        self.connection = self.disk.connect(self.path)
+        set_up(self.connection)
+        for _ in self.connection.execute(self.synchronous):  # of known-bad software alone
+            pass
         store = Store(self.connection, self.log_key)
         journal = SimJournal(store, Ballast(self.path.with_suffix(".ballast"), 0), self, self._writer_class)
         self.journal = journal
-        self.witness.reopened(self.name, journal)
+        self.witness.reopened(self.branch, journal)
         clock_now = self.clock
         system = System(self.boot_id, clock_now.mono_ms, clock_now.wall_ms, clock_now.synchronised)
         clock = Clock(system, last_stamp(journal))
@@ -294,7 +320,7 @@ class Box:
 
     def spawn(self, name: str, work: Work) -> asyncio.Task[Any]:
         """Something that this daemon does; it ends with the daemon, and its failure is told."""
-        task = asyncio.get_running_loop().create_task(work, name=f"{self.name} {name}")
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.branch} {name}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
@@ -308,8 +334,7 @@ class Box:
         self.deaths[why] = self.deaths.get(why, 0) + 1
         for task in list(self._tasks):
             task.cancel()
-        self.journal.virtual.died()
-        self.connection.close()
+        self.path = self.disk.die(self.connection, self.path, power=why.startswith(POWER))
         self.site = self.uplink = None
         self.on_death(why)
 
@@ -319,6 +344,22 @@ class Box:
             self.kill(why)
             return True
         return False
+
+    def arm(self) -> None:
+        """The disk may die before the next commit is through."""
+        cut = self.odds_of_cut and self.random.random() < self.odds_of_cut
+        self.disk.die_after(self.random.randint(1, OPERATIONS) if cut else None)
+
+    def died_writing(self, sealed: Sequence[Sealed]) -> bool:
+        """Whether a commit of these failed because disk and process are gone; each may be there after all, or none."""
+        if not self.disk.dead:
+            return False
+        self.witness.perhaps(self.branch, sealed)
+        if self.random.random() < 0.5:
+            self.kill("inside a commit")
+        else:
+            self.on_cut()
+        return True
 
     def commit_s(self) -> float:
         """How long a commit takes."""
@@ -337,7 +378,7 @@ class Box:
             return
         error = task.exception()
         if error is not None:
-            self.witness.crashed(self.name, task.get_name(), error)
+            self.witness.crashed(self.branch, task.get_name(), error)
 
     def _opening(self) -> EpochOpened:
         certificate = keys.certify_log_key(self.device, self.name, self.epoch, public_of(self.log_key))

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sim_auditor import Wrong
-from sim_box import Box
+from sim_box import POWER, Box
 from sim_net import Weather, signed_request
 from sim_people import query
 from sim_plant import Stand
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sim_world import World
 
 YEAR_MS = 365 * 86_400_000
-POWER_CUT = "power cut"
+POWER_CUT = f"{POWER} cut"
 
 
 @dataclass
@@ -33,6 +33,7 @@ class Faults:
     power_every_s: int = 0
     whole_site: bool = True
     odds_of_death: float = 0.0
+    odds_of_cut: float = 0.0
     odds_of_hq_death: float = 0.0
     meter_every_s: int = 0
     meter_registers: bool = False
@@ -54,6 +55,7 @@ class Faults:
             return random.uniform(0, most) if random.random() < 0.6 else 0.0
 
         power_every_s = some(200, 900, 0.4)
+        odds_of_cut = random.uniform(0.01, 0.15) if power_every_s or random.random() < 0.3 else 0.0
         return cls(
             weather=Weather(odds(0.3), odds(0.3), odds(0.4), odds(0.1), odds(0.3)),
             link_every_s=some(60, 600, 0.7),
@@ -61,10 +63,11 @@ class Faults:
             power_every_s=power_every_s,
             whole_site=random.random() < 0.7,
             odds_of_death=odds(0.03),
+            odds_of_cut=odds_of_cut,
             odds_of_hq_death=odds(0.2),
             meter_every_s=some(100, 600),
-            meter_registers=not power_every_s
-            and random.random() < 0.5,  # see docs/reliability.md, what is not simulated
+            meter_registers=random.random() < 0.5
+            and not (power_every_s or odds_of_cut),  # see docs/reliability.md, what is not simulated
             charger_every_s=some(100, 600),
             stuck=random.random() < 0.4,
             clock_every_s=some(60, 600),
@@ -88,7 +91,7 @@ class Mischief:
         world.network.weather = faults.weather
         world.hq.odds_of_death = faults.odds_of_hq_death
         for box in world.boxes:
-            box.odds_of_death = faults.odds_of_death
+            box.odds_of_death, box.odds_of_cut = faults.odds_of_death, faults.odds_of_cut
             box.slow_disk = world.random.random() < 0.3
             world.often(faults.link_every_s, lambda box=box: self.cut_link(box))
             world.often(faults.kill_every_s, lambda box=box: box.kill("SIGKILL"))
@@ -107,7 +110,7 @@ class Mischief:
         world.network.down.clear()
         world.hq.odds_of_death = 0.0
         for box in world.boxes:
-            box.odds_of_death, box.disk_full, box.slow_disk = 0.0, False, False
+            box.odds_of_death, box.odds_of_cut, box.disk.full, box.slow_disk = 0.0, 0.0, False, False
             box.clock.set_right()
             for stand in box.stands.values():
                 stand.settle()
@@ -175,10 +178,10 @@ class Mischief:
         self.world.later(self.random.uniform(5, 200), lambda: self.ntp(box, box.boot_id))
 
     def fill_disk(self, box: Box) -> None:
-        box.disk_full = True
+        box.disk.full = True
 
         def free() -> None:
-            box.disk_full = False
+            box.disk.full = False
 
         self.world.later(self.random.uniform(1, 20), free)
 

@@ -69,7 +69,6 @@ class SimHeadquarters:
 
     def __init__(
         self,
-        directory: Path,
         random: Random,
         clock: TrueClock,
         service: type[MortalService] = MortalService,
@@ -77,10 +76,9 @@ class SimHeadquarters:
     ) -> None:
         self._random = random
         self.clock = clock
-        self.path = directory / "hq.db"
-        shutil.copy(empty_database(), self.path)
+        self.engine, self.path, empty = opened()
+        shutil.copy(empty, self.path)
         self.keys = keys.HqKeys(*(Ed25519PrivateKey.from_private_bytes(random.randbytes(32)) for _ in range(3)))
-        self.engine = store.open_store(f"sqlite:///{self.path}")
         self.service = service(self.engine, self.keys, clock)
         self.odds_of_death = odds_of_death
         self.deaths = 0
@@ -165,15 +163,25 @@ class _Chance:
 
 
 @functools.cache
-def empty_database() -> Path:
-    """A database file with the schema in it, made once for each process: migrating takes longer than a simulation."""
-    holder = tempfile.TemporaryDirectory(prefix="fieldtill-sim-template-")
+def opened() -> tuple[sa.Engine, Path, Path]:
+    """An engine, the file it opens, and a file with the schema and nothing in it: made once for each process.
+
+    An engine keeps what it has compiled, so that each world but the first is spared that; it must be disposed of, and
+    the empty file copied over the other, before the next world begins.
+    """
+    holder = tempfile.TemporaryDirectory(prefix="fieldtill-sim-hq-", dir=memory())
     _HOLDERS.append(holder)
-    path = Path(holder.name) / "hq.db"
+    path, empty = Path(holder.name) / "hq.db", Path(holder.name) / "empty.db"
     engine = store.open_store(f"sqlite:///{path}")
     store.migrate(engine)
-    engine.dispose()
-    return path
+    engine.dispose()  # the last connection moves the write-ahead log into the file
+    path.rename(empty)
+    return engine, path, empty
+
+
+def memory() -> str | None:
+    """A file system in memory, where fsync is quick: real disks are tested elsewhere."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 _HOLDERS: list[tempfile.TemporaryDirectory[str]] = []

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import sqlite3
+from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
 import sqlalchemy as sa
 from msgspec.structs import replace
-from sim_box import VirtualWriter
+from sim_box import Box, VirtualWriter
 from sim_hq import MortalService
 from sim_world import Variant
 
@@ -23,7 +23,7 @@ from cloud import bulk, schema
 from cloud.ingest import Ingested
 from cloud.service import Answer, Request, _inflate
 from edge.desk import Desk
-from edge.journal.step import Step
+from edge.journal.step import Sealed, Step
 from edge.site import Site
 from edge.till import purse
 from edge.till.fold import accept
@@ -104,26 +104,27 @@ class LateHoldDesk(Desk):
 
 
 class HastyWriter(VirtualWriter):
-    """Tells that a step is durable when it has been handed to the system, which writes it out two seconds later."""
-
-    _synced: bytes | None = None  # the file as it is on the disk, while that is older than what has been told
+    """Tells that a step is durable as soon as it has been handed over."""
 
     def submit(self, step: Step) -> asyncio.Future[None]:
-        if self._synced is None and self._life == self._box.life:
-            image = bytearray(self._box.connection.serialize())
-            image[18:20] = b"\x01\x01"  # a database in memory has no write-ahead log
-            self._synced = bytes(image)
-            asyncio.get_running_loop().call_later(2, self._sync)
-        return super().submit(step)
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        told.set_result(None)
+        self._box.witness.committed(self._box.branch, step.sealed)
+        super().submit(step)
+        return told
 
-    def died(self) -> None:
-        if self._synced is not None:
-            with sqlite3.connect(":memory:") as before:
-                before.deserialize(self._synced)
-                before.backup(self._box.connection)
+    def _is_durable(self, sealed: Sequence[Sealed]) -> None:
+        """Told already."""
 
-    def _sync(self) -> None:
-        self._synced = None
+
+def unsynced(box: Box) -> None:
+    """SQLite as many use it: a commit is handed to the system, and synced when the write-ahead log is moved."""
+    box.synchronous = "PRAGMA synchronous = NORMAL"
+
+
+def lying(box: Box) -> None:
+    """A medium that says "synced" and keeps it in its cache."""
+    box.disk.lies = True
 
 
 # --- headquarters posts a repeated batch again ------------------------------------------------------------------------
@@ -139,25 +140,28 @@ class ForgetfulService(MortalService):
         batch = decode(_inflate(request), Batch, bytes_max=BATCH_BYTES_MAX)
         with self.engine.begin() as connection:
             for leaf in batch.records:
-                self._post_again(connection, request, decode(leaf, Record))
+                _post(connection, request, decode(leaf, Record))
         return answer
 
-    def _post_again(self, connection: sa.Connection, request: Request, record: Record) -> None:
-        for transfer in books.transfers(request.site, request.epoch, record):
-            bulk.add(
-                connection,
-                schema.ledger,
-                ["code", "asset"],
-                ["debits"],
-                [(transfer.debit, transfer.asset, transfer.amount)],
-            )
-            bulk.add(
-                connection,
-                schema.ledger,
-                ["code", "asset"],
-                ["credits"],
-                [(transfer.credit, transfer.asset, transfer.amount)],
-            )
+
+class CredulousService(MortalService):
+    """Posts what a batch tells as it comes in, and looks at its head afterwards."""
+
+    def _batch(self, request: Request) -> Answer:
+        answer = super()._batch(request)
+        if answer.status == 200:
+            return answer
+        batch = decode(_inflate(request), Batch, bytes_max=BATCH_BYTES_MAX)
+        with self.engine.begin() as connection:
+            size = connection.scalar(sa.select(schema.epochs.c.size).where(schema.epochs.c.site == request.site)) or 0
+            for leaf in batch.records[max(0, size - batch.first_seq) :]:
+                _post(connection, request, decode(leaf, Record))
+        return answer
+
+
+def _post(connection: sa.Connection, request: Request, record: Record) -> None:
+    for transfer in books.transfers(request.site, request.epoch, record):
+        _carry(connection, transfer.debit, transfer.credit, transfer.amount)
 
 
 # --- headquarters frees what a silent site holds ----------------------------------------------------------------------
@@ -204,7 +208,10 @@ VARIANTS = (
     Variant("act before commit", desk=EagerDesk),
     Variant("hold after start", desk=LateHoldDesk),
     Variant("acknowledged before it is durable", writer=HastyWriter),
+    Variant("synchronous = NORMAL", box=unsynced),
+    Variant("a disk that lies about fsync", box=lying),
     Variant("a repeated batch posted twice", service=ForgetfulService),
+    Variant("posted before it is verified", service=CredulousService),
     Variant("rights freed by a timeout", service=ReclaimingService),
     hasty_settlement(),
 )

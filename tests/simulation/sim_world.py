@@ -23,7 +23,7 @@ import structlog
 from sim_auditor import Auditor, Wrong
 from sim_box import Box, BoxClock, VirtualWriter, Work
 from sim_faults import POWER_CUT, Faults, Mischief
-from sim_hq import MortalService, SimHeadquarters, TrueClock
+from sim_hq import MortalService, SimHeadquarters, TrueClock, memory
 from sim_loop import VirtualLoop, run
 from sim_net import Network
 from sim_people import START_UTC_MS, People, query
@@ -55,6 +55,7 @@ class Variant:
     desk: type[Desk] = Desk
     writer: type[VirtualWriter] = VirtualWriter
     service: type[MortalService] = MortalService
+    box: Callable[[Box], None] = lambda box: None
     patches: Callable[[], list[Any]] = list  # what to patch while the world runs: context managers
 
 
@@ -93,14 +94,14 @@ class World:
         self.faults = Faults.drawn(random)
         self.auditor = Auditor(START_UTC_MS)
         clock = TrueClock(loop.now_ms, START_UTC_MS)
-        self.hq = SimHeadquarters(directory, random, clock, variant.service)
+        self.hq = SimHeadquarters(random, clock, variant.service)
         self.auditor.watch_hq(self.hq.path)
         self.network = Network(random, self._deliver)
         self.boxes = [self._box(f"s{n}", directory, variant) for n in range(1, random.choice((1, 2, 2, 3)) + 1)]
         self.accounts: dict[str, str] = {}
         self.people = People(self)
         self.mischief = Mischief(self)
-        self.busy_s = random.choice((300, 420, 600, 900, 1500))
+        self.busy_s = random.choice((150, 200, 300, 300, 420, 600, 1500))
         self.failed: asyncio.Future[None] = loop.create_future()
         self._actors: list[asyncio.Task[None]] = []
         self.quiet = False
@@ -121,16 +122,21 @@ class World:
         box_clock = BoxClock(now_ms, lambda: START_UTC_MS + now_ms(), random.randint(-200, 200))
         box = Box(name, directory, random, box_clock, stands, self.network, self,
                   desk=variant.desk, writer=variant.writer)  # fmt: skip
+        variant.box(box)
         box.on_death = lambda why: None if why == POWER_CUT else self.mischief.revive_later(box)
+        box.on_cut = lambda: self.mischief.cut_power(box)
         return box
 
     # --- what the auditor is told ------------------------------------------------------------------------------------
 
-    def committed(self, site: str, sealed: Any) -> None:
-        self.auditor.committed(site, sealed)
+    def committed(self, branch: str, sealed: Any) -> None:
+        self.auditor.committed(branch, sealed)
 
-    def reopened(self, site: str, journal: Any) -> None:
-        self.auditor.reopened(site, journal)
+    def perhaps(self, branch: str, sealed: Any) -> None:
+        self.auditor.perhaps(branch, sealed)
+
+    def reopened(self, branch: str, journal: Any) -> None:
+        self.auditor.reopened(branch, journal)
 
     def crashed(self, site: str, task: str, error: BaseException) -> None:
         if isinstance(error, JournalError):  # as in production: the process ends, and systemd starts it again
@@ -335,7 +341,7 @@ class World:
 def simulate(seed: int, variant: Variant = Variant()) -> Report:
     """One world, from its first record to agreement."""
     loop = VirtualLoop()
-    directory = Path(tempfile.mkdtemp(prefix=f"fieldtill-sim-{seed}-", dir=_memory()))
+    directory = Path(tempfile.mkdtemp(prefix=f"fieldtill-sim-{seed}-", dir=memory()))
     with _unhurried(), _patched(variant):
         world = World(seed, directory, loop, variant)
         try:
@@ -371,8 +377,3 @@ def _unhurried() -> Iterator[None]:
     with mock.patch.object(edge.site, "LOOK_S", LOOK_S), mock.patch.object(edge.plant.drive, "LOOK_S", LOOK_S):
         yield
     structlog.configure(**before)
-
-
-def _memory() -> str | None:
-    """A file system in memory, where fsync is quick: what a disk may do wrong is not what is tested here."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
