@@ -13,6 +13,7 @@ from edge.clock import Clock
 from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed, Step
+from edge.meter_record import MeterRecorder
 from edge.till import purse
 from edge.till.charge import advance, resume, stop
 from edge.till.fold import apply
@@ -48,12 +49,23 @@ FOLD_RECORDS, FOLD_BYTES = 1_000, 4 * 1024 * 1024
 class Desk:
     """State as decided, sessions as last seen, and the way into the journal."""
 
-    def __init__(self, journal: Journal, clock: Clock, policy: Policy, places: Mapping[str, Connector]) -> None:
-        """`places`: by connector id. The journal's whole log is folded here, before anything is served."""
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        policy: Policy,
+        places: Mapping[str, Connector],
+        meter_recorder: MeterRecorder | None = None,
+    ) -> None:
+        """`places`: by connector id. The journal's whole log is folded here, before anything is served.
+
+        meter_recorder: None: sessions close without a signed meter record.
+        """
         self.journal = journal
         self._clock = clock
         self._policy = policy
         self.places = places
+        self._meter_recorder = meter_recorder
         self.disputed: str | None = None
         """Why headquarters does not go on from this log (a fork, an older disk): no new sessions then."""
         self.state = _fold(journal)
@@ -251,7 +263,10 @@ class Desk:
             case Next.SETTLE:
                 status = sight.status_within(self._policy.silence_s * 1000)
                 stuck = status is not None and status.delivering and after.phase == Phase.STOPPING
-                return after, settle(self.state, session, after, sight.now, tariff, stuck=stuck)
+                drafts: Sequence[Draft] = settle(self.state, session, after, sight.now, tariff, stuck=stuck)
+                if self._meter_recorder is not None:
+                    drafts = self._meter_recorder.complete(drafts, self.state, session, after, sight.now, tariff)
+                return after, drafts
 
     def _save_is_due(self) -> bool:
         """The period has passed, or a price has changed since the last save."""
