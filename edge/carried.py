@@ -28,8 +28,8 @@ class Taken:
     """What a code came to; what is said here is durable.
 
     news: its grant was not in the log before. expired: it is too old to sell on; what it brought goes back. rights:
-    what the account may spend here now. session: the one that the code has started; again: it did so before. refused:
-    why the start that it carries was not done.
+    what the account may spend here now. connector: where the code's start is; empty: it carries none. session: the one
+    that it has started; again: it did so before. refused: why it has not.
     """
 
     account: str
@@ -37,6 +37,7 @@ class Taken:
     news: bool
     expired: bool
     rights: int
+    connector: str = ""
     session: OpenSession | None = None
     again: bool = False
     refused: Refused | None = None
@@ -59,6 +60,7 @@ class Codes:
         except BadCode as bad:
             log.info("code refused", why=bad.fault.value, what=str(bad))
             return bad
+        self._site.clock.learn(code.grant.issued_s * 1000)  # a phone also carries the time: it is not before that
         news = await self._site.accept(code.grant_bytes)
         if code.start is None:
             return self._taken(code, news)
@@ -101,7 +103,8 @@ class Codes:
         lease = self._lease(code)
         expired = purse.expired(lease, self._site.clock.stamp().lb_ms)
         log.info("code taken", news=news, started=session is not None and not again, expired=expired)
-        return Taken(grant.account, grant.asset, news, expired, lease.rights, session, again, refused)
+        connector = code.start.connector if code.start is not None else ""
+        return Taken(grant.account, grant.asset, news, expired, lease.rights, connector, session, again, refused)
 
     def _lease(self, code: Carried) -> Lease:
         return self._site.desk.state.leases[lease_key(code.grant.account, code.grant.asset)]

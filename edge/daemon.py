@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from edge import clock as clocks
+from edge.carried import Codes
 from edge.clock import Clock, System
 from edge.config import Config
 from edge.daemon_state import Daemon
@@ -127,6 +128,7 @@ async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[A
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:
+        daemon.codes = Codes(site, trust.load(Path(config.hq.keys_file)))
         daemon.uplink = Uplink.over_https(config.hq, journal, clock, ring, site)
         keep("uplink", daemon.uplink.run())
     if config.mqtt is not None:
@@ -135,7 +137,7 @@ async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[A
     for name, drive in drives.items():
         keep(f"drive {name}", drive.run())
     for reader in config.reader:
-        keep(f"reader {reader.id}", read_cards(reader, site.tap))
+        keep(f"reader {reader.id}", read_cards(reader, site.tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     ready(in_words(daemon))
     log.info("serving", site=journal.site, epoch=journal.epoch, records=journal.size, sessions=len(desk.sessions()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from edge.carried import Codes
 from edge.clock import Clock
 from edge.config import Config
 from edge.journal.journal import Journal
@@ -27,6 +28,7 @@ class Daemon:
     started_ms: int
     journal: Journal | None = None
     site: Site | None = None
+    codes: Codes | None = None
     uplink: Uplink | None = None
     quick: Quick | None = None
     waiting_for: str = "the log to be opened"

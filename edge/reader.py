@@ -1,4 +1,8 @@
-"""Card readers that say a line of text per card: on a serial port, or a file descriptor given to the daemon."""
+"""Card readers and QR scanners that say a line of text for what they see: on a serial port, or a file descriptor given
+to the daemon.
+
+A line that begins with `FT1:` is a code from a customer's phone, any other one is a card.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +18,34 @@ from serial import SerialException
 
 from edge.config import ReaderConfig
 from edge.journal.errors import JournalFull, JournalOverrun
+from protocols.trade.carried import PREFIX
 
-LINE_MAX = 256
-"""Longest line of a reader in bytes; anything longer is noise."""
+LINE_MAX = 700
+"""Longest line of a reader in bytes; anything longer is noise. A code of a grant and a start has some 450."""
 AGAIN_S = 2.0
-"""The same card within this time is one tap: readers repeat while a card lies on them."""
+"""The same line within this time is one tap: readers repeat while they see the same."""
 REOPEN_S = 2.0
 
 log = structlog.get_logger()
 
+Tap = Callable[[str, str], Awaitable[object]]
+"""(connector, card) -> whatever came of it."""
+Take = Callable[[str], Awaitable[object]]
+"""(code) -> whatever came of it."""
+
 _CARD = re.compile(r"^[\x21-\x7e]{4,64}$")
 
 
-async def read_cards(config: ReaderConfig, tap: Callable[[str, str], Awaitable[object]]) -> None:
-    """Call `tap(connector, card)` for each card, for ever. A reader that vanishes is opened again."""
+async def read_cards(config: ReaderConfig, tap: Tap, take: Take | None = None) -> None:
+    """Call `tap` for each card and `take` for each code, for ever. A reader that vanishes is opened again.
+
+    take: None: this site trusts no headquarters, so no code is of use.
+    """
     while True:
         try:
-            async with aclosing(_cards(config)) as cards:
-                async for card in cards:
-                    await _tap(config, card, tap)
+            async with aclosing(_lines(config)) as lines:
+                async for line in lines:
+                    await _serve(config, line, tap, take)
             log.warning("reader is at its end", reader=config.id)
         except (OSError, SerialException) as error:
             log.warning("reader is gone", reader=config.id, error=str(error))
@@ -41,19 +54,22 @@ async def read_cards(config: ReaderConfig, tap: Callable[[str, str], Awaitable[o
         await asyncio.sleep(REOPEN_S)
 
 
-async def _tap(config: ReaderConfig, card: str, tap: Callable[[str, str], Awaitable[object]]) -> None:
+async def _serve(config: ReaderConfig, line: str, tap: Tap, take: Take | None) -> None:
     try:
-        await tap(config.connector, card)
+        if not line.startswith(PREFIX):
+            await tap(config.connector, line)
+        elif take is not None:
+            await take(line)
     except (JournalFull, JournalOverrun) as error:  # this customer cannot be served; the next one perhaps can
         log.error("tap not served", reader=config.id, error=str(error), remedy=error.remedy)
 
 
-async def _cards(config: ReaderConfig) -> AsyncGenerator[str, None]:
-    """Each card that is told from the one before it. Closes what it has opened."""
+async def _lines(config: ReaderConfig) -> AsyncGenerator[str, None]:
+    """Each card or code that is told from the one before it. Closes what it has opened."""
     reader, close = await _open(config)
     try:
-        async for card in _told_apart(config, reader):
-            yield card
+        async for line in _told_apart(config, reader):
+            yield line
     finally:
         close()
 
@@ -61,17 +77,17 @@ async def _cards(config: ReaderConfig) -> AsyncGenerator[str, None]:
 async def _told_apart(config: ReaderConfig, reader: asyncio.StreamReader) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     last, last_s = "", 0.0
-    while line := await _line(reader):
-        card = line.decode("ascii", "replace").strip()
-        if not _CARD.match(card):
-            if card:
-                log.info("not a card", reader=config.id, characters=len(card))
+    while data := await _line(reader):
+        line = data.decode("ascii", "replace").strip()
+        if not line.startswith(PREFIX) and not _CARD.match(line):
+            if line:
+                log.info("not a card", reader=config.id, characters=len(line))
             continue
-        if card == last and loop.time() - last_s < AGAIN_S:
+        if line == last and loop.time() - last_s < AGAIN_S:
             last_s = loop.time()
             continue
-        last, last_s = card, loop.time()
-        yield card
+        last, last_s = line, loop.time()
+        yield line
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

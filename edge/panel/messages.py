@@ -41,6 +41,23 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     trouble: Trouble | None = None
 
 
+class TakenView(msgspec.Struct, frozen=True):
+    """What a code came to. news: the log did not know its grant. expired: too old to sell on. rights: what may be spent
+    here now, in the asset's smallest unit. connector: where its start is; empty: it carries none. session: the one that
+    it has started; again: it did so before. refused: why it has not.
+    """
+
+    account: str
+    asset: str
+    news: bool
+    expired: bool
+    rights: int
+    connector: str
+    session: SessionView | None
+    again: bool
+    refused: Trouble | None
+
+
 class TroubleView(msgspec.Struct, frozen=True):
     """What went wrong last on the way out."""
 

@@ -14,10 +14,12 @@ from edge.panel.messages import (
     PointView,
     SessionView,
     StatusView,
+    TakenView,
     Trouble,
     TroubleView,
 )
 from edge.panel.paper import UNKNOWN, Paper, ago, counted, energy, instant, lasting, money, power
+from protocols.trade.records import CNY
 
 _IEC = {
     "A": "no car",
@@ -107,6 +109,22 @@ def session(paper: Paper, view: SessionView) -> None:
     """One session that has just begun."""
     paper.write(f"session {paper.bold(view.id)} is open: {money(view.hold_fen)} of {view.account} held, {view.preset}")
     paper.write(f"`fieldtill sessions` follows it, `fieldtill stop {view.connector}` ends it.")
+
+
+def taken(paper: Paper, view: TakenView) -> None:
+    """What a customer's code came to."""
+    amount = money(view.rights) if view.asset == CNY else f"{view.rights} of {view.asset}"
+    news = paper.good("new") if view.news else "nothing new: the site knew it"
+    paper.write(f"grant of {paper.bold(view.account)}: {news}; {amount} may be spent here")
+    if view.expired:
+        paper.write(paper.warn("It has expired: nothing is sold on it, and what it brought goes back to the account."))
+    if view.session is not None and view.again:
+        paper.write(f"This code has started session {paper.bold(view.session.id)}, which goes on.")
+    elif view.session is not None:
+        session(paper, view.session)
+    if view.refused is not None:
+        paper.write(paper.bad(f"The start at {view.connector} is refused."))
+        trouble(paper, view.refused)
 
 
 def records(paper: Paper, listed: Sequence[dict[str, Any]]) -> None:

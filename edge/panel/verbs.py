@@ -17,6 +17,7 @@ from edge.panel.record_view import plain, select
 from edge.site import Site
 from edge.till.progress import StopReason
 from edge.till.start import Ask, Refusal, Refused
+from protocols.trade.carried import TEXT_MAX, BadCode
 from protocols.trade.grants import hide_credential
 from protocols.trade.records import Origin, Preset
 
@@ -72,6 +73,12 @@ class StopSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: int | None = None
 
 
+class TakeCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A code as the customer's phone shows it."""
+
+    code: Annotated[str, msgspec.Meta(max_length=TEXT_MAX + 16)]
+
+
 class SomeRecords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """first: negative counts from the end."""
 
@@ -124,6 +131,17 @@ async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
     if not await site.stop(seq, StopReason.LOCAL, f"by {by} at the panel"):
         raise Declined(Trouble("no-such-session", f"session {seq} is not open", "`fieldtill sessions` lists them."))
     return {"session": seq, "stopping": True}
+
+
+async def take(daemon: Daemon, args: TakeCode, by: str) -> object:
+    site = _site(daemon)
+    if daemon.codes is None:
+        raise Declined(Trouble("no-keys", "this box trusts no headquarters' keys", "Put [hq] into the config."))
+    taken = await daemon.codes.take(args.code)
+    if isinstance(taken, BadCode):
+        raise Declined(Trouble(taken.fault.value, str(taken), taken.remedy))
+    why = None if taken.refused is None else _refused(daemon, taken.connector, taken.refused)
+    return views.taken(site, taken, why)
 
 
 async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
@@ -183,6 +201,7 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "sessions": (NoArgs, sessions),
     "start": (StartSession, start),
     "stop": (StopSession, stop),
+    "take": (TakeCode, take),
     "records": (SomeRecords, records),
     "day": (NoArgs, day_show),
     "day-close": (NoArgs, day_close),
@@ -231,7 +250,10 @@ _REMEDIES = {
     Refusal.CHARGER_FAULTED: "Read the charger's own display; a fault goes away there, or with its supply.",
     Refusal.METER_SILENT: "`fieldtill read DEVICE` shows its last values; `fieldtill scan LINE` who answers.",
     Refusal.NO_CAR: "Plug the car in, and start again.",
-    Refusal.OLD_NUMBER: "Every start has a number of its own.",
+    Refusal.START_EXPIRED: "Get a new code for this start; the value that this one carried counts all the same.",
+    Refusal.UNKNOWN_PRESET: "Use full, money, energy or time, or a newer version of this software.",
+    Refusal.OLD_NUMBER: "Every start has a number of its own; a code starts once. Get a new one.",
+    Refusal.HOT_LISTED: "The card is reported lost or stolen; headquarters takes it off the list.",
     Refusal.UNKNOWN_ACCOUNT: "Headquarters places value here (`fieldtill-hq account`), or the card is tapped online.",
     Refusal.ACCOUNT_FROZEN: "Headquarters thaws it (`fieldtill-hq account thaw`), when its owner has been heard.",
     Refusal.GRANT_EXPIRED: "`fieldtill sync` fetches what is new, once headquarters can be reached.",

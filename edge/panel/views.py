@@ -10,8 +10,10 @@ import msgspec
 
 from drivers.api import Device
 from drivers.line import Line
+from edge.carried import Taken
 from edge.daemon_state import Daemon
 from edge.journal.journal import Journal
+from edge.panel import messages
 from edge.panel.messages import (
     ConnectorView,
     DayView,
@@ -23,6 +25,7 @@ from edge.panel.messages import (
     PointView,
     SessionView,
     StatusView,
+    TakenView,
     TroubleView,
     ValueView,
 )
@@ -156,6 +159,22 @@ def session(site: Site, opened: OpenSession, progress: Progress) -> SessionView:
         since_s=(stamp.mono_ms - opened.stamp.mono_ms) // 1000 if same_boot else None,
         finish_s=expected_finish_s(opened, progress, tariff, stamp.wall_ms),
         finding=opened.finding or progress.finding,
+    )
+
+
+def taken(site: Site, one: Taken, refused: messages.Trouble | None) -> TakenView:
+    """What a code came to. refused: why its start was not done, with the remedy."""
+    found = site.desk.session_at(one.connector) if one.session is not None else None
+    return TakenView(
+        account=one.account,
+        asset=one.asset,
+        news=one.news,
+        expired=one.expired,
+        rights=one.rights,
+        connector=one.connector,
+        session=session(site, *found) if found is not None else None,
+        again=one.again,
+        refused=refused,
     )
 
 

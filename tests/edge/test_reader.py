@@ -75,6 +75,27 @@ async def test_noise_is_no_card(noise: bytes) -> None:
         assert taps == [("c1", "6222-0001")]
 
 
+async def test_a_code_is_taken_not_tapped() -> None:
+    """A scanner on the reader's line: what begins with FT1: is a code, up to its full length, and once."""
+    out, into = os.pipe()
+    taps, codes = Taps(), list[str]()
+
+    async def take(code: str) -> None:
+        codes.append(code)
+
+    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), taps, take))
+    try:
+        longest = "FT1:" + "A $%" * 170
+        os.write(into, f"{longest}\r\n{longest}\r\n6222-0001\n".encode())
+        await until(lambda: bool(taps))
+        assert (codes, taps) == ([longest], [("c1", "6222-0001")])
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        os.close(out)
+        os.close(into)
+
+
 async def test_a_card_number_is_in_no_log(capsys: pytest.CaptureFixture[str]) -> None:
     """Nor is what only looked like one."""
     logs.set_up(clock.system().wall_ms, terminal=False)
