@@ -284,6 +284,8 @@ class Desk:
         return None if left_ms is None else self._clock.wall_ms() + left_ms
 
     def _seal(self, drafts: Sequence[Draft]) -> Sequence[Sealed]:
+        if self.journal.failed is not None:
+            raise self.journal.failed
         if self.state.size != self.journal.next_seq:  # a commit has just failed, and its waiter has yet to hear of it
             self._stand_on_the_disk()
             raise JournalFull("decided on records that the disk had no room for; nothing was kept")

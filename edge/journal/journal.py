@@ -30,9 +30,10 @@ from edge.journal.second_copy import SecondCopy
 from edge.journal.step import Counters, Head, Identity, Sealed, Snapshot, Step
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
+from protocols.proof import checkpoint as heads
 from protocols.proof import tree
 from protocols.proof.ed25519 import public_of
-from protocols.proof.errors import NotConsistent
+from protocols.proof.errors import NotConsistent, NotIncluded
 from protocols.proof.receipt import Receipt
 from protocols.trade import records
 from protocols.trade.codec import BYTES_MAX, decode, encode
@@ -287,10 +288,18 @@ class Journal:
         return self._read(lambda: reading.read_cosigned(self._reader))
 
     def receipt(self, seq: int, extra: bytes | None = None) -> Receipt:
-        """The proof that record `seq` is in the log: final where headquarters has cosigned it, else provisional."""
+        """The proof that record `seq` is in the log: final where headquarters has cosigned it, else provisional.
+
+        It is checked before it is given out. Raises JournalDamaged.
+        """
         cosigned = self.cosigned()
         size, note = cosigned if cosigned is not None and seq < cosigned[0] else (self.size, self.checkpoint())
         path = self._read(lambda: tree.inclusion_proof(reading.node_reader(self._reader), seq, size))
+        (record,) = self.read(seq, 1, BYTES_MAX)
+        try:
+            tree.verify_inclusion(tree.leaf_hash(record), seq, size, path, heads.parse(note).root)
+        except NotIncluded as error:
+            raise JournalDamaged(f"its proof does not lead to the signed head: {error}", seq=seq) from error
         return Receipt(seq, path, note, extra)
 
     async def close(self) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from edge.journal.errors import JournalDamaged
 from edge.journal.migrations import Connection
 from edge.journal.step import Head, Identity, Snapshot
+from edge.journal.sums import without_sum
 from protocols.proof import tree
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
+from protocols.trade.codec import NotCanonical, decode
+from protocols.trade.documents import Document
 
 NODE_LEVEL_MIN = 5
 """Narrowest subtrees whose roots are kept: one row for each 32 records; a proof hashes at most 31 records itself."""
@@ -52,38 +56,66 @@ def read_records(connection: Connection, first_seq: int, limit: int, bytes_max: 
 
 
 def read_progress(connection: Connection) -> dict[int, bytes]:
-    return dict(connection.execute("SELECT session, bytes FROM progress ORDER BY session"))
+    """Raises JournalDamaged."""
+    rows = connection.execute("SELECT session, bytes FROM progress ORDER BY session")
+    return {session: without_sum(stored, f"the row of session {session}") for session, stored in rows}
 
 
 def read_fact(connection: Connection, key: str) -> bytes | None:
-    return _one(connection, "SELECT bytes FROM facts WHERE key = ?", key)
+    """Raises JournalDamaged."""
+    stored = _one(connection, "SELECT bytes FROM facts WHERE key = ?", key)
+    return None if stored is None else without_sum(stored, f"the fact {key!r}")
 
 
 def read_facts(connection: Connection) -> dict[str, bytes]:
-    return dict(connection.execute("SELECT key, bytes FROM facts ORDER BY key"))
+    """Raises JournalDamaged."""
+    rows = connection.execute("SELECT key, bytes FROM facts ORDER BY key")
+    return {key: without_sum(stored, f"the fact {key!r}") for key, stored in rows}
 
 
 def read_document(connection: Connection, kind: str, version: int, hashed: bytes | None) -> bytes | None:
-    """The encoded Document; without a hash the one stored last under this version."""
-    if hashed is None:
-        return _one(
-            connection, "SELECT bytes FROM documents WHERE kind = ? AND version = ? ORDER BY id DESC LIMIT 1",
-            kind, version,
-        )  # fmt: skip
-    return _one(
-        connection, "SELECT bytes FROM documents WHERE kind = ? AND version = ? AND hash = ?", kind, version, hashed
-    )
+    """The encoded Document; without a hash the one stored last under this version. Raises JournalDamaged."""
+    sql = "SELECT bytes, hash FROM documents WHERE kind = ? AND version = ?"
+    wanted: tuple[Any, ...] = (kind, version)
+    if hashed is not None:
+        sql, wanted = f"{sql} AND hash = ?", (*wanted, hashed)
+    for data, its in connection.execute(f"{sql} ORDER BY id DESC LIMIT 1", wanted):
+        check_document(data, its, f"the {kind} of version {version}")
+        return bytes(data)
+    return None
+
+
+def check_values(connection: Connection) -> None:
+    """Every small value is the one that was written, or JournalDamaged is raised."""
+    read_progress(connection)
+    read_facts(connection)
+    for kind, version, hashed, data in connection.execute("SELECT kind, version, hash, bytes FROM documents"):
+        check_document(data, hashed, f"the {kind} of version {version}")
+
+
+def check_document(data: bytes, hashed: bytes, what: str) -> None:
+    """The encoded Document hashes to its name, or JournalDamaged is raised."""
+    try:
+        document = decode(data, Document)
+    except NotCanonical as error:
+        raise JournalDamaged(f"{what}: {error}") from error
+    if hashlib.sha256(document.payload).digest() != hashed:
+        raise JournalDamaged(f"{what} is not what was written")
 
 
 def read_cosigned(connection: Connection) -> tuple[int, bytes] | None:
+    """Raises JournalDamaged."""
     rows = list(connection.execute("SELECT size, note FROM cosigned"))
-    return (rows[0][0], rows[0][1]) if rows else None
+    return (rows[0][0], without_sum(rows[0][1], "what headquarters cosigned")) if rows else None
 
 
 def read_snapshots(connection: Connection) -> list[tuple[Snapshot, Frontier]]:
-    """Newest first. Raises Unproven when a frontier is not one."""
+    """Newest first. Raises JournalDamaged, and Unproven when a frontier is not one."""
     rows = connection.execute("SELECT size, payload, frontier FROM snapshots ORDER BY size DESC")
-    return [(Snapshot(size, payload), Frontier.from_bytes(frontier)) for size, payload, frontier in rows]
+    return [
+        (Snapshot(size, without_sum(payload, f"the snapshot of size {size}")), Frontier.from_bytes(frontier))
+        for size, payload, frontier in rows
+    ]
 
 
 def node_reader(connection: Connection) -> tree.NodeHash:

@@ -38,6 +38,7 @@ def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
         identity = _check_identity(connection, log_public)
         head = reading.read_head(connection)
         _check_signature(head, identity)
+        reading.check_values(connection)
         start = Frontier() if full else _newest_snapshot(connection, head)
         try:
             _check_log(connection, head, start)

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from edge.journal import reading
 from edge.journal import store as tables
@@ -14,6 +15,7 @@ from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.files import Lock, make_private_directory
 from edge.journal.second_copy import Copies
 from edge.journal.step import Head, Identity
+from edge.journal.sums import without_sum
 from protocols.proof import keys
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.codec import NotCanonical, decode
@@ -34,7 +36,8 @@ class Salvaged:
 
     complete: every record is there and hashes to the signed head, and every value could be read; the new file may take
         the old one's place. Otherwise it serves to send the records to headquarters, and a new epoch begins.
-    missing: seqs that could not be had, as (first, last). problems: what could not be read, in words.
+    missing: seqs that could not be had, as (first, last). problems: what could not be read, in words. left_out: what
+        was not copied and is not needed: a session without its row is settled from its opening record.
     """
 
     size: int = 0
@@ -43,6 +46,7 @@ class Salvaged:
     complete: bool = False
     missing: list[tuple[int, int]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def salvage(path: Path, into: Path, *, second_copy_directory: Path | None = None) -> Salvaged:
@@ -151,6 +155,23 @@ def _copy_rows(old: sqlite3.Connection, new: sqlite3.Connection, table: str, col
     marks = ", ".join("?" for _ in columns.split(","))
     try:
         for row in old.execute(f"SELECT {columns} FROM {table}"):  # noqa: S608 - both are constants of this file
+            damage = _damage(table, row)
+            if damage:
+                (result.left_out if table == "progress" else result.problems).append(damage)
+                continue
             new.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row)  # noqa: S608 - as above
     except sqlite3.Error as error:
         result.problems.append(f"{table}: {error}")
+
+
+def _damage(table: str, row: tuple[Any, ...]) -> str:
+    """Why the row is not what was written; empty when it is."""
+    try:
+        if table == "documents":
+            _, kind, version, hashed, data = row
+            reading.check_document(data, hashed, f"the {kind} of version {version}")
+        else:
+            without_sum(row[-1], f"{table} {row[0]}")
+    except JournalDamaged as error:
+        return error.what
+    return ""

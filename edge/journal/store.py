@@ -18,6 +18,7 @@ from edge.journal.errors import JournalDamaged, JournalError, JournalFailed, Jou
 from edge.journal.migrations import Connection
 from edge.journal.reading import NODE_LEVEL_MIN, read_head, read_identity
 from edge.journal.step import Counters, Head, Identity, Step
+from edge.journal.sums import with_sum
 from protocols.proof import keys
 from protocols.proof.checkpoint import Checkpoint, sign_checkpoint
 from protocols.proof.tree import Frontier, leaf_hash
@@ -124,12 +125,12 @@ class Store:
             if row is None:
                 self._run("DELETE FROM progress WHERE session = ?", session)
             else:
-                self._run("INSERT OR REPLACE INTO progress (session, bytes) VALUES (?, ?)", session, row)
+                self._run("INSERT OR REPLACE INTO progress (session, bytes) VALUES (?, ?)", session, with_sum(row))
         for key, value in step.facts.items():
             if value is None:
                 self._run("DELETE FROM facts WHERE key = ?", key)
             else:
-                self._run("INSERT OR REPLACE INTO facts (key, bytes) VALUES (?, ?)", key, value)
+                self._run("INSERT OR REPLACE INTO facts (key, bytes) VALUES (?, ?)", key, with_sum(value))
         for data in step.documents:
             document = decode(data, Document, bytes_max=documents.BYTES_MAX)
             hashed = hashlib.sha256(document.payload).digest()
@@ -138,17 +139,18 @@ class Store:
                 *(document.kind, document.version, hashed, data),
             )
         if step.cosigned is not None:
+            size, note = step.cosigned
             self._run(
                 "INSERT INTO cosigned (one, size, note) VALUES (1, ?, ?) "
                 "ON CONFLICT (one) DO UPDATE SET size = excluded.size, note = excluded.note "
                 "WHERE excluded.size >= cosigned.size",
-                *step.cosigned,
+                *(size, with_sum(note)),
             )
 
     def _write_snapshot(self, payload: bytes, frontier: Frontier) -> None:
         self._run(
             "INSERT OR REPLACE INTO snapshots (size, frontier, payload) VALUES (?, ?, ?)",
-            *(frontier.size, frontier.to_bytes(), payload),
+            *(frontier.size, frontier.to_bytes(), with_sum(payload)),
         )
         self._run(
             "DELETE FROM snapshots WHERE size NOT IN (SELECT size FROM snapshots ORDER BY size DESC LIMIT ?)",

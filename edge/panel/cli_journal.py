@@ -64,6 +64,8 @@ def salvage(
         paper.write(f"{into}: {word}, {done.read} of {done.size} records, {done.from_second_copy} from the second copy")
         for first, last in done.missing:
             paper.write(f"{paper.bad('!')} records {first} to {last} are missing")
+        for left in done.left_out:
+            paper.write(f"{paper.warn('-')} {left}; its session is settled from its opening record")
         for problem in done.problems:
             paper.write(f"{paper.bad('!')} {problem}")
         if done.complete:

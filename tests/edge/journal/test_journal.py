@@ -269,10 +269,7 @@ async def test_the_last_two_snapshots_are_kept(path: Path) -> None:
     await fill(journal, 3)
     await journal.close()
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT size, payload FROM snapshots ORDER BY size").fetchall() == [
-        (6, b"fold 2"),
-        (8, b"fold 3"),
-    ]
+    assert [size for (size,) in connection.execute("SELECT size FROM snapshots ORDER BY size")] == [6, 8]
     connection.close()
     journal = reopen(path)
     assert journal.snapshot() == Snapshot(8, b"fold 3")

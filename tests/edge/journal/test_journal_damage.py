@@ -19,6 +19,7 @@ from edge.journal.recovery import check
 from edge.journal.salvage import salvage
 from edge.journal.second_copy import Copies, read_segment
 from edge.journal.step import Step
+from edge.journal.sums import with_sum
 from protocols.proof import checkpoint, keys
 from protocols.proof.tree import EMPTY_ROOT
 
@@ -64,15 +65,39 @@ DAMAGE: dict[str, tuple[str, tuple[object, ...], str, int | None]] = {
     "the note is an earlier one": ("UPDATE head SET note = ?", (EARLIER,), "signed with 99 records, and 100", 100),
     "headquarters has more": (
         "INSERT INTO cosigned VALUES (1, 120, ?)",
-        (FORGED.replace(b"\n100\n", b"\n120\n"),),
+        (with_sum(FORGED.replace(b"\n100\n", b"\n120\n")),),
         "100 records, fewer than what headquarters cosigned at size 120",
         100,
     ),
     "headquarters has another": (
         "INSERT INTO cosigned VALUES (1, 100, ?)",
-        (FORGED,),
+        (with_sum(FORGED),),
         "what headquarters cosigned",
         96,
+    ),
+    "headquarters' note has a turned bit": (
+        "INSERT INTO cosigned VALUES (1, 100, ?)",
+        (with_sum(FORGED)[:-1] + b"?",),
+        "what headquarters cosigned is not what was written",
+        None,
+    ),
+    "a session's row has a turned bit": (
+        "INSERT INTO progress VALUES (3, ?)",
+        (b"\x00" + with_sum(b"row")[1:],),
+        "the row of session 3 is not what was written",
+        None,
+    ),
+    "a fact has a turned bit": (
+        "INSERT INTO facts VALUES ('cursor', ?)",
+        (b"\x00" + with_sum(b"fact")[1:],),
+        "the fact 'cursor' is not what was written",
+        None,
+    ),
+    "a snapshot has a turned bit": (
+        "INSERT INTO snapshots VALUES (50, x'', ?)",
+        (b"\x00" + with_sum(b"fold")[1:],),
+        "the snapshot of size 50 is not what was written",
+        None,
     ),
 }
 
