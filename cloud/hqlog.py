@@ -2,6 +2,8 @@
 
 The log has the form of every site's: the same records, tree and counters. It lives in the epoch of site "", and its
 checkpoint, signed by headquarters' log key and cosigned, stands in that row.
+
+Locks are taken in this order: the head of a site's epoch, the head of this log, ledger accounts by id.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from cloud.posting import Entry, Log
 from protocols.proof import checkpoint, ed25519, keys, tree
 from protocols.trade import books
 from protocols.trade.books import CounterKey
-from protocols.trade.codec import encode
+from protocols.trade.codec import Wire, encode
 from protocols.trade.records import AccountActed, Draft, Effect, Move, Record, Stamp, seal
 
 
@@ -69,12 +71,21 @@ def lock(connection: sa.Connection) -> sa.Row[Any]:
     return connection.execute(sa.select(epochs).where(epochs.c.site == books.HQ).with_for_update()).one()
 
 
-def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[Act]) -> int:
-    """Record these acts in order and post what they move; the serial number (seq) of the first, the others follow.
+class StaleKeys(Exception):
+    """This process signs with a key of headquarters' log that has been rotated since it was read."""
 
-    The caller has checked that every change can be posted: one that cannot is an error in this software.
+    remedy = "Restart it, so that it reads the keys again."
+
+
+def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[Act | Wire]) -> int:
+    """Record these in order and post what they move; the serial number (seq) of the first, the others follow.
+
+    acts: an Act on an account each, or the body of a record that moves nothing. The caller has checked that every
+    change can be posted: one that cannot is an error in this software. Raises StaleKeys.
     """
     head = lock(connection)
+    if head.log_key != ed25519.public_of(hq.log):
+        raise StaleKeys("headquarters' log is signed with another key by now")
     zone = connection.execute(sa.select(schema.sites.c.zone).where(schema.sites.c.id == books.HQ)).scalar_one()
     log = Log(head.id, books.HQ, head.epoch)
     stamp, now_ms = clock.stamp(), clock.now_ms()
@@ -108,11 +119,17 @@ def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[A
     return int(head.size)
 
 
-def _sealed(connection: sa.Connection, log: Log, acts: Sequence[Act], first_seq: int, stamp: Stamp) -> list[Record]:
+def _sealed(
+    connection: sa.Connection, log: Log, acts: Sequence[Act | Wire], first_seq: int, stamp: Stamp
+) -> list[Record]:
     """The acts as records, each move with its counter."""
-    counters = posting.read_counters(connection, log, sorted({act.account for act in acts}))
+    accounts = sorted({act.account for act in acts if isinstance(act, Act)})
+    counters = posting.read_counters(connection, log, accounts)
     records: list[Record] = []
     for seq, act in enumerate(acts, first_seq):
+        if not isinstance(act, Act):
+            records.append(seal(Draft(act), stamp))
+            continue
         moves: list[Move] = []
         for effect, asset, place, amount in act.changes:
             key = CounterKey(effect, act.account, asset, place)

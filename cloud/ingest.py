@@ -2,7 +2,8 @@
 
 The batch continues the log exactly where it was left: records already here must be the same bytes and are skipped,
 a gap is refused with the size we have, and a log that is not the one it was freezes its epoch with both signed heads
-kept. The cosigned note is stored with what it vouches for; a repeat is answered with those stored bytes.
+kept. The cosigned note is stored with what it vouches for; a repeat is answered with those stored bytes. What follows
+at headquarters (a loan that comes back, leases freed by the log's last record) is posted in the same transaction.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import accepted, bulk, posting, schema
+from cloud import accepted, bulk, epochs, evidence, forks, hqlog, loans, posting, schema
 from cloud.calendar import business_date
+from cloud.clock import Clock
 from cloud.keys import COSIGN_NAME, HqKeys
+from cloud.loans import Held
 from cloud.posting import Entry, Log
 from cloud.refusal import refusal
 from protocols.proof import checkpoint as heads
@@ -25,7 +28,7 @@ from protocols.proof.errors import Malformed, Unproven
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.codec import NotCanonical, decode
-from protocols.trade.records import EpochOpened, Record, body_of
+from protocols.trade.records import Effect, EpochClosed, EpochOpened, Record, body_of
 from protocols.trade.wire import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, Refusal, RefusalCode
 
 CHECKPOINT_BYTES_MAX = 4096  # a log signs with one key; a checkpoint with its cosignature has some 350 bytes
@@ -43,18 +46,18 @@ class Ingested:
     served: frozenset[str] = frozenset()
 
 
-def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, now_ms: int) -> Ingested | Refusal:
+def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, clock: Clock) -> Ingested | Refusal:
     """Take in the decompressed body of a batch that this epoch's log key signed.
 
     The refusals FORK and NOT_CANONICAL leave evidence behind, so the caller commits whatever this returns.
     """
-    epochs = schema.epochs
-    head = connection.execute(sa.select(epochs).where(epochs.c.id == log_id).with_for_update()).one()
-    if head.state == "frozen":
-        return refusal(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=head.state_why, size=head.size)
+    table, now_ms = schema.epochs, clock.now_ms()
+    head = connection.execute(sa.select(table).where(table.c.id == log_id).with_for_update()).one()
     try:
         batch = decode(body, Batch, bytes_max=BATCH_BYTES_MAX)
     except NotCanonical as error:
+        if head.state == epochs.FROZEN:
+            return _frozen(head)
         return _unread(connection, head, body, str(error), now_ms)
     if len(batch.records) > BATCH_RECORDS_MAX:
         expected = f"at most {BATCH_RECORDS_MAX} records"
@@ -62,33 +65,54 @@ def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, now_
     claimed = _claimed(head, batch)
     if isinstance(claimed, Refusal):
         return claimed
+    if head.state == epochs.FROZEN:
+        forks.keep_beside(connection, head, batch, body, now_ms)
+        return _frozen(head)
     if batch.first_seq > head.size:
         expected, got = f"first_seq at most {head.size}", str(batch.first_seq)
         return refusal(RefusalCode.GAP, "batch", expected=expected, got=got, size=head.size)
 
+    def fork(seq: int, kept: bytes = head.cosigned) -> Refusal:
+        """Freeze the epoch and keep both signed heads, and the later branch as it came."""
+        why = forks.freeze(connection, hq, clock, head, seq, kept=kept, other=batch.checkpoint, batch=body)
+        expected = f"the log whose first {head.size} records are here"
+        return refusal(RefusalCode.FORK, "log", expected=expected, got=why, size=head.size)
+
     differs = _first_difference(connection, head, batch)
     if differs is not None:
-        return _fork(connection, head, batch, body, differs, now_ms)
+        return fork(differs)
     new = batch.records[head.size - batch.first_seq :]
     if not new:
-        if _root_at(connection, head, claimed.size) != claimed.root:
-            return _fork(connection, head, batch, body, claimed.size, now_ms)
+        if evidence.root_at(connection, head, claimed.size) != claimed.root:
+            return fork(claimed.size)
         if claimed.size == head.size:  # an old batch that comes again tells nothing of the box as it is now
-            connection.execute(epochs.update().where(epochs.c.id == head.id).values(_seen(batch, now_ms)))
+            connection.execute(table.update().where(table.c.id == head.id).values(_seen(batch, now_ms)))
         return Ingested(head.cosigned)
 
     try:
+        if head.state == epochs.CLOSED:
+            raise NotCanonical(f"record {head.size}: the log ended with record {head.size - 1}, its CLOSE")
         entries = _read(connection, head, new, now_ms)
+        closing = _closing(entries)
     except NotCanonical as error:
         return _unread(connection, head, body, str(error), now_ms)
     if head.size == 0:
         wrong = _why_not_opened(head, entries[0].record)
         if wrong:
             return _unread(connection, head, body, wrong, now_ms)
-    frontier = Frontier.from_bytes(head.frontier).append_many([leaf_hash(leaf) for leaf in new])
+    before = Frontier.from_bytes(head.frontier)
+    hashes = [leaf_hash(leaf) for leaf in new]
+    frontier = before.append_many(hashes)
     if frontier.root() != claimed.root:
-        return _fork(connection, head, batch, body, claimed.size, now_ms)
-    return _store(connection, hq, head, batch, entries, frontier, now_ms)
+        return fork(claimed.size)
+    other = evidence.compare(connection, head, before, hashes)
+    if other is not None:
+        return fork(other.size, other.checkpoint)
+    return _store(connection, hq, clock, head, batch, entries, frontier, closing)
+
+
+def _frozen(head: sa.Row[Any]) -> Refusal:
+    return refusal(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=head.state_why, size=head.size)
 
 
 def _claimed(head: sa.Row[Any], batch: Batch) -> Checkpoint | Refusal:
@@ -124,16 +148,6 @@ def _first_difference(connection: sa.Connection, head: sa.Row[Any], batch: Batch
     return None
 
 
-def _root_at(connection: sa.Connection, head: sa.Row[Any], size: int) -> bytes:
-    """The root of the log's first `size` records; hashed anew, from the stored bytes, where that is not the head."""
-    if size == head.size:
-        return Frontier.from_bytes(head.frontier).root()
-    table = schema.records
-    query = sa.select(table.c.bytes).where(table.c.log == head.id, table.c.seq < size).order_by(table.c.seq)
-    leaves = connection.scalars(query.execution_options(yield_per=1000))
-    return Frontier().append_many(leaf_hash(leaf) for leaf in leaves).root()
-
-
 def _read(connection: sa.Connection, head: sa.Row[Any], new: Sequence[bytes], now_ms: int) -> list[Entry]:
     """The new records decoded and dated. Raises NotCanonical with the seq of the first bad one."""
     sites = schema.sites
@@ -148,6 +162,19 @@ def _read(connection: sa.Connection, head: sa.Row[Any], new: Sequence[bytes], no
             raise NotCanonical(f"record {seq}: {error}") from error
         entries.append(Entry(seq, record, business_date(record.stamp, now_ms, zone, day_starts_h)))
     return entries
+
+
+def _closing(entries: Sequence[Entry]) -> EpochClosed | None:
+    """The CLOSE among the new records. Raises NotCanonical when anything follows it."""
+    for entry in entries:
+        if entry.record.kind != "epoch-closed":
+            continue
+        body = body_of(entry.record)
+        if isinstance(body, EpochClosed):
+            if entry is not entries[-1]:
+                raise NotCanonical(f"record {entry.seq + 1}: the log ended with record {entry.seq}, its CLOSE")
+            return body
+    return None
 
 
 def _why_not_opened(head: sa.Row[Any], first: Record) -> str:
@@ -170,12 +197,14 @@ def _why_not_opened(head: sa.Row[Any], first: Record) -> str:
 def _store(
     connection: sa.Connection,
     hq: HqKeys,
+    clock: Clock,
     head: sa.Row[Any],
     batch: Batch,
     entries: Sequence[Entry],
     frontier: Frontier,
-    now_ms: int,
+    closing: EpochClosed | None,
 ) -> Ingested | Refusal:
+    now_ms = clock.now_ms()
     try:
         cosigned = heads.cosign(batch.checkpoint, hq.cosign, COSIGN_NAME, now_ms // 1000)
     except Malformed as error:
@@ -189,6 +218,10 @@ def _store(
     ]
     bulk.insert(connection, schema.records, columns, rows)
     log = Log(head.id, head.site, head.epoch)
+    giving = {move.account for entry in entries for move in entry.record.moves if move.effect == Effect.RETURNED}
+    lent = loans.read(connection, log, {account for account in giving if "\x00" not in account})
+    if lent or closing is not None:
+        hqlog.lock(connection)  # before any account: that is the order of all
     made = posting.post(connection, log, entries, now_ms)
     accepted.note(connection, hq, head.id, entries)
     connection.execute(
@@ -202,6 +235,11 @@ def _store(
             **_seen(batch, now_ms),
         )
     )
+    if lent:
+        returned = {Held(account, asset): back for (_, account, asset), (_, _, back, _) in made.leases.items() if back}
+        loans.charge_back(connection, hq, clock, log, returned)
+    if closing is not None:
+        epochs.close(connection, hq, clock, head, closing.reason, cosigned)
     served = frozenset(account for (_, account, _), (_, used, *_) in made.leases.items() if used)
     return Ingested(cosigned, len(new), served)
 
@@ -220,18 +258,6 @@ def _kind(record: Record) -> str:
 def _wall_ms(record: Record) -> int:
     wall_ms = record.stamp.wall_ms
     return wall_ms if -_WALL_MS_MAX <= wall_ms <= _WALL_MS_MAX else 0  # no clock shows such a time
-
-
-def _fork(connection: sa.Connection, head: sa.Row[Any], batch: Batch, body: bytes, seq: int, now_ms: int) -> Refusal:
-    """Freeze the epoch and keep both signed heads, and the later branch as it came."""
-    why = f"record {seq} or one before it is not what it was"
-    evidence = {"log": head.id, "seq": seq, "kept": head.cosigned, "other": batch.checkpoint, "batch": body}
-    connection.execute(schema.forks.insert().values(**evidence, received_ms=now_ms))
-    connection.execute(
-        schema.epochs.update().where(schema.epochs.c.id == head.id).values(state="frozen", state_why=why)
-    )
-    expected = f"the log whose first {head.size} records are here"
-    return refusal(RefusalCode.FORK, "log", expected=expected, got=why, size=head.size)
 
 
 def _unread(connection: sa.Connection, head: sa.Row[Any], body: bytes, why: str, now_ms: int) -> Refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocols.trade.wire import Refusal, RefusalCode
 
 STATUS = {
+    RefusalCode.TOO_MANY: 429,
     RefusalCode.TOO_LARGE: 413,
     RefusalCode.UNREADABLE: 400,
     RefusalCode.UNKNOWN_SITE: 403,
@@ -20,6 +21,7 @@ STATUS = {
 }
 
 REMEDY = {
+    RefusalCode.TOO_MANY: "Wait a while, then send it again.",
     RefusalCode.TOO_LARGE: "Send smaller batches.",
     RefusalCode.UNREADABLE: "Send the struct that the path takes, canonical, deflated where the header says so.",
     RefusalCode.UNKNOWN_SITE: "Add the site at headquarters: fieldtill-hq site add SITE --device FINGERPRINT.",

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from cloud import admission, commands, documents, grants, schema
+from cloud import admission, commands, documents, epochs, evidence, grants, schema
 from cloud.clock import Clock
 from cloud.ingest import Ingested, ingest
 from cloud.keys import HqKeys
@@ -21,14 +21,18 @@ from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.wire import (
     BatchReply,
     DocumentAsk,
-    DocumentReply,
     EnrolAsk,
+    EvidenceAsk,
+    EvidenceReply,
     GrantAsk,
     Refusal,
     RefusalCode,
 )
 
 W = TypeVar("W", bound=Wire)
+
+EVIDENCE_BYTES_MAX = 64 * 1024
+"""Greatest body of evidence as sent: a receipt has some 2 kB, a record with its meter record less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Headquarters:
             wire.PATH_BATCH: self._batch,
             wire.PATH_GRANT: self._grant,
             wire.PATH_DOCUMENT: self._document,
+            wire.PATH_EVIDENCE: self._evidence,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -94,7 +99,7 @@ class Headquarters:
             head = self._authenticate(connection, request)
         body = _inflate(request)
         with writing(self.engine) as connection:
-            taken = ingest(connection, self.keys, head.id, body, self.clock.now_ms())
+            taken = ingest(connection, self.keys, head.id, body, self.clock)
         if isinstance(taken, Refusal):
             return _refused(taken)
         news = self._provide(head, taken)
@@ -116,11 +121,11 @@ class Headquarters:
             return grants.place(connection, self.keys, self.clock, taken.served)
 
     def _batch_reply(self, connection: sa.Connection, log: int, taken: Ingested) -> BatchReply:
-        epochs, now_ms = schema.epochs, self.clock.now_ms()
-        head = connection.execute(sa.select(epochs).where(epochs.c.id == log)).one()
+        table, now_ms = schema.epochs, self.clock.now_ms()
+        head = connection.execute(sa.select(table).where(table.c.id == log)).one()
         return BatchReply(
             cosigned=taken.cosigned,
-            grants=grants.pending(connection, log),
+            grants=grants.pending(connection, log) if head.state == epochs.OPEN else [],
             documents=documents.in_force(connection, head.site),
             commands=commands.waiting(connection, head.site, head.boot or b"", now_ms),
             time_ms=now_ms,
@@ -135,8 +140,18 @@ class Headquarters:
     def _document(self, request: Request) -> Answer:
         with reading(self.engine) as connection:
             head = self._authenticate(connection, request)
-            found = documents.fetch(connection, head.site, _read(_inflate(request), DocumentAsk))
-        return Answer(200, encode(DocumentReply(found)))
+            reply = documents.answer(connection, self.keys, head.site, _read(_inflate(request), DocumentAsk))
+        return Answer(200, encode(reply))
+
+    def _evidence(self, request: Request) -> Answer:
+        """Nobody signs this; what it says is proven by itself."""
+        if len(request.body) > EVIDENCE_BYTES_MAX:
+            expected = f"at most {EVIDENCE_BYTES_MAX} bytes"
+            raise Refuse(RefusalCode.TOO_LARGE, "evidence", expected=expected, got=str(len(request.body)))
+        ask = _read(_inflate(request), EvidenceAsk)
+        with writing(self.engine) as connection:
+            state = evidence.add(connection, self.keys, self.clock, ask.record, ask.receipt)
+        return Answer(200, encode(EvidenceReply(state)), outcome=state)
 
     def _authenticate(self, connection: sa.Connection, request: Request) -> sa.Row[Any]:
         return admission.authenticate(

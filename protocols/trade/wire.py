@@ -23,6 +23,7 @@ PATH_ENROL = "/v1/enrol"
 PATH_BATCH = "/v1/batch"
 PATH_GRANT = "/v1/grant"
 PATH_DOCUMENT = "/v1/document"
+PATH_EVIDENCE = "/v1/evidence"
 
 HEADER_SITE = "Fieldtill-Site"
 HEADER_EPOCH = "Fieldtill-Epoch"
@@ -118,17 +119,45 @@ class GrantReply(Wire, frozen=True):
 
 
 class DocumentAsk(Wire, frozen=True):
+    """have: the version of this kind that the site holds whole; 0: none, or the whole document is wanted."""
+
     kind: Name
     version: Amount
+    have: Amount
 
 
 class DocumentReply(Wire, frozen=True):
-    document: bytes  # an encoded documents.Document
+    """document: an encoded documents.Document; or, where it is empty, patched: an encoded documents.Patched of `have`.
+
+    A site that cannot make the patched one whole, or whose hash then differs, asks again with `have` 0.
+    """
+
+    document: bytes
+    patched: bytes
+
+
+class EvidenceAsk(Wire, frozen=True):
+    """A record of some site's log, and the receipt that proves it, from whoever was given them; nobody signs this.
+
+    receipt: as proof.receipt.Receipt writes it.
+    """
+
+    record: bytes
+    receipt: bytes
+
+
+class EvidenceReply(Wire, frozen=True):
+    """state: `agrees` with what headquarters has; `waiting` for the log to arrive; `contradicts` it, so that the epoch
+    has been frozen.
+    """
+
+    state: Name
 
 
 class RefusalCode(StrEnum):
     """Why a request was refused; it changed nothing. In order of precedence."""
 
+    TOO_MANY = "too-many"
     TOO_LARGE = "too-large"
     UNREADABLE = "unreadable"
     UNKNOWN_SITE = "unknown-site"
