@@ -31,7 +31,8 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     line: the id of the line it hangs on. profile: an id from `profile_ids`. unit: its Modbus address; None: the
     profile's usual one. poll_s: seconds between polls of what changes fast; None: the profile's. overrides: laid over
-    the profile, by path: {"command.max" = 16, "limits.max_read" = 20}.
+    the profile, by path: {"command.max" = 16, "limits.max_read" = 20}. serial: what stands on its plate, for signed
+    meter records; None: not known.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -40,6 +41,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     unit: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     poll_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] | None = None
     overrides: dict[str, int | str | bool] = {}
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
 
 
 def profile_ids(folder: Path | None = None) -> list[str]:

@@ -48,11 +48,15 @@ class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[connector]]`: one place to charge. meter: None: the charger's own, which must then be of billing grade."""
+    """`[[connector]]`: one place to charge. meter: None: the charger's own, which must then be of billing grade.
+
+    evse_id: as registered, for signed meter records; None: they name site and connector.
+    """
 
     id: Id
     charger: Id
     meter: Id | None = None
+    evse_id: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
 
 
 class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ from edge.enrolment import open_log
 from edge.journal.journal import Journal
 from edge.keys import KeyRing
 from edge.link_news import LinkNews
+from edge.meter_signer import recorder_of
 from edge.metrics import serve_metrics
 from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
@@ -124,7 +125,8 @@ async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[A
     daemon.journal = journal
     daemon.clock = clock = Clock(system, last_stamp(journal))
     outlets = daemon.premises.outlets
-    desk = Desk(journal, clock, config.till, {name: outlet.place() for name, outlet in outlets.items()})
+    places = {name: outlet.place() for name, outlet in outlets.items()}
+    desk = Desk(journal, clock, config.till, places, recorder_of(config, ring))
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:

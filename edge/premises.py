@@ -8,10 +8,11 @@ from pathlib import Path
 
 from drivers.api import Charger, Device, Meter
 from drivers.line import Line
-from drivers.registry import build_device
+from drivers.registry import build_device, profile_of
 from edge.config import Config, ConnectorConfig
 from edge.plant.watch import Outlet
 from protocols.door import Fault, Refused
+from protocols.proof.ocmf_session import Plate
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,17 @@ def build(config: Config) -> Premises:
     if faults:
         raise Refused("config", faults)
     return Premises(lines, devices, outlets)
+
+
+def meter_plates(config: Config) -> dict[str, Plate]:
+    """What is known of each device that may be a meter, by its id, for signed meter records. `build` has passed."""
+    folder = Path(config.profiles_dir) if config.profiles_dir else None
+    plates: dict[str, Plate] = {}
+    for device in config.device:
+        about = profile_of(device, folder).device
+        model = about.models[0] if len(about.models) == 1 else None  # the profile does not say which of them this is
+        plates[device.id] = Plate(serial=device.serial or "", maker=about.maker, model=model)
+    return plates
 
 
 def _outlet(path: str, connector: ConnectorConfig, devices: dict[str, Device]) -> tuple[Outlet | None, Sequence[Fault]]:
