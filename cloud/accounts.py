@@ -6,19 +6,19 @@ belongs to is not known here: it is an opaque id, and a card number is stored on
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import bulk, grants, hqlog, schema
+from cloud import acts, bulk, grants, hqlog, schema
+from cloud.acts import Denied as Denied
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
 from cloud.keys import HqKeys
 from protocols.trade import books
-from protocols.trade.codec import decode, encode
+from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey, hide_credential
 from protocols.trade.records import CNY, Effect, Record
 
@@ -26,14 +26,8 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ID_LENGTH = 10
 AMOUNT_MAX = 10**11
 """Greatest amount of one act, in fen: a billion yuan. More is a slip of the finger."""
-
-
-class Denied(Exception):
-    """The act is not done, and nothing has changed. what, and what to do instead."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.remedy = remedy
+CARDS_MAX = 10_000
+"""Cards of one account. A grant names them all, and has to fit a reply: 100 kB of grants.REPLY_BYTES_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,8 @@ def add_card(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, 
         raise Denied("the card belongs to another account", "Take it from there first, or use another card.")
     if owner == account:
         return Done(None, True, frozenset())
+    if _cards(connection, account, key.version) >= CARDS_MAX:
+        raise Denied(f"the account has {CARDS_MAX} cards", "Open another account for the others.")
     serial = hqlog.append(connection, hq, clock, [Act(account, "card added")])
     row = {"key_version": key.version, "hmac": hidden, "account": account, "added_ms": clock.now_ms()}
     connection.execute(table.insert().values(row))
@@ -132,14 +128,10 @@ def _pay(
     if not channel or ":" in channel:
         raise Denied(f"expected the name of a channel without a colon, got {channel!r}", "For example wechat or cash.")
     hqlog.lock(connection)
-    digest = hashlib.sha256(encode([effect, account, amount, channel])).digest()
-    table = schema.acts
-    before = connection.execute(sa.select(table).where(table.c.reference == reference)).one_or_none()
+    ordered = (effect, account, amount, channel)
+    before = acts.done_before(connection, reference, ordered)
     if before is not None:
-        if before.digest != digest:
-            remedy = "Give every payment its own reference number; look this one up before trying again."
-            raise Denied(f"reference {reference} was used for another act, serial {before.seq}", remedy)
-        return Done(before.seq, True, frozenset())
+        return Done(before, True, frozenset())
     row = require_account(connection, account)
     if effect == Effect.PAID_OUT and grants.free_of(connection, [account], CNY).get(account, 0) < amount:
         raise Denied("less than that is free", "Wait until the sites have returned what they hold for the account.")
@@ -147,8 +139,7 @@ def _pay(
         raise Denied("the account is frozen", "Thaw it first: fieldtill-hq account thaw.")
     change = Change(effect, CNY, channel, amount)
     serial = hqlog.append(connection, hq, clock, [Act(account, f"{effect}, reference {reference}", [change])])
-    log = connection.execute(sa.select(schema.epochs.c.id).where(schema.epochs.c.site == books.HQ)).scalar_one()
-    connection.execute(table.insert().values(reference=reference, digest=digest, log=log, seq=serial))
+    acts.note(connection, reference, ordered, serial)
     sites = grants.place(connection, hq, clock, [account]) if effect == Effect.PAID_IN else set()
     return Done(serial, False, frozenset(sites))
 
@@ -236,7 +227,7 @@ class Statement:
 def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
     """Balances, leases and the last movements. Raises Denied."""
     row = require_account(connection, account)
-    ledger, leases, epochs, credentials = schema.ledger, schema.leases, schema.epochs, schema.credentials
+    ledger, leases, epochs = schema.ledger, schema.leases, schema.epochs
     free = connection.execute(sa.select(ledger).where(ledger.c.code == books.cust(account)).order_by(ledger.c.asset))
     held = connection.execute(
         sa.select(leases, epochs.c.site, epochs.c.epoch)
@@ -244,11 +235,7 @@ def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
         .where(leases.c.account == account)
         .order_by(epochs.c.site, epochs.c.epoch, leases.c.asset)
     )
-    cards = connection.execute(
-        sa.select(sa.func.count()).where(
-            credentials.c.account == account, credentials.c.key_version == current_key(connection).version
-        )
-    ).scalar_one()
+    cards = _cards(connection, account, current_key(connection).version)
     return Statement(
         account,
         row._mapping["class"],
@@ -260,6 +247,12 @@ def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
         [LeaseNow(h.site, h.epoch, h.asset, h.granted, h.used, h.returned, h.serial) for h in held],
         _movements(connection, account, last),
     )
+
+
+def _cards(connection: sa.Connection, account: str, key_version: int) -> int:
+    table = schema.credentials
+    mine = (table.c.account == account) & (table.c.key_version == key_version)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(table).where(mine)).scalar_one())
 
 
 def _movements(connection: sa.Connection, account: str, last: int) -> list[Movement]:

@@ -7,14 +7,15 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from cloud import schema
+from cloud import hot_list, schema
 from cloud.clock import Clock
 from cloud.keys import HqKeys
 from cloud.refusal import Refuse
 from protocols.proof import keys
+from protocols.trade import hotlist
 from protocols.trade.codec import Wire, encode
 from protocols.trade.documents import DOMAIN, Document, signed_part
-from protocols.trade.wire import DocumentAsk, DocumentRef, RefusalCode
+from protocols.trade.wire import DocumentAsk, DocumentRef, DocumentReply, RefusalCode
 
 
 def publish(
@@ -50,7 +51,7 @@ class VersionTaken(ValueError):
 
 
 def in_force(connection: sa.Connection, site: str) -> list[DocumentRef]:
-    """The newest version of each kind for this site."""
+    """The newest version of each kind for this site, and of the hot list, which is every site's."""
     table = schema.documents
     newest = (
         sa.select(table.c.kind, sa.func.max(table.c.version).label("version"))
@@ -64,17 +65,23 @@ def in_force(connection: sa.Connection, site: str) -> list[DocumentRef]:
         .where(table.c.site == site)
         .order_by(table.c.kind)
     )
-    return [DocumentRef(row.kind, row.version, row.hash) for row in connection.execute(query)]
+    refs = [DocumentRef(row.kind, row.version, row.hash) for row in connection.execute(query)]
+    listed = hot_list.in_force(connection)
+    return refs if listed is None else [*refs, listed]
 
 
-def fetch(connection: sa.Connection, site: str, ask: DocumentAsk) -> bytes:
+def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -> DocumentReply:
+    """The document that a site asks for. Raises Refuse."""
+    if ask.kind == hotlist.KIND:
+        return hot_list.answer(connection, hq, site, ask)
+    return DocumentReply(fetch(connection, site, ask.kind, ask.version), b"")
+
+
+def fetch(connection: sa.Connection, site: str, kind: str, version: int) -> bytes:
     """The encoded document as signed for this site. Raises Refuse."""
     table = schema.documents
-    found = connection.execute(
-        sa.select(table.c.document).where(
-            table.c.site == site, table.c.kind == ask.kind, table.c.version == ask.version
-        )
-    ).scalar()
+    at = (table.c.site == site) & (table.c.kind == kind) & (table.c.version == version)
+    found = connection.execute(sa.select(table.c.document).where(at)).scalar()
     if found is None:
-        raise Refuse(RefusalCode.NOT_FOUND, "document", expected="one in force", got=f"{ask.kind} {ask.version}")
+        raise Refuse(RefusalCode.NOT_FOUND, "document", expected="one in force", got=f"{kind} {version}")
     return bytes(found)

@@ -87,6 +87,50 @@ def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any
     return GrantReply(signed[0], "")
 
 
+class Provided(NamedTuple):
+    """What waits for an account at a site. step: by how much it was raised; signed: its newest grant, empty: none."""
+
+    log: int
+    site: str
+    epoch: int
+    step: int
+    signed: bytes
+
+
+def provide(
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    account: str,
+    site: str,
+    asset: str,
+    need: int,
+    *,
+    whole: bool = False,
+) -> Provided | None:
+    """Raise G at the site's newest epoch by `need`, as far as the account can bear it, for a code that its customer
+    carries there. whole: all of it or nothing. None: the account is frozen, or the site has no open epoch.
+    """
+    hqlog.lock(connection)
+    rows = {row.id: row for row in _accounts(connection, [account])}
+    epoch = _newest_epoch(connection, site)
+    if epoch is None or epoch.state != "open" or rows[account].status != "open":
+        return None
+    lease = _leases_at(connection, epoch, [account], asset).get(account)
+    lease = lease or Lease(epoch.id, site, epoch.epoch, account, asset)
+    free = free_of(connection, [account], asset).get(account, 0)
+    want = lease.granted + need
+    step = raise_for(want, lease.granted, lease.outstanding, free, rows[account].site_max)
+    if whole and step < need:
+        step = 0
+    if step:
+        signed = _grant(connection, hq, clock, [(lease, step)], rows)[0]
+        note_visits(connection, site, [account], clock.now_ms())
+    else:
+        signed = _stored_grant(connection, lease)
+    return Provided(epoch.id, site, epoch.epoch, step, signed)
+
+
 def place(connection: sa.Connection, hq: HqKeys, clock: Clock, accounts: Iterable[str]) -> set[str]:
     """Have each account's allowance wait at its home site and the sites it visited last; the sites with new grants."""
     hqlog.lock(connection)
@@ -175,7 +219,7 @@ def pending(connection: sa.Connection, log: int) -> list[bytes]:
     length = 0
     for signed in connection.scalars(query):
         length += len(signed)
-        if length > REPLY_BYTES_MAX:
+        if length > REPLY_BYTES_MAX:  # never the first one: see accounts.CARDS_MAX
             break
         chosen.append(signed)
     return chosen

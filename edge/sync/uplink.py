@@ -341,7 +341,7 @@ class Uplink:
             if ref.kind not in CONTENT or (pinned is not None and ref.version <= pinned.version):
                 continue
             try:
-                reply = await self._hq.document(DocumentAsk(ref.kind, ref.version))
+                reply = await self._hq.document(DocumentAsk(ref.kind, ref.version, 0))
                 document = trust.check_document(self._pinned, reply.document, self._journal.site, ref)
                 faults = disorder(decode(document.payload, CONTENT[ref.kind]))
             except (Unproven, NotCanonical, HqRefused) as error:

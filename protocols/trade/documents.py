@@ -11,6 +11,9 @@ from protocols.trade.records import Amount, Name, Pin
 
 DOMAIN = "fieldtill/document/v1"
 TARIFF = "tariff"
+
+BYTES_MAX = 9 * 1024 * 1024
+"""Longest encoded document, and longest reply with one: a hot list of a million cards is 8 MB. Others are far below."""
 BYTES_MAX = 9 * 1024 * 1024
 """Longest encoded Document: a hot list of a million cards is 8 MB."""
 
@@ -24,6 +27,17 @@ class Document(Wire, frozen=True):
     site: Name  # the one site it is for
     version: Amount
     payload: bytes
+    signature: bytes
+
+
+class Patched(Wire, frozen=True):
+    """A document told as what changes in an earlier version, `base`. signature: of the whole document, as above."""
+
+    kind: Name
+    site: Name
+    version: Amount
+    base: Amount
+    patch: bytes
     signature: bytes
 
 

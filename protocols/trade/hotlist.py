@@ -17,6 +17,7 @@ from typing import Annotated
 import msgspec
 
 from protocols.trade.codec import Wire, decode, encode
+from protocols.trade.documents import Document, Patched
 from protocols.trade.records import Amount
 
 KIND = "hot-list"
@@ -66,6 +67,11 @@ def read(payload: bytes) -> HotList:
     return hot_list
 
 
+def credentials(hot_list: HotList) -> list[bytes]:
+    """The entries one by one, rising. Raises BadHotList."""
+    return _entries(hot_list.entries)
+
+
 def contains(hot_list: HotList, credential: bytes) -> bool:
     """Is this credential on the list? `credential`: hidden under the list's own key."""
     entries = _View(hot_list.entries)
@@ -92,6 +98,26 @@ def apply(old: HotList, change: HotListPatch) -> HotList:
     if not removed <= entries or not added.isdisjoint(entries):
         raise BadHotList("the patch removes an entry that is not there, or adds one that is")
     return make(change.version, change.issued_s, change.key_version, (entries - removed) | added)
+
+
+def patched(old: HotList, new: HotList, site: str, signature: bytes) -> Patched | None:
+    """`new`, whose document for `site` has this signature, as a patch of `old`; None where there is no patch."""
+    change = patch(old, new)
+    if change is None:
+        return None
+    return Patched(KIND, site, new.version, old.version, write_patch(change), signature)
+
+
+def whole(base: Document, told: Patched) -> Document:
+    """The later document. Whether its signature holds and its hash is the one announced is for the caller to check,
+    as of a document that came whole. Raises NotCanonical or BadHotList.
+    """
+    if (told.kind, told.site, told.base) != (base.kind, base.site, base.version) or base.kind != KIND:
+        raise BadHotList(f"expected a patch of {base.kind} {base.version}, got one of {told.kind} {told.base}")
+    later = apply(read(base.payload), read_patch(told.patch))
+    if later.version != told.version:
+        raise BadHotList(f"expected a patch to version {told.version}, got one to {later.version}")
+    return Document(KIND, told.site, told.version, encode(later), told.signature)
 
 
 def read_patch(data: bytes) -> HotListPatch:

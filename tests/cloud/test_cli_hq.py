@@ -141,7 +141,7 @@ def test_a_tariff_reaches_every_site_with_its_zones_offsets(say: Say, tmp_path: 
     assert json.loads(say("--json", "tariff", "set", str(file)).out)["sites"] == []
     home = open_home(tmp_path / "hq")
     with store.reading(home.engine) as connection:
-        document = decode(documents.fetch(connection, "b", DocumentAsk("tariff", 1)), Document)
+        document = decode(documents.fetch(connection, "b", "tariff", 1), Document)
     home.engine.dispose()
     tariff = decode(document.payload, Tariff)
     assert {offset.offset_s for offset in tariff.offsets} == {3_600, 7_200}
@@ -208,7 +208,7 @@ def test_a_site_and_the_command_line_meet_at_the_server(say: Say, served: str, t
     reply = read(post(served, box.request(wire.PATH_BATCH, box.batch(0)), ca), BatchReply)
     assert len(reply.grants) == 1
     assert [(ref.kind, ref.version) for ref in reply.documents] == [("tariff", 1)]
-    ask = box.request(wire.PATH_DOCUMENT, DocumentAsk("tariff", 1))
+    ask = box.request(wire.PATH_DOCUMENT, DocumentAsk("tariff", 1, 0))
     assert decode(read(post(served, ask, ca), DocumentReply).document, Document).site == "pudong-1"
 
     assert say("command", "start", "pudong-1", "c1", account, "--yuan", "30").code == 0
