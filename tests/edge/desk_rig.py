@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from drivers.api import ChargerLimits, ChargerStatus, Iec61851, Link, MeterReading, MeterTraits, Point, Quality, Reading
 from drivers.errors import Silent
 from edge.clock import Clock, System
+from edge.daemon import last_stamp
 from edge.desk import Desk
 from edge.journal.journal import Journal
 from edge.journal.step import Head, Step
+from edge.meter_record import MeterRecorder
 from edge.plant.drive import Drive
 from edge.plant.watch import Outlet, Watch
 from edge.site import Site
@@ -121,6 +123,7 @@ class Till:
     time: Time
     policy: Policy = POLICY
     tariff: Tariff = FLAT
+    recorder: MeterRecorder | None = None
     bays: dict[str, Bay] = field(default_factory=lambda: {name: Bay(name) for name in ("c1", "c2")})
 
     def __post_init__(self) -> None:
@@ -128,11 +131,11 @@ class Till:
 
     def open(self) -> None:
         """As the daemon does when it starts: everything from the journal alone."""
-        self.clock = Clock(self.time.system())
+        self.clock = Clock(self.time.system(), last_stamp(self.journal))
         outlets = {name: Outlet(name, bay, bay, f"m{name[1:]}") for name, bay in self.bays.items()}
         self.watch = Watch(self.clock, outlets)
         places = {name: outlet.place() for name, outlet in outlets.items()}
-        self.desk = Desk(self.journal, self.clock, self.policy, places)
+        self.desk = Desk(self.journal, self.clock, self.policy, places, self.recorder)
         drives = {
             name: Drive(name, bay, lambda name=name: self.desk.wants_delivery(name)) for name, bay in self.bays.items()
         }  # type: ignore[misc]  # mypy cannot infer it
@@ -212,11 +215,16 @@ class Till:
 
 @asynccontextmanager
 async def a_till(
-    path: Path, *, granted_fen: int = 10_000, tariff: Tariff = FLAT, may_stay: int = 0
+    path: Path,
+    *,
+    granted_fen: int = 10_000,
+    tariff: Tariff = FLAT,
+    may_stay: int = 0,
+    recorder: MeterRecorder | None = None,
 ) -> AsyncIterator[Till]:
     """A till that can sell, on a journal of its own."""
     journal = Journal.create(path / "journal.db", "hz-1", 1, LOG_KEY, ballast_bytes=0)
-    till = Till(journal, Time(), tariff=tariff)
+    till = Till(journal, Time(), tariff=tariff, recorder=recorder)
     try:
         await till.begin(granted_fen, may_stay=may_stay)
         yield till
