@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from edge.desk import Desk
 from edge.journal.journal import Journal
 from edge.journal.step import Step
 from edge.keys import KeyRing, fingerprint
+from edge.meter_record import MeterRecorder
 from edge.plant.watch import Watch
 from edge.site import Site
 from edge.sync.enrol import enrol, load_credential_key
@@ -29,6 +30,7 @@ from edge.till.start import Ask, Opening, first_progress, open_session
 from edge.till.state import OpenSession, encode_state
 from protocols.proof.ed25519 import public_of
 from protocols.proof.keys import certify_log_key, spki
+from protocols.proof.ocmf import SoftwareSigner
 from protocols.trade.price import extend
 from protocols.trade.records import (
     ClockQuality,
@@ -79,8 +81,11 @@ class Box:
     def site_at(self, journal: Journal) -> Site:
         """What the daemon would serve, without any device."""
         clock = Clock(clocks.system())
-        desk = Desk(journal, clock, Policy(), {place.id: place for place in CONNECTORS})
+        desk = Desk(journal, clock, Policy(), {place.id: place for place in CONNECTORS}, self.meter_recorder())
         return Site(desk, Watch(clock, {}), clock, {}, load_credential_key(self.keys_dir))
+
+    def meter_recorder(self) -> MeterRecorder:
+        return MeterRecorder(SoftwareSigner(self.ring.device()), "bench")
 
     def uplink(self, hq: Headquarters, journal: Journal, site: Site, port: int | None = None) -> Uplink:
         """Not running yet. port: of a relay before headquarters."""
@@ -108,7 +113,7 @@ async def build(hq: Headquarters, home: Path, name: str, records: int, customers
         await send_all(
             box.uplink(hq, journal, site), lambda: len(site.desk.state.leases) == len(cards) and bool(site.desk.tariff)
         )
-        await _sell(journal, site, records)
+        await _sell(journal, site, records, box.meter_recorder())
     finally:
         await journal.close()
     return box
@@ -128,9 +133,9 @@ async def send_all(uplink: Uplink, done: Callable[[], bool] = lambda: True) -> N
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _sell(journal: Journal, site: Site, records: int) -> None:
+async def _sell(journal: Journal, site: Site, records: int, recorder: MeterRecorder) -> None:
     """Commit a seller's records; the last step has a snapshot, as the daemon makes one every 500 records."""
-    seller = _Seller(site, rounds=records // (2 * len(CONNECTORS)) + 1)
+    seller = _Seller(site, recorder, rounds=records // (2 * len(CONNECTORS)) + 1)
     while journal.next_seq < records:
         sealed = [one for draft, at in seller.round() for one in journal.seal([draft], at)]
         snapshot = encode_state(seller.state) if journal.next_seq >= records else None
@@ -140,11 +145,12 @@ async def _sell(journal: Journal, site: Site, records: int) -> None:
 class _Seller:
     """Sells on all connectors, round after round, by the till's own decisions. Its clock ends about where ours is."""
 
-    def __init__(self, site: Site, *, rounds: int) -> None:
+    def __init__(self, site: Site, recorder: MeterRecorder, *, rounds: int) -> None:
         tariff = site.desk.tariff
         assert tariff is not None
         self.state = site.desk.state
         self._tariff = tariff
+        self._recorder = recorder
         self._policy = site.desk.policy
         self._wallets = sorted(self.state.wallets)
         self._registers = {place.meter: 1_000_000 for place in CONNECTORS}
@@ -179,7 +185,7 @@ class _Seller:
         self._sold += 1
         return opening.draft
 
-    def _closes(self, place: Connector, session: OpenSession) -> tuple[Draft, ...]:
+    def _closes(self, place: Connector, session: OpenSession) -> Sequence[Draft]:
         """Some three quarters of an hour at falling power, read four times, and so with two or three slices."""
         self._pass(4)
         progress = first_progress(session.seq, session.opened, session.stamp)
@@ -199,7 +205,8 @@ class _Seller:
             stopping_ms=stamp.mono_ms,
             off_ms=stamp.mono_ms,
         )
-        return settle(self.state, session, progress, stamp, self._tariff, stuck=False)
+        drafts = settle(self.state, session, progress, stamp, self._tariff, stuck=False)
+        return self._recorder.complete(drafts, self.state, session, progress, stamp, self._tariff)
 
     def _closes_day(self) -> tuple[Draft, ...]:
         day = self.state.day

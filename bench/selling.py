@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.headquarters import PRICES
@@ -29,10 +30,12 @@ from edge.clock import Clock
 from edge.desk import Desk
 from edge.journal.journal import Journal
 from edge.journal.step import Step
+from edge.meter_record import MeterRecorder
 from edge.plant.drive import Drive
 from edge.plant.watch import Outlet, Watch
 from edge.site import Site
 from edge.till.policy import Policy
+from protocols.proof.ocmf import SoftwareSigner
 from protocols.trade.codec import encode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.grants import CredentialKey, Grant, hide_credential, join
@@ -217,7 +220,8 @@ async def _site(
     journal = Journal.create(path, SITE, 1, log_key, ballast_bytes=4096, second_copy=second_copy)
     opened = EpochOpened(SITE, 1, bytes(32), b"device key", b"certificate", "fieldtill bench")
     await journal.commit(Step(journal.seal([Draft(opened)], clock.stamp())))
-    desk = Desk(journal, clock, Policy(), {name: outlet.place() for name, outlet in outlets.items()})
+    recorder = MeterRecorder(SoftwareSigner(ec.generate_private_key(ec.SECP256R1())), "bench")
+    desk = Desk(journal, clock, Policy(), {name: outlet.place() for name, outlet in outlets.items()}, recorder)
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = Site(desk, Watch(clock, outlets), clock, drives, KEY)
     await site.take_documents([encode(Document(TARIFF, SITE, 1, encode(PRICES), bytes(64)))])
