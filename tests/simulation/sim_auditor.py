@@ -11,15 +11,18 @@ import hashlib
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
+import pymerkle
 from sim_plant import WH, Stand
 
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed
+from protocols.proof.checkpoint import parse
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import (
     DayClosed,
@@ -40,9 +43,9 @@ ROUNDING_WH = 2
 """A whole register at the beginning and one at the end."""
 
 Place = tuple[str, str]
-"""(site, connector)"""
+"""(branch, connector)"""
 Purse = tuple[str, str]
-"""(site, account)"""
+"""(branch, account); of what is granted: (site, account)"""
 
 
 class Wrong(Exception):
@@ -65,9 +68,24 @@ class Visit:
     energy: int
 
 
+@dataclass(frozen=True)
+class View:
+    """What the auditor knows of a branch when somebody copies its disk."""
+
+    branch: str
+    log: list[bytes]
+    purses: dict[str, tuple[int, int, int]]
+    overrun: int
+    visits: dict[int, Visit]
+    day: list[int]
+
+
 @dataclass
 class Auditor:
-    """The truth, and what is claimed."""
+    """The truth, and what is claimed.
+
+    A branch is one history of a site's log. A site has one, which bears its name, until its disk is set back or copied.
+    """
 
     start_utc_ms: int
     stands: dict[Place, Stand] = field(default_factory=dict)
@@ -83,13 +101,17 @@ class Auditor:
     days: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
     commands: set[tuple[str, bytes, int]] = field(default_factory=set)
     noticed: dict[Place, int] = field(default_factory=dict)
+    site_of: dict[str, str] = field(default_factory=dict)
+    inherited: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
+    at_hq: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     left: dict[Place, int] = field(default_factory=dict)
+    lost_fen: dict[str, int] = field(default_factory=dict)
     sessions: int = 0
     billed_fen: int = 0
     steps: int = 0
     seen: Counter[str] = field(default_factory=Counter)
     trace: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _at_hq: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _trees: dict[str, pymerkle.InmemoryTree] = field(default_factory=dict)
     _seen: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     _perhaps: dict[str, list[Sealed]] = field(default_factory=dict)
     _hq: sqlite3.Connection | None = None
@@ -97,6 +119,42 @@ class Auditor:
     def note(self, *what: object) -> None:
         """One more line of what happened, for the hash by which two runs are compared."""
         self.trace.update(repr(what).encode())
+
+    # --- histories ---------------------------------------------------------------------------------------------------
+
+    def begin(self, site: str) -> None:
+        self.site_of[site] = site
+
+    def forked(self, site: str) -> bool:
+        """Whether there is, or was, more than one history of this site's log."""
+        return list(self.site_of.values()).count(site) > 1
+
+    def view(self, branch: str) -> View:
+        whose = {account for at, account in (*self.used, *self.returned, *self.held) if at == branch}
+        purses = {a: (self.used[branch, a], self.returned[branch, a], self.held[branch, a]) for a in sorted(whose)}
+        visits = {seq: copy(visit) for (at, seq), visit in self.visits.items() if at == branch}
+        return View(branch, list(self.logs[branch]), purses, self.overrun[branch], visits, list(self.days[branch]))
+
+    def fork(self, view: View, branch: str, stands: dict[str, Stand]) -> None:
+        """A box goes on from there, at these stands, whatever else has followed."""
+        self.note("fork", branch, len(view.log))
+        self.site_of[branch] = self.site_of[view.branch]
+        self.logs[branch], self.overrun[branch], self.days[branch] = list(view.log), view.overrun, list(view.day)
+        for account, (used, returned, held) in view.purses.items():
+            purse = (branch, account)
+            self.used[purse], self.returned[purse], self.held[purse] = used, returned, held
+            self.inherited[purse] = used
+        for name, stand in stands.items():
+            stand.settle()
+            stand.excused = True
+            self.stands[branch, name], self.left[branch, name] = stand, stand.energy
+        for seq, visit in view.visits.items():
+            self.visits[branch, seq] = replace(visit, place=(branch, visit.place[1]))
+
+    def abandon(self, branch: str) -> None:
+        """No box lives this history any more; what it sold stays sold."""
+        self.visits = {key: visit for key, visit in self.visits.items() if key[0] != branch}
+        self.stands = {place: stand for place, stand in self.stands.items() if place[0] != branch}
 
     # --- at a site ---------------------------------------------------------------------------------------------------
 
@@ -189,13 +247,14 @@ class Auditor:
             self.commands.add(key)
         stand.settle()
         begin = (body.begin.energy_wh - stand.base_wh) * WH
-        energy = begin if 0 <= begin <= stand.energy else stand.energy
+        same_register = 0 <= begin <= stand.energy  # nothing has befallen the meter between the reading and this record
+        energy = begin if same_register else stand.energy
         hold = sum(hold.amount for hold in body.holds)
         tariff = next(pin.hash for pin in body.pins if pin.kind == "tariff")
         visit = Visit(place, body.holds[0].account, hold, tariff, stand.now_ms(), energy)
         self._stray(place, energy)
         self.visits[site, seq] = visit
-        if not stand.faulty:
+        if same_register and not stand.faulty:
             stand.excused = False
         for each in body.holds:
             self.held[site, each.account] += each.amount
@@ -252,11 +311,17 @@ class Auditor:
         """Neither the site nor all sites together may give out more than there is."""
         purse = (site, account)
         taken = self.used[purse] + self.returned[purse] + self.held[purse]
-        if self.held[purse] < 0 or taken > self.granted[purse]:
-            raise Wrong("within-the-grant", f"{site}: {taken} fen of {self.granted[purse]} granted to {account}")
-        spent = sum(fen for (_, whose), fen in self.used.items() if whose == account)
-        if spent > self.paid_in[account]:
+        granted = self.granted[self.site_of[site], account]
+        if self.held[purse] < 0 or taken > granted:
+            raise Wrong("within-the-grant", f"{site}: {taken} fen of {granted} granted to {account}")
+        spent = sum(fen - self.inherited[at, whose] for (at, whose), fen in self.used.items() if whose == account)
+        if spent > self.paid_in[account] + self._at_risk(account):
             raise Wrong("captured-within-funded", f"{account}: {spent} fen spent of {self.paid_in[account]} paid in")
+        self.lost_fen[account] = max(0, spent - self.paid_in[account])
+
+    def _at_risk(self, account: str) -> int:
+        """What may be sold twice: each further history of a site can give out once more what was granted there."""
+        return sum(self.granted[site, account] for branch, site in self.site_of.items() if branch != site)
 
     def _dearest_fen(self, visit: Visit, stand: Stand, idle_s: int) -> int:
         """What the energy that flowed could cost at most: each piece at the dearest price around its true time."""
@@ -294,20 +359,41 @@ class Auditor:
             self._hq.execute("ROLLBACK")
 
     def _prefix(self, hq: sqlite3.Connection) -> None:
-        for log, site, size, state in hq.execute(
-            "SELECT id, site, size, state FROM epochs WHERE site <> ''"
+        for log, site, size, state, note in hq.execute(
+            "SELECT id, site, size, state, cosigned FROM epochs WHERE site <> ''"
         ).fetchall():
-            if state != "open":
+            if state != "open" and not self.forked(site):
                 raise Wrong("no-false-alarm", f"the epoch of {site} is {state}, and nobody has touched its disk")
-            first, ours = self._at_hq[site], self.logs[site]
+            theirs = self.at_hq[site]
+            first = len(theirs)
+            if size == first:
+                continue
             query = "SELECT bytes FROM records WHERE log = ? AND seq >= ? ORDER BY seq"
-            theirs = [bytes(data) for (data,) in hq.execute(query, (log, first))]
-            if theirs != ours[first:size] or first + len(theirs) != size:
+            news = [bytes(data) for (data,) in hq.execute(query, (log, first))]
+            theirs += news
+            if len(theirs) != size or not any(self._leads_to(theirs, branch, first) for branch in self._branches(site)):
                 raise Wrong("prefix", f"headquarters' records {first} to {size} of {site} are not those of the site")
-            for data in theirs:
+            for data in news:
                 for move in decode(data, Record).moves:
                     self._seen[move.effect, site, move.account] += move.amount
-            self._at_hq[site] = size
+            self._cosigned(site, news, bytes(note))
+
+    def _branches(self, site: str) -> list[str]:
+        return [branch for branch, its in self.site_of.items() if its == site]
+
+    def _leads_to(self, theirs: list[bytes], branch: str, first: int) -> bool:
+        """Whether headquarters' records are the beginning of this history. first: those before are known to be."""
+        since = 0 if self.forked(self.site_of[branch]) else first
+        return theirs[since:] == self.logs[branch][since : len(theirs)]
+
+    def _cosigned(self, site: str, news: list[bytes], note: bytes) -> None:
+        """What headquarters has cosigned is the root that another library finds."""
+        tree = self._trees.setdefault(site, pymerkle.InmemoryTree(algorithm="sha256"))
+        for leaf in news:
+            tree.append_entry(leaf)
+        head = parse(note)
+        if (head.size, head.root) != (tree.get_size(), tree.get_root()):
+            raise Wrong("root", f"{site}: the cosigned head of {head.size} records is not the root of the log")
 
     def _books(self, hq: sqlite3.Connection) -> None:
         ledger = {

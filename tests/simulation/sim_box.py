@@ -36,6 +36,7 @@ from edge.journal.journal import Journal
 from edge.journal.step import Head, Identity, Sealed, Step
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
+from edge.meter_record import MeterRecorder
 from edge.plant.drive import Drive
 from edge.plant.watch import Outlet, Watch
 from edge.site import Site
@@ -44,6 +45,7 @@ from edge.sync.uplink import Uplink
 from edge.till.policy import Policy
 from protocols.proof import keys
 from protocols.proof.ed25519 import public_of
+from protocols.proof.ocmf import SoftwareSigner
 from protocols.trade.grants import CredentialKey
 from protocols.trade.records import Draft, EpochOpened
 from protocols.trade.wire import ENROL_DOMAIN, EnrolAsk, enrol_payload
@@ -269,6 +271,12 @@ class Box:
         tables.begin_log(connection, Identity(self.name, epoch, public_of(self.log_key)))
         connection.close()
 
+    def become(self, other: Box, branch: str) -> None:
+        """Take over the keys of another box, and with them its name."""
+        self.branch, self.path = branch, self.path.with_name(f"{branch}{self.path.suffix}")
+        self.device, self.log_key = other.device, other.log_key
+        self.epoch, self.credential_key, self.pinned = other.epoch, other.credential_key, other.pinned
+
     def power_on(self, *, rtc: bool) -> None:
         """A new boot: nothing monotonic or in memory is left from before."""
         self.boot_id = self.random.randbytes(8)
@@ -304,7 +312,9 @@ class Box:
         outlets = {
             name: Outlet(name, chargers[name], meters[name], stand.meter_id) for name, stand in self.stands.items()
         }
-        desk = self._desk_class(journal, clock, POLICY, {name: outlet.place() for name, outlet in outlets.items()})
+        places = {name: outlet.place() for name, outlet in outlets.items()}
+        recorder = MeterRecorder(SoftwareSigner(self.device), SOFTWARE)
+        desk = self._desk_class(journal, clock, POLICY, places, recorder)
         drives = {
             name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()
         }
@@ -324,6 +334,18 @@ class Box:
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def files(self) -> dict[str, bytes]:
+        """The journal as it is on the disk between two commits, by what follows its name."""
+        found = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return {file.name.removeprefix(self.path.name): file.read_bytes() for file in found if file.exists()}
+
+    def replace_files(self, files: dict[str, bytes]) -> None:
+        """Another image of the disk in the place of this one. The daemon is not running."""
+        assert not self.alive
+        self.path = self.path.with_name(f"{self.path.stem}-{self.life}{self.path.suffix}")
+        for suffix, data in files.items():
+            self.path.with_name(self.path.name + suffix).write_bytes(data)
 
     def kill(self, why: str) -> None:
         """SIGKILL: every task is dropped where it waits, and the journal's connection goes with the process."""

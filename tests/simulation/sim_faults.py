@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from sim_auditor import Wrong
+from sim_auditor import View, Wrong
 from sim_box import POWER, Box
 from sim_net import Weather, signed_request
 from sim_people import query
@@ -43,6 +43,8 @@ class Faults:
     disk_every_s: int = 0
     rtc: bool = True
     replay_every_s: int = 0
+    set_back_every_s: int = 0
+    copied_every_s: int = 0
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
@@ -74,7 +76,17 @@ class Faults:
             disk_every_s=some(100, 900, 0.3),
             rtc=random.random() < 0.5,
             replay_every_s=some(5, 60, 0.7),
+            set_back_every_s=some(150, 600, 0.12),
+            copied_every_s=some(150, 600, 0.08),
         )
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The image of a disk, and what the auditor knew when it was made."""
+
+    files: dict[str, bytes]
+    view: View
 
 
 class Mischief:
@@ -84,6 +96,7 @@ class Mischief:
         self.world = world
         self.random = world.random
         self._old_grants: list[tuple[str, bytes]] = []
+        self._copies: dict[str, Copy] = {}
 
     def unleash(self) -> None:
         """From now on things fail."""
@@ -98,6 +111,9 @@ class Mischief:
             world.often(faults.power_every_s, lambda box=box: self.cut_power(box))
             world.often(faults.clock_every_s, lambda box=box: self.disturb_clock(box))
             world.often(faults.disk_every_s, lambda box=box: self.fill_disk(box))
+            world.often(faults.set_back_every_s // 2, lambda box=box: self.copy_disk(box))
+            world.often(faults.set_back_every_s, lambda box=box: self.set_back(box))
+            world.often(faults.copied_every_s, lambda box=box: self.run_copy(box))
             for stand in box.stands.values():
                 world.often(faults.meter_every_s, lambda stand=stand: self.disturb_meter(stand))
                 world.often(faults.charger_every_s, lambda stand=stand: self.disturb_charger(stand))
@@ -184,6 +200,30 @@ class Mischief:
             box.disk.full = False
 
         self.world.later(self.random.uniform(1, 20), free)
+
+    def copy_disk(self, box: Box) -> None:
+        """Somebody keeps an image of the disk."""
+        if box.alive and box.site is not None:
+            self._copies[box.branch] = Copy(box.files(), self.world.auditor.view(box.branch))
+
+    def set_back(self, box: Box) -> None:
+        """Somebody restores that image; what has been sold since is known to nobody here any more."""
+        image = self._copies.pop(box.branch, None)
+        if image is None or not box.alive:
+            return
+        self.world.report.set_back += 1
+        box.kill("disk set back")
+        box.replace_files(image.files)
+        before, box.branch = box.branch, f"{box.name}~{self.world.report.set_back}"
+        self.world.auditor.fork(image.view, box.branch, box.stands)
+        self.world.auditor.abandon(before)
+
+    def run_copy(self, box: Box) -> None:
+        """Somebody starts a copy of the disk in another box, with the same keys, while the first goes on."""
+        if not box.alive or box.site is None or [other.name for other in self.world.boxes].count(box.name) > 1:
+            return
+        self.world.report.copied += 1
+        self.world.run_copy(box, box.files(), self.world.auditor.view(box.branch))
 
     def disturb_meter(self, stand: Stand) -> None:
         """Silence is no excuse: the till stops in time, and bills from the register once it answers again."""

@@ -64,6 +64,13 @@ class Stand:
     _at_ms: int = 0
     _contact_ms: int = 0
 
+    def twin(self) -> Stand:
+        """Another place with the same equipment, whose meter shows the same; nobody is there."""
+        self.settle()
+        twin = Stand(self.name, self.meter_id, self.power_w_max, self.failsafe_s, self.now_ms, self.base_wh)
+        twin.energy, twin._at_ms, twin.flows = self.energy, self._at_ms, list(self.flows)
+        return twin
+
     # --- physics -----------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
