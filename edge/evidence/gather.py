@@ -27,8 +27,9 @@ from protocols.trade.records import (
     body_of,
 )
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import KIND as TENDERS
 
-HANDED_OUT = (TARIFF,)
+HANDED_OUT = (TARIFF, TENDERS)
 """Kinds of pinned documents that a receipt carries. A hot list is long, and is about other people's cards."""
 
 _CHUNK = 200

@@ -78,6 +78,14 @@ LINES: dict[str, tuple[str, str]] = {
         "Paid {drawn_fen}, and {overrun_fen} beyond the hold is the operator's: together the bill",
     ),
     "captures/failed": ("扣款与账单不符", "What was charged is not what was billed"),
+    "tendered/proven": (
+        "储值扣款 {drawn_fen}，其余 {rest_fen} 以 {others} 支付，折算与开始时所定规则相同",
+        "Paid {drawn_fen} in money and {rest_fen} with {others}, by the rates in force when the session began",
+    ),
+    "tendered/failed": (
+        "储值 {drawn_fen} 与 {others} 的扣款不合开始时所定的折算规则",
+        "Charging {drawn_fen} in money and {others} is not what the rates at the session's start make of the bill",
+    ),
     "captures/open": (
         "储值扣款 {drawn_fen}，其余 {rest_fen} 以 {others} 支付；其折算不在收据中",
         "Paid {drawn_fen} in money and {rest_fen} with {others}, whose rate is not in the receipt",

@@ -6,15 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from hashlib import sha256
+from typing import TypeAlias
 
-from protocols.proof.lines import Line, either, failed, open_, proven
+from protocols.proof import keys, ocmf
+from protocols.proof.errors import Unproven
+from protocols.proof.lines import Fact, Line, either, failed, open_, proven
 from protocols.proof.receipt_story import Story
-from protocols.trade import tariff_file
+from protocols.trade import tariff_file, tender
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF
 from protocols.trade.price import Delivered, bill
-from protocols.trade.quantities import largest_remainder, round_half_up
-from protocols.trade.records import CNY, ClockQuality, Effect, SessionClosed
+from protocols.trade.quantities import kwh, largest_remainder, round_half_up
+from protocols.trade.records import CNY, ClockQuality, Effect, Pin, SessionClosed
 from protocols.trade.tariff import Tariff
 
 _FEN_PER: dict[str, Fraction] = {
@@ -25,18 +28,23 @@ _FEN_PER: dict[str, Fraction] = {
 }
 
 
-def check_bill(story: Story, documents: Sequence[tuple[str, bytes]]) -> list[Line]:
-    """What is proven of a session whose records are. documents: (kind, payload) as handed out beside them."""
+Documents: TypeAlias = Sequence[tuple[str, bytes]]
+"""(kind, payload), as handed out beside the records."""
+
+
+def check_bill(story: Story, documents: Documents, device_key: bytes) -> list[Line]:
+    """What is proven of a session whose records are. device_key: SubjectPublicKeyInfo of the box."""
     if story.closed is None:
         return [either(not story.moves, "voided"), _clock(story)]
     closed = story.closed
     return [
         _readings(story, closed),
         _sum(closed),
-        _captures(story, closed),
+        _captures(story, closed, documents),
         _holds(story),
         *_tariff(story, closed, documents),
         _clock(story),
+        _meter_record(story, closed, device_key),
     ]
 
 
@@ -72,25 +80,49 @@ def _sum(closed: SessionClosed) -> Line:
     return either(holds, "sum", amount_fen=closed.amount_fen, lines=len(closed.lines))
 
 
-def _captures(story: Story, closed: SessionClosed) -> Line:
+def _captures(story: Story, closed: SessionClosed, documents: Documents) -> Line:
     """What was drawn and what was delivered beyond the hold are the bill, no more and no less."""
-    drawn_fen, over_fen, others = 0, 0, Counter[str]()
+    used = Counter[tuple[str, str]]()
+    over_fen = 0
     for move in story.moves:
-        if move.effect == Effect.USED and move.asset == CNY:
-            drawn_fen += move.amount
+        if move.effect == Effect.USED:
+            used[move.account, move.asset] += move.amount
         elif move.effect == Effect.OVERRUN and move.asset == CNY:
             over_fen += move.amount
-        elif move.effect == Effect.USED:
-            others[move.asset] += move.amount
         else:
-            return failed("captures", drawn_fen=drawn_fen)
-    if over_fen != closed.overrun_fen:
-        return failed("captures", drawn_fen=drawn_fen)
+            return failed("captures")
+    drawn_fen = sum(amount for (_, asset), amount in used.items() if asset == CNY)
     rest_fen = closed.amount_fen - over_fen - drawn_fen
-    if others and rest_fen >= 0:
-        told = ", ".join(f"{amount} {asset}" for asset, amount in sorted(others.items()))
-        return open_("captures", drawn_fen=drawn_fen, rest_fen=rest_fen, others=told)
-    return either(rest_fen == 0, "captures", drawn_fen=drawn_fen, overrun_fen=over_fen)
+    if over_fen != closed.overrun_fen:
+        return failed("captures")
+    if all(asset == CNY for _, asset in used):
+        return either(rest_fen == 0, "captures", drawn_fen=drawn_fen, overrun_fen=over_fen)
+    others = ", ".join(f"{amount} {asset}" for (_, asset), amount in sorted(used.items()) if asset != CNY)
+    facts: dict[str, Fact] = {"drawn_fen": drawn_fen, "rest_fen": rest_fen, "others": others}
+    payload = _payload(documents, tender.KIND)
+    if payload is None and rest_fen >= 0:
+        return open_("captures", **facts)
+    due = None if payload is None else _due(story, closed, payload)
+    return either(due == (+used, over_fen), "tendered", **facts)
+
+
+def _due(story: Story, closed: SessionClosed, payload: bytes) -> tuple[Counter[tuple[str, str]], int] | None:
+    """What each account owes of each asset, and the overrun, by the pinned tenders; None when these are not they."""
+    pin = _pin(story, tender.KIND)
+    if pin is None or sha256(payload).digest() != pin.hash:
+        return None
+    try:
+        tenders = decode(payload, tender.Tenders)
+    except NotCanonical:
+        return None
+    known = all(tender.tender_of(hold.asset, tenders) is not None for hold in story.holds)
+    if tender.disorder(tenders) or not known or len(story.holds) > tender.HOLDS_MAX:
+        return None
+    drawn = tender.draw(tender.owed_by(closed.lines), story.holds, tenders)
+    due = Counter[tuple[str, str]]()
+    for hold, capture in zip(story.holds, drawn.captures, strict=True):
+        due[hold.account, hold.asset] += capture.units
+    return +due, drawn.overrun_fen
 
 
 def _holds(story: Story) -> Line:
@@ -105,25 +137,54 @@ def _holds(story: Story) -> Line:
     return either(all(used[key] <= held[key] for key in used), "holds", held_fen=held_fen)
 
 
-def _tariff(story: Story, closed: SessionClosed, documents: Sequence[tuple[str, bytes]]) -> list[Line]:
+def _tariff(story: Story, closed: SessionClosed, documents: Documents) -> list[Line]:
     """The prices are those that were pinned when the session began, and the whole bill follows from them."""
-    pin = next((pin for pin in story.opened.pins if pin.kind == TARIFF), None)
+    pin, payload = _pin(story, TARIFF), _payload(documents, TARIFF)
     if pin is None:
         return [failed("tariff")]
-    payload = next((payload for kind, payload in documents if kind == TARIFF), None)
     if payload is None:
         return [open_("tariff", version=pin.version)]
-    if sha256(payload).digest() != pin.hash:
+    tariff = _read_tariff(payload) if sha256(payload).digest() == pin.hash else None
+    if tariff is None:
         return [failed("tariff", version=pin.version)]
+    return [proven("tariff", id=tariff.id, version=pin.version), either(_costs(tariff, closed), "priced")]
+
+
+def _read_tariff(payload: bytes) -> Tariff | None:
     try:
         tariff = decode(payload, Tariff)
-        if tariff_file.disorder(tariff):
-            return [failed("tariff", version=pin.version)]
+    except NotCanonical:
+        return None
+    return None if tariff_file.disorder(tariff) else tariff
+
+
+def _costs(tariff: Tariff, closed: SessionClosed) -> bool:
+    try:
         again = bill(tariff, Delivered(tuple(closed.slices), closed.idle_s, closed.clock_lb_ms, closed.clock_ub_ms))
-    except (NotCanonical, ValueError, OverflowError):
-        return [failed("tariff", version=pin.version)]
-    same = list(again.lines) == closed.lines and again.amount_fen == closed.amount_fen
-    return [proven("tariff", id=tariff.id, version=pin.version), either(same, "priced")]
+    except ValueError:  # slices or bounds that no session can have
+        return False
+    return list(again.lines) == closed.lines and again.amount_fen == closed.amount_fen
+
+
+def _meter_record(story: Story, closed: SessionClosed, device_key: bytes) -> Line:
+    """What the box signed for the eyes of meter tools has the registers of the log."""
+    if closed.meter_record is None:
+        return open_("meter-record")
+    try:
+        record = ocmf.verify(closed.meter_record, keys.device_public_from_spki(device_key))
+    except Unproven:
+        return failed("meter-record")
+    values = [str(reading.get("RV")) for reading in record.readings]
+    logged = [kwh(story.opened.begin.energy_wh), kwh(closed.end.energy_wh)]
+    return either(values == logged, "meter-record", page=record.page)
+
+
+def _pin(story: Story, kind: str) -> Pin | None:
+    return next((pin for pin in story.opened.pins if pin.kind == kind), None)
+
+
+def _payload(documents: Documents, kind: str) -> bytes | None:
+    return next((payload for its, payload in documents if its == kind), None)
 
 
 def _clock(story: Story) -> Line:

@@ -64,7 +64,7 @@ def state(file: ReceiptFile, site_keys: Sequence[SiteKey], cosigners: Sequence[V
     except NoStory as error:
         return Statement((*lines, failed("session", why=error.code, seq=error.seq)), False, None)
     lines.append(proven("session", session=story.session, connector=story.opened.connector))
-    lines += check_bill(story, [(one.kind, one.payload) for one in file.documents])
+    lines += check_bill(story, [(one.kind, one.payload) for one in file.documents], file.device_key)
     lines.append(either(file.view == view(story), "view"))
     lines += [open_("meter"), open_("software-keys")]
     told = Statement(tuple(lines), False, story)

@@ -49,7 +49,7 @@ def shown(told: Statement) -> str:
 
 WHOLE = (
     "+box +site-key +head +cosigned +included +included +session +readings +sum +captures +holds +tariff +priced +clock "
-    "+view ometer osoftware-keys"
+    "ometer-record +view ometer osoftware-keys"
 )
 
 

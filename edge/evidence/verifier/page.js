@@ -1,0 +1,143 @@
+// The page: a receipt in by drop, paste, choice or link; the verdict, the bill and every line out. Text only, no markup
+// is ever made from what a receipt says.
+
+const byId = (id) => document.getElementById(id);
+const words = WORDS;
+const link = new URLSearchParams(location.hash.slice(1));
+let language = link.get("lang") === "en" || (link.get("lang") !== "zh" && !navigator.language.startsWith("zh")) ? 1 : 0;
+let receipt = "", keysCameWithTheLink = false, turn = 0;
+
+const said = (table, code) => table[code]?.[language] ?? code;
+const utc = (ms) => { const text = instant(ms); return text ? `${text.slice(0, 10)} ${text.slice(11, 19)} UTC` : "?"; };
+
+/** A fact by the unit in its name. */
+function factText(name, fact) {
+  if (typeof fact !== "bigint") return String(fact);
+  const unit = name.includes("_") || name === "fen" ? name.slice(name.lastIndexOf("_") + 1) : "";
+  return { fen: () => `¥${yuan(fact)}`, wh: () => `${kwh(fact)} kWh`, s: () => utc(fact * 1000n), ms: () => utc(fact) }[unit]?.() ?? String(fact);
+}
+
+/** A line of the statement in words. */
+function say(line, at = language) {
+  const template = words.lines[`${line.code}/${line.mark}`]?.[at] ?? `${line.code}: ${line.mark}`;
+  return template.replace(/\{(\w+)\}/g, (_, name) => factText(name, line.facts[name]));
+}
+
+function element(tag, text = "", ...names) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  made.className = names.join(" ");
+  return made;
+}
+
+function row(cells, tag = "td") {
+  const made = element("tr");
+  made.append(...cells.map((cell) => element(tag, cell)));
+  return made;
+}
+
+/** The bill, from the signed bytes. */
+function slip(told) {
+  const { opened, closed, began, ended, session } = told.story;
+  const doubt = began.quality === 2n && ended.quality === 2n ? "" : said(words.slip, "uncertain");
+  const facts = [
+    ["session", session], ["connector", opened.connector], ["began", utc(began.wall_ms) + doubt],
+    ["ended", utc(ended.wall_ms) + doubt],
+  ];
+  if (closed) {
+    facts.push(["reason", said(words.reasons, closed.reason)], ["energy", `${kwh(closed.energy_wh)} kWh`]);
+    facts.push(["meter", `${opened.begin.meter}  ${kwh(opened.begin.energy_wh)} → ${kwh(closed.end.energy_wh)} kWh`]);
+  }
+  const table = element("table", "", "facts");
+  table.append(...facts.map(([name, value]) => row([said(words.slip, name), value])));
+  const bill = element("table", "", "bill");
+  if (closed) {
+    bill.append(row(["line", "quantity", "price", "amount"].map((code) => said(words.slip, code)), "th"));
+    bill.append(...closed.lines.map((one) => row([item(told, one), quantity(one), `¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`])));
+    const total = row([said(words.slip, "total"), "", "", `¥${yuan(closed.amount_fen)}`]);
+    total.className = "total";
+    bill.append(total);
+    if (closed.overrun_fen) bill.append(row([said(words.slip, "overrun"), "", "", `¥${yuan(closed.overrun_fen)}`]));
+  } else bill.append(row([said(words.slip, "voided")]));
+  byId("slip").replaceChildren(element("h2", said(words.slip, "title")), table, bill);
+}
+
+function item(told, one) {
+  const name = said(words.slip, `line-${one.code}`);
+  const pinned = told.lines.some((line) => line.code === "tariff" && line.mark === "proven");
+  if (!pinned || (one.code !== "energy" && one.code !== "service")) return name;
+  const period = readTariff(payloadOf(told.file.documents, "tariff")).periods[Number(one.period)]?.name;
+  return period ? `${name} · ${language === 0 ? words.periods[period] ?? period : period}` : name;
+}
+
+const quantity = (one) => one.code === "energy" || one.code === "service" ? `${kwh(one.quantity)} kWh`
+  : one.code === "idle" ? `${one.quantity / 60n} min ${one.quantity % 60n} s` : String(one.quantity);
+
+function show(told) {
+  const verdict = byId("verdict");
+  verdict.hidden = false;
+  verdict.className = told.verdict;
+  const state = told.verdict !== "proven" ? "" : told.lines.some((one) => one.code === "cosigned") ? "final" : "provisional";
+  verdict.replaceChildren(element("strong", said(words.verdicts, told.verdict)), element("span", state ? said(words.slip, state) : ""));
+  if (told.verdict === "bad-input") verdict.append(element("span", `${said(words.page, told.where)}: ${told.expected}`));
+  const open = told.lines.find((one) => one.code === "site-key" && one.mark === "open");
+  byId("same").hidden = !open;
+  byId("same").onclick = () => { byId("site").value = open.facts.fingerprint; keysCameWithTheLink = false; check(); };
+  byId("from-link").hidden = !keysCameWithTheLink;
+  byId("slip").hidden = !told.story;
+  if (told.story) slip(told);
+  byId("lines").replaceChildren(...told.lines.map((line) => {
+    const made = element("li", "", line.mark);
+    made.dataset.code = line.code;
+    made.append(element("b", words.marks[line.mark]), element("span", say(line)));
+    return made;
+  }));
+}
+
+async function check() {
+  const mine = ++turn;
+  const told = receipt.trim() ? await judge(receipt, byId("site").value, byId("hq").value) : null;
+  if (mine !== turn) return; // a later one is under way
+  byId("result").hidden = !told;
+  if (told) show(told);
+  document.body.dataset.verdict = told ? told.verdict : "";
+}
+
+async function canVerify() {
+  try {
+    await crypto.subtle.importKey("raw", fromHex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"), { name: "Ed25519" }, false, ["verify"]);
+    return "".isWellFormed() && [].findLastIndex !== undefined;
+  } catch { return false; }
+}
+
+function translate() {
+  document.documentElement.lang = ["zh-CN", "en"][language];
+  for (const one of document.querySelectorAll("[data-word]")) one.textContent = said(words.page, one.dataset.word);
+  for (const one of document.querySelectorAll("[data-hint]")) one.placeholder = said(words.page, one.dataset.hint);
+  check();
+}
+
+function take(text) { receipt = text; byId("paste").value = text.length < 200_000 ? text : ""; check(); }
+
+async function start() {
+  byId("language").onclick = () => { language = 1 - language; translate(); };
+  byId("file").onchange = async (event) => event.target.files[0] && take(await event.target.files[0].text());
+  byId("paste").oninput = (event) => { receipt = event.target.value; check(); };
+  for (const id of ["site", "hq"]) byId(id).oninput = () => { keysCameWithTheLink = false; check(); };
+  document.ondragover = (event) => event.preventDefault();
+  document.ondrop = async (event) => {
+    event.preventDefault();
+    const file = event.dataTransfer.files[0];
+    take(file ? await file.text() : event.dataTransfer.getData("text"));
+  };
+  for (const id of ["site", "hq"]) byId(id).value = link.get(id) ?? "";
+  keysCameWithTheLink = link.has("site") || link.has("hq");
+  byId("too-old").hidden = await canVerify();
+  try {
+    receipt = link.has("receipt") ? fromUtf8(fromBase64(link.get("receipt").replaceAll("-", "+").replaceAll("_", "/"))) : "";
+  } catch { receipt = "?"; }
+  byId("paste").value = receipt;
+  translate();
+}
+
+start();
