@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test test-fast test-kill lint demo bench sim docs wheel clean
+.PHONY: install test test-fast test-kill test-power lint demo bench sim docs wheel clean
 
 install: $(STAMP)
 $(STAMP): pyproject.toml
@@ -21,6 +21,9 @@ test-fast: install       ## what needs no processes of its own
 
 test-kill: install       ## kills daemon and headquarters at two hundred random moments; some fifteen minutes
 	FIELDTILL_KILLS=200 $(BIN)/python -m pytest -n 0 -s tests/system/test_kills.py
+
+test-power: install      ## a thousand power cuts at random moments, and every disk operation of a day; two minutes
+	FIELDTILL_CUTS=1000 $(BIN)/python -m pytest -n 0 -s tests/edge/journal/test_journal_media.py tests/edge/test_power_cuts.py
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .

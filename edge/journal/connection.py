@@ -6,13 +6,16 @@ import os
 import sqlite3
 from pathlib import Path
 
-from edge.journal.errors import JournalFailed
+from edge.journal.errors import JournalDamaged, JournalFailed
 from edge.journal.files import fsync_directory
 from edge.journal.migrations import Connection, migrate
 
 PAGE_BYTES = 2048
 """A commit of one record and one progress row writes 6.7 kB of log with it, 11.7 kB with SQLite's usual 4096; smaller
 pages make the file grow faster than they save."""
+
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""What Python raises for a damaged file; the second for SQLite's message about damaged text."""
 
 _SETTINGS = (
     "PRAGMA synchronous = FULL",  # NORMAL lost acknowledged sales in 72 % of simulated power cuts, FULL none
@@ -26,11 +29,15 @@ _SETTINGS = (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The one read-write connection, made and set up. It may be handed to the writer's thread."""
+    """The one read-write connection, made and set up; it may go to another thread. Raises JournalDamaged."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.close(descriptor)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    set_up(connection)
+    try:
+        set_up(connection)
+    except UNREADABLE as error:
+        connection.close()
+        raise JournalDamaged(f"{path}: {error}") from error
     fsync_directory(path.parent)
     return connection
 

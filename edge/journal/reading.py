@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from edge.journal import sums
 from edge.journal.errors import JournalDamaged
 from edge.journal.migrations import Connection
 from edge.journal.step import Head, Identity, Snapshot
@@ -12,6 +13,7 @@ from edge.journal.sums import without_sum
 from protocols.proof import tree
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
+from protocols.trade import documents
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import Document
 
@@ -58,19 +60,19 @@ def read_records(connection: Connection, first_seq: int, limit: int, bytes_max: 
 def read_progress(connection: Connection) -> dict[int, bytes]:
     """Raises JournalDamaged."""
     rows = connection.execute("SELECT session, bytes FROM progress ORDER BY session")
-    return {session: without_sum(stored, f"the row of session {session}") for session, stored in rows}
+    return {session: without_sum(stored, sums.row(session)) for session, stored in rows}
 
 
 def read_fact(connection: Connection, key: str) -> bytes | None:
     """Raises JournalDamaged."""
     stored = _one(connection, "SELECT bytes FROM facts WHERE key = ?", key)
-    return None if stored is None else without_sum(stored, f"the fact {key!r}")
+    return None if stored is None else without_sum(stored, sums.fact(key))
 
 
 def read_facts(connection: Connection) -> dict[str, bytes]:
     """Raises JournalDamaged."""
     rows = connection.execute("SELECT key, bytes FROM facts ORDER BY key")
-    return {key: without_sum(stored, f"the fact {key!r}") for key, stored in rows}
+    return {key: without_sum(stored, sums.fact(key)) for key, stored in rows}
 
 
 def read_document(connection: Connection, kind: str, version: int, hashed: bytes | None) -> bytes | None:
@@ -80,8 +82,7 @@ def read_document(connection: Connection, kind: str, version: int, hashed: bytes
     if hashed is not None:
         sql, wanted = f"{sql} AND hash = ?", (*wanted, hashed)
     for data, its in connection.execute(f"{sql} ORDER BY id DESC LIMIT 1", wanted):
-        check_document(data, its, f"the {kind} of version {version}")
-        return bytes(data)
+        return document_of(kind, version, its, data)
     return None
 
 
@@ -90,30 +91,34 @@ def check_values(connection: Connection) -> None:
     read_progress(connection)
     read_facts(connection)
     for kind, version, hashed, data in connection.execute("SELECT kind, version, hash, bytes FROM documents"):
-        check_document(data, hashed, f"the {kind} of version {version}")
+        document_of(kind, version, hashed, data)
 
 
-def check_document(data: bytes, hashed: bytes, what: str) -> None:
-    """The encoded Document hashes to its name, or JournalDamaged is raised."""
+def document_of(kind: str, version: int, hashed: bytes, stored: bytes) -> bytes:
+    """The encoded Document of a row, which is what its names say. Raises JournalDamaged."""
+    what = sums.document(kind, version, hashed)
+    data = without_sum(stored, what)
     try:
-        document = decode(data, Document)
+        document = decode(data, Document, bytes_max=documents.BYTES_MAX)
     except NotCanonical as error:
         raise JournalDamaged(f"{what}: {error}") from error
-    if hashlib.sha256(document.payload).digest() != hashed:
+    named = (document.kind, document.version, hashlib.sha256(document.payload).digest())
+    if named != (kind, version, hashed):
         raise JournalDamaged(f"{what} is not what was written")
+    return data
 
 
 def read_cosigned(connection: Connection) -> tuple[int, bytes] | None:
     """Raises JournalDamaged."""
     rows = list(connection.execute("SELECT size, note FROM cosigned"))
-    return (rows[0][0], without_sum(rows[0][1], "what headquarters cosigned")) if rows else None
+    return (rows[0][0], without_sum(rows[0][1], sums.cosigned(rows[0][0]))) if rows else None
 
 
 def read_snapshots(connection: Connection) -> list[tuple[Snapshot, Frontier]]:
     """Newest first. Raises JournalDamaged, and Unproven when a frontier is not one."""
     rows = connection.execute("SELECT size, payload, frontier FROM snapshots ORDER BY size DESC")
     return [
-        (Snapshot(size, without_sum(payload, f"the snapshot of size {size}")), Frontier.from_bytes(frontier))
+        (Snapshot(size, without_sum(payload, sums.snapshot(size))), Frontier.from_bytes(frontier))
         for size, payload, frontier in rows
     ]
 

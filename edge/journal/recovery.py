@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.journal import reading
-from edge.journal.connection import connect_reader
+from edge.journal.connection import UNREADABLE, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.step import Head, Identity
 from protocols.proof import checkpoint, keys
@@ -45,7 +45,7 @@ def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
         except JournalDamaged:
             _check_log(connection, head, Frontier())  # from the first record it is told more exactly what is wrong
             raise
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise JournalDamaged(f"{path}: {error}") from error
     finally:
         connection.close()
@@ -72,8 +72,8 @@ def _check_identity(connection: sqlite3.Connection, log_public: bytes) -> Identi
 def _check_signature(head: Head, identity: Identity) -> None:
     if head.size == 0 and not head.note:
         return
-    log_key = keys.log_verifier(identity.site, identity.epoch, identity.log_key)
     try:
+        log_key = keys.log_verifier(identity.site, identity.epoch, identity.log_key)
         signed = checkpoint.verify_checkpoint(head.note, log_key)
     except Unproven as error:
         raise JournalDamaged(f"the signed head: {error}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.journal import reading
+from edge.journal import reading, sums
 from edge.journal import store as tables
 from edge.journal.connection import connect, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
@@ -168,10 +168,11 @@ def _damage(table: str, row: tuple[Any, ...]) -> str:
     """Why the row is not what was written; empty when it is."""
     try:
         if table == "documents":
-            _, kind, version, hashed, data = row
-            reading.check_document(data, hashed, f"the {kind} of version {version}")
+            reading.document_of(*row[1:])
+        elif table == "cosigned":
+            without_sum(row[2], sums.cosigned(row[1]))
         else:
-            without_sum(row[-1], f"{table} {row[0]}")
+            without_sum(row[1], (sums.row if table == "progress" else sums.fact)(row[0]))
     except JournalDamaged as error:
         return error.what
     return ""

@@ -13,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge.journal import sums
 from edge.journal.connection import PAGE_BYTES, sqlite_code
 from edge.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalFull
 from edge.journal.migrations import Connection
@@ -125,18 +126,20 @@ class Store:
             if row is None:
                 self._run("DELETE FROM progress WHERE session = ?", session)
             else:
-                self._run("INSERT OR REPLACE INTO progress (session, bytes) VALUES (?, ?)", session, with_sum(row))
+                stored = with_sum(row, sums.row(session))
+                self._run("INSERT OR REPLACE INTO progress (session, bytes) VALUES (?, ?)", session, stored)
         for key, value in step.facts.items():
             if value is None:
                 self._run("DELETE FROM facts WHERE key = ?", key)
             else:
-                self._run("INSERT OR REPLACE INTO facts (key, bytes) VALUES (?, ?)", key, with_sum(value))
+                stored = with_sum(value, sums.fact(key))
+                self._run("INSERT OR REPLACE INTO facts (key, bytes) VALUES (?, ?)", key, stored)
         for data in step.documents:
             document = decode(data, Document, bytes_max=documents.BYTES_MAX)
-            hashed = hashlib.sha256(document.payload).digest()
+            named = (document.kind, document.version, hashlib.sha256(document.payload).digest())
             self._run(
                 "INSERT OR IGNORE INTO documents (kind, version, hash, bytes) VALUES (?, ?, ?, ?)",
-                *(document.kind, document.version, hashed, data),
+                *(*named, with_sum(data, sums.document(*named))),
             )
         if step.cosigned is not None:
             size, note = step.cosigned
@@ -144,13 +147,13 @@ class Store:
                 "INSERT INTO cosigned (one, size, note) VALUES (1, ?, ?) "
                 "ON CONFLICT (one) DO UPDATE SET size = excluded.size, note = excluded.note "
                 "WHERE excluded.size >= cosigned.size",
-                *(size, with_sum(note)),
+                *(size, with_sum(note, sums.cosigned(size))),
             )
 
     def _write_snapshot(self, payload: bytes, frontier: Frontier) -> None:
         self._run(
             "INSERT OR REPLACE INTO snapshots (size, frontier, payload) VALUES (?, ?, ?)",
-            *(frontier.size, frontier.to_bytes(), with_sum(payload)),
+            *(frontier.size, frontier.to_bytes(), with_sum(payload, sums.snapshot(frontier.size))),
         )
         self._run(
             "DELETE FROM snapshots WHERE size NOT IN (SELECT size FROM snapshots ORDER BY size DESC LIMIT ?)",

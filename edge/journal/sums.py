@@ -13,14 +13,34 @@ from edge.journal.errors import JournalDamaged
 SUM_BYTES = 8
 
 
-def with_sum(data: bytes) -> bytes:
-    """As it is stored."""
-    return data + hashlib.sha256(data).digest()[:SUM_BYTES]
+def with_sum(data: bytes, what: str) -> bytes:
+    """As it is stored. The sum covers `what` it is as well: the name of a row can be damaged like its value."""
+    return data + hashlib.sha256(what.encode() + b"\n" + data).digest()[:SUM_BYTES]
 
 
 def without_sum(stored: bytes, what: str) -> bytes:
     """As it was given to `with_sum`. Raises JournalDamaged, naming `what`."""
     data = stored[:-SUM_BYTES]
-    if with_sum(data) != stored:
+    if with_sum(data, what) != stored:
         raise JournalDamaged(f"{what} is not what was written")
     return data
+
+
+def row(session: int) -> str:
+    return f"the row of session {session}"
+
+
+def fact(key: str) -> str:
+    return f"the fact {key!r}"
+
+
+def document(kind: str, version: int, hashed: bytes) -> str:
+    return f"the {kind} of version {version}, {hashed.hex()[:16]}"
+
+
+def cosigned(size: int) -> str:
+    return f"what headquarters cosigned at size {size}"
+
+
+def snapshot(size: int) -> str:
+    return f"the snapshot of size {size}"

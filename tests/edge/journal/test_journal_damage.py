@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from journal_rig import EPOCH, LOG_KEY, LOG_PUBLIC, SITE, STAMP, act, create, fill, filled, reopen, sealed
 
+from edge.journal import sums
 from edge.journal.connection import PAGE_BYTES
 from edge.journal.errors import JournalDamaged, JournalError, JournalLocked
 from edge.journal.recovery import check
@@ -65,37 +66,43 @@ DAMAGE: dict[str, tuple[str, tuple[object, ...], str, int | None]] = {
     "the note is an earlier one": ("UPDATE head SET note = ?", (EARLIER,), "signed with 99 records, and 100", 100),
     "headquarters has more": (
         "INSERT INTO cosigned VALUES (1, 120, ?)",
-        (with_sum(FORGED.replace(b"\n100\n", b"\n120\n")),),
+        (with_sum(FORGED.replace(b"\n100\n", b"\n120\n"), sums.cosigned(120)),),
         "100 records, fewer than what headquarters cosigned at size 120",
         100,
     ),
     "headquarters has another": (
         "INSERT INTO cosigned VALUES (1, 100, ?)",
-        (with_sum(FORGED),),
+        (with_sum(FORGED, sums.cosigned(100)),),
         "what headquarters cosigned",
         96,
     ),
     "headquarters' note has a turned bit": (
         "INSERT INTO cosigned VALUES (1, 100, ?)",
-        (with_sum(FORGED)[:-1] + b"?",),
-        "what headquarters cosigned is not what was written",
+        (with_sum(FORGED, sums.cosigned(100))[:-1] + b"?",),
+        "what headquarters cosigned at size 100 is not what was written",
         None,
     ),
     "a session's row has a turned bit": (
         "INSERT INTO progress VALUES (3, ?)",
-        (b"\x00" + with_sum(b"row")[1:],),
+        (b"\x00" + with_sum(b"row", sums.row(3))[1:],),
         "the row of session 3 is not what was written",
         None,
     ),
     "a fact has a turned bit": (
         "INSERT INTO facts VALUES ('cursor', ?)",
-        (b"\x00" + with_sum(b"fact")[1:],),
+        (b"\x00" + with_sum(b"fact", sums.fact("cursor"))[1:],),
         "the fact 'cursor' is not what was written",
+        None,
+    ),
+    "a fact goes by another name": (
+        "INSERT INTO facts VALUES ('cur3or', ?)",
+        (with_sum(b"fact", sums.fact("cursor")),),
+        "the fact 'cur3or' is not what was written",
         None,
     ),
     "a snapshot has a turned bit": (
         "INSERT INTO snapshots VALUES (50, x'', ?)",
-        (b"\x00" + with_sum(b"fold")[1:],),
+        (b"\x00" + with_sum(b"fold", sums.snapshot(50))[1:],),
         "the snapshot of size 50 is not what was written",
         None,
     ),
