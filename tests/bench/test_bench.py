@@ -16,7 +16,17 @@ from bench.run import Run, percentile
 from protocols.door import Refused
 
 TINY = 0.005
-ROWS = {"bus": 8, "dead": 4, "coalescing": 3, "tap": 8, "journal": 5, "upload": 3, "daemon": 5, "pricing": 15}
+ROWS = {
+    "bus": 8,
+    "dead": 4,
+    "coalescing": 3,
+    "tap": 8,
+    "journal": 5,
+    "upload": 3,
+    "daemon": 5,
+    "pricing": 15,
+    "signing": 5,
+}
 """At least so many; strace adds two where it is there."""
 
 
