@@ -11,7 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.journal.journal import Journal
+from edge.journal.step import Step
 from edge.journal.verify import Report, Trust, verify
+from edge.till.state import encode_state
 from protocols.proof import checkpoint, keys
 from protocols.proof.ed25519 import public_of
 from protocols.proof.note import SignatureType, VerifierKey
@@ -20,7 +22,7 @@ from protocols.trade import documents, grants
 from protocols.trade.codec import encode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.grants import Grant, hide_credential, join
-from protocols.trade.records import CNY, Draft, EpochOpened
+from protocols.trade.records import CNY, Draft, EpochOpened, TechnicianAct
 from protocols.trade.tariff import Tariff
 from tests.edge.desk_rig import CARD, CREDENTIAL_KEY, LOG_KEY, Till, Time
 
@@ -72,6 +74,10 @@ class ProvenTill(Till):
         await self.wait(seconds)
         await self.finish()
 
+    async def sweep(self) -> None:
+        """Something that moves nothing, 32 times: as many records as the narrowest kept subtree has."""
+        await self.desk.record([Draft(TechnicianAct("li", "swept", "")) for _ in range(32)])
+
     async def close_day(self) -> None:
         await self.desk.close_day([register for register in map(self._register, self.bays) if register is not None])
 
@@ -93,13 +99,17 @@ async def a_proven_till(path: Path, *, granted_fen: int = 10_000) -> AsyncIterat
 async def a_day(path: Path) -> Path:
     """A closed journal: two sessions and a day close, acknowledged; one session since, and one that runs."""
     async with a_proven_till(path) as till:
+        await till.sweep()
         await till.sell()
         await till.sell(30)
         await till.close_day()
         await till.cosign()
+        await till.sweep()
         await till.sell(20)
         await till.start()
         await till.wait(12)
+        await till.desk.save()
+        await till.journal.commit(Step(snapshot=encode_state(till.desk.state)))
     return path / "journal.db"
 
 
