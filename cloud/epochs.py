@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud import hqlog, loans, schema
-from cloud.accounts import Denied
+from cloud.acts import Denied
 from cloud.clock import Clock
 from cloud.keys import HqKeys
 from cloud.posting import Log
@@ -121,6 +121,16 @@ def require(connection: sa.Connection, site: str, epoch: int) -> sa.Row[Any]:
     row = connection.execute(query).one_or_none() if site != books.HQ else None
     if row is None:
         raise Denied(f"no epoch {epoch} of {site!r}", "`fieldtill-hq epoch list` lists them.")
+    return row
+
+
+def newest(connection: sa.Connection, site: str) -> sa.Row[Any]:
+    """The site's newest epoch, held. Raises Denied."""
+    epochs = schema.epochs
+    query = sa.select(epochs).where(epochs.c.site == site).order_by(epochs.c.epoch.desc()).limit(1).with_for_update()
+    row = connection.execute(query).one_or_none() if site != books.HQ else None
+    if row is None:
+        raise Denied(f"{site!r} has no epoch", "Its box has to enrol first.")
     return row
 
 

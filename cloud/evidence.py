@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -18,10 +19,10 @@ from cloud.clock import Clock
 from cloud.keys import HqKeys
 from cloud.refusal import Refuse
 from protocols.proof import checkpoint as heads
-from protocols.proof import keys, receipt
+from protocols.proof import keys, receipt, receipt_file
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Unproven
-from protocols.proof.receipt import Receipt
+from protocols.proof.receipt_file import ReceiptFile
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.wire import RefusalCode
 
@@ -38,18 +39,19 @@ class Other(NamedTuple):
     checkpoint: bytes
 
 
-def add(connection: sa.Connection, hq: HqKeys, clock: Clock, record: bytes, shown: bytes) -> str:
-    """Take in a record with the receipt that proves it: AGREES, WAITING or CONTRADICTS. Stored once. Raises Refuse."""
-    proof, head, claimed = _proven(connection, record, shown)
-    table, digest = schema.evidence, hashlib.sha256(leaf_hash(record) + shown).digest()
-    before = connection.execute(
-        sa.select(table.c.state).where(table.c.log == head.id, table.c.digest == digest)
-    ).scalar()
+def add(connection: sa.Connection, hq: HqKeys, clock: Clock, shown: ReceiptFile) -> str:
+    """Take in what a receipt proves: AGREES, WAITING or CONTRADICTS. Stored once. Raises Refuse where it proves nothing
+    or too many wait.
+    """
+    head, claimed = _proven(connection, shown)
+    table, digest = schema.evidence, _digest(shown, claimed)
+    same = sa.select(table.c.state).where(table.c.log == head.id, table.c.digest == digest)
+    before = connection.execute(same).scalar()
     if before is not None:
         return str(before)
     state, kept = WAITING, head.cosigned
     if claimed.size <= head.size:
-        agrees = root_at(connection, head, claimed.size) == claimed.root  # and so is every record that it proves
+        agrees = root_at(connection, head, claimed.size) == claimed.root  # and so does every record that it proves
         state = AGREES if agrees else CONTRADICTS
     else:
         rival = _rival(connection, head, claimed)
@@ -58,12 +60,12 @@ def add(connection: sa.Connection, hq: HqKeys, clock: Clock, record: bytes, show
     if state == WAITING and _count_waiting(connection, head.id) >= WAITING_MAX:
         got = f"{WAITING_MAX} that wait"
         raise Refuse(RefusalCode.TOO_MANY, "evidence of this log", expected="its log to arrive", got=got)
-    values = {"log": head.id, "digest": digest, "seq": proof.index, "size": claimed.size, "state": state}
-    values |= {"record": record, "receipt": shown} if state != AGREES else {"record": b"", "receipt": b""}
-    connection.execute(table.insert().values(values | {"received_ms": clock.now_ms()}))
+    proof = b"" if state == AGREES else replace(shown, view={}, documents=()).to_bytes()
+    values = {"log": head.id, "digest": digest, "seq": shown.records[0].proof.index, "size": claimed.size}
+    values |= {"state": state, "receipt": proof, "received_ms": clock.now_ms()}
+    connection.execute(table.insert().values(values))
     if state == CONTRADICTS:
-        seq = min(proof.index, head.size) if claimed.size > head.size else claimed.size
-        forks.freeze(connection, hq, clock, head, seq, kept=kept, other=proof.checkpoint)
+        forks.freeze(connection, hq, clock, head, claimed.size, kept=kept, other=shown.checkpoint)
     return state
 
 
@@ -78,13 +80,13 @@ def compare(connection: sa.Connection, head: sa.Row[Any], before: Frontier, new:
     frontier = before
     for row in rows:
         frontier = frontier.append_many(new[frontier.size - before.size : row.size - before.size])
-        note = Receipt.parse(row.receipt).checkpoint
+        note = _note(row.receipt)
         if heads.parse(note).root != frontier.root():
             connection.execute(table.update().where(table.c.id == row.id).values(state=CONTRADICTS))
             return Other(row.size, note)
     if rows:
         settled = table.c.id.in_([row.id for row in rows])
-        connection.execute(table.update().where(settled).values(state=AGREES, record=b"", receipt=b""))
+        connection.execute(table.update().where(settled).values(state=AGREES, receipt=b""))
     return None
 
 
@@ -98,20 +100,29 @@ def root_at(connection: sa.Connection, head: sa.Row[Any], size: int) -> bytes:
     return Frontier().append_many(leaf_hash(leaf) for leaf in leaves).root()
 
 
-def _proven(connection: sa.Connection, record: bytes, shown: bytes) -> tuple[Receipt, sa.Row[Any], Checkpoint]:
-    """The receipt, and the epoch whose log key signed its head. Raises Refuse."""
+def _proven(connection: sa.Connection, shown: ReceiptFile) -> tuple[sa.Row[Any], Checkpoint]:
+    """The epoch whose log key signed the receipt's head, held, and that head. Raises Refuse."""
     table = schema.epochs
     try:
-        proof = Receipt.parse(shown)
-        site, epoch = keys.parse_origin(heads.parse(proof.checkpoint).origin)
+        site, epoch = keys.parse_origin(heads.parse(shown.checkpoint).origin)
         query = sa.select(table).where(table.c.site == site, table.c.epoch == epoch).with_for_update()
         head = connection.execute(query).one_or_none()
         if head is None:
             raise Refuse(RefusalCode.UNKNOWN_EPOCH, "receipt", expected="one of a site's log", got=f"{site}/{epoch}")
-        proven = receipt.verify(proof, record, keys.log_verifier(site, epoch, head.log_key))
+        log_key = keys.log_verifier(site, epoch, head.log_key)
+        proven = [receipt.verify(one.proof, one.data, log_key) for one in shown.records]
     except Unproven as error:
         raise Refuse(RefusalCode.BAD_SIGNATURE, error.what, expected=error.expected, got=error.got) from None
-    return proof, head, proven.checkpoint
+    return head, proven[0].checkpoint
+
+
+def _digest(shown: ReceiptFile, claimed: Checkpoint) -> bytes:
+    """The same for the same head and records, whatever else is written around them."""
+    return hashlib.sha256(claimed.text() + b"".join(leaf_hash(one.data) for one in shown.records)).digest()
+
+
+def _note(stored: bytes) -> bytes:
+    return receipt_file.parse(stored, source="stored evidence").checkpoint
 
 
 def _rival(connection: sa.Connection, head: sa.Row[Any], claimed: Checkpoint) -> bytes | None:
@@ -119,7 +130,7 @@ def _rival(connection: sa.Connection, head: sa.Row[Any], claimed: Checkpoint) ->
     table = schema.evidence
     same = (table.c.log == head.id) & (table.c.state == WAITING) & (table.c.size == claimed.size)
     for shown in connection.scalars(sa.select(table.c.receipt).where(same)):
-        note = Receipt.parse(shown).checkpoint
+        note = _note(shown)
         if heads.parse(note).root != claimed.root:
             return note
     return None

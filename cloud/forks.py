@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cloud import epochs, hqlog, loans, schema
-from cloud.accounts import Denied
+from cloud.acts import Denied
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
 from cloud.keys import HqKeys

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from cloud import bulk, hqlog, schema
+from cloud.caps import Rooms
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
 from cloud.keys import HqKeys
@@ -21,7 +22,7 @@ from protocols.proof import keys
 from protocols.trade import books
 from protocols.trade.codec import encode
 from protocols.trade.grants import DOMAIN, Grant, join
-from protocols.trade.records import CNY, Effect
+from protocols.trade.records import CNY, RISK, Effect
 from protocols.trade.wire import GrantAsk, GrantReply, RefusalCode
 
 GRANT_DAYS = 30
@@ -38,14 +39,17 @@ ACCOUNT_FROZEN = "account-frozen"
 NO_FUNDS = "no-funds"
 
 
-def raise_for(want: int, granted: int, outstanding: int, free: int, site_max: int) -> int:
-    """By how much G rises for a site that wants `want` in total: never more than is free or may be out at one site."""
-    return max(0, min(want - granted, free, site_max - outstanding))
+def raise_for(want: int, granted: int, outstanding: int, free: int, site_max: int, room: int | None = None) -> int:
+    """By how much G rises for a site that wants `want` in total: never more than is free or may be out at one site.
+
+    room: what the caps on all that lies at the site, and on all that the account has out, leave; None: no cap.
+    """
+    return max(0, min(want - granted, free if room is None else min(free, room), site_max - outstanding))
 
 
-def raise_to_place(placed: int, outstanding: int, free: int) -> int:
-    """By how much G rises so that `placed`, or all that is free, waits at a site."""
-    return max(0, min(placed - outstanding, free))
+def raise_to_place(placed: int, outstanding: int, free: int, room: int | None = None) -> int:
+    """By how much G rises so that `placed`, or all that is free, waits at a site. room: as for `raise_for`."""
+    return max(0, min(placed - outstanding, free if room is None else min(free, room)))
 
 
 class Lease(NamedTuple):
@@ -63,13 +67,13 @@ class Lease(NamedTuple):
 
 def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any], ask: GrantAsk) -> GrantReply:
     """The grant that the site behind `head` asks for, as far as the account can bear it. A repeat changes nothing."""
-    if head.state != "open":
-        raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=head.state)
+    hqlog.lock(connection)
     newest = _newest_epoch(connection, head.site)
     if newest is None or newest.id != head.id:
         got = f"{head.epoch}; the site has a newer one"
         raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="the site's newest", got=got)
-    hqlog.lock(connection)
+    if newest.state != "open":
+        raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=newest.state)
     account = _account_of(connection, ask)
     if account is None:
         return GrantReply(b"", UNKNOWN_CREDENTIAL)
@@ -79,7 +83,8 @@ def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any
     lease = _leases_at(connection, newest, [account.id], ask.asset).get(account.id)
     lease = lease or Lease(newest.id, newest.site, newest.epoch, account.id, ask.asset)
     free = free_of(connection, [account.id], ask.asset).get(account.id, 0)
-    step = raise_for(ask.want, lease.granted, lease.outstanding, free, account.site_max)
+    room = Rooms(connection, [head.site], {account.id: account}).at(head.site, account.id, ask.asset)
+    step = raise_for(ask.want, lease.granted, lease.outstanding, free, account.site_max, room)
     if step == 0:
         stored = _stored_grant(connection, lease)
         return GrantReply(stored, "" if stored else NO_FUNDS)
@@ -119,8 +124,8 @@ def provide(
     lease = _leases_at(connection, epoch, [account], asset).get(account)
     lease = lease or Lease(epoch.id, site, epoch.epoch, account, asset)
     free = free_of(connection, [account], asset).get(account, 0)
-    want = lease.granted + need
-    step = raise_for(want, lease.granted, lease.outstanding, free, rows[account].site_max)
+    want, room = lease.granted + need, Rooms(connection, [site], rows).at(site, account, asset)
+    step = raise_for(want, lease.granted, lease.outstanding, free, rows[account].site_max, room)
     if whole and step < need:
         step = 0
     if step:
@@ -145,15 +150,18 @@ def place(connection: sa.Connection, hq: HqKeys, clock: Clock, accounts: Iterabl
         epoch = epochs[site] = _newest_epoch(connection, site)
         if epoch is not None:
             held[site] = _leases_at(connection, epoch, [a for a in wanting if site in places[a]], CNY)
+    rooms = Rooms(connection, held, {account: rows[account] for account in wanting})
     for account in wanting:
+        most = min(rows[account].placed, rows[account].site_max)
         for site in places[account]:
             epoch = epochs[site]
             if epoch is None or epoch.state != "open":
                 continue
             lease = held[site].get(account) or Lease(epoch.id, site, epoch.epoch, account, CNY)
-            step = raise_to_place(min(rows[account].placed, rows[account].site_max), lease.outstanding, free[account])
+            step = raise_to_place(most, lease.outstanding, free[account], rooms.at(site, account, CNY))
             if step:
                 free[account] -= step
+                rooms.take(site, account, step)
                 raises.append((lease, step))
     if raises:
         _grant(connection, hq, clock, raises, rows)
@@ -291,7 +299,7 @@ def _sign(
             issued_s=now_s,
             expires_s=now_s + GRANT_DAYS * 86_400,
             session_limit=account.session_limit if live else 0,
-            may_stay=account.placed if live else 0,
+            may_stay=(lease.granted if lease.account == RISK else account.placed) if live else 0,
             credential_key=version,
             credentials=cards.get(lease.account, []) if live else [],
         )

@@ -295,12 +295,11 @@ evidence = Table(
     metadata,
     Column("id", Serial, primary_key=True),
     Column("log", BigInteger, ForeignKey(epochs.c.id), nullable=False),
-    Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of record and receipt
-    Column("seq", BigInteger, nullable=False),  # of the record
-    Column("size", BigInteger, nullable=False),  # of the head that the receipt proves it against
+    Column("digest", LargeBinary(32), nullable=False),  # of the head and the records that it proves
+    Column("seq", BigInteger, nullable=False),  # of the first of them
+    Column("size", BigInteger, nullable=False),  # of the head
     Column("state", String(16), nullable=False),
-    Column("record", LargeBinary, nullable=False),
-    Column("receipt", LargeBinary, nullable=False),  # proof.receipt.Receipt
+    Column("receipt", LargeBinary, nullable=False),  # a proof.receipt_file; empty once it agrees: the log has it all
     Column("received_ms", BigInteger, nullable=False),
     UniqueConstraint("log", "digest"),
     Index(None, "log", "state", "size"),

@@ -16,14 +16,14 @@ from cloud.ingest import Ingested, ingest
 from cloud.keys import HqKeys
 from cloud.refusal import STATUS, Refuse
 from cloud.store import reading, writing
+from protocols.door import Refused
+from protocols.proof import receipt_file
 from protocols.trade import wire
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.wire import (
     BatchReply,
     DocumentAsk,
     EnrolAsk,
-    EvidenceAsk,
-    EvidenceReply,
     GrantAsk,
     Refusal,
     RefusalCode,
@@ -32,7 +32,7 @@ from protocols.trade.wire import (
 W = TypeVar("W", bound=Wire)
 
 EVIDENCE_BYTES_MAX = 64 * 1024
-"""Greatest body of evidence as sent: a receipt has some 2 kB, a record with its meter record less."""
+"""Greatest receipt file taken: one has some 10 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +144,21 @@ class Headquarters:
         return Answer(200, encode(reply))
 
     def _evidence(self, request: Request) -> Answer:
-        """Nobody signs this; what it says is proven by itself."""
-        if len(request.body) > EVIDENCE_BYTES_MAX:
-            expected = f"at most {EVIDENCE_BYTES_MAX} bytes"
-            raise Refuse(RefusalCode.TOO_LARGE, "evidence", expected=expected, got=str(len(request.body)))
-        ask = _read(_inflate(request), EvidenceAsk)
-        with writing(self.engine) as connection:
-            state = evidence.add(connection, self.keys, self.clock, ask.record, ask.receipt)
-        return Answer(200, encode(EvidenceReply(state)), outcome=state)
+        """Nobody signs this; what it says is proven by itself. In JSON, both ways."""
+        try:
+            if len(request.body) > EVIDENCE_BYTES_MAX:
+                expected = f"at most {EVIDENCE_BYTES_MAX} bytes"
+                raise Refuse(RefusalCode.TOO_LARGE, "receipt", expected=expected, got=str(len(request.body)))
+            try:
+                shown = receipt_file.parse(request.body, source="receipt")
+            except Refused as error:
+                raise Refuse(RefusalCode.UNREADABLE, "receipt", expected="a receipt file", got=str(error)) from None
+            with writing(self.engine) as connection:
+                state = evidence.add(connection, self.keys, self.clock, shown)
+        except Refuse as error:
+            said = msgspec.json.encode(msgspec.structs.asdict(error.refusal))
+            return Answer(STATUS[RefusalCode(error.refusal.code)], said, outcome=error.refusal.code)
+        return Answer(200, msgspec.json.encode({"state": state}), outcome=state)
 
     def _authenticate(self, connection: sa.Connection, request: Request) -> sa.Row[Any]:
         return admission.authenticate(
