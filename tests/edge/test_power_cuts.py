@@ -206,6 +206,7 @@ async def test_an_error_at_every_disk_operation(tmp_path: Path, code: int, error
             till.obey()
             await till.wait(8)
             adds_up(till, told)
+        disk.fails_at = None
         left = disk.image(None, unsynced=True)
         await till.journal.close()
         disk.unregister()
