@@ -7,6 +7,8 @@ one there is no pool, and in all a site can lose no more than it was funded with
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from cloud import acts, bulk, epochs, grants, hqlog, loans, schema
@@ -51,6 +53,29 @@ def fund(
     assert provided is not None, site
     assert provided.step == amount, provided
     return Done(serial, False, frozenset({site}))
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One epoch's pool, in fen. left: not drawn and not given back."""
+
+    site: str
+    epoch: int
+    funded_fen: int
+    drawn_fen: int
+    left_fen: int
+
+
+def pools(connection: sa.Connection) -> list[Pool]:
+    """Every pool there ever was, by site and epoch."""
+    table, heads = schema.leases, schema.epochs
+    columns = (heads.c.site, heads.c.epoch, table.c.granted, table.c.used, table.c.returned, table.c.freed)
+    query = sa.select(*columns).join_from(table, heads, table.c.log == heads.c.id)
+    rows = connection.execute(query.where(table.c.account == RISK).order_by(heads.c.site, heads.c.epoch))
+    return [
+        Pool(row.site, row.epoch, row.granted, row.used, row.granted - row.used - row.returned - row.freed)
+        for row in rows
+    ]
 
 
 def _ensure_account(connection: sa.Connection, clock: Clock, session_limit: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from cloud import accounts, schema
+from cloud import accounts, adjust, caps, schema
 from cloud.accounts import Done, Limits, Statement
 from cloud.cli.shop import shop_of
 from cloud.cli.table import as_table, fen_of
@@ -78,6 +78,42 @@ def pay_out(
             connection, home.keys, home.clock, account, _fen(yuan), channel=channel, reference=reference
         )
     _say(ctx, done, f"{yuan} yuan paid out", "done before; nothing changed")
+
+
+@accounts_app.command(
+    "adjust", epilog="Example: fieldtill-hq account adjust 7QX3M9KTP2 15 --because pudong-1/2/57 --reference adj-8"
+)
+def adjust_(
+    ctx: typer.Context,
+    account: Account,
+    yuan: Yuan,
+    because: Annotated[str, typer.Option(help="The record that it corrects: SITE/EPOCH/SEQ.")],
+    reference: Reference,
+    why: Annotated[str, typer.Option(help="For the log, without names.")] = "",
+) -> None:
+    """Charge free money for what a record shows (lent and used, drawn from the pool, forked); the operator gets it."""
+    shop = shop_of(ctx)
+    with shop.writing() as (connection, home):
+        done = adjust.charge(
+            connection,
+            home.keys,
+            home.clock,
+            account,
+            _fen(yuan),
+            because=because,
+            why=why,
+            reference=reference,
+        )
+    _say(ctx, done, f"{yuan} yuan charged", "done before; nothing changed")
+
+
+@accounts_app.command(epilog="Example: fieldtill-hq account cap 7QX3M9KTP2 500")
+def cap(ctx: typer.Context, account: Account, yuan: Yuan) -> None:
+    """The most that may be out at all sites; 0: no cap. What is out already stays until the sites return it."""
+    shop, fen = shop_of(ctx), _fen(yuan)
+    with shop.writing() as (connection, _):
+        caps.set_for_account(connection, account, fen)
+    shop.say({"account": account, "exposure_max": fen}, f"{account}: {yuan} yuan" if fen else f"{account}: no cap")
 
 
 @accounts_app.command(epilog="Example: fieldtill-hq account freeze 7QX3M9KTP2")

@@ -12,6 +12,7 @@ import typer
 from cloud import epochs, evidence, forks, schema
 from cloud.acts import Denied
 from cloud.cli.shop import Shop, shop_of
+from cloud.cli.table import in_yuan
 from cloud.epochs import EpochNow
 from cloud.loans import Held
 from cloud.refusal import Refuse
@@ -161,10 +162,7 @@ def _heads(connection: sa.Connection, log: int) -> list[dict[str, object]]:
 
 def _row(shop: Shop, it: EpochNow) -> dict[str, object]:
     row = asdict(it)
-    if shop.json:
-        return row
-    held, lent = row.pop("held_fen"), row.pop("lent_fen")
-    return row | {"superseded": "yes" if it.superseded else "", "held": yuan(held), "lent": yuan(lent)}
+    return row if shop.json else in_yuan(row | {"superseded": "yes" if it.superseded else ""})
 
 
 def _say_state(shop: Shop, site: str, epoch: int, state: str, new: bool) -> None:

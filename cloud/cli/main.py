@@ -16,6 +16,8 @@ from cloud import balances, tls
 from cloud import home as homes
 from cloud.accounts import Denied
 from cloud.cli.account import accounts_app
+from cloud.cli.epoch import epoch_app, evidence_app
+from cloud.cli.risk import risk_app
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.site import command_app, site_app, tariff_app
 from cloud.clock import SystemClock
@@ -38,7 +40,10 @@ app = typer.Typer(
     epilog="Begin with: fieldtill-hq --home hq init; fieldtill-hq --home hq site add pudong-1 --device FINGERPRINT",
 )
 app.add_typer(site_app, name="site")
+app.add_typer(epoch_app, name="epoch")
+app.add_typer(evidence_app, name="evidence")
 app.add_typer(accounts_app, name="account")
+app.add_typer(risk_app, name="risk")
 app.add_typer(tariff_app, name="tariff")
 app.add_typer(command_app, name="command")
 tls_app = typer.Typer(no_args_is_help=True, help="TLS files for a demo.")

@@ -9,10 +9,10 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from cloud import commands, documents, schema, sites
+from cloud import caps, commands, documents, schema, sites
 from cloud.calendar import offsets_of
 from cloud.cli.shop import shop_of
-from cloud.cli.table import fen_of
+from cloud.cli.table import fen_in, fen_of
 from protocols.door import Fault, Refused
 from protocols.trade import tariff_file
 from protocols.trade.codec import decode
@@ -70,6 +70,15 @@ def resume(ctx: typer.Context, site: Site) -> None:
     with shop.writing() as (connection, _):
         sites.resume(connection, site)
     shop.say({"site": site, "status": "admitted"}, f"{site} resumed")
+
+
+@site_app.command(epilog="Example: fieldtill-hq site cap pudong-1 20000")
+def cap(ctx: typer.Context, site: Site, yuan: Annotated[str, typer.Argument(help="Yuan; 0: no cap.")]) -> None:
+    """The most of all customers' money that may lie at a site. What lies there already stays until it is returned."""
+    shop, fen = shop_of(ctx), fen_in(yuan)
+    with shop.writing() as (connection, _):
+        caps.set_for_site(connection, site, fen)
+    shop.say({"site": site, "exposure_max": fen}, f"{site}: {yuan} yuan" if fen else f"{site}: no cap")
 
 
 @site_app.command("list", epilog="Example: fieldtill-hq --json site list")

@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import typer
+
+from protocols.trade.quantities import yuan
 
 Row = Mapping[str, object]
 
@@ -39,6 +42,25 @@ def fen_of(yuan: str) -> int | None:
     if match is None:
         return None
     return int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
+
+
+def fen_in(yuan: str) -> int:
+    """As `fen_of`, for what a person wrote on the command line."""
+    fen = fen_of(yuan)
+    if fen is None:
+        raise typer.BadParameter(f"expected yuan with at most two decimals, got {yuan!r}")
+    return fen
+
+
+def in_yuan(row: Row) -> dict[str, object]:
+    """The row with every amount `NAME_fen` as `NAME` in yuan; for a person."""
+    shown = dict[str, object]()
+    for name, value in row.items():
+        if name.endswith("_fen") and isinstance(value, int):
+            shown[name.removesuffix("_fen")] = yuan(value)
+        else:
+            shown[name] = value
+    return shown
 
 
 def _show(value: object) -> str:
