@@ -24,6 +24,8 @@ from protocols.trade.records import CNY, Effect, Record
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ID_LENGTH = 10
+GUEST = "guest"
+"""The class of an account that one payment by phone opens for one session; see cloud.guests."""
 AMOUNT_MAX = 10**11
 """Greatest amount of one act, in fen: a billion yuan. More is a slip of the finger."""
 CARDS_MAX = 10_000
@@ -81,7 +83,7 @@ def open_account(
 
 def add_card(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, number: str) -> Done:
     """Let this card draw on the account, everywhere the account has value. The number is not stored."""
-    require_account(connection, account)
+    require_named(require_account(connection, account))
     key = current_key(connection)
     hidden = hide_credential(key, number)
     table = schema.credentials
@@ -106,6 +108,13 @@ def top_up(
     return _pay(connection, hq, clock, Effect.PAID_IN, account, amount, channel, reference)
 
 
+def pay_in_guest(
+    connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, amount: int, *, channel: str, reference: str
+) -> Done:
+    """The one payment of a guest's account."""
+    return _pay(connection, hq, clock, Effect.PAID_IN, account, amount, channel, reference, one_payment=True)
+
+
 def pay_out(
     connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, amount: int, *, channel: str, reference: str
 ) -> Done:
@@ -122,6 +131,8 @@ def _pay(
     amount: int,
     channel: str,
     reference: str,
+    *,
+    one_payment: bool = False,
 ) -> Done:
     if not 0 < amount <= AMOUNT_MAX:
         raise Denied(f"expected an amount of 1 to {AMOUNT_MAX} fen, got {amount}", "Check the amount.")
@@ -133,6 +144,8 @@ def _pay(
     if before is not None:
         return Done(before, True, frozenset())
     row = require_account(connection, account)
+    if not one_payment:
+        require_named(row)
     if effect == Effect.PAID_OUT and grants.free_of(connection, [account], CNY).get(account, 0) < amount:
         raise Denied("less than that is free", "Wait until the sites have returned what they hold for the account.")
     if effect == Effect.PAID_IN and row.status != "open":
@@ -176,6 +189,14 @@ def require_account(connection: sa.Connection, account: str) -> sa.Row[Any]:
     if row is None:
         raise Denied(f"no account {account!r}", "Check the id; `fieldtill-hq account list` lists them.")
     return row
+
+
+def require_named(account: sa.Row[Any]) -> None:
+    """Return unless it is a guest's, which is for the one session that was paid. Raises Denied."""
+    if account._mapping["class"] == GUEST:
+        raise Denied(
+            f"{account.id} is a guest's account, for one session", "Open an account, or let the guest pay again."
+        )
 
 
 def _require_site(connection: sa.Connection, site: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloud import acts, grants, hqlog, schema, sites
-from cloud.accounts import require_account
+from cloud.accounts import require_account, require_named
 from cloud.acts import Denied
 from cloud.clock import Clock
 from cloud.grants import Provided
@@ -66,8 +66,9 @@ def issue(
     more than is free, nor than may be out at one site. amount 0: what waits there already. Raises Denied.
     """
     hqlog.lock(connection)
-    require_account(connection, account)
-    sites.require(connection, site)
+    require_named(require_account(connection, account))
+    if sites.require(connection, site).status != "admitted":
+        raise Denied(f"{site} is stopped", "Resume it first, or choose another site.")
     if amount < 0:
         raise Denied(f"expected an amount of at least 0 fen, got {amount}", "Check the amount.")
     preset = () if order is None else (order.connector, order.preset.kind, order.preset.amount)

@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import hqlog, loans, schema
+from cloud import guests, hqlog, loans, schema
 from cloud.acts import Denied
 from cloud.clock import Clock
 from cloud.keys import HqKeys
@@ -108,7 +108,9 @@ def lend(
         remedy = f"Say first that it is lost: fieldtill-hq epoch lost {site} {epoch} --why ..."
         raise Denied(f"{site}/{epoch} is {row.state}", remedy)
     accounts = None if account is None else [account]
-    return loans.lend(connection, hq, clock, Log(row.id, row.site, row.epoch), accounts)
+    lent = loans.lend(connection, hq, clock, Log(row.id, row.site, row.epoch), accounts)
+    guests.settle(connection, hq, clock, row.id, guests.SILENT_SITE)
+    return lent
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 The batch continues the log exactly where it was left: records already here must be the same bytes and are skipped,
 a gap is refused with the size we have, and a log that is not the one it was freezes its epoch with both signed heads
 kept. The cosigned note is stored with what it vouches for; a repeat is answered with those stored bytes. What follows
-at headquarters (a loan that comes back, leases freed by the log's last record) is posted in the same transaction.
+at headquarters (a loan that comes back, leases freed by the log's last record, a guest's refund) is posted in the same
+transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import accepted, bulk, epochs, evidence, forks, hqlog, loans, posting, schema
+from cloud import accepted, bulk, epochs, evidence, forks, guests, hqlog, loans, posting, schema
 from cloud.calendar import business_date
 from cloud.clock import Clock
 from cloud.keys import COSIGN_NAME, HqKeys
@@ -220,7 +221,8 @@ def _store(
     log = Log(head.id, head.site, head.epoch)
     giving = {move.account for entry in entries for move in entry.record.moves if move.effect == Effect.RETURNED}
     lent = loans.read(connection, log, {account for account in giving if "\x00" not in account})
-    if lent or closing is not None:
+    waiting = guests.waiting_at(connection, head.id)
+    if lent or closing is not None or waiting & giving:
         hqlog.lock(connection)  # before any account: that is the order of all
     made = posting.post(connection, log, entries, now_ms)
     accepted.note(connection, hq, head.id, entries)
@@ -240,6 +242,8 @@ def _store(
         loans.charge_back(connection, hq, clock, log, returned)
     if closing is not None:
         epochs.close(connection, hq, clock, head, closing.reason, cosigned)
+    if waiting:
+        guests.settle(connection, hq, clock, head.id)
     served = frozenset(account for (_, account, _), (_, used, *_) in made.leases.items() if used)
     return Ingested(cosigned, len(new), served)
 
