@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -87,6 +88,24 @@ class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
 
 
+class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[page]`, optional: what customers' phones see over the site's own network. host: one of the box's addresses
+    there, never one that the internet reaches. title: the site's name for people; None: its id.
+    """
+
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            raise ValueError(f"`host` is an IP address of this box, not {self.host!r}") from None
+        if address.is_unspecified or address.is_multicast or address.is_global:
+            raise ValueError(f"`host` is an address of the site's own network, not {self.host}: the page has no TLS")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything. Paths are as written, relative ones to the folder of the file."""
 
@@ -101,6 +120,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     till: Policy = Policy()
     panel: Panel = Panel()
     metrics: Metrics | None = None
+    page: Page | None = None
     profiles_dir: str | None = None
     second_copy: str | None = None
     ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 64

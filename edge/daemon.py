@@ -70,6 +70,10 @@ async def serve(config: Config, system: System | None = None) -> None:
             keep("panel", serve_panel(daemon))
             if config.metrics is not None:
                 keep("metrics", serve_metrics(daemon, config.metrics))
+            if config.page is not None:
+                from edge.page.server import serve_page  # with what it needs: a box without a page never pays for it
+
+                keep("page", serve_page(daemon, config.page))
             keep("watchdog", Watchdog(daemon).run())
             keep("till", _sell(daemon, system, keep))
             await stop.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from edge.carried import Codes
 from edge.clock import Clock
@@ -14,10 +15,14 @@ from edge.site import Site
 from edge.sync.quick import Quick
 from edge.sync.uplink import Uplink
 
+if TYPE_CHECKING:
+    from edge.page.answers import Answers
+
 
 @dataclass(slots=True)
 class Daemon:
-    """What is running. `journal`, `site` and what follows are None until the box has an epoch.
+    """What is running. `journal`, `site` and what follows are None until the box has an epoch; `page` while none is
+    served.
 
     started_ms, fed_ms: on the box's monotonic clock; the latter of the last time that all was well.
     """
@@ -29,6 +34,7 @@ class Daemon:
     journal: Journal | None = None
     site: Site | None = None
     codes: Codes | None = None
+    page: Answers | None = None
     uplink: Uplink | None = None
     quick: Quick | None = None
     waiting_for: str = "the log to be opened"

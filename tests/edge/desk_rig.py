@@ -13,7 +13,18 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from drivers.api import ChargerLimits, ChargerStatus, Iec61851, Link, MeterReading, MeterTraits, Point, Quality, Reading
+from drivers.api import (
+    ChargerLimits,
+    ChargerStatus,
+    Iec61851,
+    Link,
+    LinkState,
+    MeterReading,
+    MeterTraits,
+    Point,
+    Quality,
+    Reading,
+)
 from drivers.errors import Silent
 from edge.clock import Clock, System
 from edge.daemon import last_stamp
@@ -106,7 +117,8 @@ class Bay:
         self.delivering = False
 
     def link(self) -> Link:
-        raise NotImplementedError("nobody asks here")
+        state = LinkState.ONLINE if self.charger_answers and self.meter_answers else LinkState.OFFLINE
+        return Link(state, 0, None, None)
 
     def points(self) -> list[Point]:
         return []

@@ -12,7 +12,7 @@ import pytest
 
 from drivers.line_config import LineConfig
 from drivers.registry import DeviceConfig
-from edge.config import Config, ConnectorConfig, Headquarters, Metrics, Mqtt, Panel, ReaderConfig, load
+from edge.config import Config, ConnectorConfig, Headquarters, Metrics, Mqtt, Page, Panel, ReaderConfig, load
 from edge.premises import build
 from edge.till.policy import Policy
 from protocols.door import Refused
@@ -20,7 +20,7 @@ from protocols.door import Refused
 EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
 TABLES: dict[str, type[msgspec.Struct]] = {
     "": Config, "hq": Headquarters, "mqtt": Mqtt, "till": Policy, "line": LineConfig, "device": DeviceConfig,
-    "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics,
+    "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics, "page": Page,
 }  # fmt: skip
 
 WRONG = """
@@ -49,7 +49,7 @@ parity = "X"
 
 GOLDEN = """\
 config.toml: 10 faults
-  colour: expected one of ballast_mb, connector, data_dir, device, hq, line, metrics, mqtt, panel, profiles_dir, \
+  colour: expected one of ballast_mb, connector, data_dir, device, hq, line, metrics, mqtt, page, panel, profiles_dir, \
 reader, second_copy, site, till, got an unknown key. Remove it.
   site: expected 1 to 32 letters, digits, dots, dashes and underscores, a letter or digit first, got 'hz 1'.
   data_dir: expected text, got nothing. Add it.
@@ -140,6 +140,25 @@ def test_names_that_do_not_meet(tmp_path: Path) -> None:
         "connector[0].meter: expected one of m, got `n`.",
         "reader[0].connector: expected one of c1, got `c2`.",
     ]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "8.8.8.8", "2606:4700::1", "224.0.0.1", "box.local", ""])
+def test_the_page_is_for_the_sites_own_network(tmp_path: Path, host: str) -> None:
+    """It has no TLS: never on every address, never on one that the internet reaches."""
+    path = tmp_path / "config.toml"
+    path.write_text(f'site = "hz-1"\ndata_dir = "data"\n[page]\nhost = "{host}"\n')
+    with pytest.raises(Refused, match="page: expected"):
+        load(path)
+
+
+@pytest.mark.parametrize("host", ["192.168.1.10", "10.0.0.2", "127.0.0.1", "fd00::10", "100.64.0.9"])
+def test_where_the_page_may_listen(tmp_path: Path, host: str) -> None:
+    """Private addresses, the carrier's own ones included."""
+    path = tmp_path / "config.toml"
+    path.write_text(f'site = "hz-1"\ndata_dir = "data"\n[page]\nhost = "{host}"\n')
+    page = load(path).page
+    assert page is not None
+    assert (page.host, page.port, page.title) == (host, 8080, None)
 
 
 @pytest.mark.parametrize(

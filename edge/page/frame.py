@@ -1,0 +1,110 @@
+"""What has every page in common? Head, style, languages, and what a browser may do with it: nothing but show it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from http import HTTPStatus
+
+from edge.page.exchange import HTML, Response
+from edge.page.words import WORDS, word
+
+STYLE = """
+:root{--ink:#17211c;--soft:#5c6b63;--line:#dfe6e1;--paper:#f4f7f5;--card:#fff;--brand:#0b7a4b;--brand-ink:#fff;
+--free:#0b7a4b;--busy:#1d5fbf;--wait:#a86200;--ill:#b3261e;color-scheme:light dark}
+@media(prefers-color-scheme:dark){:root{--ink:#e9f0ec;--soft:#9fb0a7;--line:#2b3832;--paper:#101613;--card:#18201c;
+--brand:#2fae78;--brand-ink:#06140d;--free:#45c48d;--busy:#7db1ff;--wait:#f0b45a;--ill:#ff8f85}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"PingFang SC",
+"Noto Sans CJK SC","Microsoft YaHei",sans-serif;-webkit-text-size-adjust:100%}
+main{max-width:34rem;margin:0 auto;padding:1.25rem 1rem 3rem}
+header{display:flex;justify-content:space-between;align-items:baseline;gap:1rem;margin-bottom:1rem}
+h1{font-size:1.35rem;line-height:1.25;margin:0}
+h2{font-size:.95rem;font-weight:600;color:var(--soft);margin:1.75rem 0 .5rem}
+a{color:var(--brand)}
+header a{font-size:.9rem;text-decoration:none;white-space:nowrap;padding:.35rem 0}
+.card{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:1rem;margin:0 0 .75rem}
+.place{display:grid;grid-template-columns:auto 1fr;gap:0 .9rem;align-items:center}
+.place b{font-size:1.5rem;min-width:2.6rem;text-align:center;overflow-wrap:anywhere}
+.place .now{font-weight:600}
+.free .now{color:var(--free)}.busy .now{color:var(--busy)}.wait .now{color:var(--wait)}.ill .now{color:var(--ill)}
+.soft{color:var(--soft);font-size:.9rem}
+.figure{font-variant-numeric:tabular-nums}
+.big{font-size:1.9rem;font-weight:650;line-height:1.2;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:100%}
+td,th{padding:.4rem 0;text-align:left;vertical-align:top;border-top:1px solid var(--line);font-weight:400}
+tr:first-child>*{border-top:0}
+th{color:var(--soft);padding-right:1rem}
+td:last-child{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+tr.on td,tr.on th{font-weight:650;color:var(--brand)}
+tr.sum td,tr.sum th{font-weight:650;color:var(--ink);border-top:2px solid var(--ink)}
+td .soft{display:block}
+.note{border-left:4px solid var(--wait);padding:.6rem .9rem;background:var(--card);border-radius:0 10px 10px 0;
+margin:0 0 .75rem}
+.note.good{border-color:var(--free)}.note.ill{border-color:var(--ill)}
+textarea{width:100%;min-height:5.2rem;font:15px/1.4 ui-monospace,Menlo,Consolas,monospace;padding:.7rem;color:inherit;
+background:var(--paper);border:1px solid var(--line);border-radius:10px;resize:vertical;overflow-wrap:anywhere}
+button,.button{display:block;width:100%;margin-top:.75rem;padding:.85rem 1rem;border:0;border-radius:10px;font:inherit;
+font-weight:600;text-align:center;text-decoration:none;background:var(--brand);color:var(--brand-ink);cursor:pointer}
+.button.quiet{background:transparent;color:var(--brand);border:1px solid var(--line)}
+:focus-visible{outline:3px solid var(--brand);outline-offset:2px}
+p{margin:.35rem 0}
+"""
+
+SCRIPT = """
+(function(){var box=document.getElementById("code"),hash=location.hash.slice(1),seen=document.getElementById("live");
+try{hash=decodeURIComponent(hash)}catch(e){}
+if(box&&hash.indexOf("FT1:")===0){box.value=hash;history.replaceState(null,"",location.pathname+location.search);
+box.scrollIntoView({block:"center"})}
+if(seen)setInterval(function(){if(document.hidden)return;fetch(location.href).then(function(r){return r.ok?r.text():""})
+.then(function(t){var fresh=t&&new DOMParser().parseFromString(t,"text/html").getElementById("live");
+if(fresh)seen.innerHTML=fresh.innerHTML}).catch(function(){})},5000)})();
+"""
+"""Puts the code of a link's fragment into the form, where its owner sends it, and keeps what is live up to date. All of
+the page works without it.
+"""
+
+_KIND_OF_POLICY = {"style-src": STYLE, "script-src": SCRIPT}
+
+
+def _allowed(text: str) -> str:
+    return "'sha256-" + b64encode(sha256(text.encode()).digest()).decode() + "'"
+
+
+POLICY = (
+    "default-src 'none'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    + "; ".join(f"{kind} {_allowed(text)}" for kind, text in _KIND_OF_POLICY.items())
+)
+
+
+def page(title: str, body: str, language: str, *, other: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """A whole page. body: HTML, its texts escaped. other: the same in the other language; empty: there is none."""
+    link = f'<a href="{escape(other)}">{word("other-language", language)}</a>' if other else ""
+    lang = "zh-CN" if language == "zh" else "en"
+    text = (
+        f'<!doctype html><html lang="{lang}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><main><header><h1>{escape(title)}</h1>{link}</header>{body}</main>"
+        f"<script>{SCRIPT}</script></body></html>"
+    )
+    return Response(status, HTML, text.encode(), {"Content-Security-Policy": POLICY})
+
+
+def problem(status: HTTPStatus, language: str) -> Response:
+    """What is said where there is no page to show."""
+    code = f"problem-{status.value}"
+    text = word(code if code in WORDS else "problem", language)
+    body = f'<p class="note ill">{text}</p><a class="button quiet" href="/">{word("back", language)}</a>'
+    return page(f"{status.value}", body, language, status=status)
+
+
+def rows(pairs: list[tuple[str, str]], *, last: str = "") -> str:
+    """A table of names and values, escaped. last: the class of its last row."""
+    lines = []
+    for at, (name, value) in enumerate(pairs):
+        mark = f' class="{last}"' if last and at == len(pairs) - 1 else ""
+        lines.append(f"<tr{mark}><th>{escape(name)}</th><td>{escape(value)}</td></tr>")
+    return f"<table>{''.join(lines)}</table>"

@@ -1,0 +1,84 @@
+"""The page on a till of its own, asked over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from edge.carried import Codes
+from edge.config import Config, Page
+from edge.daemon_state import Daemon
+from edge.page.server import serve_page
+from edge.plant.watch import Outlet
+from edge.premises import Premises
+from tests.edge.codes import PINNED
+from tests.edge.desk_rig import Till, a_till, until
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Phone:
+    """A customer's phone in the site's network."""
+
+    till: Till
+    daemon: Daemon
+    port: int
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await asyncio.to_thread(self._ask, "GET", path, None, headers)
+
+    async def post(self, path: str, body: str | bytes, **headers: str) -> Answer:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        return await asyncio.to_thread(self._ask, "POST", path, body, headers)
+
+    async def take(self, code: str) -> Answer:
+        return await self.post("/take?lang=en", urlencode({"code": code}, quote_via=quote))
+
+    def _ask(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+
+@asynccontextmanager
+async def a_phone(path: Path) -> AsyncIterator[Phone]:
+    """A page on a port of its own; its till sells, and has no link."""
+    async with a_till(path / "data") as till:
+        outlets = {name: Outlet(name, bay, bay, f"m{name[1:]}") for name, bay in till.bays.items()}
+        config = Config("hz-1", str(path / "data"), page=Page("127.0.0.1", 0, "湖滨站 <1>"))
+        daemon = Daemon(config, Premises({}, {}, outlets), till.clock, 0, till.journal, till.site)
+        daemon.codes = Codes(till.site, PINNED)
+        assert config.page is not None
+        serving = asyncio.create_task(serve_page(daemon, config.page))
+        try:
+            await until(lambda: daemon.page is not None)
+            assert daemon.page is not None
+            yield Phone(till, daemon, daemon.page.port)
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
