@@ -259,9 +259,7 @@ def _json(value: Any) -> str:
 def _object(text: str, what: str) -> dict[str, Any]:
     """A JSON object without doubled keys, whose meaning two readers could see differently."""
     try:
-        value = json.loads(
-            text, object_pairs_hook=_once, parse_float=_number, parse_int=_number, parse_constant=_number
-        )
+        value = _decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"meter record's {what}", expected="one JSON object", got=str(error)[:80]) from None
     if not isinstance(value, dict):
@@ -280,6 +278,11 @@ def _number(text: str) -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text[:40]} is no plain number")
     return Decimal(text)
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_once, parse_float=_number, parse_int=_number, parse_constant=_number
+)  # json.loads would make one for each text
 
 
 def _readings(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

@@ -50,12 +50,15 @@ class Finding:
         return f"{self.where}: {self.detail} ({self.rule})"
 
 
-def lint(payload: str) -> list[Finding]:
-    """Every rule that this payload section breaks. An empty list: it may be signed and billed from."""
+def lint(payload: str, fields: Mapping[str, Any] | None = None) -> list[Finding]:
+    """Every rule that this payload section breaks. An empty list: it may be signed and billed from.
+
+    fields: what it reads as, where it has been read already.
+    """
     if not payload.isascii() or not payload.isprintable() or "|" in payload:
         return [_broken("ascii", "payload", "printable ASCII without `|` alone reads alike everywhere")]
     try:
-        fields = read_payload(payload)
+        fields = read_payload(payload) if fields is None else fields
     except Malformed as error:
         return [_broken("form", "payload", str(error))]
     return [*_lint_head(fields), *_lint_readings(fields["RD"])]
@@ -75,7 +78,10 @@ def continuity(records: Iterable[MeterRecord], *, first_page: int | None = None)
     registers: dict[str, tuple[str, Decimal]] = {}
     for record in records:
         where = str(record.fields["PG"])
-        own = [Finding(one.weight, one.rule, f"{where} {one.where}", one.detail) for one in lint(record.payload)]
+        own = [
+            Finding(one.weight, one.rule, f"{where} {one.where}", one.detail)
+            for one in lint(record.payload, record.fields)
+        ]
         found += own
         if expected is not None and where != f"T{expected}":
             found.append(_broken("page", where, f"expected T{expected}: a record is missing, doubled or out of place"))
@@ -176,7 +182,7 @@ def _instant(text: object) -> datetime | None:
     if not isinstance(text, str) or not _TIME.fullmatch(text):
         return None
     try:
-        return datetime.strptime(text[:-2], "%Y-%m-%dT%H:%M:%S,%f%z")
+        return datetime.fromisoformat(text[:-2])  # a hundred times as quick as strptime; _TIME has held the form
     except ValueError:  # the 30th of February
         return None
 
