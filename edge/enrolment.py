@@ -22,7 +22,7 @@ from edge.sync.errors import HqError
 from protocols.proof.ed25519 import public_of
 from protocols.proof.keys import certify_log_key, spki
 from protocols.trade.grants import CredentialKey
-from protocols.trade.records import Draft, EpochOpened
+from protocols.trade.records import Draft, EpochOpened, Notice
 
 RETRY_S = 5.0
 SOFTWARE = "fieldtill 0.1.0"
@@ -61,6 +61,11 @@ async def open_log(
             config.site, epoch, public_of(key), spki(device.public_key()), certificate.signature, SOFTWARE
         )
         await journal.commit(Step(sealed=journal.seal([Draft(opened)], clock.stamp())))
+    if journal.put_back:
+        detail = f"{journal.put_back} records that this disk had lost, from the second copy; look at the disk"
+        await journal.commit(
+            Step(sealed=journal.seal([Draft(Notice("journal-put-back", journal.site, detail))], clock.stamp()))
+        )
     return journal, load_credential_key(config.keys_dir)
 
 

@@ -26,7 +26,8 @@ from edge.journal.errors import JournalDamaged, JournalError, JournalFull, Journ
 from edge.journal.files import Ballast, Lock, make_private_directory
 from edge.journal.migrations import Connection
 from edge.journal.recovery import check
-from edge.journal.second_copy import SecondCopy
+from edge.journal.repair import go_forward
+from edge.journal.second_copy import Copies, SecondCopy
 from edge.journal.step import Counters, Head, Identity, Sealed, Snapshot, Step
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
@@ -74,6 +75,8 @@ class Journal:
         self._outstanding: deque[Sealed] = deque()
         self._failed: JournalError | None = None
         self._second_copy = second_copy
+        self.put_back = 0
+        """Records that this disk had lost and the second copy has given back, at this start."""
         self._committer = Committer(store, ballast, second_copy)
         self._writer = Writer(self._committer, self._on_head, self._on_failure) if threaded else None
 
@@ -113,7 +116,7 @@ class Journal:
         ballast_bytes: int = BALLAST_BYTES,
         second_copy: Path | None = None,
     ) -> Journal:
-        """Check, then serve. `second_copy`: a directory on another medium.
+        """Check, put back what only `second_copy` still has (a directory on another medium), then serve.
 
         Raises JournalDamaged (with what, where, and what to do), JournalLocked, JournalError.
         """
@@ -126,6 +129,7 @@ class Journal:
             connection = connect(path)
             undo.callback(connection.close)
             store = Store(connection, log_key)
+            put_back = 0 if second_copy is None else go_forward(store, Copies(second_copy, store.origin))
             reader = connect_reader(path)
             undo.callback(reader.close)
             copy = None if second_copy is None else SecondCopy(second_copy, store.origin)
@@ -135,7 +139,9 @@ class Journal:
             undo.pop_all()
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
         ballast.restore()
-        return cls(store, reader, ballast, second_copy=copy, lock=lock)
+        journal = cls(store, reader, ballast, second_copy=copy, lock=lock)
+        journal.put_back = put_back
+        return journal
 
     # --- writing
 

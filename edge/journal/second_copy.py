@@ -12,7 +12,8 @@
     tag R: the next record, place = its seq      tag H: the signed head after it, place = its size
 
 Written and synced after the journal's own commit, before anyone is told, so it never holds what the journal does not.
-When the medium fails the site goes on without it; the next start writes what is missing.
+When the medium fails the site goes on without it; the next start writes what is missing. A start that finds more here
+than in the journal puts it back there first (edge.journal.repair).
 """
 
 from __future__ import annotations
@@ -48,10 +49,12 @@ class Segment:
     path: Path
     origin: str
     first_seq: int
+    header_end: int = 0
     records: list[bytes] = field(default_factory=list)
     note: bytes = b""  # the newest signed head; empty when there is none
     note_size: int = 0  # how many records that head speaks of
     end: int = 0  # bytes that are good
+    head_end: int = 0  # bytes up to the end of that head
     whole: bool = True  # False: more bytes follow, which are not
 
     @property
@@ -104,6 +107,8 @@ class SecondCopy:
         paths = _paths(self._directory, self._origin)
         if paths:
             segment = read_segment(paths[-1])
+            if segment.size > head.size >= segment.note_size:
+                _forget_unsigned(segment)
             _compare(segment, head.size, read)
             self._descriptor = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC)
             if not segment.whole:
@@ -157,7 +162,8 @@ def read_segment(path: Path) -> Segment:
     origin, _, first_seq = data[len(_MAGIC) : line_end].decode(errors="replace").partition(" ")
     if not first_seq.isdecimal():
         return segment
-    segment.origin, segment.first_seq, segment.end = origin, int(first_seq), line_end + 1
+    segment.origin, segment.first_seq = origin, int(first_seq)
+    segment.end = segment.header_end = line_end + 1
     while (end := _read_entry(data, segment)) is not None:
         segment.end = end
     segment.whole = segment.end == len(data)
@@ -175,6 +181,14 @@ class Copies:
     def size(self) -> int:
         """The seq after the last record; 0 when there is none."""
         return self._load(max(self._paths)).size if self._paths else 0
+
+    def head(self) -> tuple[bytes, int]:
+        """The newest signed head and how many records it speaks of; (b"", 0) when there is none."""
+        for first_seq in sorted(self._paths, reverse=True):
+            segment = self._load(first_seq)
+            if segment.note and segment.origin == self._origin:
+                return segment.note, segment.note_size
+        return b"", 0
 
     def record(self, seq: int) -> bytes | None:
         """None when it is not there, or damaged here too."""
@@ -195,6 +209,12 @@ class Copies:
 def _paths(directory: Path, origin: str) -> list[Path]:
     _, epoch = keys.parse_origin(origin)
     return sorted(directory.glob(f"{epoch:06}-[0-9]*.records"))
+
+
+def _forget_unsigned(segment: Segment) -> None:
+    """Records behind the last head: their write was cut short, and nobody was told of them."""
+    del segment.records[max(0, segment.note_size - segment.first_seq) :]
+    segment.end, segment.whole = segment.head_end or segment.header_end, False
 
 
 def _compare(segment: Segment, size: int, read: ReadRecords) -> None:
@@ -235,6 +255,7 @@ def _read_entry(data: bytes, segment: Segment) -> int | None:
         segment.records.append(body[1:])
     elif body[:1] == _HEAD:
         segment.note, segment.note_size = body[1:], segment.size
+        segment.head_end = start + length
     else:
         return None
     return start + length

@@ -275,16 +275,63 @@ def read_segment_bytes(data: bytes, near: Path) -> list[bytes]:
         other.unlink()
 
 
-async def test_an_older_image_of_the_disk_is_not_served(path: Path, copy: Path, tmp_path: Path) -> None:
-    """A journal put back from a backup would fork the log; the second copy knows that there was more."""
+async def an_older_image(path: Path, copy: Path, backup: Path) -> list[bytes]:
+    """A journal of 10 records beside a second copy of 15; all of them."""
     await filled(path, 10, copy)
-    shutil.copy(path, tmp_path / "backup")
+    shutil.copy(path, backup)
     journal = reopen(path, copy)
     await fill(journal, 5)
+    records = journal.read(0, 100, 10**6)
     await journal.close()
-    shutil.copy(tmp_path / "backup", path)
-    with pytest.raises(JournalDamaged, match="goes on to 15 records, the journal has 10"):
+    shutil.copy(backup, path)
+    return records
+
+
+async def test_what_the_disk_has_lost_is_put_back(path: Path, copy: Path, tmp_path: Path) -> None:
+    """A medium that lied, or a backup put back: the log goes on from where it really was, under the same head."""
+    records = await an_older_image(path, copy, tmp_path / "backup")
+    (segment,) = copy.iterdir()
+    note = read_segment(segment).note
+    journal = reopen(path, copy)
+    assert journal.put_back == 5
+    assert journal.read(0, 100, 10**6) == records
+    assert journal.checkpoint() == note
+    await fill(journal, 1)
+    await journal.close()
+    journal = reopen(path, copy)
+    assert (journal.size, journal.put_back) == (16, 0)
+    await journal.close()
+
+
+async def test_only_what_was_signed_is_put_back(path: Path, copy: Path, tmp_path: Path) -> None:
+    """The copy's last write was torn: its head is missing, so nobody was told of those records."""
+    await an_older_image(path, copy, tmp_path / "backup")
+    (segment,) = copy.iterdir()
+    segment.write_bytes(segment.read_bytes()[:-20])
+    journal = reopen(path, copy)
+    assert (journal.size, journal.put_back) == (10, 0)
+    await fill(journal, 2)
+    await journal.close()
+    assert read_segment(segment).records == reopen_records(path)
+
+
+def reopen_records(path: Path) -> list[bytes]:
+    connection = sqlite3.connect(path)
+    records = [data for (data,) in connection.execute("SELECT bytes FROM records ORDER BY seq")]
+    connection.close()
+    return records
+
+
+async def test_a_longer_copy_of_another_log_is_not_put_back(path: Path, copy: Path, tmp_path: Path) -> None:
+    """It goes on from other records than these, although the same key signed it: a cloned box. Nothing is changed."""
+    await an_older_image(path, copy, tmp_path / "backup")
+    path.unlink()
+    journal = create(path)
+    await journal.commit(Step(journal.seal([act(f"another {index}") for index in range(12)], STAMP)))
+    await journal.close()
+    with pytest.raises(JournalDamaged, match="goes on to 15 records, and not from these"):
         reopen(path, copy)
+    assert len(reopen_records(path)) == 12
 
 
 async def test_another_log_in_the_second_copy_is_refused(path: Path, copy: Path) -> None:
