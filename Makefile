@@ -33,8 +33,8 @@ lint: install            ## style, types, and the direction of imports
 demo: install            ## a site sells, with the link up and with the link down
 	$(BIN)/fieldtill demo
 
-sim: install             ## seeded worlds under virtual time: SEEDS=1000 for more, SEED=42 to replay one, VARIANTS=1 for bad software
-	$(BIN)/python tests/simulation/sim_run.py $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(if $(VARIANTS),--variants)
+sim: install             ## seeded worlds under virtual time: SEEDS=1000 for more, SEED=42 [SHRINK=1] to replay one, VARIANTS=1 for bad software
+	$(BIN)/python tests/simulation/sim_run.py $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(if $(VARIANTS),--variants) $(if $(SHRINK),--shrink)
 
 bench: install           ## the numbers, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench

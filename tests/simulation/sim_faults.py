@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim_auditor import View, Wrong
 from sim_box import POWER, Box
@@ -14,7 +15,8 @@ from sim_plant import Stand
 
 from edge.sync import trust
 from protocols.trade import wire
-from protocols.trade.wire import Batch
+from protocols.trade.codec import decode
+from protocols.trade.wire import Batch, BatchReply
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -79,6 +81,25 @@ class Faults:
             set_back_every_s=some(150, 600, 0.12),
             copied_every_s=some(150, 600, 0.08),
         )
+
+    def without(self, names: Iterable[str]) -> Faults:
+        """The same, but these never happen. A name with a point is one of the weather's."""
+        calm, changes = Faults(), dict[str, Any]()
+        for name in names:
+            if name.startswith("weather."):
+                part = name.removeprefix("weather.")
+                weather = changes.get("weather", self.weather)
+                changes["weather"] = replace(weather, **{part: getattr(calm.weather, part)})
+            else:
+                changes[name] = getattr(calm, name)
+        return replace(self, **changes)
+
+    def names(self) -> list[str]:
+        """What happens in this world, for `without`."""
+        calm = Faults()
+        own = [f.name for f in fields(self) if getattr(self, f.name) != getattr(calm, f.name)]
+        weather = [f"weather.{f.name}" for f in fields(self.weather) if getattr(self.weather, f.name)]
+        return [*(name for name in own if name != "weather"), *weather]
 
 
 @dataclass(frozen=True)
@@ -294,6 +315,22 @@ class Mischief:
             box = next(box for box in self.world.boxes if box.name == name)
             if box.site is not None:
                 self.world.act(self.world.ask(box, box.site.take_grants([grant])))
+
+    def resend(self, box: Box) -> None:
+        """Everything from some record on comes again as one batch: answered as before, and nothing changes."""
+        first = self.random.randrange(box.journal.size)
+        records = box.journal.read(first, box.journal.size, 1 << 20)
+        last = first + len(records)
+        batch = Batch(first, records, box.journal.checkpoint_at(last), box.boot_id, 0, 0)
+        before = self.world.hq.books()
+        answer = self.world.hq.deliver(signed_request(wire.PATH_BATCH, batch, box.name, box.epoch, box.log_key))
+        cosigned = box.journal.cosigned()
+        assert answer is not None
+        assert cosigned is not None
+        if answer.status != 200 or decode(answer.body, BatchReply).cosigned != cosigned[1]:
+            raise Wrong("repeat-is-answered-as-before", f"{box.branch}: records from {first} on: {answer.status}")
+        if self.world.hq.books() != before:
+            raise Wrong("repeat-changes-nothing", f"{box.branch}: records from {first} on have been posted again")
 
     def cut_batch(self, box: Box) -> None:
         """A batch whose last record has been taken out; whoever does that cannot sign another head."""

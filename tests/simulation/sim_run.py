@@ -1,16 +1,17 @@
 """Run seeds on all cores: `make sim`, `make sim SEEDS=1000`, `make sim SEED=42`.
 
-Results go to .sim/<commit>.jsonl, one line for each seed, so that a run that was cut short goes on where it stopped. A
-seed that fails is printed with how to replay it, and the exit status is 1.
+Results go to .sim/<code>.jsonl, one line for each seed, so that a run that was cut short goes on where it stopped;
+<code> is a hash of all that runs in a simulation. A seed that fails is printed with how to replay it, and the exit
+status is 1.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -18,11 +19,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from sim_shrink import shrink
 from sim_variants import VARIANTS
 from sim_world import Report, Variant, simulate
 
+import protocols
+
 ROOT = Path(__file__).parents[2]
-PROGRESS_S = 5.0
+PROGRESS_S = 10.0
 
 
 def summary(reports: Iterable[Report]) -> str:
@@ -50,14 +54,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="how many, from 1 on")
     parser.add_argument("--seed", type=int, help="this one alone, with all its numbers")
+    parser.add_argument("--shrink", action="store_true", help="with --seed: the fewest faults that still show it")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--variants", action="store_true", help="the known-bad variants instead")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     if arguments.variants:
-        return _variants(arguments.seeds)
+        return _variants(min(arguments.seeds, 100))
     if arguments.seed is not None:
-        return _one(arguments.seed)
+        return _shrunk(arguments.seed) if arguments.shrink else _one(arguments.seed)
     return _many(range(arguments.first, arguments.first + arguments.seeds), arguments.jobs)
 
 
@@ -73,35 +78,53 @@ def _one(seed: int) -> int:
     return 1 if report.wrong else 0
 
 
+def _shrunk(seed: int) -> int:
+    found = shrink(seed, tell=lambda line: print(line, flush=True))
+    if found is None:
+        print(f"seed {seed} shows nothing wrong")
+        return 0
+    print("for tests/simulation/corpus.toml:", "", found.as_toml(), sep="\n")
+    return 1
+
+
 def _variants(seeds: int) -> int:
+    print("| variant | seed | what the auditor said |", "| --- | --- | --- |", sep="\n")
     missed = 0
     for variant in VARIANTS:
         report = first_caught(variant, range(1, seeds + 1))
         missed += report is None
-        print(
-            f"| {variant.name} | {report.seed} | {report.wrong} |" if report else f"| {variant.name} | - | not caught |"
-        )
+        caught = f"{report.seed} | {report.wrong}" if report else "- | not caught"
+        print(f"| {variant.name} | {caught} |", flush=True)
     return 2 if missed else 0
 
 
 def _many(seeds: range, jobs: int) -> int:
-    path = ROOT / ".sim" / f"{_commit()}.jsonl"
+    path = ROOT / ".sim" / f"{code()}.jsonl"
     path.parent.mkdir(exist_ok=True)
     done = {report.seed: report for report in _read(path) if report.seed in seeds}
     todo = [seed for seed in seeds if seed not in done]
-    if done:
-        print(f"{len(done)} of {len(seeds)} seeds were run before ({path.relative_to(ROOT)})")
-    told_s = time.monotonic()
+    print(
+        f"results in {path.relative_to(ROOT)}" + (f"; {len(done)} of {len(seeds)} are there" if done else ""),
+        flush=True,
+    )
+    began_s = told_s = time.monotonic()
+    ran = 0
     with multiprocessing.get_context("spawn").Pool(jobs) as pool, path.open("a", encoding="utf-8") as file:
         for report in pool.imap_unordered(simulate, todo):
+            ran += 1
             done[report.seed] = report
             file.write(json.dumps(asdict(report)) + "\n")
             file.flush()
             if report.wrong:
                 print(f"seed {report.seed}: {report.wrong}\n  replay it: make sim SEED={report.seed}", flush=True)
-            if time.monotonic() - told_s > PROGRESS_S:
-                told_s = time.monotonic()
-                print(f"{len(done)} of {len(seeds)} seeds", file=sys.stderr, flush=True)
+            now_s = time.monotonic()
+            if now_s - told_s > PROGRESS_S:
+                told_s = now_s
+                rate = ran / (now_s - began_s)
+                left_min = (len(todo) - ran) / rate / 60
+                print(
+                    f"{len(done)} of {len(seeds)} seeds, {rate:.1f} a second, {left_min:.0f} min left", file=sys.stderr
+                )
     reports = [done[seed] for seed in sorted(done)]
     seen: Counter[str] = Counter()
     for report in reports:
@@ -112,19 +135,24 @@ def _many(seeds: range, jobs: int) -> int:
 
 
 def _read(path: Path) -> Iterator[Report]:
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            yield Report(**json.loads(line))
+    """The results that are there; a line that a kill cut short is none."""
+    if not path.exists():
+        return
+    whole, _, cut = path.read_bytes().rpartition(b"\n")
+    if cut:
+        os.truncate(path, path.stat().st_size - len(cut))
+    for line in whole.splitlines():
+        yield Report(**json.loads(line))
 
 
-def _commit() -> str:
-    """Results hold for one commit; with changes in the tree they hold for nothing but this run's name."""
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, capture_output=True, check=False).returncode
-    name = head.stdout.strip() or "unversioned"
-    return f"{name}-{os.getpid()}" if dirty else name
+def code() -> str:
+    """A name for all code that runs in a simulation: results of other code are not mixed with its own."""
+    production = Path(protocols.__file__).parents[1]
+    found = [file for name in ("protocols", "drivers", "edge", "cloud") for file in (production / name).rglob("*.py")]
+    told = hashlib.sha256()
+    for file in sorted([*found, *Path(__file__).parent.glob("*.py")], key=lambda file: (file.name, str(file))):
+        told.update(hashlib.sha256(file.read_bytes()).digest())
+    return told.hexdigest()[:12]
 
 
 if __name__ == "__main__":

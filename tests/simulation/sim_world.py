@@ -10,7 +10,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,11 +57,16 @@ class Variant:
     patches: Callable[[], list[Any]] = list  # what to patch while the world runs: context managers
 
 
+PRODUCTION = Variant()
+
+
 @dataclass
 class Report:
     """What a world came to. wrong: None when all was well. differing_fen: between site and headquarters at the end."""
 
     seed: int
+    faults: list[str] = field(default_factory=list)
+    busy_s: int = 0
     wrong: str | None = None
     rule: str | None = None
     sessions: int = 0
@@ -88,11 +93,13 @@ class Report:
 class World:
     """Everything of one seed."""
 
-    def __init__(self, seed: int, directory: Path, loop: VirtualLoop, variant: Variant) -> None:
+    def __init__(
+        self, seed: int, directory: Path, loop: VirtualLoop, variant: Variant, without: Iterable[str], busy_s: int
+    ) -> None:
         self.random = random = Random(seed)
         self.loop, self.directory, self.variant = loop, directory, variant
         self.report = Report(seed)
-        self.faults = Faults.drawn(random)
+        self.faults = Faults.drawn(random).without(without)
         self.auditor = Auditor(START_UTC_MS)
         clock = TrueClock(loop.now_ms, START_UTC_MS)
         self.hq = SimHeadquarters(random, clock, variant.service)
@@ -102,7 +109,9 @@ class World:
         self.accounts: dict[str, str] = {}
         self.people = People(self)
         self.mischief = Mischief(self)
-        self.busy_s = random.choice((150, 200, 300, 300, 420, 600, 1500))
+        drawn_s = random.choice((150, 200, 300, 300, 420, 600, 1500))
+        self.busy_s = self.report.busy_s = busy_s or drawn_s
+        self.report.faults = self.faults.names()
         self.failed: asyncio.Future[None] = loop.create_future()
         self._actors: list[asyncio.Task[None]] = []
         self.quiet = False
@@ -334,6 +343,8 @@ class World:
         self.auditor.hq_answered()
         for box in self.boxes:
             assert box.site is not None
+            if box.site.desk.disputed is None:
+                self.mischief.resend(box)
             state = box.site.desk.state
             if _fold(box.journal) != state:
                 raise Wrong("fold-is-state", f"{box.branch}: the log does not fold to what the desk holds")
@@ -365,12 +376,12 @@ class World:
         return report
 
 
-def simulate(seed: int, variant: Variant = Variant()) -> Report:
-    """One world, from its first record to agreement."""
+def simulate(seed: int, variant: Variant = PRODUCTION, without: Iterable[str] = (), busy_s: int = 0) -> Report:
+    """One world, from its first record to agreement. without: faults it is spared; busy_s: 0 for as long as drawn."""
     loop = VirtualLoop()
     directory = Path(tempfile.mkdtemp(prefix=f"fieldtill-sim-{seed}-", dir=memory()))
     with _unhurried(), _patched(variant):
-        world = World(seed, directory, loop, variant)
+        world = World(seed, directory, loop, variant, without, busy_s)
         try:
             run(world.live(), loop)
         except Exception as error:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from sim_run import first_caught, summary
+from sim_shrink import Case, corpus, shrink
 from sim_variants import VARIANTS
 from sim_world import Variant, simulate
 
-SEEDS, CHUNK = 60, 5
+SEEDS, CHUNK = 200, 5
 VARIANT_SEEDS = 12
 
 
@@ -28,6 +29,12 @@ def test_no_fen_is_lost_doubled_or_given_to_the_wrong_person(first: int) -> None
     assert sum(report.differing_fen for report in reports) == 0
 
 
+@pytest.mark.parametrize("case", corpus(), ids=lambda case: f"{case.seed} {case.why}")
+def test_what_was_once_wrong(case: Case) -> None:
+    """Worlds that showed a mistake, shrunk to what it needs, show none any more."""
+    assert case.run().wrong is None
+
+
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_known_bad_software_is_caught(variant: Variant) -> None:
     """The auditor sees each of these mistakes in one of the first worlds."""
@@ -35,6 +42,17 @@ def test_known_bad_software_is_caught(variant: Variant) -> None:
     assert report is not None
     print(f"{variant.name}: seed {report.seed}: {report.wrong}")
     assert report.rule != "no-crash", report.wrong
+
+
+def test_a_failing_seed_is_shrunk() -> None:
+    """Dropping faults leaves a world that still breaks the same rule, and fewer of them."""
+    eager = next(variant for variant in VARIANTS if variant.name == "act before commit")
+    first = first_caught(eager, range(1, VARIANT_SEEDS + 1))
+    assert first is not None
+    case = shrink(first.seed, eager)
+    assert case is not None
+    assert len(case.without) > len(first.faults) // 2
+    assert case.run(eager).rule == first.rule
 
 
 def test_same_seed_same_trace() -> None:
