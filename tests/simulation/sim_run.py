@@ -103,10 +103,7 @@ def _many(seeds: range, jobs: int) -> int:
     path.parent.mkdir(exist_ok=True)
     done = {report.seed: report for report in _read(path) if report.seed in seeds}
     todo = [seed for seed in seeds if seed not in done]
-    print(
-        f"results in {path.relative_to(ROOT)}" + (f"; {len(done)} of {len(seeds)} are there" if done else ""),
-        flush=True,
-    )
+    print(f"results in {path.relative_to(ROOT)}; {len(done)} of {len(seeds)} are there", flush=True)
     began_s = told_s = time.monotonic()
     ran = 0
     with multiprocessing.get_context("spawn").Pool(jobs) as pool, path.open("a", encoding="utf-8") as file:
@@ -122,9 +119,8 @@ def _many(seeds: range, jobs: int) -> int:
                 told_s = now_s
                 rate = ran / (now_s - began_s)
                 left_min = (len(todo) - ran) / rate / 60
-                print(
-                    f"{len(done)} of {len(seeds)} seeds, {rate:.1f} a second, {left_min:.0f} min left", file=sys.stderr
-                )
+                told = f"{len(done)} of {len(seeds)} seeds, {rate:.1f} a second, {left_min:.0f} min left"
+                print(told, file=sys.stderr, flush=True)
     reports = [done[seed] for seed in sorted(done)]
     seen: Counter[str] = Counter()
     for report in reports:
