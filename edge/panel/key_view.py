@@ -13,12 +13,16 @@ from edge.sync import trust
 from edge.sync.enrol import NoCredentialKey, load_credential_key
 from protocols.door import Refused
 from protocols.proof.ed25519 import public_of
+from protocols.proof.keys import spki
 
 
 def key_rows(config: Config) -> list[dict[str, str]]:
     """Each key: its file, what it is of, and its public part; or what is wrong with it."""
     ring = KeyRing(config.keys_dir)
-    rows = [_row(DEVICE, "this box", lambda: fingerprint(ring.device()))]
+    rows = [
+        _row(DEVICE, "this box", lambda: fingerprint(ring.device())),
+        _row(DEVICE, "its meter records (OCMF)", lambda: spki(ring.device().public_key()).hex().upper()),
+    ]
     for path in sorted(config.keys_dir.glob("log-*.pem")):
         epoch = re.fullmatch(r"log-(\d+)\.pem", path.name)
         if epoch is None:

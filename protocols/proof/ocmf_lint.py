@@ -18,8 +18,8 @@ from typing import Any
 from protocols.proof.errors import Malformed
 from protocols.proof.ocmf import FORMAT, IMPORT_TOTAL, MeterRecord, read_payload
 
-END_REASONS = frozenset("ELRAP")
-LEVELS = frozenset({"HEARSAY", "TRUSTED", "VERIFIED", "CERTIFIED", "SECURE"})
+END_REASONS = ("E", "L", "R", "A", "P")
+LEVELS = ("HEARSAY", "TRUSTED", "VERIFIED", "CERTIFIED", "SECURE")
 """NONE and the four error words are left out: with these nobody is billed."""
 TARIFF_TEXT_MAX = 250
 
@@ -130,7 +130,7 @@ def _lint_head(fields: Mapping[str, Any]) -> list[Finding]:
 def _lint_readings(readings: list[dict[str, Any]]) -> list[Finding]:
     reasons = [reading.get("TX") for reading in readings]
     if len(reasons) != 2 or reasons[0] != "B" or reasons[1] not in END_REASONS:
-        return [_broken("begin-and-end", "RD", f"expected B and one of {sorted(END_REASONS)}, got {reasons}")]
+        return [_broken("begin-and-end", "RD", f"expected B and one of {', '.join(END_REASONS)}, got {reasons}")]
     found = [one for at, reading in enumerate(readings) for one in _lint_reading(f"RD[{at}]", reading)]
     if any(one.weight is Weight.BROKEN for one in found):
         return found

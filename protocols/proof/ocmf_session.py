@@ -99,15 +99,15 @@ def payload_of(
     )
 
 
-def disagreements(record: MeterRecord, session: Session, page: int) -> list[Finding]:
-    """Where the meter record says other than the log. page: which one of its log it must be, from 1.
+def disagreements(record: MeterRecord, session: Session, page: int | None = None) -> list[Finding]:
+    """Where the meter record says other than the log. page: which one of its log it must be, from 1; None: not known.
 
     Times, the meter's plate and its status are the site's word alone: the log has no second one to compare.
     """
     closed = session.closed
     begin, end = record.readings[0], record.readings[-1]
     said: list[tuple[str, object, object]] = [
-        ("PG", record.fields["PG"], f"T{page}"),
+        ("PG", record.fields["PG"], record.fields["PG"] if page is None else f"T{page}"),
         ("GS", record.fields.get("GS"), f"{session.site}/{session.epoch}"),
         ("ID", record.fields.get("ID"), session_id(session.site, session.epoch, session.seq)),
         ("begin RV", str(begin.get("RV")), kwh(session.opened.begin.energy_wh)),
