@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from edge.evidence.words import LANGUAGES, fact_text
 from protocols.proof.receipt_story import Story
+from protocols.trade.daytime import offset_s_at
 from protocols.trade.quantities import kwh, yuan, yuan_e3
 from protocols.trade.records import BillLine, ClockQuality
 from protocols.trade.tariff import Tariff
@@ -59,14 +60,14 @@ def label(code: str, language: str) -> str:
     return LABELS[code][LANGUAGES.index(language)]
 
 
-def facts(story: Story, language: str) -> Iterator[tuple[str, str]]:
-    """Name and value of what stands above the bill's lines."""
+def facts(story: Story, language: str, tariff: Tariff | None = None) -> Iterator[tuple[str, str]]:
+    """Name and value of what stands above the bill's lines. tariff: whose local time is told; None: UTC."""
     sure = story.began.quality is story.ended.quality is ClockQuality.SYNCHRONISED
     doubt = "" if sure else label("uncertain", language)
     yield label("session", language), story.session
     yield label("connector", language), story.opened.connector
-    yield label("began", language), fact_text("began_ms", story.began.wall_ms) + doubt
-    yield label("ended", language), fact_text("ended_ms", story.ended.wall_ms) + doubt
+    yield label("began", language), _instant("began_ms", story.began.wall_ms, tariff) + doubt
+    yield label("ended", language), _instant("ended_ms", story.ended.wall_ms, tariff) + doubt
     if story.closed is None:
         yield label("total", language), label("voided", language)
         return
@@ -89,6 +90,16 @@ def totals(story: Story, language: str) -> Iterator[tuple[str, str]]:
         yield label("total", language), f"¥{yuan(story.closed.amount_fen)}"
         if story.closed.overrun_fen:
             yield label("overrun", language), f"¥{yuan(story.closed.overrun_fen)}"
+
+
+def _instant(name: str, wall_ms: int, tariff: Tariff | None) -> str:
+    """In the tariff's local time: `2026-01-01 08:00:00 UTC+8`."""
+    if tariff is None:
+        return fact_text(name, wall_ms)
+    offset_s = offset_s_at(tariff, wall_ms)
+    minutes = f":{abs(offset_s) % 3600 // 60:02}" if offset_s % 3600 else ""
+    zone = f"{'-' if offset_s < 0 else '+'}{abs(offset_s) // 3600}{minutes}" if offset_s else ""
+    return fact_text(name, wall_ms + offset_s * 1000) + zone
 
 
 def _item(line: BillLine, tariff: Tariff | None, language: str) -> str:

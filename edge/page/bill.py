@@ -9,6 +9,7 @@ from edge.evidence.gather import Gathered
 from edge.page import frame
 from edge.page.words import word
 from edge.panel import views
+from edge.panel.paper import UNKNOWN
 from edge.site import Site
 from edge.till.progress import Phase, Progress
 from edge.till.state import OpenSession
@@ -27,8 +28,7 @@ def running(site: Site, session: OpenSession, progress: Progress, language: str)
     seen = views.session(site, session, progress)
     pairs = [
         (word("state", language), word(_PHASES[progress.phase], language)),
-        (word("energy", language), f"{kwh(seen.energy_wh)} kWh"),
-        (word("cost", language), f"¥{yuan(seen.running_fen)}"),
+        (word("power", language), UNKNOWN if seen.power_w is None else f"{kwh(seen.power_w)} kW"),
         (word("held", language), f"¥{yuan(seen.hold_fen)}"),
         (slip.label("session", language), seen.id),
     ]
@@ -44,7 +44,7 @@ def settled(gathered: Gathered, save: str, language: str) -> str:
     """The bill. save: the link to the receipt file. The page's body."""
     story = gathered.story
     lines = "".join(
-        f"<tr><th>{escape(item)}<span class=soft> {escape(quantity)} × {escape(price)}</span></th>"
+        f'<tr><th>{escape(item)}<span class="soft">{escape(quantity)} × {escape(price)}</span></th>'
         f"<td>{escape(amount)}</td></tr>"
         for item, quantity, price, amount in slip.rows(story, gathered.tariff, language)
     )
@@ -56,8 +56,8 @@ def settled(gathered: Gathered, save: str, language: str) -> str:
     state = slip.label("final" if gathered.final else "provisional", language)
     big = f'<div class="card"><div class="big">{escape(totals[0][1])}</div>' if totals else '<div class="card">'
     return (
-        f"{big}<div class=soft>{escape(state)}</div></div>"
-        f'<div class="card">{frame.rows(list(slip.facts(story, language)))}</div>'
+        f'{big}<div class="soft">{escape(state)}</div></div>'
+        f'<div class="card">{frame.rows(list(slip.facts(story, language, gathered.tariff)))}</div>'
         + (f'<div class="card"><table>{lines}{sums}</table></div>' if lines else "")
         + f'<a class="button" href="{escape(save)}" download>{word("save", language)}</a>'
         f'<p class="soft">{word("save-hint", language)}</p>'

@@ -39,7 +39,8 @@ th{color:var(--soft);padding-right:1rem}
 td:last-child{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 tr.on td,tr.on th{font-weight:650;color:var(--brand)}
 tr.sum td,tr.sum th{font-weight:650;color:var(--ink);border-top:2px solid var(--ink)}
-td .soft{display:block}
+th .soft{display:block}
+.names th{white-space:nowrap}.names td{font-size:.93rem}
 .note{border-left:4px solid var(--wait);padding:.6rem .9rem;background:var(--card);border-radius:0 10px 10px 0;
 margin:0 0 .75rem}
 .note.good{border-color:var(--free)}.note.ill{border-color:var(--ill)}
@@ -101,10 +102,7 @@ def problem(status: HTTPStatus, language: str) -> Response:
     return page(f"{status.value}", body, language, status=status)
 
 
-def rows(pairs: list[tuple[str, str]], *, last: str = "") -> str:
-    """A table of names and values, escaped. last: the class of its last row."""
-    lines = []
-    for at, (name, value) in enumerate(pairs):
-        mark = f' class="{last}"' if last and at == len(pairs) - 1 else ""
-        lines.append(f"<tr{mark}><th>{escape(name)}</th><td>{escape(value)}</td></tr>")
-    return f"<table>{''.join(lines)}</table>"
+def rows(pairs: list[tuple[str, str]]) -> str:
+    """A table of names and values, escaped."""
+    lines = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in pairs)
+    return f'<table class="names">{lines}</table>'

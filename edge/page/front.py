@@ -85,7 +85,7 @@ def _prices(site: Site, language: str) -> str:
         price = yuan_e3(period.energy_e3 + period.service_e3)
         on = present is not None and at == first
         when, mark = (f"{span} · {word('now', language)}", ' class="on"') if on else (span, "")
-        lines.append(f"<tr{mark}><th>{when}</th><td>{price} {word('per-kwh', language)}</td></tr>")
+        lines.append(f"<tr{mark}><th>{when}</th><td>{word('per-kwh', language, yuan=price)}</td></tr>")
     extra = []
     if tariff.session_e3:
         extra.append(word("session-fee", language, yuan=yuan_e3(tariff.session_e3)))

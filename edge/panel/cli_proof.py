@@ -75,7 +75,7 @@ def _slip(paper: Paper, gathered: Gathered, language: str) -> None:
 
     story = gathered.story
     paper.write(paper.bold(slip.label("title", language)))
-    paper.pairs(slip.facts(story, language))
+    paper.pairs(slip.facts(story, language, gathered.tariff))
     rows = list(slip.rows(story, gathered.tariff, language))
     if rows:
         right = (f">{slip.label(code, language)}" for code in ("quantity", "price", "amount"))

@@ -40,7 +40,7 @@ async def test_places_and_prices(phone: Phone) -> None:
     phone.till.bays["c1"].plugged = False
     english = await phone.get("/", **{"Accept-Language": "fr-CH, en;q=0.9, zh;q=0.5"})
     assert english.status == 200
-    for text in ("Free", "Plugged in", "1.00 ¥ per kWh", "00:00-24:00", "c1", "c2"):
+    for text in ("Free", "Plugged in", "¥1.00 per kWh", "00:00-24:00", "c1", "c2"):
         assert text in english.text
     chinese = await phone.get("/")
     for text in ("空闲", "已插枪", "1.00 元/度"):
@@ -96,7 +96,7 @@ async def test_a_code_starts_a_session_and_gives_its_link(phone: Phone) -> None:
 async def test_a_code_without_a_start(phone: Phone) -> None:
     """What may be spent, and what to do next; the second time it is no news."""
     text = code(4_000)
-    assert "40.00 ¥ may be spent" in (await phone.take(text)).text
+    assert "¥40.00 may be spent" in (await phone.take(text)).text
     assert "taken in before" in (await phone.take(text)).text
 
 
