@@ -28,6 +28,9 @@ from protocols.trade.hotlist import KIND, HotList, HotListPatch
 from protocols.trade.records import TechnicianAct
 from protocols.trade.wire import DocumentAsk, DocumentRef, DocumentReply, RefusalCode
 
+LOOKED_UP_AT_ONCE = 500
+"""Cards in one query: far below what either database takes as parameters."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -165,11 +168,14 @@ def _change(
 def _hidden(connection: sa.Connection, cards: Iterable[str], account: str | None) -> dict[bytes, str | None]:
     """The hidden card numbers, and whose they are. Raises Denied."""
     key, table = current_key(connection), schema.credentials
-    found: dict[bytes, str | None] = {}
-    for number in cards:
-        hidden = hide_credential(key, number)
-        at = (table.c.key_version == key.version) & (table.c.hmac == hidden)
-        found[hidden] = connection.execute(sa.select(table.c.account).where(at)).scalar()
+    found: dict[bytes, str | None] = {hide_credential(key, number): None for number in cards}
+    hidden = sorted(found)
+    for at in range(0, len(hidden), LOOKED_UP_AT_ONCE):
+        some = table.c.hmac.in_(hidden[at : at + LOOKED_UP_AT_ONCE])
+        owners = connection.execute(
+            sa.select(table.c.hmac, table.c.account).where(table.c.key_version == key.version, some)
+        )
+        found |= {bytes(row.hmac): row.account for row in owners}
     if account is not None:
         require_account(connection, account)
         mine = (table.c.key_version == key.version) & (table.c.account == account)

@@ -20,7 +20,7 @@ from protocols.proof import keys as proof_keys
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade import wire
-from protocols.trade.codec import decode, encode
+from protocols.trade.codec import BYTES_MAX, decode, encode
 from protocols.trade.records import (
     CNY,
     ClockQuality,
@@ -156,10 +156,10 @@ class Box:
         return read(hq.answer(self.request(wire.PATH_GRANT, GrantAsk(0, b"", account, asset, want))), GrantReply)
 
 
-def read(answer: Answer, into: type[W]) -> W:
+def read(answer: Answer, into: type[W], *, bytes_max: int = BYTES_MAX) -> W:
     """The struct of a good answer; a refusal fails the test with what it says."""
     assert answer.status == 200, decode(answer.body, Refusal)
-    return decode(answer.body, into)
+    return decode(answer.body, into, bytes_max=bytes_max)
 
 
 def refused(answer: Answer) -> Refusal:
