@@ -113,14 +113,18 @@ LINES: dict[str, tuple[str, str]] = {
         "The clock was not known to be right ({began_ms} to {ended_ms}); priced by the cheapest hours it may have been",
     ),
     "meter-record/proven": (
-        "电表签名记录（OCMF，第 {page} 页）由同一设备签署，读数相同",
-        "The signed meter record (OCMF, page {page}) is by the same box and has the same readings",
+        "电表签名记录（OCMF，第 {page} 页）由同一设备签署，与日志一致",
+        "The signed meter record (OCMF, page {page}) is by the same box and says what the log says",
     ),
     "meter-record/failed": (
-        "电表签名记录（OCMF）不成立，或读数不同",
-        "The signed meter record (OCMF) does not hold, or has other readings",
+        "电表签名记录（OCMF）不成立，或与日志不一致",
+        "The signed meter record (OCMF) does not hold, or says other than the log",
     ),
     "meter-record/open": ("没有电表签名记录（OCMF）", "There is no signed meter record (OCMF)"),
+    "meter-doubt/open": (
+        "电表签名记录（OCMF）与日志一致，但自述末次读数存疑（{status}）",
+        "The signed meter record (OCMF) agrees with the log, and says that its last reading is in doubt ({status})",
+    ),
     "view/proven": ("文件中的可读摘要与已签记录一致", "What the file shows in plain text is what the records say"),
     "view/failed": (
         "文件中的可读摘要与已签记录不一致",

@@ -11,12 +11,13 @@ from typing import TypeAlias
 from protocols.proof import keys, ocmf
 from protocols.proof.errors import Unproven
 from protocols.proof.lines import Fact, Line, either, failed, open_, proven
+from protocols.proof.ocmf_session import Session, disagreements
 from protocols.proof.receipt_story import Story
 from protocols.trade import tariff_file, tender
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF
 from protocols.trade.price import Delivered, bill
-from protocols.trade.quantities import kwh, largest_remainder, round_half_up
+from protocols.trade.quantities import largest_remainder, round_half_up
 from protocols.trade.records import CNY, ClockQuality, Effect, Pin, SessionClosed
 from protocols.trade.tariff import Tariff
 
@@ -167,16 +168,18 @@ def _costs(tariff: Tariff, closed: SessionClosed) -> bool:
 
 
 def _meter_record(story: Story, closed: SessionClosed, device_key: bytes) -> Line:
-    """What the box signed for the eyes of meter tools has the registers of the log."""
+    """What the box signed for the eyes of meter tools says the same as the log; a doubtful reading says so itself."""
     if closed.meter_record is None:
         return open_("meter-record")
     try:
         record = ocmf.verify(closed.meter_record, keys.device_public_from_spki(device_key))
     except Unproven:
         return failed("meter-record")
-    values = [str(reading.get("RV")) for reading in record.readings]
-    logged = [kwh(story.opened.begin.energy_wh), kwh(closed.end.energy_wh)]
-    return either(values == logged, "meter-record", page=record.page)
+    session = Session(story.site, story.epoch, story.seq, story.began, story.opened, closed, story.ended)
+    if disagreements(record, session, record.page):
+        return failed("meter-record")
+    status = str(record.readings[-1].get("ST"))
+    return proven("meter-record", page=record.page) if status == "G" else open_("meter-doubt", status=status)
 
 
 def _pin(story: Story, kind: str) -> Pin | None:

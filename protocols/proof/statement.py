@@ -19,7 +19,7 @@ from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Line, Mark, either, failed, open_, proven
 from protocols.proof.note import Note, SignatureType, VerifierKey
 from protocols.proof.reader_keys import SiteKey
-from protocols.proof.receipt_file import ReceiptFile
+from protocols.proof.receipt_file import ProvenRecord, ReceiptFile
 from protocols.proof.receipt_story import NoStory, Story, read_story, view
 
 _COSIGNATURE_BYTES = 72  # a time and an Ed25519 signature, as no other signature here has
@@ -54,7 +54,7 @@ def state(file: ReceiptFile, site_keys: Sequence[SiteKey], cosigners: Sequence[V
     if checkpoint is None:
         return Statement(tuple(lines), False, None)
     lines.append(_cosigned(file.checkpoint, checkpoint, cosigners))
-    lines += [_included(one.data, one.proof.index, one.proof.path, checkpoint) for one in file.records]
+    lines += [_included(one, file.checkpoint, checkpoint) for one in file.records]
     if any(line.mark is Mark.FAILED for line in lines):
         return Statement(tuple(lines), False, None)
 
@@ -116,9 +116,11 @@ def _cosigned(note: bytes, checkpoint: Checkpoint, cosigners: Sequence[VerifierK
     return open_("not-cosigned", name=cosigners[0].name)
 
 
-def _included(data: bytes, index: int, path: Sequence[bytes], checkpoint: Checkpoint) -> Line:
+def _included(one: ProvenRecord, note: bytes, checkpoint: Checkpoint) -> Line:
+    """The record under the very head whose signatures have been checked."""
+    proof = one.proof
     try:
-        tree.verify_inclusion(tree.leaf_hash(data), index, checkpoint.size, path, checkpoint.root)
+        tree.verify_inclusion(tree.leaf_hash(one.data), proof.index, checkpoint.size, proof.path, checkpoint.root)
     except Unproven:
-        return failed("included", seq=index)
-    return proven("included", seq=index)
+        return failed("included", seq=proof.index)
+    return either(proof.checkpoint == note, "included", seq=proof.index)

@@ -172,18 +172,27 @@ function nextBoundary(tariff, ms) {
 
 // --- the signed meter record -----------------------------------------------------------------------------------------
 
+/** JSON with its numbers as they are written, not as a computer would render them: 2935.600 is not 2935.6. */
+const asWritten = (text) => JSON.parse(text.replace(/("(?:[^"\\]|\\.)*")|-?\d[\d.eE+-]*/g, (number, quoted) => quoted ?? `"${number}"`));
+
 async function meterRecordLine(story, spki) {
   const { closed, opened } = story;
   if (closed.meter_record === null) return line("open", "meter-record");
   const [head, payload, signed, ...more] = closed.meter_record.split("|");
-  let page = null, values = [];
   try {
     if (head !== "OCMF" || more.length) refuse("OCMF");
-    const der = fromHex(JSON.parse(signed).SD.toLowerCase());
-    if (!(await ecVerified(spki, der, utf8(payload)))) throw new Unproven("signature");
-    page = BigInt(JSON.parse(payload).PG.slice(1));
-    values = [...payload.matchAll(/"RV":(-?[0-9.]+)/g)].map((match) => match[1]);
+    if (!(await ecVerified(spki, fromHex(JSON.parse(signed).SD), utf8(payload)))) throw new Unproven("signature");
+    const fields = asWritten(payload), first = fields.RD.at(0), last = fields.RD.at(-1), pin = pinOf(story, "tariff");
+    const logged = {
+      GS: `${story.site}/${story.epoch}`, ID: story.session, U_AMOUNT_FEN: closed.amount_fen,
+      V_LOG: `fieldtill/${story.site}/${story.epoch}`, V_SESSION: story.seq, V_METER: closed.end.meter,
+      ...(closed.overrun_fen ? { U_OVERRUN_FEN: closed.overrun_fen } : {}),
+      ...(pin ? { W_TARIFF_SHA256: hex(pin.hash) } : {}),
+    };
+    const agrees = first.RV === kwh(opened.begin.energy_wh) && last.RV === kwh(closed.end.energy_wh)
+      && Object.entries(logged).every(([name, value]) => fields[name] === String(value));
+    if (!agrees) throw new Unproven("what the log says");
+    const page = BigInt(fields.PG.slice(1));
+    return last.ST === "G" ? line("proven", "meter-record", { page }) : line("open", "meter-doubt", { status: String(last.ST) });
   } catch { return line("failed", "meter-record"); }
-  const logged = [kwh(opened.begin.energy_wh), kwh(closed.end.energy_wh)];
-  return either(same(values, logged), "meter-record", { page });
 }

@@ -7,7 +7,8 @@ const refuse = (what) => { throw new Malformed(what); };
 const utf8 = (text) => new TextEncoder().encode(text);
 const equalBytes = (one, other) => one.length === other.length && one.every((byte, at) => byte === other[at]);
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-const fromHex = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+const fromHex = (digits) => /^([0-9A-Fa-f]{2})*$/.test(digits)
+  ? Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16)) : refuse("hex");
 const joined = (...parts) => {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;

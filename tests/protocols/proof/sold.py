@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace as with_
 
-from protocols.proof import keys, tree
+from protocols.proof import keys, ocmf, tree
 from protocols.proof.checkpoint import Checkpoint, cosign, sign_checkpoint
+from protocols.proof.note import Note
+from protocols.proof.ocmf_session import Plate, Session, payload_of
 from protocols.proof.reader_keys import SiteKey
 from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
@@ -103,7 +107,14 @@ def used(amount: int, asset: str = CNY) -> Move:
     return Move(Effect.USED, "acc-77", asset, "", amount, 9_000 + amount)
 
 
-OPENED, CLOSED = opened(), closed()
+def metered(closed: SessionClosed, *, page: int = 41, end_status: str = "G") -> SessionClosed:
+    """The same with its meter record, signed by the box."""
+    session = Session(SITE, EPOCH, closed.session, stamp(), opened(), closed, stamp(3_847_000))
+    payload = payload_of(session, page, CITY, Plate(), "0.1.0", end_status=end_status)
+    return with_(closed, meter_record=ocmf.sign(ocmf.build(payload), ocmf.SoftwareSigner(DEVICE)))
+
+
+OPENED, CLOSED = opened(), metered(closed())
 EXTENDED = SessionExtended(SEQ, [Hold("acc-77", CNY, 1_000)])
 VOIDED = SessionVoided(SEQ, "Timeout")
 PAID = (used(CLOSED.amount_fen),)
@@ -135,7 +146,8 @@ def receipt_file(
         for place, data in enumerate(records)
     )
     shown = view(read_story(SITE, EPOCH, [(one.proof.index, one.data) for one in proven])) if with_view else {}
-    return ReceiptFile(SPKI, proven, tuple(PinnedDocument("tariff", encode(one)) for one in documents), shown)
+    pinned = tuple(PinnedDocument("tariff" if isinstance(one, Tariff) else "tenders", encode(one)) for one in documents)
+    return ReceiptFile(SPKI, proven, pinned, shown)
 
 
 def closing(change: Callable[[SessionClosed], SessionClosed], moves: Sequence[Move] = PAID) -> bytes:
@@ -156,3 +168,8 @@ def spoilt(file: ReceiptFile, place: int, **parts: object) -> ReceiptFile:
     return replace(file, records=tuple(records))
 
 
+def reheaded(file: ReceiptFile, *, by: Ed25519PrivateKey) -> ReceiptFile:
+    """The same head, but signed with another key under the log's name."""
+    text = Note.parse(file.checkpoint).text
+    note = sign_checkpoint(Checkpoint.parse(text), by)
+    return replace(file, records=tuple(replace(one, proof=replace(one.proof, checkpoint=note)) for one in file.records))

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from protocols.proof import receipt, tree
+from protocols.proof.errors import Malformed
 from protocols.proof.receipt import Receipt
+from protocols.proof.receipt_file import ReceiptFile
+from protocols.proof.statement import state
 
 from .people import COSIGNED_S, HQ_KEY, LEAVES, LOG_KEY, RECORDS, cosigned_head, flip, head
+from .sold import BOX, GOOD, spoilt
 
 aics = pytest.importorskip("aics_tlog", reason="aics-tlog, the independent verifier, declares Python 3.12 or later")
 
@@ -86,3 +90,50 @@ def test_a_receipt_taken_apart_verifies_there() -> None:
     place = int(index.removeprefix("index "))
     assert aics.verify_leaf_inclusion(RECORDS[11], place, checkpoint.size, path, checkpoint.root)
     assert receipt.verify(made, RECORDS[11], LOG_KEY, HQ_KEY).final
+
+
+def test_a_session_s_receipt_verifies_there_and_no_changed_byte_does() -> None:
+    """A receipt.json's records with their proofs: whole, and once with every byte changed, in both verifiers."""
+    assert _theirs(GOOD)
+    for place, one in enumerate(GOOD.records):
+        for at in range(len(one.data)):
+            assert not _both(spoilt(GOOD, place, data=flip(one.data, 8 * at + at % 8)), f"record {place}, byte {at}")
+        text = one.proof.to_bytes()
+        begins = text.index(b"\nindex") + 1  # `extra` is ours alone: see test_receipt_file
+        for at in range(begins, len(text)):
+            try:
+                proof = Receipt.parse(flip(text, 8 * at + at % 8))
+            except Malformed:
+                assert not _their_proof(one.data, flip(text, 8 * at + at % 8)), f"proof {place}, byte {at}"
+                continue
+            parts = {"index": proof.index, "path": proof.path, "checkpoint": proof.checkpoint}
+            assert not _both(spoilt(GOOD, place, **parts), f"proof {place}, byte {at}")
+
+
+def _both(file: ReceiptFile, what: str) -> bool:
+    """What both verifiers say of it; that they agree is asserted."""
+    ours, theirs = state(file, [BOX], [HQ_KEY]).proven, _theirs(file)
+    assert ours == theirs, what
+    return ours
+
+
+def _theirs(file: ReceiptFile) -> bool:
+    return all(_their_proof(one.data, one.proof.to_bytes()) for one in file.records)
+
+
+def _their_proof(record: bytes, proof: bytes) -> bool:
+    """One record's proof, taken apart as text and checked with aics-tlog's functions alone."""
+    try:
+        head_lines, _, note = proof.decode().partition("\n\n")
+        lines = [line for line in head_lines.split("\n") if not line.startswith("extra ")]
+        if lines[0] != "c2sp.org/tlog-proof@v1" or not lines[1].startswith("index "):
+            return False
+        checkpoint, parsed = aics.checkpoint.checkpoint_from_note(note)
+        vkeys = aics.parse_vkey(str(LOG_KEY)), [aics.parse_vkey(str(HQ_KEY))]
+        if not aics.verify_checkpoint(parsed, *vkeys, quorum=1).ok:
+            return False
+        path = [aics.note.b64_decode(line) for line in lines[2:]]
+        index = int(lines[1].removeprefix("index "))
+        return bool(aics.verify_leaf_inclusion(record, index, checkpoint.size, path, checkpoint.root))
+    except ValueError:
+        return False
