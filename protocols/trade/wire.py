@@ -24,6 +24,7 @@ PATH_BATCH = "/v1/batch"
 PATH_GRANT = "/v1/grant"
 PATH_DOCUMENT = "/v1/document"
 PATH_EVIDENCE = "/v1/evidence"
+"""Takes a proof.receipt_file from anyone, and answers in JSON; nobody signs the request."""
 
 HEADER_SITE = "Fieldtill-Site"
 HEADER_EPOCH = "Fieldtill-Epoch"
@@ -134,24 +135,6 @@ class DocumentReply(Wire, frozen=True):
 
     document: bytes
     patched: bytes
-
-
-class EvidenceAsk(Wire, frozen=True):
-    """A record of some site's log, and the receipt that proves it, from whoever was given them; nobody signs this.
-
-    receipt: as proof.receipt.Receipt writes it.
-    """
-
-    record: bytes
-    receipt: bytes
-
-
-class EvidenceReply(Wire, frozen=True):
-    """state: `agrees` with what headquarters has; `waiting` for the log to arrive; `contradicts` it, so that the epoch
-    has been frozen.
-    """
-
-    state: Name
 
 
 class RefusalCode(StrEnum):
