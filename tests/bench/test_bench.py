@@ -26,6 +26,7 @@ ROWS = {
     "daemon": 5,
     "pricing": 15,
     "signing": 5,
+    "verify": 3,
 }
 """At least so many; strace adds two where it is there."""
 
