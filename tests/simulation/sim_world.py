@@ -343,7 +343,7 @@ class World:
         self.auditor.hq_answered()
         for box in self.boxes:
             assert box.site is not None
-            if box.site.desk.disputed is None:
+            if not self.auditor.forked(box.name):
                 self.mischief.resend(box)
             state = box.site.desk.state
             if _fold(box.journal) != state:
