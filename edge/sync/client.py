@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.config import Headquarters
 from edge.sync.errors import ClockTrouble, HqGarbled, HqRefused, HqUnreachable, Untrusted
 from protocols.proof import keys
-from protocols.trade import wire
+from protocols.trade import documents, wire
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.wire import (
     Batch,
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES_MAX = 512 * 1024
 """An answer holds at most 256 KiB of a value; whatever sends more than this is not headquarters."""
+DOCUMENT_BYTES_MAX = documents.BYTES_MAX + 1024
+"""But for a document: a whole hot list is the longest."""
+BYTES_PER_S_MIN = 1024
+"""A long answer may take its time, but no less than this must come each second: a third of what a 2G link carries."""
 LOG_IDLE_S, ASK_IDLE_S = 120.0, 20.0
 """A connection unused for longer is not used again. Routers of mobile networks forget one silently, some after 30 s:
 a batch that finds out loses its timeout, but a customer would wait in vain; so each lane weighs that against a new TLS
@@ -79,7 +83,8 @@ class HttpsHq:
         return await self._log_lane.do(lambda to: self._post(to, wire.PATH_BATCH, batch, BatchReply))
 
     async def document(self, ask: DocumentAsk) -> DocumentReply:
-        return await self._log_lane.do(lambda to: self._post(to, wire.PATH_DOCUMENT, ask, DocumentReply))
+        longest = DOCUMENT_BYTES_MAX
+        return await self._log_lane.do(lambda to: self._post(to, wire.PATH_DOCUMENT, ask, DocumentReply, longest))
 
     async def grant(self, ask: GrantAsk) -> GrantReply:
         return await self._ask_lane.do(lambda to: self._post(to, wire.PATH_GRANT, ask, GrantReply))
@@ -88,7 +93,7 @@ class HttpsHq:
         self._log_lane.close()
         self._ask_lane.close()
 
-    def _post(self, to: Connection, path: str, ask: Wire, into: type[R]) -> R:
+    def _post(self, to: Connection, path: str, ask: Wire, into: type[R], answer_bytes_max: int = ANSWER_BYTES_MAX) -> R:
         body = zlib.compress(encode(ask), DEFLATE_LEVEL)
         payload = wire.request_payload("POST", path, self._site, self._epoch, body)
         signature = keys.sign(self._log_key, wire.REQUEST_DOMAIN, payload)
@@ -98,7 +103,7 @@ class HttpsHq:
             wire.HEADER_SIGNATURE: b64encode(signature).decode(),
             "Content-Encoding": "deflate",
         }
-        return read(to.post(path, body, headers), into)
+        return read(to.post(path, body, headers, answer_bytes_max), into, answer_bytes_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +114,11 @@ class HttpAnswer:
     body: bytes
 
 
-def read(answer: HttpAnswer, into: type[R]) -> R:
+def read(answer: HttpAnswer, into: type[R], bytes_max: int = ANSWER_BYTES_MAX) -> R:
     """The struct in an answer. Raises HqRefused; HqUnreachable where something in between answers; HqGarbled."""
     if answer.status == 200:
         try:
-            return decode(answer.body, into, bytes_max=ANSWER_BYTES_MAX)
+            return decode(answer.body, into, bytes_max=bytes_max)
         except NotCanonical as error:
             raise HqGarbled(f"the answer is no {into.__name__}: {error}") from error
     if answer.status >= 500:
@@ -134,7 +139,7 @@ class Connection:
     """One kept-alive connection to headquarters. Use it from one thread at a time."""
 
     def __init__(self, url: str, ca_file: str | None, timeout_s: float, idle_s: float = LOG_IDLE_S) -> None:
-        """timeout_s: for connecting, for each pause while sending, and for the whole answer after that."""
+        """timeout_s: for connecting, for each pause while sending, and for a short answer after that."""
         self._url = url.rstrip("/")
         self._ca = ca_file or _system_authorities()
         self._timeout_s = timeout_s
@@ -142,7 +147,9 @@ class Connection:
         self._session: requests.Session | None = None
         self._used_s = 0.0
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str], answer_bytes_max: int = ANSWER_BYTES_MAX
+    ) -> HttpAnswer:
         """Raises HqUnreachable and its kinds; HqGarbled for an answer that is too long.
 
         A kept connection that turns out to be closed is replaced once, at once: every request may be repeated.
@@ -155,14 +162,14 @@ class Connection:
         try:
             if self._session is not None:
                 try:
-                    return self._post(self._session, path, body, headers)
+                    return self._post(self._session, path, body, headers, answer_bytes_max)
                 except requests.ConnectionError as error:
                     if isinstance(error, (requests.Timeout, requests.exceptions.SSLError)):
                         raise
                     self.close()
             self._session = requests.Session()
             self._session.trust_env = False  # the config alone says whom the box talks to: no proxies, no .netrc
-            return self._post(self._session, path, body, headers)
+            return self._post(self._session, path, body, headers, answer_bytes_max)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self.close()
             raise _unreachable(error) from error
@@ -172,7 +179,9 @@ class Connection:
             self._session.close()
             self._session = None
 
-    def _post(self, session: requests.Session, path: str, body: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+    def _post(
+        self, session: requests.Session, path: str, body: bytes, headers: Mapping[str, str], answer_bytes_max: int
+    ) -> HttpAnswer:
         with session.post(
             self._url + path,
             data=body,
@@ -182,22 +191,23 @@ class Connection:
             allow_redirects=False,
             stream=True,
         ) as response:
-            answer = HttpAnswer(response.status_code, self._body(response))
+            answer = HttpAnswer(response.status_code, self._body(response, answer_bytes_max))
         self._used_s = time.monotonic()
         return answer
 
-    def _body(self, response: requests.Response) -> bytes:
+    def _body(self, response: requests.Response, bytes_max: int) -> bytes:
         """The body, as it arrives, so that a peer that trickles or floods is left."""
-        deadline_s = time.monotonic() + self._timeout_s
+        begin_s = time.monotonic()
         chunks: list[bytes] = []
         length = 0
         while chunk := response.raw.read1(64 * 1024):
             chunks.append(chunk)
             length += len(chunk)
-            if length > ANSWER_BYTES_MAX:
-                raise HqGarbled(f"the answer has more than {ANSWER_BYTES_MAX} bytes")
-            if time.monotonic() > deadline_s:
-                raise HqUnreachable(f"the answer did not end within {self._timeout_s} s")
+            if length > bytes_max:
+                raise HqGarbled(f"the answer has more than {bytes_max} bytes")
+            elapsed_s = time.monotonic() - begin_s
+            if elapsed_s > self._timeout_s + length / BYTES_PER_S_MIN:
+                raise HqUnreachable(f"the answer did not end: {length} bytes in {elapsed_s:.0f} s")
         return b"".join(chunks)
 
 

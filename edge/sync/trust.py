@@ -81,7 +81,7 @@ def check_code(pinned: HqKeys, code: Carried) -> None:
 
 def check_document(pinned: HqKeys, encoded: bytes, site: str, ref: DocumentRef) -> Document:
     """The document that `ref` names, when headquarters signed it for this site. Raises BadSignature, NotCanonical."""
-    document = decode(encoded, Document)
+    document = decode(encoded, Document, bytes_max=documents.BYTES_MAX)
     signed = documents.signed_part(document.kind, document.site, document.version, document.payload)
     keys.verify(pinned.grant.public, documents.DOMAIN, signed, document.signature)
     pin = documents.pin(document)

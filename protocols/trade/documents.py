@@ -14,8 +14,6 @@ TARIFF = "tariff"
 
 BYTES_MAX = 9 * 1024 * 1024
 """Longest encoded document, and longest reply with one: a hot list of a million cards is 8 MB. Others are far below."""
-BYTES_MAX = 9 * 1024 * 1024
-"""Longest encoded Document: a hot list of a million cards is 8 MB."""
 
 
 class Document(Wire, frozen=True):

@@ -1,0 +1,88 @@
+"""How does a newer document come to the site? Fetched, or made from the one here and what changes in it; then checked.
+
+A hot list of 100,000 cards is 0.8 MB, what changes in it some ten bytes. A patch is never trusted for itself: the
+signature covers the whole document, so whatever a wrong patch makes is found out, and the whole list is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from edge.journal.journal import Journal
+from edge.sync import trust
+from edge.sync.client import Hq
+from edge.sync.trust import HqKeys
+from protocols.door import Fault
+from protocols.proof.errors import Unproven
+from protocols.trade import documents, hotlist, tariff_file, tender
+from protocols.trade.codec import NotCanonical, decode, encode
+from protocols.trade.documents import TARIFF, Document, Patched
+from protocols.trade.grants import CredentialKey
+from protocols.trade.hotlist import BadHotList
+from protocols.trade.records import Pin
+from protocols.trade.tariff import Tariff
+from protocols.trade.tender import Tenders
+from protocols.trade.wire import DocumentAsk, DocumentRef
+
+log = structlog.get_logger()
+
+
+async def fetch(hq: Hq, pinned: HqKeys, journal: Journal, ref: DocumentRef, held: Pin | None) -> Document:
+    """The document that `ref` names, signed for this site. held: the one of its kind in force here.
+
+    Raises HqError, Unproven, NotCanonical.
+    """
+    base = _held(journal, held) if ref.kind == hotlist.KIND else None
+    if base is not None:
+        reply = await hq.document(DocumentAsk(ref.kind, ref.version, base.version))
+        if reply.document:
+            return trust.check_document(pinned, reply.document, journal.site, ref)
+        try:
+            told = decode(reply.patched, Patched, bytes_max=documents.BYTES_MAX)
+            return trust.check_document(pinned, encode(hotlist.whole(base, told)), journal.site, ref)
+        except (NotCanonical, BadHotList, Unproven) as error:
+            log.warning("what changed in a document does not fit", kind=ref.kind, version=ref.version, why=str(error))
+    reply = await hq.document(DocumentAsk(ref.kind, ref.version, 0))
+    return trust.check_document(pinned, reply.document, journal.site, ref)
+
+
+def faults_in(document: Document, key: CredentialKey) -> list[Fault]:
+    """Why this software cannot put the document in force, though it is signed. key: the one that cards here are hidden
+    under. Raises NotCanonical.
+    """
+    return CONTENT[document.kind](document.payload, key)
+
+
+def _held(journal: Journal, held: Pin | None) -> Document | None:
+    """The document in force, whole; None: there is none yet."""
+    data = None if held is None else journal.document(held.kind, held.version, held.hash)
+    return None if data is None else decode(data, Document, bytes_max=documents.BYTES_MAX)
+
+
+def _tariff(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return tariff_file.disorder(decode(payload, Tariff))
+
+
+def _tenders(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return tender.disorder(decode(payload, Tenders))
+
+
+def _hot_list(payload: bytes, key: CredentialKey) -> list[Fault]:
+    """A list under another key names nobody here: the one before it stays in force."""
+    try:
+        listed = hotlist.read(payload)
+    except BadHotList as error:
+        return [Fault("entries", "8 bytes each, rising", str(error))]
+    if listed.key_version == key.version:
+        return []
+    return [Fault("key_version", f"{key.version}, the fleet's credential key here", str(listed.key_version))]
+
+
+CONTENT: Mapping[str, Callable[[bytes, CredentialKey], list[Fault]]] = {
+    TARIFF: _tariff,
+    tender.KIND: _tenders,
+    hotlist.KIND: _hot_list,
+}
+"""What this software can put in force. Documents of other kinds are left for the version that knows them."""
