@@ -97,9 +97,11 @@ async function tariffLines(story, documents) {
   const tariff = equalBytes(await sha256(payload), pin.hash) ? readTariff(payload) : null;
   if (!tariff) return [line("failed", "tariff", { version })];
   const { closed } = story, proven = line("proven", "tariff", { id: tariff.id, version });
-  if (closed.clock_lb_ms !== closed.clock_ub_ms) return [proven, line("open", "priced")];
-  const priced = priceAgain(tariff, closed);
-  return [proven, either(priced !== null && sameLines(priced, closed.lines), "priced")];
+  const { clock_lb_ms: lb, clock_ub_ms: ub } = closed;
+  if (ub === null || ub > lb) return [proven, line("open", "priced")];
+  const priced = ub === lb ? priceAgain(tariff, closed) : null;
+  const holds = priced && sameLines(priced, closed.lines) && sum(priced.map((one) => one.amount_fen)) === closed.amount_fen;
+  return [proven, either(Boolean(holds), "priced")];
 }
 
 function readTariff(payload) {

@@ -12,12 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), "")
 
 _FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions",
-    "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe", "--window-size=1200,1500",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",  # a test may run as root, which its sandbox refuses
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--remote-debugging-pipe",
+    "--window-size=1200,1500",
+)
 
 
 class Page:
@@ -47,7 +56,9 @@ class Page:
 
     def wait_for(self, condition: str) -> None:
         """Until an expression is true. The test's own timeout ends a wait in vain."""
-        self.run(f"new Promise((done) => {{ const look = () => ({condition}) ? done() : setTimeout(look, 20); look() }})")
+        self.run(
+            f"new Promise((done) => {{ const look = () => ({condition}) ? done() : setTimeout(look, 20); look() }})"
+        )
 
     def screenshot(self, path: Path) -> None:
         """For a person to look at."""
@@ -84,7 +95,7 @@ def chromium(profile: Path) -> Iterator[Page]:
     from_browser, its_out = os.pipe()
     command = [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}"]
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f'exec "$@" 3<&{its_in} 4>&{its_out}', "sh", *command],
+        ["/bin/sh", "-c", f'exec "$@" 3</dev/fd/{its_in} 4>/dev/fd/{its_out}', "sh", *command],
         pass_fds=(its_in, its_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(its_in)

@@ -159,6 +159,16 @@ GOOD = receipt_file(OPENING, CLOSING)
 PROVISIONAL = receipt_file(OPENING, CLOSING, final=False)
 
 
+def _uncertain() -> ReceiptFile:
+    """Of a box that did not know the time: the bill is the lowest price over all that it may have been."""
+    opening = record(with_(OPENED, clock_ub_ms=None), at=stamp(quality=ClockQuality.UNKNOWN))
+    bill = metered(closed(clock_ub_ms=None))
+    return receipt_file(opening, record(bill, [used(bill.amount_fen)]))
+
+
+UNCERTAIN = _uncertain()
+
+
 def spoilt(file: ReceiptFile, place: int, **parts: object) -> ReceiptFile:
     """The file with parts of one record's proof replaced, or its `data`."""
     records = list(file.records)

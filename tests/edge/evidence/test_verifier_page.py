@@ -1,0 +1,221 @@
+"""The verifier page in a real browser: it says what `fieldtill verify` says, of good receipts and of every bad one."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from browser import CHROMIUM, Page, chromium
+
+from edge.evidence import words
+from edge.evidence.verifier_page import verifier_page
+from protocols.door import Refused
+from protocols.proof import reader_keys
+from protocols.proof.errors import Malformed
+from protocols.proof.receipt_file import ReceiptFile, parse
+from protocols.proof.receipt_story import view
+from protocols.proof.statement import state
+from tests.protocols.proof.people import HQ_KEY, LOG_KEY, flip
+from tests.protocols.proof.sold import GOOD, OPENING, PROVISIONAL, SPKI, UNCERTAIN, spoilt
+from tests.protocols.proof.sold import receipt_file as sold
+from tests.protocols.proof.test_receipt_file import FINGERPRINT, FORM
+from tests.protocols.proof.test_statement import LIES, ODD_STORIES
+
+needs_browser = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium (Debian: chromium) to open the verifier page")
+
+Case = tuple[str, bytes, str, str]
+"""What it is, receipt.json, and what stands in the two fields for keys."""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """The page from a file, as a customer opens it: no server."""
+    folder = tmp_path_factory.mktemp("page")
+    path = folder / "verify.html"
+    path.write_text(verifier_page(), encoding="utf-8")
+    with chromium(folder / "profile") as tab:
+        tab.open(path.as_uri())
+        yield tab
+
+
+def ours(case: Case) -> dict[str, Any]:
+    """What `fieldtill verify` says of it."""
+    _, text, site, hq = case
+    try:
+        file = parse(text, source="receipt.json")
+        told = state(file, reader_keys.site_keys(site), reader_keys.hq_keys(hq) if hq else ())
+    except (Refused, Malformed):
+        return {"verdict": "bad-input", "lines": [], "bill": None}
+    return {
+        "verdict": "proven" if told.proven else "unproven",
+        "lines": [[line.code, str(line.mark), words.say(line, "zh"), words.say(line, "en")] for line in told.lines],
+        "bill": view(told.story) if told.story else None,
+    }
+
+
+def theirs(page: Page, cases: list[Case]) -> list[dict[str, Any]]:
+    """What the page says of them."""
+    given = [[text.decode("utf-8", "replace"), site, hq] for _, text, site, hq in cases]
+    return list(
+        page.run(f"""(async () => {{
+        const found = [];
+        for (const [text, site, hq] of {json.dumps(given)}) {{
+            const told = await judge(text, site, hq);
+            found.push({{ verdict: told.verdict, bill: told.story ? viewOf(told.story) : null,
+                lines: told.lines.map((one) => [one.code, one.mark, say(one, 0), say(one, 1)]) }});
+        }}
+        return found;
+    }})()""")
+    )
+
+
+def agree(page: Page, cases: list[Case]) -> list[dict[str, Any]]:
+    """Both say the same of every case, to the word; what they say."""
+    said = [ours(case) for case in cases]
+    for case, one, other in zip(cases, said, theirs(page, cases), strict=True):
+        assert other == one, case[0]
+    return said
+
+
+def with_keys(name: str, file: ReceiptFile | bytes, site: str = FINGERPRINT, hq: str = str(HQ_KEY)) -> Case:
+    return name, file if isinstance(file, bytes) else file.to_bytes(), site, hq
+
+
+@needs_browser
+def test_good_receipts_are_green(page: Page) -> None:
+    """For every kind of key, and with what is missing said in the same words."""
+    said = agree(page, [
+        with_keys("final", GOOD),
+        with_keys("by the device key", GOOD, site=SPKI.hex()),
+        with_keys("by the log's key", GOOD, site=str(LOG_KEY)),
+        with_keys("without headquarters' key", GOOD, hq=""),
+        with_keys("provisional", PROVISIONAL, hq=""),
+        with_keys("by headquarters alone", GOOD, site=""),
+    ])  # fmt: skip
+    assert [one["verdict"] for one in said] == ["proven"] * 6
+
+
+@needs_browser
+def test_every_class_of_tampering_is_red(page: Page) -> None:
+    """Forged, altered, mixed up, or signed by a lying site: the page and the command line tell the same lines."""
+    cases = [with_keys(f"lie: {one.id}", sold(OPENING, one.values[0])) for one in LIES]
+    cases += [with_keys(f"story: {one.id}", sold(*one.values[0], with_view=False)) for one in ODD_STORIES]
+    cases += [with_keys(f"form: {one.id}", one.values[0]) for one in FORM]
+    cases += [
+        with_keys("nobody vouches", GOOD, site="", hq=""),
+        with_keys("not final", PROVISIONAL),
+        with_keys("another box", GOOD, site=FINGERPRINT[::-1]),
+        with_keys("no site key at all", GOOD, site="hello"),
+        with_keys("no key of headquarters", GOOD, hq=str(LOG_KEY)),
+        with_keys("another summary", replace(GOOD, view={**GOOD.view, "amount_yuan": "1.00"})),
+        with_keys("another summary's shape", replace(GOOD, view={**GOOD.view, "lines": {}})),
+        with_keys("another device key", replace(GOOD, device_key=SPKI[:-1] + b"\0")),
+        with_keys("turned around", replace(GOOD, records=GOOD.records[::-1])),
+    ]
+    assert {one["verdict"] for one in agree(page, cases)} == {"unproven", "bad-input"}
+
+
+@needs_browser
+def test_no_byte_can_be_changed(page: Page) -> None:
+    """Every byte of a record, its proof and its note, one bit each."""
+    data = GOOD.records[1].data
+    cases = [
+        with_keys(f"record, byte {at}", spoilt(GOOD, 1, data=flip(data, 8 * at + at % 8))) for at in range(len(data))
+    ]
+    good, text = GOOD.to_bytes(), json.loads(GOOD.to_bytes())
+    proof = text["records"][1]["proof"]
+    for at in range(len(proof)):
+        other = chr(ord(proof[at]) ^ (1 << at % 7))
+        records = [text["records"][0], {**text["records"][1], "proof": proof[:at] + other + proof[at + 1 :]}]
+        cases.append(with_keys(f"proof, character {at}", json.dumps({**text, "records": records}).encode()))
+    assert "proven" not in {one["verdict"] for one in agree(page, cases)}
+    assert agree(page, [with_keys("whole", good)])[0]["verdict"] == "proven"
+
+
+@needs_browser
+def test_an_uncertain_start_is_left_to_the_command_line(page: Page) -> None:
+    """The one thing that the page does not work out again; it says so, and says who does."""
+    (theirs_,) = theirs(page, [with_keys("uncertain", UNCERTAIN)])
+    ours_ = ours(with_keys("uncertain", UNCERTAIN))
+    assert [line[:2] for line in theirs_["lines"] if line[0] == "priced"] == [["priced", "open"]]
+    assert [line for line in theirs_["lines"] if line[0] != "priced"] == [
+        line for line in ours_["lines"] if line[0] != "priced"
+    ]
+
+
+@needs_browser
+@pytest.mark.parametrize(("lang", "verdict", "total"), [("zh", "已证实", "合计"), ("en", "PROVEN", "Total")])
+def test_a_link_opens_the_receipt(page: Page, lang: str, verdict: str, total: str) -> None:
+    """Receipt and keys after the `#`, which no server ever sees. That the keys came with it is said."""
+    page.open(f"{page.run('location.href.split(`#`)[0]')}#{fragment(GOOD, lang)}")
+    page.wait_for("document.body.dataset.verdict")
+    shown = page.run("document.body.innerText")
+    assert verdict in shown
+    assert f"{total}\t\t\t¥21.60" in shown
+    assert page.run("document.getElementById('from-link').hidden") is False
+    assert page.run("document.querySelectorAll('#lines .failed').length") == 0
+
+
+@needs_browser
+def test_the_bill_shown_is_the_signed_one(page: Page) -> None:
+    """A summary that lies is neither believed nor shown."""
+    file = replace(GOOD, view={**GOOD.view, "amount_yuan": "1.00", "connector": "<img src=x onerror=alert(1)>"})
+    page.open(f"{page.run('location.href.split(`#`)[0]')}#{fragment(file, 'en')}")
+    page.wait_for("document.body.dataset.verdict")
+    assert page.run("document.body.dataset.verdict") == "unproven"
+    assert page.run("document.getElementById('slip').innerText").count("¥21.60") == 1
+    assert page.run("document.images.length") == 0
+
+
+@needs_browser
+def test_the_fingerprint_on_the_box_is_enough(page: Page) -> None:
+    """Without keys the page shows which fingerprint to look for, and a click says that it is the one."""
+    page.open(f"{page.run('location.href.split(`#`)[0]')}#{urlencode({'receipt': packed(GOOD), 'lang': 'en'})}")
+    page.wait_for("document.body.dataset.verdict === 'unproven'")
+    assert FINGERPRINT in page.run("document.getElementById('lines').innerText")
+    page.run("document.getElementById('same').click()")
+    page.wait_for("document.body.dataset.verdict === 'proven'")
+    assert page.run("document.getElementById('site').value") == FINGERPRINT
+
+
+@needs_browser
+def test_the_page_reaches_nobody(page: Page) -> None:
+    """The policy in its head forbids every request, and every script but its own."""
+    assert page.run("fetch('https://example.com/').then(() => 'sent', () => 'refused')") == "refused"
+    broken = page.run("""new Promise((done) => {
+        document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
+        const script = document.createElement("script");
+        script.textContent = "window.ran = 1";
+        document.body.append(script);
+    })""")
+    assert broken.startswith("script-src")
+    assert page.run("window.ran") is None
+
+
+def test_the_policy_allows_this_script_and_style_alone() -> None:
+    """By their hashes; and there is nothing in the page that would ask for another file."""
+    text = verifier_page()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy is not None
+    for tag in ("script", "style"):
+        inside = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.S)
+        assert inside is not None
+        assert f"{tag}-src 'sha256-{b64encode(sha256(inside[1].encode()).digest()).decode()}'" in policy[1]
+    assert policy[1].startswith("default-src 'none'; ")
+    assert not re.search(r"<(link|img|iframe|object|script [^>]*src)", text)
+    assert verifier_page() == text
+
+
+def packed(file: ReceiptFile) -> str:
+    return urlsafe_b64encode(file.to_bytes()).decode()
+
+
+def fragment(file: ReceiptFile, lang: str) -> str:
+    return urlencode({"receipt": packed(file), "site": FINGERPRINT, "hq": str(HQ_KEY), "lang": lang})
