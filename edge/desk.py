@@ -14,6 +14,7 @@ from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed, Step
 from edge.meter_record import MeterRecorder
+from edge.papers import Papers
 from edge.till import purse
 from edge.till.charge import advance, resume, stop
 from edge.till.fold import apply
@@ -21,24 +22,24 @@ from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason, decode_progress, encode_progress
 from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
 from edge.till.sight import Sight
-from edge.till.start import Ask, Opening, Refusal, Refused, first_progress, open_session
+from edge.till.start import Ask, Opening, Refusal, Refused, Want, first_progress, open_session
 from edge.till.state import Lease, OpenSession, TillState, decode_state, encode_state, lease_key
-from protocols.trade import documents, hotlist
+from protocols.trade import documents
 from protocols.trade.codec import decode
 from protocols.trade.daytime import next_boundary_ms
-from protocols.trade.documents import TARIFF, Document, pin
+from protocols.trade.documents import Document, pin
 from protocols.trade.hotlist import HotList
 from protocols.trade.records import (
     ConfigApplied,
     DayClosed,
     Draft,
     GrantAccepted,
-    Pin,
     Record,
     Register,
     TotalizersRead,
 )
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import Tenders, all_worth_fen
 
 SNAPSHOT_RECORDS = 500
 """A snapshot of the fold every so many records: a restart folds at most this many."""
@@ -70,8 +71,7 @@ class Desk:
         """Why headquarters does not go on from this log (a fork, an older disk): no new sessions then."""
         self.state = _fold(journal)
         self._snapshot_size = self.state.size
-        self._tariffs: dict[bytes, Tariff] = {}
-        self._hot_list: tuple[bytes, HotList] | None = None  # as last read, by the hash of its pin
+        self._papers = Papers(journal)
         self._running = self._recover()
         self._saved_ms = clock.mono_ms()
         self._boundary_ms = self._next_boundary_ms()
@@ -99,23 +99,23 @@ class Desk:
 
     def tariff_of(self, session: OpenSession) -> Tariff:
         """The tariff that the session's opening record pins."""
-        return self._tariff(next(p for p in session.opened.pins if p.kind == TARIFF))
+        tariff = self._papers.tariff(session.opened.pins)
+        assert tariff is not None, f"session {session.seq} pins no tariff"
+        return tariff
+
+    def hold_fen(self, session: OpenSession) -> int:
+        """What all its holds are worth."""
+        return all_worth_fen(session.holds, self._tenders_of(session))
 
     @property
     def tariff(self) -> Tariff | None:
         """The tariff in force for new sessions. None: none has come from headquarters yet."""
-        in_force = self.state.pins.get(TARIFF)
-        return None if in_force is None else self._tariff(in_force)
+        return self._papers.tariff(self.state.pins.values())
 
     @property
     def hot_list(self) -> HotList | None:
         """The list of stolen cards in force for new sessions. None: none has come from headquarters yet."""
-        in_force = self.state.pins.get(hotlist.KIND)
-        if in_force is None:
-            return None
-        if self._hot_list is None or self._hot_list[0] != in_force.hash:
-            self._hot_list = in_force.hash, hotlist.read(self._document(in_force).payload)
-        return self._hot_list[1]
+        return self._papers.hot_list(self.state.pins.values())
 
     # --- what to do --------------------------------------------------------------------------------------------------
 
@@ -200,10 +200,7 @@ class Desk:
         if not pins:
             return
         for document, pinned in zip(decoded, pins, strict=True):
-            if document.kind == TARIFF:  # in force for whoever comes while the commit runs, before it can be read back
-                self._tariffs[pinned.hash] = decode(document.payload, Tariff)
-            elif document.kind == hotlist.KIND:
-                self._hot_list = pinned.hash, hotlist.read(document.payload)
+            self._papers.remember(document, pinned)
         sealed = self._seal([Draft(ConfigApplied(pins))])
         await self._commit(sealed, {}, documents=tuple(signed))
 
@@ -232,9 +229,9 @@ class Desk:
         boundaries = [next_boundary_ms(self.tariff_of(session), wall_ms) for session, _ in self.sessions()]
         return min((boundary - wall_ms for boundary in boundaries if boundary is not None), default=None)
 
-    def rehearse(self, ask: Ask, sight: Sight) -> int | None:
-        """The total that headquarters should grant before this start. None: value is not what is short."""
-        return self._decide(ask, sight).want
+    def rehearse(self, ask: Ask, sight: Sight) -> tuple[Want, ...]:
+        """What headquarters should grant before this start, payer by payer. None: value is not what is short."""
+        return self._decide(ask, sight).wants
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
@@ -243,17 +240,18 @@ class Desk:
             return Refused(Refusal.LOG_DISPUTED, self.disputed)
         if self.journal.full:
             return Refused(Refusal.DISK_FULL, "the disk is full; running sessions finish, new ones wait")
-        place = self.places.get(ask.connector)
-        return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list)
+        place, tenders = self.places.get(ask.connector), self._papers.tenders(self.state.pins.values())
+        return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list, tenders)
 
     def _look_at(self, session: OpenSession, before: Progress, sight: Sight) -> tuple[Progress, Sequence[Draft]]:
         place, tariff = self.places.get(session.opened.connector), self.tariff_of(session)
+        tenders = self._tenders_of(session)
         if place is None:
             detail = f"{session.opened.connector} is not in the config any more"
             after = stop(before, StopReason.OTHER, sight.now.mono_ms, detail)
         else:
-            after = advance(session, before, sight, tariff, place, self._policy)
-        match what_next(session, after, sight, tariff, self._policy):
+            after = advance(session, before, sight, tariff, place, self._policy, tenders)
+        match what_next(session, after, sight, tariff, self._policy, tenders):
             case Next.WAIT:
                 return after, ()
             case Next.IDLE:
@@ -263,7 +261,7 @@ class Desk:
             case Next.SETTLE:
                 status = sight.status_within(self._policy.silence_s * 1000)
                 stuck = status is not None and status.delivering and after.phase == Phase.STOPPING
-                drafts: Sequence[Draft] = settle(self.state, session, after, sight.now, tariff, stuck=stuck)
+                drafts: Sequence[Draft] = settle(self.state, session, after, sight.now, tariff, tenders, stuck=stuck)
                 if self._meter_recorder is not None:
                     drafts = self._meter_recorder.complete(drafts, self.state, session, after, sight.now, tariff)
                 return after, drafts
@@ -331,16 +329,8 @@ class Desk:
             running[seq] = resume(progress, stamp.boot, stamp.mono_ms)
         return running
 
-    def _document(self, pinned: Pin) -> Document:
-        data = self.journal.document(pinned.kind, pinned.version, pinned.hash)
-        assert data is not None, f"the log pins {pinned.kind} {pinned.version}, whose content is missing"
-        return decode(data, Document, bytes_max=documents.BYTES_MAX)
-
-    def _tariff(self, pinned: Pin) -> Tariff:
-        tariff = self._tariffs.get(pinned.hash)
-        if tariff is None:
-            tariff = self._tariffs[pinned.hash] = decode(self._document(pinned).payload, Tariff)
-        return tariff
+    def _tenders_of(self, session: OpenSession) -> Tenders:
+        return self._papers.tenders(session.opened.pins)
 
 
 def _fold(journal: Journal) -> TillState:

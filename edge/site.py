@@ -23,8 +23,8 @@ from edge.till import purse
 from edge.till.command import vet
 from edge.till.progress import Phase, StopReason
 from edge.till.sight import Sight
-from edge.till.start import Ask, Refusal, Refused
-from edge.till.state import OpenSession
+from edge.till.start import Ask, Refusal, Refused, Source, Want
+from edge.till.state import Lease, OpenSession
 from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey, hide_credential
 from protocols.trade.records import ClockMoved, DayClosed, Draft, Origin, Preset, TechnicianAct
@@ -40,8 +40,8 @@ IN_VAIN_MAX = 100
 
 log = structlog.get_logger()
 
-AskForGrant = Callable[[bytes, str, int], Awaitable[bool]]
-"""(credential, account, want) -> whether headquarters has granted something new, by now accepted."""
+AskForGrant = Callable[[bytes, str, int, str], Awaitable[bool]]
+"""(credential, account, want, asset) -> whether headquarters has granted something new, by now accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Site:
         self.looked_ms = clock.mono_ms()
         self.on_change: list[Callable[[], None]] = []
         self.ask_for_grant: AskForGrant | None = None
+        self.is_online: Callable[[], bool] = lambda: False
         self.credential_key = credential_key
         self._command_ran = 0
         self._starting: set[str] = set()
@@ -80,7 +81,7 @@ class Site:
         found = self.desk.session_at(connector)
         if found is not None:
             session, progress = found
-            if progress.phase != Phase.STOPPING and purse.opens(self.desk.state, credential, progress.account):
+            if progress.phase != Phase.STOPPING and purse.may_stop(self.desk.state, session, credential):
                 await self.stop(session.seq, StopReason.LOCAL)
                 return Tapped(connector, session, ended=True, refused=None)
         origin = Origin("card", credential, 0, "")
@@ -229,15 +230,17 @@ class Site:
 
     async def _start(self, ask: Ask) -> OpenSession | Refused:
         sight = await self._see(ask.connector)
-        want, granted = self.desk.rehearse(ask, sight), False
-        if want is not None and self.ask_for_grant is not None:
-            lease = purse.lease_of(self.desk.state, account=ask.account, credential=ask.credential)
-            granted = await self.ask_for_grant(ask.credential, lease.account if lease else ask.account, want)
+        asked: set[tuple[bytes | str, str]] = set()
+        granted = False
+        while (want := _first_other(asked, self.desk.rehearse(ask, sight))) and self.ask_for_grant is not None:
+            source = want.source
+            asked.add(_payer(source))
+            granted |= await self.ask_for_grant(source.credential, source.account, want.total, source.asset)
             sight = await self._see(ask.connector)  # seconds may have passed: the session begins now
-        outcome = await self.desk.start(ask, sight)
+        outcome = await self.desk.start(replace(ask, alone=not self.is_online()), sight)
         self._changed()
         if isinstance(outcome, Refused):
-            if want is not None:
+            if asked or want:
                 self._in_vain.append(ask)
             if granted:
                 await self._give_back(besides=ask.connector)
@@ -255,11 +258,16 @@ class Site:
         if self._starting - {besides}:
             return  # one of them may be about to use it
         state = self.desk.state
-        asked = {ask: purse.lease_of(state, account=ask.account, credential=ask.credential) for ask in self._in_vain}
+        asked = {ask: [self._lease(source) for source in ask.sources] for ask in self._in_vain}
         frozen = [lease for lease in state.leases.values() if lease.frozen]
         with suppress(JournalFull):  # then it goes back another time
-            returned = await self.desk.give_back([lease for lease in (*asked.values(), *frozen) if lease is not None])
-            self._in_vain = deque((ask for ask, its in asked.items() if its not in returned), maxlen=IN_VAIN_MAX)
+            named = [lease for leases in asked.values() for lease in leases]
+            returned = await self.desk.give_back([lease for lease in (*named, *frozen) if lease is not None])
+            still = (ask for ask, leases in asked.items() if not any(lease in returned for lease in leases))
+            self._in_vain = deque(still, maxlen=IN_VAIN_MAX)
+
+    def _lease(self, source: Source) -> Lease | None:
+        return purse.lease_of(self.desk.state, account=source.account, credential=source.credential, asset=source.asset)
 
     async def _see(self, connector: str) -> Sight:
         """The connector with its meter read just now, if it answers."""
@@ -271,3 +279,12 @@ class Site:
     def _changed(self) -> None:
         for callback in self.on_change:
             callback()
+
+
+def _payer(source: Source) -> tuple[bytes | str, str]:
+    """Whom headquarters is asked for, before and after it has told whose a card is."""
+    return source.credential or source.account, source.asset
+
+
+def _first_other(asked: set[tuple[bytes | str, str]], wants: Sequence[Want]) -> Want | None:
+    return next((want for want in wants if _payer(want.source) not in asked), None)

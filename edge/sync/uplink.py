@@ -10,7 +10,7 @@ same acknowledgement, and grants merge by maximum. The till never waits for any 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,14 +28,15 @@ from edge.sync import trust
 from edge.sync.client import Hq, HttpsHq
 from edge.sync.errors import HqError, HqGarbled, HqRefused, HqUnreachable, LogForked
 from edge.sync.trust import HqKeys
+from protocols.door import Fault
 from protocols.proof.errors import Unproven
 from protocols.proof.note import Note
-from protocols.trade import grants
+from protocols.trade import grants, tariff_file, tender
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF
 from protocols.trade.records import CNY
 from protocols.trade.tariff import Tariff
-from protocols.trade.tariff_file import disorder
+from protocols.trade.tender import Tenders
 from protocols.trade.wire import (
     BATCH_BYTES_MAX,
     BATCH_RECORDS_MAX,
@@ -62,7 +63,10 @@ FROZEN_S = 900.0
 NO_FUNDS = "no-funds"
 """A GrantReply's refusal of an account that has no money left at headquarters."""
 
-CONTENT = {TARIFF: Tariff}
+CONTENT: Mapping[str, Callable[[bytes], list[Fault]]] = {
+    TARIFF: lambda payload: tariff_file.disorder(decode(payload, Tariff)),
+    tender.KIND: lambda payload: tender.disorder(decode(payload, Tenders)),
+}
 """What this software can put in force. Documents of other kinds are left for the version that knows them."""
 
 log = structlog.get_logger()
@@ -170,6 +174,7 @@ class Uplink:
         """
         self._site.on_change.append(self.nudge)
         self._site.ask_for_grant = self.ask_grant
+        self._site.is_online = lambda: self._online
         try:
             while True:
                 self._wake.clear()
@@ -180,6 +185,7 @@ class Uplink:
         finally:
             self._site.on_change.remove(self.nudge)
             self._site.ask_for_grant = None
+            self._site.is_online = lambda: False
             self._hq.close()
 
     def nudge(self) -> None:
@@ -191,14 +197,15 @@ class Uplink:
         """Somebody heard of headquarters: it has something for this site, and so the link is there."""
         self._wake.set()
 
-    async def ask_grant(self, credential: bytes, account: str, want: int) -> bool:
-        """Ask for `want` fen in total for the account behind a card; True: more was granted, and is in the log by now.
+    async def ask_grant(self, credential: bytes, account: str, want: int, asset: str = CNY) -> bool:
+        """Ask for `want` of the asset in total for the account behind a card; True: more was granted, and is in the log
+        by now.
 
         Takes at most `ask_timeout_s`, since a customer waits; less while the link is known to be down. False says only
         that nothing new came.
         """
         timeout_s = self._config.ask_timeout_s if self._online else min(ASK_OFFLINE_S, self._config.ask_timeout_s)
-        ask = GrantAsk(self._site.credential_key.version, credential, account, CNY, want)
+        ask = GrantAsk(self._site.credential_key.version, credential, account, asset, want)
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 size = self._journal.size
@@ -343,7 +350,7 @@ class Uplink:
             try:
                 reply = await self._hq.document(DocumentAsk(ref.kind, ref.version, 0))
                 document = trust.check_document(self._pinned, reply.document, self._journal.site, ref)
-                faults = disorder(decode(document.payload, CONTENT[ref.kind]))
+                faults = CONTENT[ref.kind](document.payload)
             except (Unproven, NotCanonical, HqRefused) as error:
                 self._note("document", f"{ref.kind} {ref.version}: {error}", error.remedy)
                 continue

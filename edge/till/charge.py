@@ -6,30 +6,41 @@ from math import ceil
 
 from msgspec.structs import replace
 
+from edge.till.cover import covers, pays_all
 from edge.till.meter_rules import Finding, energy_between
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason
 from edge.till.sight import Sight
-from edge.till.start import guard_fen, opening_bounds
+from edge.till.start import guard_fen, guard_wh, opening_bounds
 from edge.till.state import OpenSession
 from protocols.trade.daytime import DAY_MS
 from protocols.trade.price import bill, ceiling, dearest_e3, extend, hold_for_energy
 from protocols.trade.records import ClockQuality, Register, Slice, Stamp
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import MONEY_ALONE, Tenders, all_worth_fen
 
 LONGEST_MS = 300 * DAY_MS
 """A session is priced within a year of its opening; one that lies open for longer takes its last day."""
 
 
 def advance(
-    session: OpenSession, progress: Progress, sight: Sight, tariff: Tariff, place: Connector, policy: Policy
+    session: OpenSession,
+    progress: Progress,
+    sight: Sight,
+    tariff: Tariff,
+    place: Connector,
+    policy: Policy,
+    tenders: Tenders = MONEY_ALONE,
 ) -> Progress:
-    """The progress after this look. Repeating it with the same sight changes nothing but clocks."""
+    """The progress after this look. Repeating it with the same sight changes nothing but clocks.
+
+    tenders: as the session pins them.
+    """
     progress = _know_the_clock(session, progress, sight)
     progress = _count(session, progress, sight, tariff, place)
     progress = _follow(progress, sight, policy)
     if progress.wants_delivery:
-        ending = _ending(session, progress, sight, tariff, place, policy)
+        ending = _ending(session, progress, sight, tariff, place, policy, tenders)
         if ending is not None:
             reason, detail = ending
             progress = stop(progress, reason, sight.now.mono_ms, detail)
@@ -158,7 +169,13 @@ def _follow(progress: Progress, sight: Sight, policy: Policy) -> Progress:
 
 
 def _ending(
-    session: OpenSession, progress: Progress, sight: Sight, tariff: Tariff, place: Connector, policy: Policy
+    session: OpenSession,
+    progress: Progress,
+    sight: Sight,
+    tariff: Tariff,
+    place: Connector,
+    policy: Policy,
+    tenders: Tenders,
 ) -> tuple[StopReason, str] | None:
     """The first reason, in order of urgency, for which delivery must end now."""
     silence_ms = policy.silence_s * 1000
@@ -174,21 +191,27 @@ def _ending(
         return StopReason.EV_DISCONNECTED, ""
     if register is None and asked:
         return StopReason.OTHER, f"the meter {progress.register.meter} has been silent for over {policy.silence_s} s"
-    if _out_of_credit(session, progress, tariff, place, policy):
+    if _out_of_credit(session, progress, tariff, place, policy, tenders):
         return StopReason.LOCAL_OUT_OF_CREDIT, ""
     return _reached(session, progress, sight, status is None or status.delivering, policy)
 
 
-def _out_of_credit(session: OpenSession, progress: Progress, tariff: Tariff, place: Connector, policy: Policy) -> bool:
-    """Cut-off: what is owed at the worst, and what may flow before the relay opens, would pass the hold."""
+def _out_of_credit(
+    session: OpenSession, progress: Progress, tariff: Tariff, place: Connector, policy: Policy, tenders: Tenders
+) -> bool:
+    """Cut-off: what is owed at the worst, and what may flow before the relay opens, would pass what the holds pay."""
     elapsed_ms = max(0, progress.register.mono_ms - session.stamp.mono_ms)
     ub_ms = None if progress.clock_ub_ms is None else progress.clock_ub_ms + elapsed_ms
     horizon_ms = 1000 * place.unwatched_s(policy)
     price_e3 = dearest_e3(tariff, progress.clock_lb_ms + elapsed_ms, ub_ms, horizon_ms)
-    spendable_fen = session.hold_fen - guard_fen(place, policy, price_e3)
-    if hold_for_energy(tariff, progress.energy_wh, progress.clock_lb_ms, ub_ms, elapsed_ms) < spendable_fen:
-        return False  # not even at the dearest price throughout: spares the exact search when the clock is unknown
-    return ceil(ceiling(tariff, progress.delivered(tariff))) >= spendable_fen
+    guard = guard_fen(place, policy, price_e3)
+    if pays_all(session.holds, tenders):
+        spendable_fen = all_worth_fen(session.holds, tenders) - guard
+        if hold_for_energy(tariff, progress.energy_wh, progress.clock_lb_ms, ub_ms, elapsed_ms) < spendable_fen:
+            return False  # not even at the dearest price throughout: spares the exact search when the clock is unknown
+    delivered = progress.delivered(tariff)
+    total_fen = ceil(ceiling(tariff, delivered)) + guard + 1
+    return not covers(session.holds, tenders, tariff, delivered, total_fen, guard_wh(place, policy))
 
 
 def _reached(

@@ -28,6 +28,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A car that has drawn nothing for this long after charging is full."""
     stuck_after_s: Seconds = 30
     """A charger that still delivers this long after it was told to stop has a stuck relay."""
+    risk_per_card_fen: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """What one card may charge in an epoch at the operator's own risk, where neither rights nor headquarters are there;
+    0: nothing. The site also needs a grant of the risk pool."""
     settle_after_s: Seconds = 7 * 86_400
     """A session whose meter stays silent is closed at its last known register after this."""
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from edge.till.state import Lease, OpenSession, TillState, lease_key
 from protocols.trade.grants import split
 from protocols.trade.records import CNY, Draft, Effect, Move, ValueReturned
+from protocols.trade.tender import MONEY_ALONE, Tenders, draw
 
 
-def lease_of(state: TillState, *, account: str = "", credential: bytes = b"") -> Lease | None:
-    """The money lease of an account, or the richest one that a credential opens. None: not known at this site."""
+def lease_of(state: TillState, *, account: str = "", credential: bytes = b"", asset: str = CNY) -> Lease | None:
+    """The lease of an account in this asset, or the richest that a credential opens. None: not known at this site."""
     if account:
-        return state.leases.get(lease_key(account, CNY))
+        return state.leases.get(lease_key(account, asset))
     found = [state.leases[key] for key in state.wallets.get(credential, ())]
-    money = [lease for lease in found if lease.asset == CNY]
-    return max(money, key=lambda lease: (lease.rights, lease.account), default=None)
+    fitting = [lease for lease in found if lease.asset == asset]
+    return max(fitting, key=lambda lease: (lease.rights, lease.account), default=None)
+
+
+def may_stop(state: TillState, session: OpenSession, credential: bytes) -> bool:
+    """Whether this credential may end the session: the one that opened it, or one that opens an account that pays."""
+    opened_it = bool(credential) and session.opened.origin.credential == credential
+    return opened_it or any(opens(state, credential, hold.account) for hold in session.holds)
 
 
 def opens(state: TillState, credential: bytes, account: str) -> bool:
@@ -33,27 +40,29 @@ def want(lease: Lease | None, need: int) -> int:
     return need if lease is None else lease.used + lease.returned + lease.held + need
 
 
-def captures(state: TillState, session: OpenSession, amount: int) -> tuple[list[Move], int]:
-    """Draw `amount` from the session's holds in their order. The moves, and what the holds did not cover."""
+def captures(
+    state: TillState, session: OpenSession, owed: Mapping[str, int], tenders: Tenders = MONEY_ALONE
+) -> tuple[list[Move], int]:
+    """Draw what is owed (fen by line code) from the session's holds in their order. The moves, and what the holds did
+    not cover."""
+    drawn = draw(owed, session.holds, tenders)
     moves: list[Move] = []
     used: dict[str, int] = {}
-    for hold in session.holds:
-        part = min(hold.amount, amount)
-        if part == 0:
+    for hold, capture in zip(session.holds, drawn.captures, strict=True):
+        if capture.units == 0:
             continue
-        amount -= part
         key = lease_key(hold.account, hold.asset)
-        used[key] = used.get(key, state.leases[key].used) + part
-        moves.append(Move(Effect.USED, hold.account, hold.asset, "", part, used[key]))
-    return moves, amount
+        used[key] = used.get(key, state.leases[key].used) + capture.units
+        moves.append(Move(Effect.USED, hold.account, hold.asset, "", capture.units, used[key]))
+    return moves, drawn.overrun_fen
 
 
-def returns(state: TillState, keys: Iterable[str]) -> list[Draft]:
-    """Rights beyond what each grant lets stay at the site, given back."""
+def returns(state: TillState, keys: Iterable[str], *, all_of_it: bool = False) -> list[Draft]:
+    """Rights beyond what each grant lets stay at the site, given back. all_of_it: whatever may stay, as at CLOSE."""
     drafts: list[Draft] = []
     for key in dict.fromkeys(keys):
         lease = state.leases[key]
-        excess = lease.rights - lease.may_stay
+        excess = lease.rights - (0 if all_of_it else lease.may_stay)
         if excess > 0:
             move = Move(Effect.RETURNED, lease.account, lease.asset, "", excess, lease.returned + excess)
             drafts.append(Draft(ValueReturned(lease.account, lease.asset), (move,)))

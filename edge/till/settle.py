@@ -26,6 +26,7 @@ from protocols.trade.records import (
     seal,
 )
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import MONEY_ALONE, Tenders, draw, owed_by
 
 OPERATOR = "operator"
 """The account that a site's overruns are booked to."""
@@ -40,14 +41,21 @@ class Next(StrEnum):
     SETTLE = "settle"
 
 
-def what_next(session: OpenSession, progress: Progress, sight: Sight, tariff: Tariff, policy: Policy) -> Next:
+def what_next(
+    session: OpenSession,
+    progress: Progress,
+    sight: Sight,
+    tariff: Tariff,
+    policy: Policy,
+    tenders: Tenders = MONEY_ALONE,
+) -> Next:
     """Decide on a session in STOPPING or IDLE. Anything else waits."""
     now_ms = sight.now.mono_ms
     status = sight.status_within(policy.silence_s * 1000)
     if progress.phase == Phase.IDLE:
         unseen = status is None and progress.had_time_to_ask(now_ms, policy.silence_s * 1000)
         gone = unseen or (status is not None and not status.plugged)  # a silent charger shows no car in the way
-        return Next.SETTLE if gone or _idle_spent(session, progress, tariff) else Next.WAIT
+        return Next.SETTLE if gone or _idle_spent(session, progress, tariff, tenders) else Next.WAIT
     if progress.phase != Phase.STOPPING or progress.stopping_ms is None:
         return Next.WAIT
     told_ms = max(progress.stopping_ms, progress.resumed_ms or 0)  # a daemon that was dead told the charger nothing
@@ -67,14 +75,21 @@ def what_next(session: OpenSession, progress: Progress, sight: Sight, tariff: Ta
 
 
 def settle(
-    state: TillState, session: OpenSession, progress: Progress, now: Stamp, tariff: Tariff, *, stuck: bool
+    state: TillState,
+    session: OpenSession,
+    progress: Progress,
+    now: Stamp,
+    tariff: Tariff,
+    tenders: Tenders = MONEY_ALONE,
+    *,
+    stuck: bool,
 ) -> tuple[Draft, ...]:
     """The records that end a session, in order: closed (or voided), notices, value returned."""
     drafts: list[Draft] = []
     if progress.energy_wh == 0:
         drafts.append(Draft(SessionVoided(session.seq, (progress.reason or StopReason.OTHER).value)))
     else:
-        drafts.append(_closed(state, session, progress, tariff))
+        drafts.append(_closed(state, session, progress, tariff, tenders))
     if progress.finding is not None:
         drafts.append(Draft(Notice(progress.finding, session.opened.begin.meter, progress.detail)))
     elif progress.detail:
@@ -106,9 +121,9 @@ def fold_drafts(state: TillState, drafts: list[Draft], stamp: Stamp) -> TillStat
     return state
 
 
-def _closed(state: TillState, session: OpenSession, progress: Progress, tariff: Tariff) -> Draft:
+def _closed(state: TillState, session: OpenSession, progress: Progress, tariff: Tariff, tenders: Tenders) -> Draft:
     cost = bill(tariff, progress.delivered(tariff))
-    moves, overrun_fen = purse.captures(state, session, cost.amount_fen)
+    moves, overrun_fen = purse.captures(state, session, owed_by(cost.lines), tenders)
     if overrun_fen:
         moves.append(Move(Effect.OVERRUN, OPERATOR, CNY, "", overrun_fen, state.overrun_fen + overrun_fen))
     body = SessionClosed(
@@ -138,7 +153,8 @@ def _may_idle(progress: Progress, sight: Sight, tariff: Tariff, policy: Policy) 
     return plugged and first_time and tariff.idle_e3_per_min > 0 and progress.reason == StopReason.STOPPED_BY_EV
 
 
-def _idle_spent(session: OpenSession, progress: Progress, tariff: Tariff) -> bool:
-    """Idle fees accrue within the hold alone: one more minute would pass it."""
-    owed_fen = bill(tariff, progress.delivered(tariff)).amount_fen
-    return owed_fen + tariff.idle_e3_per_min // 1000 + 1 > session.hold_fen
+def _idle_spent(session: OpenSession, progress: Progress, tariff: Tariff, tenders: Tenders) -> bool:
+    """Idle fees accrue within the holds alone: one more minute would pass what they can pay."""
+    owed = owed_by(bill(tariff, progress.delivered(tariff)).lines)
+    owed["idle"] = owed.get("idle", 0) + tariff.idle_e3_per_min // 1000 + 1
+    return draw(owed, session.holds, tenders).overrun_fen > 0

@@ -1,75 +1,28 @@
-"""Whether a session may start, and the record that opens it."""
+"""Whether a session may start, or take a further hold, and the record that does it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 
 from edge.till import purse
+from edge.till.ask import Ask, Opening, Refusal, Refused, Source, Want
+from edge.till.cover import covers, pays_all
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress
+from edge.till.set_aside import Need, from_the_risk_pool, set_aside
 from edge.till.sight import Sight
-from edge.till.state import Lease, TillState
+from edge.till.state import OpenSession, TillState
 from protocols.trade import hotlist
 from protocols.trade.daytime import DAY_MS
 from protocols.trade.hotlist import HotList
-from protocols.trade.price import dearest_e3, hold_for_energy
-from protocols.trade.records import CNY, ClockQuality, Draft, Hold, Origin, Preset, SessionOpened, Stamp
+from protocols.trade.price import Delivered, dearest_e3, hold_for_energy
+from protocols.trade.records import ClockQuality, Draft, Hold, Preset, SessionExtended, SessionOpened, Stamp
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import HOLDS_MAX, MONEY_ALONE, Tenders, all_worth_fen
 
-
-class Refusal(StrEnum):
-    """Why a session does not start, in order of precedence. The text is what the customer is told by."""
-
-    START_EXPIRED = "start-expired"
-    LOG_DISPUTED = "log-disputed"
-    DISK_FULL = "disk-full"
-    UNKNOWN_CONNECTOR = "unknown-connector"
-    UNKNOWN_PRESET = "unknown-preset"
-    CONNECTOR_BUSY = "connector-busy"
-    NO_TARIFF = "no-tariff"
-    CHARGER_SILENT = "charger-silent"
-    CHARGER_FAULTED = "charger-faulted"
-    METER_SILENT = "meter-silent"
-    NO_CAR = "no-car"
-    OLD_NUMBER = "old-number"
-    HOT_LISTED = "hot-listed"
-    UNKNOWN_ACCOUNT = "unknown-account"
-    ACCOUNT_FROZEN = "account-frozen"
-    GRANT_EXPIRED = "grant-expired"
-    NOT_ENOUGH = "not-enough"
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Somebody wants to charge. credential: its HMAC, or empty when `account` is named."""
-
-    connector: str
-    credential: bytes
-    account: str
-    preset: Preset
-    origin: Origin
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """No session. want: what headquarters would have to grant in total so that it could start; None: value is not the
-    reason. detail: numbers for a person."""
-
-    refusal: Refusal
-    detail: str
-    want: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """The record that opens a session. want: the total grant with which it could hold more; None: it holds all."""
-
-    draft: Draft
-    want: int | None = None
-
+__all__ = ["Ask", "Opening", "Refusal", "Refused", "Source", "Want"]
 
 PRESETS = ("full", "money", "energy", "time")
 
@@ -82,10 +35,12 @@ def open_session(
     tariff: Tariff | None,
     policy: Policy,
     hot_list: HotList | None = None,
+    tenders: Tenders = MONEY_ALONE,
 ) -> Opening | Refused:
     """Decide on `ask` from what is in the log and what is seen at the connector. Nothing is energised here.
 
-    hot_list: the one in force, under the same credential key as `ask.credential`; None: none has come yet.
+    hot_list: the one in force, under the same credential key as `ask.credential`; None: none has come yet. tenders:
+    what assets besides money may pay.
     """
     if place is None:
         return Refused(Refusal.UNKNOWN_CONNECTOR, f"no connector {ask.connector} at this site")
@@ -101,12 +56,44 @@ def open_session(
     number = ask.origin.number
     if ask.origin.via == "command" and state.command[0] == sight.now.boot and number <= state.command[1]:
         return Refused(Refusal.OLD_NUMBER, f"command {number} is not above {state.command[1]}")
-    lease = purse.lease_of(state, account=ask.account, credential=ask.credential)
-    if ask.origin.via == "qr" and lease is not None and number <= state.numbers.get(lease.account, 0):
+    first = ask.sources[0]
+    payer = purse.lease_of(state, account=first.account, credential=first.credential, asset=first.asset)
+    if ask.origin.via == "qr" and payer is not None and number <= state.numbers.get(payer.account, 0):
         return Refused(Refusal.OLD_NUMBER, f"start number {number} was used")
-    if hot_list is not None and hotlist.contains(hot_list, ask.credential):
+    if hot_list is not None and any(hotlist.contains(hot_list, source.credential) for source in ask.sources):
         return Refused(Refusal.HOT_LISTED, f"the card is on hot list {hot_list.version}")
-    return _hold(state, ask, place, sight, tariff, policy, lease)
+    return _open(state, ask, place, sight, tariff, policy, tenders)
+
+
+def extend_session(
+    state: TillState,
+    session: OpenSession,
+    progress: Progress,
+    source: Source,
+    now: Stamp,
+    policy: Policy,
+    tenders: Tenders,
+    *,
+    most_fen: int | None = None,
+) -> Opening | Refused:
+    """A further hold for a session that delivers: a second payer, or more of the first one's. It is drawn on last.
+
+    most_fen: how much to hold; None: what the account has here, up to the cap of a fill-up. `tenders`: as the session
+    pins them.
+    """
+    if not progress.wants_delivery:
+        return Refused(Refusal.NO_SESSION, f"session {session.seq} has ended; what is paid now would pay nothing")
+    if len(session.holds) >= HOLDS_MAX:
+        return Refused(Refusal.NOT_ENOUGH, f"session {session.seq} has {HOLDS_MAX} holds, and takes no more")
+    lease = purse.lease_of(state, account=source.account, credential=source.credential, asset=source.asset)
+    own = [hold for hold in session.holds if lease is not None and hold.account == lease.account]
+    target_fen = policy.fill_up_cap_fen - all_worth_fen(own, tenders) if most_fen is None else most_fen
+    need = Need(target_fen, exact=most_fen is not None, least_fen=1, suffices=bool)
+    aside = set_aside(state, (source,), need, tenders, now.lb_ms)
+    if isinstance(aside, Refused):
+        return aside
+    room = HOLDS_MAX - len(session.holds)
+    return Opening(Draft(SessionExtended(session.seq, aside.holds[:room])), tuple(aside.wants))
 
 
 def first_progress(seq: int, opened: SessionOpened, stamp: Stamp) -> Progress:
@@ -124,10 +111,14 @@ def first_progress(seq: int, opened: SessionOpened, stamp: Stamp) -> Progress:
     )
 
 
+def guard_wh(place: Connector, policy: Policy) -> Fraction:
+    """The most that may still flow unseen after a decision to stop."""
+    return Fraction(place.power_w_max * place.unwatched_s(policy), 3600)
+
+
 def guard_fen(place: Connector, policy: Policy, price_e3: int) -> int:
-    """What may still flow unseen after a decision to stop, at the dearest price, and one fen for rounding."""
-    energy_wh = Fraction(place.power_w_max * place.unwatched_s(policy), 3600)
-    return ceil(energy_wh * price_e3 / 1_000_000) + 1
+    """What that costs at the dearest price, and one fen for rounding."""
+    return ceil(guard_wh(place, policy) * price_e3 / 1_000_000) + 1
 
 
 def opening_bounds(stamp: Stamp) -> tuple[int, int | None]:
@@ -151,40 +142,45 @@ def _unfit(place: Connector, sight: Sight, policy: Policy) -> Refused | None:
     return None
 
 
-def _hold(
+def _open(
     state: TillState,
     ask: Ask,
     place: Connector,
     sight: Sight,
     tariff: Tariff,
     policy: Policy,
-    lease: Lease | None,
+    tenders: Tenders,
 ) -> Opening | Refused:
     bounds = opening_bounds(sight.now)
     price_e3 = dearest_e3(tariff, *bounds, DAY_MS)
-    least = ceil(Fraction(tariff.session_e3, 1000)) + guard_fen(place, policy, price_e3) + 1
-    target = _target(ask.preset, least, tariff, place, policy, bounds)
-    if lease is None:
-        return Refused(Refusal.UNKNOWN_ACCOUNT, "the card is not known at this site", want=target)
-    if lease.session_limit:
-        target = min(target, lease.session_limit)
-    want = purse.want(lease, target)
-    if lease.frozen:
-        return Refused(Refusal.ACCOUNT_FROZEN, "headquarters has frozen the account", want=want)
-    if purse.expired(lease, sight.now.lb_ms):
-        return Refused(Refusal.GRANT_EXPIRED, "what the site knows of this account is too old", want=want)
-    exact = ask.preset.kind in ("money", "energy")
-    hold = target if exact else min(target, lease.rights)
-    if exact and hold < least:
-        return Refused(Refusal.NOT_ENOUGH, f"the preset holds {hold} fen, the least that can start is {least} fen")
-    if hold > lease.rights or hold < least:
-        needed = target if exact else least
-        return Refused(Refusal.NOT_ENOUGH, f"{lease.rights} fen may be spent here, {needed} fen are needed", want)
+    least_fen = ceil(Fraction(tariff.session_e3, 1000)) + guard_fen(place, policy, price_e3) + 1
+    target_fen = _target(ask.preset, least_fen, tariff, place, policy, bounds)
+    nothing = Delivered((), 0, *bounds)
+
+    def suffices(holds: Sequence[Hold]) -> bool:
+        if pays_all(holds, tenders):
+            return True  # what they are worth has been counted
+        return covers(holds, tenders, tariff, nothing, least_fen, guard_wh(place, policy))
+
+    need = Need(target_fen, ask.preset.kind in ("money", "energy"), least_fen, suffices)
+    aside = set_aside(state, ask.sources, need, tenders, sight.now.lb_ms)
+    wants: tuple[Want, ...] = ()
+    if isinstance(aside, Refused):
+        short = aside.refusal in (Refusal.UNKNOWN_ACCOUNT, Refusal.NOT_ENOUGH) and bool(aside.wants)
+        risk = policy.risk_per_card_fen if ask.alone and short and not ask.tenders else 0
+        at_risk = from_the_risk_pool(state, ask.credential, need, sight.now.lb_ms, risk)
+        if at_risk is None:
+            return aside
+        holds = at_risk
+    else:
+        holds = aside.holds
+        if ask.origin.via != "qr":  # a code brings all that its customer wanted to spend
+            wants = tuple(aside.wants)
     register = sight.register
     assert register is not None  # _unfit has seen it
     opened = SessionOpened(
         connector=place.id,
-        holds=[Hold(lease.account, CNY, hold)],
+        holds=holds,
         preset=ask.preset,
         origin=ask.origin,
         begin=register,
@@ -192,8 +188,7 @@ def _hold(
         clock_lb_ms=bounds[0],
         clock_ub_ms=bounds[1],
     )
-    complete = hold == target or ask.origin.via == "qr"  # a code brings all that its customer wanted to spend
-    return Opening(Draft(opened), None if complete else want)
+    return Opening(Draft(opened), wants)
 
 
 def _target(

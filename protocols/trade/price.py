@@ -96,6 +96,31 @@ def ceiling(tariff: Tariff, delivered: Delivered) -> Fraction:
     return Fraction(energy_units + fees, UNITS)
 
 
+def bounds_by_code(tariff: Tariff, delivered: Delivered) -> tuple[dict[str, int], dict[str, int]]:
+    """The least and the most fen that the lines of each code can come to, whenever the session may have begun.
+
+    For payers who may not pay every line. The rounding of a bill to fen, line by line, lies within.
+    """
+    rounding_fen = len(tariff.periods) + 1
+    least, most = {}, {}
+    for code, prices in (
+        ("energy", [period.energy_e3 for period in tariff.periods]),
+        ("service", [period.service_e3 for period in tariff.periods]),
+    ):
+        low, _ = _lowest(tariff, delivered, prices)
+        high, _ = _lowest(tariff, delivered, [-price_e3 for price_e3 in prices])
+        least[code] = max(0, low * _PER_WH // UNITS - rounding_fen)
+        most[code] = -(high * _PER_WH // UNITS) + (rounding_fen if high else 0)
+    fees = {
+        "session": tariff.session_e3 * _PER_SESSION,
+        "idle": delivered.idle_s * tariff.idle_e3_per_min * _PER_SECOND,
+    }
+    for code, units in fees.items():
+        least[code] = max(0, units // UNITS - 1)
+        most[code] = -(-units // UNITS) + (1 if units else 0)
+    return least, most
+
+
 def dearest_e3(tariff: Tariff, lb_ms: int, ub_ms: int | None, horizon_ms: int) -> int:
     """Highest energy and service price per kWh that may hold from now, which is somewhere in [lb_ms, ub_ms], to
     horizon_ms later.

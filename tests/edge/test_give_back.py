@@ -16,7 +16,7 @@ async def test_what_came_for_a_start_that_was_refused_goes_back(tmp_path: Path) 
     """The car leaves while headquarters grants 10.00: they are not locked up at a site that sells nothing for them."""
     async with a_till(tmp_path, granted_fen=0) as till:
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             till.bays["c1"].plugged = False
             return await till.grant(want) > 0
 
@@ -29,7 +29,7 @@ async def test_too_little_for_the_preset_goes_back(tmp_path: Path) -> None:
     """Headquarters could grant 3.00 of the 5.00 wanted; home may keep its allowance of 1.00."""
     async with a_till(tmp_path, granted_fen=100, may_stay=100) as till:
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             return await till.grant(400, may_stay=100) > 0
 
         till.site.ask_for_grant = ask
@@ -65,7 +65,7 @@ async def test_nothing_is_taken_from_a_start_that_is_going_on(tmp_path: Path) ->
         assert isinstance(await till.site.start(till.ask("c1")), Refused)
         answered = asyncio.Event()
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             await answered.wait()
             return False
 
@@ -92,7 +92,7 @@ async def test_a_frozen_account_gets_its_money_back_from_here(tmp_path: Path) ->
         assert len(till.bodies(ValueReturned)) == 2
 
 
-async def nobody_answers(credential: bytes, account: str, want: int) -> bool:
+async def nobody_answers(credential: bytes, account: str, want: int, asset: str) -> bool:
     return False
 
 

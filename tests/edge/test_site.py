@@ -143,7 +143,7 @@ async def test_fuelflux_two_taps_at_two_connectors_never_overspend(tmp_path: Pat
     async with a_till(tmp_path, granted_fen=300) as till:
         asked: list[int] = []
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             asked.append(want)
             await turns()
             return await till.grant(700) > 0  # all that the account has
@@ -177,7 +177,7 @@ async def test_headquarters_is_asked_only_when_rights_are_short(
     async with a_till(tmp_path, granted_fen=granted) as till:
         asked: list[int] = []
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             asked.append(want)
             return await till.grant(want) > 0
 
@@ -192,7 +192,7 @@ async def test_a_session_begins_after_the_question_not_before_it(tmp_path: Path)
     """Asking took two seconds, and the register moved: the session begins at what the meter says then."""
     async with a_till(tmp_path, granted_fen=0) as till:
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             till.time += 2_000
             till.bays["c1"].register_wh += 3
             return await till.grant(want) > 0
@@ -208,7 +208,7 @@ async def test_a_car_that_leaves_during_the_question_starts_nothing(tmp_path: Pa
     """The customer did not want to wait."""
     async with a_till(tmp_path, granted_fen=0) as till:
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             till.bays["c1"].plugged = False
             return await till.grant(want) > 0
 
@@ -223,7 +223,7 @@ async def test_headquarters_that_does_not_answer_leaves_what_is_here(tmp_path: P
     """A fill-up begins with the rights at the site; a preset beyond them is refused."""
     async with a_till(tmp_path, granted_fen=400) as till:
 
-        async def ask(credential: bytes, account: str, want: int) -> bool:
+        async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
             return False
 
         till.site.ask_for_grant = ask
@@ -237,7 +237,7 @@ async def test_headquarters_that_does_not_answer_leaves_what_is_here(tmp_path: P
 async def test_a_car_that_is_not_there_costs_no_question(till: Till) -> None:
     """Headquarters is not asked for money that could not be spent."""
 
-    async def ask(credential: bytes, account: str, want: int) -> bool:
+    async def ask(credential: bytes, account: str, want: int, asset: str) -> bool:
         raise AssertionError("asked")
 
     till.site.ask_for_grant = ask

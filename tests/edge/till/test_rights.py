@@ -129,7 +129,7 @@ def acts(at: At) -> tuple[tuple[str, At], ...]:
         found.append(("hold", put(state, Draft(changed(OPENED, holds=[Hold("ann", CNY, 1)])))))
     for seq, session in state.sessions.items():
         for amount in {0, session.hold_fen}:
-            moves, missing = purse.captures(state, session, amount)
+            moves, missing = purse.captures(state, session, {"energy": amount})
             assert missing == 0
             found.append((f"capture {amount}", put(state, Draft(changed(CLOSED, session=seq), tuple(moves)))))
     given_back = purse.returns(state, [KEY])

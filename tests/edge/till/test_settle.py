@@ -150,7 +150,7 @@ def test_captures_are_drawn_in_order_and_stay_within(holds: list[tuple[str, int]
     """Several holds of several accounts: each gives at most what it is, and what is missing is named."""
     leases = {lease_key(name, CNY): Lease(name, CNY, granted=1_000, used=7) for name in ("ann", "bob")}
     session = changed(OPEN, holds=tuple(Hold(name, CNY, part) for name, part in holds))
-    moves, missing = purse.captures(TillState(leases=leases), session, amount)
+    moves, missing = purse.captures(TillState(leases=leases), session, {"energy": amount})
     total = sum(part for _, part in holds)
     assert sum(move.amount for move in moves) == min(amount, total)
     assert missing == max(0, amount - total)

@@ -1,0 +1,69 @@
+"""What do the documents say that headquarters has signed for this site? By the pins that name them, decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from edge.journal.journal import Journal
+from protocols.trade import documents, hotlist, tender
+from protocols.trade.codec import decode
+from protocols.trade.documents import TARIFF, Document
+from protocols.trade.hotlist import HotList
+from protocols.trade.records import Pin
+from protocols.trade.tariff import Tariff
+from protocols.trade.tender import MONEY_ALONE, Tenders
+
+
+class Papers:
+    """The documents of one journal. Tariffs and tenders are kept as long as the daemon runs; of hot lists the last."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._tariffs: dict[bytes, Tariff] = {}
+        self._tenders: dict[bytes, Tenders] = {}
+        self._hot_list: tuple[bytes, HotList] | None = None
+
+    def remember(self, document: Document, pinned: Pin) -> None:
+        """It is in force for whoever comes while its commit runs, before it can be read back."""
+        self._decode(document, pinned)
+
+    def tariff(self, pins: Iterable[Pin]) -> Tariff | None:
+        """None: none has come from headquarters yet."""
+        pinned = _of_kind(TARIFF, pins)
+        if pinned is not None and pinned.hash not in self._tariffs:
+            self._decode(self._read(pinned), pinned)
+        return None if pinned is None else self._tariffs[pinned.hash]
+
+    def tenders(self, pins: Iterable[Pin]) -> Tenders:
+        """What assets may pay; money alone while headquarters has said nothing else."""
+        pinned = _of_kind(tender.KIND, pins)
+        if pinned is not None and pinned.hash not in self._tenders:
+            self._decode(self._read(pinned), pinned)
+        return MONEY_ALONE if pinned is None else self._tenders[pinned.hash]
+
+    def hot_list(self, pins: Iterable[Pin]) -> HotList | None:
+        """None: none has come from headquarters yet."""
+        pinned = _of_kind(hotlist.KIND, pins)
+        if pinned is None:
+            return None
+        if self._hot_list is None or self._hot_list[0] != pinned.hash:
+            self._decode(self._read(pinned), pinned)
+        assert self._hot_list is not None
+        return self._hot_list[1]
+
+    def _read(self, pinned: Pin) -> Document:
+        data = self._journal.document(pinned.kind, pinned.version, pinned.hash)
+        assert data is not None, f"the log pins {pinned.kind} {pinned.version}, whose content is missing"
+        return decode(data, Document, bytes_max=documents.BYTES_MAX)
+
+    def _decode(self, document: Document, pinned: Pin) -> None:
+        if document.kind == TARIFF:
+            self._tariffs[pinned.hash] = decode(document.payload, Tariff)
+        elif document.kind == tender.KIND:
+            self._tenders[pinned.hash] = decode(document.payload, Tenders)
+        elif document.kind == hotlist.KIND:
+            self._hot_list = pinned.hash, hotlist.read(document.payload)
+
+
+def _of_kind(kind: str, pins: Iterable[Pin]) -> Pin | None:
+    return next((pinned for pinned in pins if pinned.kind == kind), None)

@@ -1,0 +1,101 @@
+"""What somebody asks of the till, and the answers it gives: a record to write, or a refusal that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocols.trade.records import CNY, Draft, Origin, Preset
+
+
+class Refusal(StrEnum):
+    """Why a session does not start, or takes no further hold, in order of precedence. The text is for the customer."""
+
+    START_EXPIRED = "start-expired"
+    EPOCH_CLOSING = "epoch-closing"
+    LOG_DISPUTED = "log-disputed"
+    ROLLED_BACK = "rolled-back"
+    COUNTER_SILENT = "counter-silent"
+    DISK_FULL = "disk-full"
+    UNKNOWN_CONNECTOR = "unknown-connector"
+    UNKNOWN_PRESET = "unknown-preset"
+    CONNECTOR_BUSY = "connector-busy"
+    NO_SESSION = "no-session"
+    NO_TARIFF = "no-tariff"
+    CHARGER_SILENT = "charger-silent"
+    CHARGER_FAULTED = "charger-faulted"
+    METER_SILENT = "meter-silent"
+    NO_CAR = "no-car"
+    OLD_NUMBER = "old-number"
+    HOT_LISTED = "hot-listed"
+    UNKNOWN_ACCOUNT = "unknown-account"
+    ACCOUNT_FROZEN = "account-frozen"
+    GRANT_EXPIRED = "grant-expired"
+    NOT_ENOUGH = "not-enough"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose value pays: an account's, or, where that is empty, the richest account's that a credential opens."""
+
+    account: str
+    credential: bytes = b""
+    asset: str = CNY
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Somebody wants to charge. credential: its HMAC, or empty when `account` is named.
+
+    tenders: who pays, in this order; empty: the money of `account`, or of `credential`. alone: headquarters is out of
+    reach, so the operator's risk pool may stand in, and the rollback counter is ticked.
+    """
+
+    connector: str
+    credential: bytes
+    account: str
+    preset: Preset
+    origin: Origin
+    tenders: tuple[Source, ...] = ()
+    alone: bool = False
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return self.tenders or (Source(self.account, self.credential),)
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What headquarters would have to grant: so many units of the asset in total."""
+
+    source: Source
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No session. wants: what headquarters would have to grant so that it could start; none: value is not the reason.
+    detail: numbers for a person."""
+
+    refusal: Refusal
+    detail: str
+    wants: tuple[Want, ...] = ()
+
+    @property
+    def want(self) -> int | None:
+        """The first of the wants; None: there is none."""
+        return self.wants[0].total if self.wants else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The record that opens a session, or gives it a further hold. wants: the grants with which it could hold more;
+    none: it holds all that was asked for."""
+
+    draft: Draft
+    wants: tuple[Want, ...] = ()
+
+    @property
+    def want(self) -> int | None:
+        """The first of the wants; None: there is none."""
+        return self.wants[0].total if self.wants else None
