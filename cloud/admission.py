@@ -15,8 +15,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cloud import schema
+from cloud import key_directory, schema
 from cloud.clock import Clock
+from cloud.key_directory import DEVICE, LOG, Key
+from cloud.keys import HqKeys
 from cloud.refusal import Refuse
 from protocols.proof import ed25519, keys, tree
 from protocols.proof.errors import Unproven
@@ -24,8 +26,8 @@ from protocols.trade import books, wire
 from protocols.trade.wire import EnrolAsk, EnrolReply, RefusalCode
 
 
-def enrol(connection: sa.Connection, clock: Clock, ask: EnrolAsk) -> EnrolReply:
-    """The epoch of this log key: the one it has, or the site's next. Raises Refuse."""
+def enrol(connection: sa.Connection, hq: HqKeys, clock: Clock, ask: EnrolAsk) -> EnrolReply:
+    """The epoch of this log key: the one it has, or the site's next. Its keys go into the directory. Raises Refuse."""
     site = _site(connection, ask.site)
     try:
         device = keys.device_public_from_spki(ask.device_key)
@@ -41,6 +43,8 @@ def enrol(connection: sa.Connection, clock: Clock, ask: EnrolAsk) -> EnrolReply:
     except InvalidSignature:
         raise Refuse(RefusalCode.BAD_SIGNATURE, "enrolment", expected="the device key's", got="another") from None
     epoch = _epoch_of(connection, clock, ask)
+    box = [Key(DEVICE, ask.site, ask.device_key), Key(LOG, f"{ask.site}/{epoch}", ask.log_key)]
+    key_directory.publish(connection, hq, clock, [*key_directory.own(hq), *box])
     credential_keys = schema.credential_keys
     newest = connection.execute(sa.select(credential_keys).order_by(credential_keys.c.version.desc()).limit(1)).one()
     return EnrolReply(epoch, newest.version, newest.key)

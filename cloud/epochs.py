@@ -17,11 +17,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import guests, hqlog, loans, schema
+from cloud import guests, hqlog, key_directory, loans, schema
 from cloud.acts import Denied
 from cloud.clock import Clock
+from cloud.key_directory import DEVICE, LOG, Key
 from cloud.keys import HqKeys
 from cloud.posting import Log
+from protocols.proof import keys
 from protocols.trade import books
 from protocols.trade.records import CNY, Effect, EpochMarked
 
@@ -79,6 +81,9 @@ def close(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any]
     """The log's last record says that it holds nothing: free its leases. In the ingest's transaction."""
     loans.settle(connection, hq, clock, Log(head.id, head.site, head.epoch))
     mark(connection, hq, clock, head, CLOSED, reason, kept=cosigned)
+    key_directory.retire(connection, hq, clock, Key(LOG, f"{head.site}/{head.epoch}", head.log_key))
+    if not _device_signs_on(connection, head):
+        key_directory.retire(connection, hq, clock, Key(DEVICE, head.site, head.device_key))
 
 
 def mark(
@@ -111,6 +116,16 @@ def lend(
     lent = loans.lend(connection, hq, clock, Log(row.id, row.site, row.epoch), accounts)
     guests.settle(connection, hq, clock, row.id, guests.SILENT_SITE)
     return lent
+
+
+def _device_signs_on(connection: sa.Connection, head: sa.Row[Any]) -> bool:
+    """Is the box of this epoch still admitted for its site, or has it another log there that may go on?"""
+    sites, epochs = schema.sites, schema.epochs
+    admitted = connection.execute(sa.select(sites.c.device).where(sites.c.id == head.site)).scalar_one()
+    if keys.fingerprint(head.device_key) == admitted:
+        return True
+    others = sa.select(epochs.c.id).where(epochs.c.site == head.site, epochs.c.device_key == head.device_key)
+    return connection.execute(others.where(epochs.c.state != CLOSED).limit(1)).one_or_none() is not None
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ HQ_LOG_SITE = "hq"
 """Names headquarters' own log, as `fieldtill/hq/1`; no site may be called so."""
 HQ_LOG_EPOCH = 1
 
-_FILES = ("grant.pem", "cosign.pem", "log.pem")
+FILES = {"grant": "grant.pem", "cosign": "cosign.pem", "hq-log": "log.pem"}
+"""The file of each role, in the order of HqKeys."""
 
 
 class BadKeyFile(ValueError):
@@ -56,6 +57,27 @@ class HqKeys:
         """The lines that boxes pin: grant key, cosigning key, log key."""
         return f"{self.grant_vkey}\n{self.cosign_vkey}\n{self.log_vkey}\n"
 
+    def current(self) -> HqKeys:
+        """Themselves; see KeyFiles."""
+        return self
+
+
+class KeyFiles:
+    """The private keys as they stand on the disk, for a process that outlives their rotation."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._seen: list[tuple[int, int]] = []
+        self._keys: HqKeys | None = None
+
+    def current(self) -> HqKeys:
+        """Read again when a file has been replaced. Raises BadKeyFile, Malformed."""
+        stats = [os.stat(self._directory / name) for name in FILES.values()]
+        seen = [(it.st_ino, it.st_mtime_ns) for it in stats]
+        if self._keys is None or seen != self._seen:
+            self._keys, self._seen = load(self._directory), seen
+        return self._keys
+
 
 def generate() -> HqKeys:
     """New keys, nowhere stored."""
@@ -66,18 +88,72 @@ def create(directory: Path) -> HqKeys:
     """New keys in `directory`. Raises FileExistsError rather than overwrite one."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = generate()
-    for name, key in zip(_FILES, (made.grant, made.cosign, made.log), strict=True):
-        handle = os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(keys.to_pem(key))
-            file.flush()
-            os.fsync(file.fileno())
+    for name, key in zip(FILES.values(), (made.grant, made.cosign, made.log), strict=True):
+        _write_private(directory / name, key)
     return made
 
 
 def load(directory: Path) -> HqKeys:
     """The keys in `directory`; raises BadKeyFile, or Malformed for a file that holds something else."""
-    return HqKeys(*(keys.ed25519_from_pem(_read_private(directory / name)) for name in _FILES))
+    return HqKeys(*(keys.ed25519_from_pem(_read_private(directory / name)) for name in FILES.values()))
+
+
+# --- another key for a role -------------------------------------------------------------------------------------------
+
+
+def prepare(directory: Path, role: str) -> Ed25519PrivateKey:
+    """A new key for the role, on the disk beside the one in use."""
+    file = directory / FILES[role]
+    file.with_suffix(".next").unlink(missing_ok=True)
+    made = Ed25519PrivateKey.generate()
+    _write_private(file.with_suffix(".next"), made)
+    return made
+
+
+def take_up(directory: Path, role: str) -> None:
+    """Use the prepared key; the one before stays beside it until `settle`."""
+    file = directory / FILES[role]
+    file.with_suffix(".old").unlink(missing_ok=True)
+    os.link(file, file.with_suffix(".old"))
+    os.replace(file.with_suffix(".next"), file)
+    _fsync(directory)
+
+
+def settle(directory: Path, role: str, in_use: bytes) -> None:
+    """End what `take_up` began, or undo it after a crash. in_use: the public key that the directory of keys names."""
+    file = directory / FILES[role]
+    old = file.with_suffix(".old")
+    if old.exists():
+        if ed25519.public_of(keys.ed25519_from_pem(_read_private(file))) != in_use:
+            os.replace(old, file)
+        old.unlink(missing_ok=True)
+    file.with_suffix(".next").unlink(missing_ok=True)
+    _fsync(directory)
+
+
+def unsettled(directory: Path) -> list[str]:
+    """Roles whose change of key was interrupted."""
+    return [
+        role
+        for role, name in FILES.items()
+        if any((directory / name).with_suffix(suffix).exists() for suffix in (".old", ".next"))
+    ]
+
+
+def _write_private(path: Path, key: Ed25519PrivateKey) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(keys.to_pem(key))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _fsync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _read_private(path: Path) -> bytes:

@@ -12,6 +12,7 @@ import uvicorn
 
 from cloud.app import build
 from cloud.home import Home, Listen
+from cloud.keys import KeyFiles
 from cloud.mqtt import Switchboard
 from cloud.service import Headquarters
 
@@ -28,9 +29,9 @@ def serve(home: Home, listen: Listen, say: Callable[[str], None]) -> None:
     scheme = "http" if listen.certificate is None else "https"
     host, port = listener.getsockname()[:2]
     switchboard = Switchboard(home.config.mqtt) if home.config.mqtt else None
-    headquarters = Headquarters(home.engine, home.keys, home.clock)
+    headquarters = Headquarters(home.engine, KeyFiles(home.path / "keys"), home.clock)
     config = uvicorn.Config(
-        build(headquarters, switchboard),
+        build(headquarters, switchboard, home.config.policy),
         ssl_certfile=listen.certificate,
         ssl_keyfile=listen.key,
         log_config=None,

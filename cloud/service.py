@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from cloud import admission, commands, documents, epochs, evidence, grants, schema
 from cloud.clock import Clock
 from cloud.ingest import Ingested, ingest
-from cloud.keys import HqKeys
+from cloud.keys import HqKeys, KeyFiles
 from cloud.refusal import STATUS, Refuse
 from cloud.store import reading, writing
 from protocols.door import Refused
@@ -62,9 +62,9 @@ class Answer:
 class Headquarters:
     """Answers sites, one request at a time or several at once; the database keeps their order."""
 
-    def __init__(self, engine: sa.Engine, keys: HqKeys, clock: Clock) -> None:
+    def __init__(self, engine: sa.Engine, keys: HqKeys | KeyFiles, clock: Clock) -> None:
         self.engine = engine
-        self.keys = keys
+        self._keys = keys
         self.clock = clock
         self._paths: dict[str, Callable[[Request], Answer]] = {
             wire.PATH_ENROL: self._enrol,
@@ -73,6 +73,11 @@ class Headquarters:
             wire.PATH_DOCUMENT: self._document,
             wire.PATH_EVIDENCE: self._evidence,
         }
+
+    @property
+    def keys(self) -> HqKeys:
+        """Those in use now: ask inside the transaction that signs."""
+        return self._keys.current()
 
     def answer(self, request: Request) -> Answer:
         """Refusals are answers; what is raised is a fault of this software or of the database."""
@@ -88,7 +93,7 @@ class Headquarters:
     def _enrol(self, request: Request) -> Answer:
         ask = _read(_inflate(request), EnrolAsk)
         with writing(self.engine) as connection:
-            reply = admission.enrol(connection, self.clock, ask)
+            reply = admission.enrol(connection, self.keys, self.clock, ask)
         with writing(self.engine) as connection:  # a new epoch begins with nothing
             expected = grants.expected_at(connection, ask.site)
             news = grants.place(connection, self.keys, self.clock, expected)
