@@ -22,11 +22,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from cloud.hqlog import StaleKeys
 from cloud.metrics import Metrics
 from cloud.mqtt import Switchboard
+from cloud.policy import Policy
 from cloud.refusal import STATUS, refusal
 from cloud.service import Answer, Headquarters, Request
 from cloud.store import reading
+from cloud.tend import TEND_S, tend
 from protocols.trade import wire
 from protocols.trade.codec import encode
 from protocols.trade.wire import RefusalCode
@@ -39,8 +42,12 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def build(headquarters: Headquarters, switchboard: Switchboard | None = None) -> Starlette:
-    """The ASGI application. switchboard: told of each site for which an answer left something waiting."""
+def build(
+    headquarters: Headquarters, switchboard: Switchboard | None = None, policy: Policy | None = None
+) -> Starlette:
+    """The ASGI application. switchboard: told of each site for which something is waiting. policy: what it does by
+    itself as time goes by; None: nothing.
+    """
     metrics = Metrics()
     threads = 1 if headquarters.engine.dialect.name == "sqlite" else THREADS_POSTGRESQL
 
@@ -48,10 +55,12 @@ def build(headquarters: Headquarters, switchboard: Switchboard | None = None) ->
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.limiter = anyio.CapacityLimiter(threads)
         async with asyncio.TaskGroup() as tasks:
-            talking = tasks.create_task(switchboard.run()) if switchboard else None
+            running = [tasks.create_task(switchboard.run())] if switchboard else []
+            if policy is not None:
+                running.append(tasks.create_task(_tend(app, headquarters, policy, switchboard)))
             yield
-            if talking is not None:
-                talking.cancel()
+            for task in running:
+                task.cancel()
 
     async def site_says(http: HttpRequest) -> Response:
         answer = await _answer(http, headquarters)
@@ -76,6 +85,23 @@ def build(headquarters: Headquarters, switchboard: Switchboard | None = None) ->
     routes = [Route(path, site_says, methods=["POST"]) for path in paths]
     routes += [Route("/healthz", healthz), Route("/metrics", show_metrics)]
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _tend(app: Starlette, headquarters: Headquarters, policy: Policy, switchboard: Switchboard | None) -> None:
+    """Do what time brings about, for ever."""
+    work = partial(tend, headquarters.engine, headquarters.keys, headquarters.clock, policy)
+    while True:
+        try:
+            done = await anyio.to_thread.run_sync(work, limiter=app.state.limiter)
+        except (sa.exc.SQLAlchemyError, StaleKeys) as error:
+            log.error("tending failed; it is tried again", error=str(error), again_in_s=TEND_S)
+        else:
+            if done.did:
+                log.info("tended", codes_expired=len(done.codes_expired), guests_lent=len(done.guests_lent))
+            if switchboard is not None:
+                for site in done.sites:
+                    switchboard.tell(site)
+        await asyncio.sleep(TEND_S)
 
 
 async def _answer(http: HttpRequest, headquarters: Headquarters) -> Answer:

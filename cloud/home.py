@@ -20,6 +20,7 @@ from cloud import accounts, hqlog, keys, store
 from cloud.calendar import zone_exists
 from cloud.clock import Clock, SystemClock
 from cloud.keys import HqKeys
+from cloud.policy import Policy
 from protocols.door import Fault, Refused, admit
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -56,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: str | None = None
     listen: Listen = Listen()
     mqtt: Mqtt | None = None
+    policy: Policy = Policy()
 
 
 class NoHome(Exception):

@@ -10,12 +10,16 @@ import typer
 
 from cloud import accounts, adjust, caps, schema
 from cloud.accounts import Done, Limits, Statement
+from cloud.cli import qr
 from cloud.cli.shop import shop_of
 from cloud.cli.table import as_table, fen_of
 from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
 
 accounts_app = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
+accounts_app.command("qr", epilog="Example: fieldtill-hq account qr 7QX3M9KTP2 50 --site pudong-1 --reference app-17")(
+    qr.qr
+)
 
 Account = Annotated[str, typer.Argument(help="Its id.")]
 Yuan = Annotated[str, typer.Argument(help="Yuan, at most two decimals: 100 or 99.50.")]

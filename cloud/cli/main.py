@@ -14,9 +14,12 @@ import typer
 
 from cloud import balances, tls
 from cloud import home as homes
+from cloud import tend as tending
 from cloud.accounts import Denied
 from cloud.cli.account import accounts_app
 from cloud.cli.epoch import epoch_app, evidence_app
+from cloud.cli.guest import guest_app, refund_app
+from cloud.cli.hotlist import hotlist_app
 from cloud.cli.risk import risk_app
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.site import command_app, site_app, tariff_app
@@ -43,6 +46,9 @@ app.add_typer(site_app, name="site")
 app.add_typer(epoch_app, name="epoch")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(accounts_app, name="account")
+app.add_typer(guest_app, name="guest")
+app.add_typer(refund_app, name="refund")
+app.add_typer(hotlist_app, name="hotlist")
 app.add_typer(risk_app, name="risk")
 app.add_typer(tariff_app, name="tariff")
 app.add_typer(command_app, name="command")
@@ -60,6 +66,16 @@ def common(
 ) -> None:
     ctx.obj = shop = Shop(home, json)
     ctx.call_on_close(shop.close)
+
+
+@app.command(epilog="Example: fieldtill-hq tend")
+def tend(ctx: typer.Context) -> None:
+    """Do what time brings about, as the server does every few minutes: codes not used, guests at silent sites."""
+    shop = shop_of(ctx)
+    home = shop.open()
+    done = tending.tend(home.engine, home.keys, home.clock, home.config.policy)
+    shop.tell(done.sites)
+    shop.say(done, f"{len(done.codes_expired)} codes undone, {len(done.guests_lent)} guests paid back by the operator")
 
 
 @app.command(epilog="Example: fieldtill-hq --home /var/lib/fieldtill-hq init")

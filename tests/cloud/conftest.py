@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from hq_box import open_headquarters
+from hq_say import say as say
 from psycopg import sql
 
 from cloud import store

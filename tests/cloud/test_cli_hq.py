@@ -8,13 +8,14 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 import typer
 from hq_box import Box, read
+from hq_say import Say
 
 from cloud import documents, store
 from cloud.cli import main as cli
@@ -41,33 +42,6 @@ name = "valley"
 energy_yuan_per_kwh = "0.31"
 service_yuan_per_kwh = "0.40"
 """
-
-
-class Said:
-    """What one command printed and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-Say = Callable[..., Said]
-
-
-@pytest.fixture
-def say(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Say:
-    """Run `fieldtill-hq --home HOME` with these words, in this process."""
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["fieldtill-hq", "--home", str(tmp_path / "hq"), *words])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        said = capsys.readouterr()
-        return Said(code, said.out, said.err)
-
-    return run
 
 
 def test_a_fleet_from_nothing(say: Say, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What does time alone bring about at headquarters? Run every few minutes by the server; a person may run it too.
+
+Each step asks the books what is to be done, so that running it twice, late, or in two processes changes nothing more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cloud import guests
+from cloud.clock import Clock
+from cloud.keys import HqKeys
+from cloud.policy import Policy
+
+TEND_S = 300
+"""How often the server does it, in seconds: guests wait for their refunds, and nothing else is urgent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tended:
+    """codes_expired: guests' accounts whose code was not used in time. guests_lent: refunds of guests at silent sites.
+
+    sites: with news.
+    """
+
+    codes_expired: list[str]
+    guests_lent: list[str]
+    sites: frozenset[str]
+
+    @property
+    def did(self) -> bool:
+        return bool(self.codes_expired or self.guests_lent)
+
+
+def tend(engine: sa.Engine, hq: HqKeys, clock: Clock, policy: Policy) -> Tended:
+    """Everything that is due now."""
+    undone = guests.tend(engine, hq, clock, policy.guest_refund_after_h)
+    return Tended(undone.expired, undone.lent, undone.sites)
