@@ -22,6 +22,7 @@ from sim_plant import WH, Stand
 
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed
+from protocols.proof import ocmf
 from protocols.proof.checkpoint import parse
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import (
@@ -99,6 +100,7 @@ class Auditor:
     logs: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     visits: dict[tuple[str, int], Visit] = field(default_factory=dict)
     days: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    pages: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     commands: set[tuple[str, bytes, int]] = field(default_factory=set)
     noticed: dict[Place, int] = field(default_factory=dict)
     site_of: dict[str, str] = field(default_factory=dict)
@@ -140,6 +142,7 @@ class Auditor:
         self.note("fork", branch, len(view.log))
         self.site_of[branch] = self.site_of[view.branch]
         self.logs[branch], self.overrun[branch], self.days[branch] = list(view.log), view.overrun, list(view.day)
+        self.pages[branch] = sum(decode(data, Record).kind == "session-closed" for data in view.log)
         for account, (used, returned, held) in view.purses.items():
             purse = (branch, account)
             self.used[purse], self.returned[purse], self.held[purse] = used, returned, held
@@ -280,11 +283,22 @@ class Auditor:
         if body.amount_fen > dearest_fen:
             raise Wrong("never-above-the-price", f"{site}/{body.session}: {body.amount_fen} of {dearest_fen} fen")
         self._unbilled(visit, body.energy_wh)
+        self._metered(site, body)
         day = self.days[site]
         day[0] += 1
         day[1] += body.energy_wh
         day[2] += body.amount_fen
         self.billed_fen += body.amount_fen
+
+    def _metered(self, site: str, body: SessionClosed) -> None:
+        """The signed record of each session, one page after the other, says the register that is billed."""
+        if body.meter_record is None:
+            raise Wrong("meter-record", f"{site}/{body.session} has none")
+        self.pages[site] += 1
+        record = ocmf.parse(body.meter_record)
+        end_wh = int(record.readings[1]["RV"] * 1000)
+        self._expect("meter-record", f"{site}/{body.session}: page", self.pages[site], record.page)
+        self._expect("meter-record", f"{site}/{body.session}: Wh at the end", body.end.energy_wh, end_wh)
 
     def _ended(self, site: str, session: int) -> Visit:
         visit = self.visits.pop((site, session))
