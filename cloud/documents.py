@@ -33,8 +33,7 @@ def publish(
             continue
         if newest is not None and version <= newest.version:
             raise VersionTaken(f"{kind} at {site}: expected a version above {newest.version}, got {version}")
-        signature = keys.sign(hq.grant, DOMAIN, signed_part(kind, site, version, payload))
-        document = encode(Document(kind, site, version, payload, signature))
+        document = sign(hq, kind, site, version, payload)
         connection.execute(
             table.insert().values(
                 site=site, kind=kind, version=version, hash=hashed, document=document, made_ms=clock.now_ms()
@@ -42,6 +41,12 @@ def publish(
         )
         new.append(site)
     return new
+
+
+def sign(hq: HqKeys, kind: str, site: str, version: int, payload: bytes) -> bytes:
+    """The encoded document, signed for this site."""
+    signature = keys.sign(hq.grant, DOMAIN, signed_part(kind, site, version, payload))
+    return encode(Document(kind, site, version, payload, signature))
 
 
 class VersionTaken(ValueError):

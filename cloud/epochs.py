@@ -23,10 +23,12 @@ from cloud.clock import Clock
 from cloud.key_directory import DEVICE, LOG, Key
 from cloud.keys import HqKeys
 from cloud.posting import Log
+from cloud.store import reading, writing
 from protocols.proof import keys
 from protocols.trade import books
 from protocols.trade.records import CNY, Effect, EpochMarked
 
+DAY_MS = 86_400_000
 OPEN, LOST, FROZEN, CLOSED = "open", "lost", "frozen", "closed"
 
 
@@ -115,6 +117,26 @@ def lend(
     accounts = None if account is None else [account]
     lent = loans.lend(connection, hq, clock, Log(row.id, row.site, row.epoch), accounts)
     guests.settle(connection, hq, clock, row.id, guests.SILENT_SITE)
+    return lent
+
+
+def tend(engine: sa.Engine, hq: HqKeys, clock: Clock, loan_after_days: int) -> list[str]:
+    """Lend what lies at epochs that have been lost for so many days, each in a transaction of its own. 0: never.
+
+    The `site/epoch`s at which something was lent.
+    """
+    if not loan_after_days:
+        return []
+    epochs, until_ms = schema.epochs, clock.now_ms() - loan_after_days * DAY_MS
+    with reading(engine) as connection:
+        query = sa.select(epochs.c.site, epochs.c.epoch).where(epochs.c.state == LOST, epochs.c.state_ms <= until_ms)
+        due = [tuple(row) for row in connection.execute(query.order_by(epochs.c.id))]
+    lent: list[str] = []
+    for site, epoch in due:
+        with writing(engine) as connection:
+            still_lost = require(connection, site, epoch).state == LOST
+            if still_lost and lend(connection, hq, clock, site, epoch):
+                lent.append(f"{site}/{epoch}")
     return lent
 
 

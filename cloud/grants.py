@@ -207,6 +207,23 @@ def refresh(connection: sa.Connection, hq: HqKeys, clock: Clock, log: int) -> No
         _sign(connection, hq, clock, [held[account] for account in sorted(held)], rows)
 
 
+def sign_pending_anew(connection: sa.Connection, hq: HqKeys, clock: Clock) -> None:
+    """Sign again, with the grant key in use, every grant that no site has said it has taken in."""
+    hqlog.lock(connection)
+    table, epochs = schema.leases, schema.epochs
+    waiting = (table.c.serial > table.c.accepted_serial) & (sa.func.length(table.c.grant) > 0)
+    query = sa.select(table.c.log, table.c.account, table.c.asset).where(waiting)
+    found: dict[tuple[int, str], list[str]] = {}
+    for row in connection.execute(query.order_by(table.c.log, table.c.asset, table.c.account)):
+        found.setdefault((row.log, row.asset), []).append(row.account)
+    for (log, asset), accounts in found.items():
+        epoch = connection.execute(sa.select(epochs).where(epochs.c.id == log)).one()
+        if epoch.state == "open":
+            rows = {row.id: row for row in _accounts(connection, accounts)}
+            held = _leases_at(connection, epoch, accounts, asset)
+            _sign(connection, hq, clock, [held[account] for account in accounts], rows)
+
+
 def expected_at(connection: sa.Connection, site: str) -> list[str]:
     """The accounts whose allowance may wait at this site: at home there, or visited."""
     table = schema.accounts

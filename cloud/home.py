@@ -16,7 +16,7 @@ from typing import Annotated
 import msgspec
 import sqlalchemy as sa
 
-from cloud import accounts, hqlog, keys, store
+from cloud import accounts, hqlog, key_directory, keys, rotation, store
 from cloud.calendar import zone_exists
 from cloud.clock import Clock, SystemClock
 from cloud.keys import HqKeys
@@ -78,6 +78,14 @@ class Home:
     keys: HqKeys
     clock: Clock
 
+    def refresh_vkeys(self) -> str:
+        """Write hq.vkeys again from the keys as they are on the disk now; its text."""
+        vkeys = keys.load(self.path / "keys").vkeys()
+        part = self.path / "hq.vkeys.part"
+        part.write_text(vkeys, encoding="utf-8")
+        part.replace(self.path / "hq.vkeys")
+        return vkeys
+
 
 def create(path: Path) -> Home:
     """Make keys, database and the first records of a new headquarters. Raises NoHome where there is one."""
@@ -94,6 +102,7 @@ def create(path: Path) -> Home:
     with store.writing(engine) as connection:
         hqlog.create(connection, made, clock, config.zone)
         accounts.ensure_key(connection, clock)
+        key_directory.publish(connection, made, clock, key_directory.own(made))
     return Home(path, config, engine, made, clock)
 
 
@@ -101,10 +110,11 @@ def open_home(path: Path) -> Home:
     """Raises NoHome, Refused for a faulty hq.toml, BadKeyFile."""
     if not (path / "keys").exists():
         raise NoHome(f"no headquarters in {path}", f"Make one: fieldtill-hq --home {path} init.")
-    config, held = load_config(path), keys.load(path / "keys")
+    config = load_config(path)
     engine = store.open_store(_database(path, config))
     store.migrate(engine)
-    return Home(path, config, engine, held, SystemClock())
+    rotation.recover(engine, path / "keys")
+    return Home(path, config, engine, keys.load(path / "keys"), SystemClock())
 
 
 def load_config(path: Path) -> Config:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from cloud import guests
+from cloud import epochs, guests
 from cloud.clock import Clock
 from cloud.keys import HqKeys
 from cloud.policy import Policy
@@ -22,19 +22,21 @@ TEND_S = 300
 class Tended:
     """codes_expired: guests' accounts whose code was not used in time. guests_lent: refunds of guests at silent sites.
 
-    sites: with news.
+    epochs_lent: lost `site/epoch`s whose customers were paid by the operator. sites: with news.
     """
 
     codes_expired: list[str]
     guests_lent: list[str]
+    epochs_lent: list[str]
     sites: frozenset[str]
 
     @property
     def did(self) -> bool:
-        return bool(self.codes_expired or self.guests_lent)
+        return bool(self.codes_expired or self.guests_lent or self.epochs_lent)
 
 
 def tend(engine: sa.Engine, hq: HqKeys, clock: Clock, policy: Policy) -> Tended:
     """Everything that is due now."""
     undone = guests.tend(engine, hq, clock, policy.guest_refund_after_h)
-    return Tended(undone.expired, undone.lent, undone.sites)
+    lent = epochs.tend(engine, hq, clock, policy.loan_after_days)
+    return Tended(undone.expired, undone.lent, lent, undone.sites)

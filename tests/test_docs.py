@@ -43,7 +43,8 @@ def _check(words: list[str]) -> None:
         elif word in getattr(command, "commands", {}):
             command = command.commands[word]
             options |= {name for option in command.params for name in option.opts} | {"--help"}
-    complete = not getattr(command, "commands", None) or len(words) == 1 or "--help" in words
+    says_something = not getattr(command, "commands", None) or command.invoke_without_command
+    complete = says_something or len(words) == 1 or "--help" in words
     assert complete, f"{' '.join(words)}: what follows is not a command"
 
 

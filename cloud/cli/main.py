@@ -20,6 +20,7 @@ from cloud.cli.account import accounts_app
 from cloud.cli.epoch import epoch_app, evidence_app
 from cloud.cli.guest import guest_app, refund_app
 from cloud.cli.hotlist import hotlist_app
+from cloud.cli.keys import keys_app
 from cloud.cli.risk import risk_app
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.site import command_app, site_app, tariff_app
@@ -51,6 +52,7 @@ app.add_typer(guest_app, name="guest")
 app.add_typer(refund_app, name="refund")
 app.add_typer(hotlist_app, name="hotlist")
 app.add_typer(risk_app, name="risk")
+app.add_typer(keys_app, name="keys")
 app.add_typer(tariff_app, name="tariff")
 app.add_typer(command_app, name="command")
 app.add_typer(verify_app)
@@ -72,12 +74,13 @@ def common(
 
 @app.command(epilog="Example: fieldtill-hq tend")
 def tend(ctx: typer.Context) -> None:
-    """Do what time brings about, as the server does every few minutes: codes not used, guests at silent sites."""
+    """Do what time brings about, as the server does every few minutes: codes not used, silent sites, loans."""
     shop = shop_of(ctx)
     home = shop.open()
     done = tending.tend(home.engine, home.keys, home.clock, home.config.policy)
     shop.tell(done.sites)
-    shop.say(done, f"{len(done.codes_expired)} codes undone, {len(done.guests_lent)} guests paid back by the operator")
+    guests = f"{len(done.codes_expired)} codes undone, {len(done.guests_lent)} guests paid back by the operator"
+    shop.say(done, f"{guests}, {len(done.epochs_lent)} lost epochs lent")
 
 
 @app.command(epilog="Example: fieldtill-hq --home /var/lib/fieldtill-hq init")
@@ -90,14 +93,6 @@ def init(ctx: typer.Context) -> None:
         {"home": str(shop.path), "vkeys": str(shop.path / "hq.vkeys")},
         f"headquarters in {shop.path}; boxes pin {shop.path / 'hq.vkeys'}",
     )
-
-
-@app.command(epilog="Example: fieldtill-hq keys > hq.vkeys")
-def keys(ctx: typer.Context) -> None:
-    """Print the public keys that boxes pin."""
-    shop = shop_of(ctx)
-    vkeys = shop.open().keys.vkeys()
-    shop.say(vkeys.splitlines(), vkeys.rstrip())
 
 
 @app.command(epilog="Example: fieldtill-hq serve --port 8443 --certificate tls/server.pem --key tls/server.key")
