@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from cloud.night.reconcile.bills import tariff_pin
 from cloud.night.reconcile.log import LogFacts, LogKey, Session
-from cloud.night.report_model import Adjustment, Connector, DayClose, Hour, Quantities, SiteDay, TariffUse
+from cloud.night.report_model import Adjustment, Connector, DayClose, HotListUse, Hour, Quantities, SiteDay, TariffUse
+from protocols.trade import hotlist
 from protocols.trade.quantities import largest_remainder
 from protocols.trade.records import CNY, Effect
 
@@ -79,6 +80,7 @@ def site_day(site: Site, day: date, logs: Sequence[LogFacts], since: Since | Non
         connectors=_connectors(today),
         clocks=_clocks(today),
         tariffs=_tariffs(today),
+        hot_lists=_hot_lists(today),
         closes=[
             DayClose(
                 day=it.day,
@@ -231,3 +233,11 @@ def _tariffs(sessions: Iterable[Session]) -> list[TariffUse]:
             key = (pin.version, pin.hash.hex())
             counts[key] = counts.get(key, 0) + 1
     return [TariffUse(version=key[0], sha256=key[1], sessions=count) for key, count in sorted(counts.items())]
+
+
+def _hot_lists(sessions: Iterable[Session]) -> list[HotListUse]:
+    counts: dict[int, int] = {}
+    for session in sessions:
+        version = next((pin.version for pin in session.opened.pins if pin.kind == hotlist.KIND), 0)
+        counts[version] = counts.get(version, 0) + 1
+    return [HotListUse(version=version, sessions=count) for version, count in sorted(counts.items())]

@@ -25,6 +25,7 @@ from cloud.clock import Clock, SystemClock
 from cloud.night import pinned, report_model
 from cloud.night.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
 from cloud.night.exposure import account_exposures, lease_sums
+from cloud.night.phone import guests_waiting, reconcile_refunds, refunds_due
 from cloud.night.pinned import LogRow
 from cloud.night.reconcile.bills import Tariffs, reconcile_bills
 from cloud.night.reconcile.books import reconcile_accounts, reconcile_log
@@ -42,7 +43,7 @@ from cloud.night.reconcile.meters import MeterSum, reconcile_meters
 from cloud.night.reconcile.running import unfinished, unreported
 from cloud.night.report import page
 from cloud.night.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, SiteDay
-from protocols.trade.books import HQ, Books, Lease, LeaseCounters, fold, lease_counters
+from protocols.trade.books import HQ, Books, CounterKey, Lease, LeaseCounters, fold, lease_counters
 
 DAY_MS = 86_400_000
 
@@ -138,6 +139,8 @@ class _Sums:
     since: dict[str, Flows] = field(default_factory=dict)
     posted: Books = field(default_factory=dict)
     checked: dict[str, int] = field(default_factory=dict)
+    hq_size: int = 0
+    hq_counters: dict[CounterKey, int] = field(default_factory=dict)
 
     def count(self, name: str, by: int) -> None:
         self.checked[name] = self.checked.get(name, 0) + by
@@ -163,7 +166,9 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
     by_site = {site: list(its) for site, its in groupby(rows, key=lambda row: row.key.site)}
     for site in sites:
         logs = [_read_log(connection, row, ledger, since, sums) for row in by_site.get(site.id, [])]
-        if site.id != HQ:
+        if site.id == HQ:
+            sums.hq_size, sums.hq_counters = logs[0].size, logs[0].counters
+        else:
             made = site_day(site, day, logs, since, _heard(by_site.get(site.id, []), reported.get(site.id)))
             _add_site(site, made, logs, pinned.tariffs(connection, site.id), sums)
     current = own is None
@@ -176,6 +181,8 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
     books = ledger.balances if current else sums.posted
     rolls = _roll_forward(sums, books, previous)
     ends_ms = {site.id: bounds_ms(site, day)[1] for site in sites}
+    refunds = refunds_due(connection, sums.hq_size, sums.hq_counters, ends_ms[HQ])
+    sums.findings += reconcile_refunds(refunds)
     found = [_age(it, ends_ms) for it in in_order(sums.findings)]
     return Report(
         format=FORMAT,
@@ -193,6 +200,8 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
         meters=sums.meters,
         leases=lease_sums(books),
         accounts=account_exposures(books),
+        refunds=refunds,
+        guests=guests_waiting(connection, books, ends_ms[HQ]),
         findings=found,
     )
 

@@ -29,6 +29,7 @@ def show(json_path: Path) -> str:
     verdict = "everything adds up" if report.sound else f"{_unexplained(report)} unexplained"
     sections = [f"Nightly report {report.date}: {verdict}", _sites_table(report), _legs_table(report)]
     sections += [_money_table(report)] if report.liabilities else []
+    sections += [_guests_table(report)] if report.refunds or report.guests else []
     sections += [_findings_table(report)] if report.findings else []
     return "\n\n".join(sections) + "\n"
 
@@ -238,6 +239,15 @@ def _money_table(report: Report) -> str:
         flows = (it.paid_in, it.loaned, -it.used, -it.paid_out, -it.repaid)
         shown = (it.opening, *flows, it.closing, it.difference)
         rows.append((it.asset, *(amount(value, it.asset) for value in shown)))
+    return _table(head, rows)
+
+
+def _guests_table(report: Report) -> str:
+    head = ("guests", "count", "yuan", "oldest, days")
+    rows = [
+        (f"refunds due, {it.channel}", str(it.refunds), money(it.amount_fen), str(it.age_days)) for it in report.refunds
+    ]
+    rows += [(f"not ended, {it.site}", str(it.guests), money(it.amount_fen), str(it.age_days)) for it in report.guests]
     return _table(head, rows)
 
 

@@ -118,6 +118,13 @@ class TariffUse(_Part, frozen=True):
     sessions: int
 
 
+class HotListUse(_Part, frozen=True):
+    """How many of the day's sessions were opened under which version of the hot list; 0: the site had none yet."""
+
+    version: int
+    sessions: int
+
+
 class SiteDay(_Part, frozen=True):
     """One site's business day, from begins_ms to ends_ms.
 
@@ -141,6 +148,7 @@ class SiteDay(_Part, frozen=True):
     connectors: list[Connector]
     clocks: dict[str, int]
     tariffs: list[TariffUse]
+    hot_lists: list[HotListUse]
     closes: list[DayClose]
 
 
@@ -161,6 +169,25 @@ class Exposure(_Part, frozen=True):
     asset: str
     free: int
     outstanding: int
+
+
+class RefundsDue(_Part, frozen=True):
+    """What is owed back to guests through one channel. since_ms, age_days: of the oldest refund."""
+
+    channel: str
+    refunds: int
+    amount_fen: int
+    since_ms: int
+    age_days: int
+
+
+class GuestsWaiting(_Part, frozen=True):
+    """Guests' payments that lie at one site: their sessions have not ended there. age_days: of the oldest."""
+
+    site: str
+    guests: int
+    amount_fen: int
+    age_days: int
 
 
 class Found(_Part, frozen=True):
@@ -210,6 +237,8 @@ class Report(_Part, frozen=True):
     meters: list[MeterSum]
     leases: list[LeaseSum]
     accounts: list[Exposure]
+    refunds: list[RefundsDue]
+    guests: list[GuestsWaiting]
     findings: list[Found]
 
     @property

@@ -131,6 +131,14 @@ CODES: dict[str, Code] = {
         "Compare both reports; a closed day was changed.",
         "比对两份报告；已结日被改动。",
     ),
+    "refund-due": Code(
+        _O,
+        "Refunds owed to guests",
+        "应退散客款",
+        Owner.FINANCE,
+        "Order them from the channel: fieldtill-hq refund list; then refund done.",
+        "向支付渠道发起退款：fieldtill-hq refund list；完成后 refund done。",
+    ),
     # Leg 4: energy.
     "energy-unbilled": Code(_U, "Meter moved between sessions", "会话之间电表有走字", *_METER),
     "energy-billed-twice": Code(_U, "Two sessions at once on one meter", "同一电表同时计入两个会话", *_METER),

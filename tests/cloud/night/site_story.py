@@ -41,6 +41,7 @@ from protocols.trade.records import (
     seal,
 )
 from protocols.trade.tariff import Offset, Period, Tariff
+from protocols.trade.wire import DocumentRef
 
 DATE = "2026-06-08"
 """The business day of these stories."""
@@ -77,6 +78,7 @@ class Story(Box):
         self.quality = ClockQuality.SYNCHRONISED
         self.registers: dict[str, int] = {}
         self.sent = 0
+        self.pins: list[DocumentRef] = []  # besides the tariff
         self.day = (1, 0, 0, 0, 0, 0)  # number, first_seq, sessions, Wh, fen, fen of overrun
         admit(hq, self)
         with store.writing(hq.engine) as connection:
@@ -109,7 +111,7 @@ class Story(Box):
                 preset=Preset("full", 0),
                 origin=Origin("card", b"", 0, ""),
                 begin=self.register(f"meter-{connector}"),
-                pins=[pin],
+                pins=[pin, *(Pin(ref.kind, ref.version, ref.hash) for ref in self.pins)],
                 clock_lb_ms=self.wall_ms,
                 clock_ub_ms=self.wall_ms,
             )
