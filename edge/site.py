@@ -115,6 +115,9 @@ class Site:
             return refusal.value
         self._command_ran = command.number
         if command.verb == "stop":
+            found = self.desk.session_at(command.connector)
+            if found is None or found[0].seq != command.session:
+                return "no-such-session"
             return "stopping" if await self.stop(command.session, StopReason.REMOTE) else "no-such-session"
         origin = Origin("command", b"", command.number, "")
         outcome = await self.start(Ask(command.connector, b"", command.account, command.preset, origin))

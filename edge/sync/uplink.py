@@ -10,7 +10,7 @@ same acknowledgement, and grants merge by maximum. The till never waits for any 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,24 +24,19 @@ from edge.journal.errors import JournalFull, JournalOverrun
 from edge.journal.journal import Journal
 from edge.keys import KeyRing
 from edge.site import Site
-from edge.sync import trust
+from edge.sync import papers, trust
 from edge.sync.client import Hq, HttpsHq
 from edge.sync.errors import HqError, HqGarbled, HqRefused, HqUnreachable, LogForked
 from edge.sync.trust import HqKeys
-from protocols.door import Fault
 from protocols.proof.errors import Unproven
 from protocols.proof.note import Note
-from protocols.trade import grants, tariff_file, tender
-from protocols.trade.codec import NotCanonical, decode
-from protocols.trade.documents import TARIFF
+from protocols.trade import grants
+from protocols.trade.codec import NotCanonical, encode
 from protocols.trade.records import CNY
-from protocols.trade.tariff import Tariff
-from protocols.trade.tender import Tenders
 from protocols.trade.wire import (
     BATCH_BYTES_MAX,
     BATCH_RECORDS_MAX,
     Batch,
-    DocumentAsk,
     DocumentRef,
     GrantAsk,
     GrantReply,
@@ -62,12 +57,6 @@ FROZEN_S = 900.0
 
 NO_FUNDS = "no-funds"
 """A GrantReply's refusal of an account that has no money left at headquarters."""
-
-CONTENT: Mapping[str, Callable[[bytes], list[Fault]]] = {
-    TARIFF: lambda payload: tariff_file.disorder(decode(payload, Tariff)),
-    tender.KIND: lambda payload: tender.disorder(decode(payload, Tenders)),
-}
-"""What this software can put in force. Documents of other kinds are left for the version that knows them."""
 
 log = structlog.get_logger()
 
@@ -131,7 +120,7 @@ class Uplink:
         self._cosigned = acknowledged[0] if acknowledged else 0
         self._next_seq = self._cosigned  # the first record that headquarters may lack
         self._records_max = BATCH_RECORDS_MAX
-        self._commands: frozenset[bytes] = frozenset()
+        self._commands: set[bytes] = set()  # that have run, and are still repeated
         self._failures = 0
         self._online = False
         self._since_ms = clock.mono_ms()
@@ -330,34 +319,37 @@ class Uplink:
         return await self._site.take_grants(good) if good else 0
 
     async def _take_commands(self, signed: Sequence[bytes]) -> None:
-        """Headquarters repeats a command until it expires; the site runs each at most once."""
-        fresh = [one for one in signed if one not in self._commands]
-        self._commands = frozenset(signed)
-        for one in fresh:
+        """Headquarters repeats a command until it expires; the site runs each at most once. One is had once it has run:
+        a turn that is cut short leaves those behind it for the next.
+        """
+        self._commands &= set(signed)
+        for one in signed:
+            if one in self._commands:
+                continue
             try:
                 outcome = await self._site.command(trust.check_command(self._pinned, one))
             except (Unproven, NotCanonical) as error:
                 self._note("command", str(error), error.remedy)
             else:
                 log.info("command", outcome=outcome)
+            self._commands.add(one)
 
     async def _take_documents(self, refs: Sequence[DocumentRef]) -> None:
-        """Fetch what is newer than what is in force here."""
+        """Fetch what is newer than what is in force here, and put it in force."""
         for ref in refs:
-            pinned = self._site.desk.state.pins.get(ref.kind)
-            if ref.kind not in CONTENT or (pinned is not None and ref.version <= pinned.version):
+            held = self._site.desk.state.pins.get(ref.kind)
+            if ref.kind not in papers.CONTENT or (held is not None and ref.version <= held.version):
                 continue
             try:
-                reply = await self._hq.document(DocumentAsk(ref.kind, ref.version, 0))
-                document = trust.check_document(self._pinned, reply.document, self._journal.site, ref)
-                faults = CONTENT[ref.kind](document.payload)
+                document = await papers.fetch(self._hq, self._pinned, self._journal, ref, held)
+                faults = papers.faults_in(document, self._site.credential_key)
             except (Unproven, NotCanonical, HqRefused) as error:
                 self._note("document", f"{ref.kind} {ref.version}: {error}", error.remedy)
                 continue
             if faults:
-                self._note("document", f"{ref.kind} {ref.version}: {faults[0]}", "Publish it again, in order.")
+                self._note("document", f"{ref.kind} {ref.version}: {faults[0]}", "Publish it again, as it must be.")
             else:
-                await self._site.take_documents([reply.document])
+                await self._site.take_documents([encode(document)])
                 log.info("document in force", kind=ref.kind, version=ref.version)
 
     # --- what follows from a failure ---------------------------------------------------------------------------------

@@ -265,6 +265,13 @@ async def test_a_command_starts_and_another_stops(till: Till) -> None:
     assert till.bodies(SessionOpened)[0].origin.number == 1
 
 
+async def test_a_stop_names_connector_and_session(till: Till) -> None:
+    """One that names another connector than the session's was meant for something else: nothing is stopped."""
+    assert await till.site.command(command(till, 1)) == "started"
+    assert await till.site.command(command(till, 2, verb="stop", session=3, connector="c2")) == "no-such-session"
+    assert till.desk.wants_delivery("c1")
+
+
 async def test_a_command_is_not_run_again_after_a_restart(till: Till, tmp_path: Path) -> None:
     """The daemon's memory is gone, the opening record is not; and another boot takes no orders meant for this one."""
     start = command(till)
