@@ -227,7 +227,13 @@ class LeaseNow:
     granted: int
     used: int
     returned: int
+    freed: int
     serial: int
+
+    @property
+    def left(self) -> int:
+        """What the site may still have, as far as headquarters can know."""
+        return self.granted - self.used - self.returned - self.freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +271,7 @@ def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
         Limits(row.session_limit, row.placed, row.site_max),
         cards,
         {balance.asset: balance.credits - balance.debits for balance in free},
-        [LeaseNow(h.site, h.epoch, h.asset, h.granted, h.used, h.returned, h.serial) for h in held],
+        [LeaseNow(h.site, h.epoch, h.asset, h.granted, h.used, h.returned, h.freed, h.serial) for h in held],
         _movements(connection, account, last),
     )
 

@@ -6,17 +6,21 @@ import msgspec
 import sqlalchemy as sa
 
 from cloud import schema
+from protocols.trade import books
 
 
 class Balances(msgspec.Struct, frozen=True):
     """Sums over every account, in the asset's smallest unit.
 
-    paid_in = paid_out + free + at_sites + spent - quarantined, always; `remainder` is what that lacks, and is 0.
+    paid_in + lent = paid_out + refunds_due + free + at_sites + spent - quarantined, always; `remainder` is what that
+    lacks, and is 0. lent: by the operator, and not back; what became of it stands among the others.
     """
 
     asset: str
     paid_in: int
     paid_out: int
+    refunds_due: int
+    lent: int
     free: int
     at_sites: int
     spent: int
@@ -26,7 +30,8 @@ class Balances(msgspec.Struct, frozen=True):
 
     @property
     def remainder(self) -> int:
-        return self.paid_in - self.paid_out - self.free - self.at_sites - self.spent + self.quarantined
+        owed = self.refunds_due + self.free + self.at_sites
+        return self.paid_in + self.lent - self.paid_out - owed - self.spent + self.quarantined
 
 
 def of(connection: sa.Connection, asset: str) -> Balances:
@@ -49,10 +54,12 @@ def of(connection: sa.Connection, asset: str) -> Balances:
         asset=asset,
         paid_in=sum(row.debits for row in rows if row.code.startswith("channel:")),
         paid_out=sum(row.credits for row in rows if row.code.startswith("channel:")),
+        refunds_due=total("refund:", 1),
+        lent=total(books.OPERATOR_RISK, -1),
         free=total("cust:", 1),
         at_sites=total("lease:", 1),
         spent=total("revenue:", 1) - overrun,
         returned=int(returned or 0),
         overrun=overrun,
-        quarantined=total("suspense:quarantine", -1),
+        quarantined=total("suspense:", -1),
     )

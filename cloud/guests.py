@@ -20,7 +20,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import accounts, carried, grants, loans, refunds, schema, sites
+from cloud import accounts, carried, grants, hqlog, loans, refunds, schema, sites
 from cloud.accounts import GUEST, Limits
 from cloud.acts import Denied
 from cloud.carried import Code, Order
@@ -83,6 +83,7 @@ def pay(
     """`amount` fen have been paid through `channel` for one session. reference: the channel's number of the payment; a
     repeat is answered with the same code. Raises Denied, and then nothing was booked.
     """
+    hqlog.lock(connection)
     table = schema.guests
     before = connection.execute(sa.select(table).where(table.c.reference == reference)).one_or_none()
     if before is not None:

@@ -182,7 +182,7 @@ def _text(statement: Statement) -> str:
                     "granted": _amount(lease.granted, lease.asset),
                     "used": _amount(lease.used, lease.asset),
                     "returned": _amount(lease.returned, lease.asset),
-                    "left": _amount(lease.granted - lease.used - lease.returned, lease.asset),
+                    "left": _amount(lease.left, lease.asset),
                 }
                 for lease in statement.leases
             ],

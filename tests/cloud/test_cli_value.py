@@ -79,7 +79,7 @@ def test_a_guest_at_a_site_that_cannot_serve(say: Say, box: Box) -> None:
     say("site", "stop", "pudong-1")
     said = say("guest", "pay", "40", "--site", "pudong-1", "--connector", "bay-1", "--reference", "wx-1")
     assert (said.code, said.out) == (0, "pudong-1 cannot serve: refund wx-1-r1 is due\n")
-    assert say("tend").out == "0 codes undone, 0 guests paid back by the operator\n"
+    assert say("tend").out.startswith("0 codes undone, 0 guests paid back by the operator")
 
 
 def test_reported_cards(say: Say, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hq_box import Box, admit, balance, dump
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud import accounts, guests, refunds, schema, store
+from cloud import accounts, balances, guests, refunds, schema, store
 from cloud.acts import Denied
 from cloud.clock import SetClock
 from cloud.guests import Paid
@@ -90,6 +90,7 @@ def sound(hq: Headquarters) -> None:
         rows = connection.execute(sa.select(schema.ledger))
         held = {(row.code, row.asset): books.Balance(row.debits, row.credits) for row in rows}
         assert books.breaches(held) == []
+        assert balances.of(connection, CNY).remainder == 0
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.quarantine)).scalar_one() == 0
 
 
