@@ -73,9 +73,10 @@ LINES: dict[str, tuple[str, str]] = {
     ),
     "sum/proven": ("{lines} 行相加正是账单金额 {amount_fen}", "The bill's lines ({lines}) add up to {amount_fen}"),
     "sum/failed": ("账单各行与金额 {amount_fen} 不符", "The bill's lines do not make {amount_fen}"),
-    "captures/proven": (
-        "扣款 {drawn_fen}，超额交付由运营方承担 {overrun_fen}，合计即账单",
-        "Paid {drawn_fen}, and {overrun_fen} beyond the hold is the operator's: together the bill",
+    "captures/proven": ("扣款 {drawn_fen}，正是账单金额", "Paid {drawn_fen}: the bill, no more and no less"),
+    "overrun/proven": (
+        "扣款 {drawn_fen}；超出预留的 {overrun_fen} 由运营方承担，合计即账单",
+        "Paid {drawn_fen}; the {overrun_fen} beyond what was set aside is the operator's: together the bill",
     ),
     "captures/failed": ("扣款与账单不符", "What was charged is not what was billed"),
     "tendered/proven": (

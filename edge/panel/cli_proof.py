@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.panel.cli_shared import AsJson, Config, JournalFile
+from edge.panel.cli_shared import AsJson, Config, JournalFile, say
 from edge.panel.client import Failed, find_config
 from edge.panel.messages import Trouble
 from edge.panel.paper import Paper
 
 if TYPE_CHECKING:
     from edge.evidence.gather import Gathered
+    from protocols.proof.note import VerifierKey
 
 app = typer.Typer()
 
@@ -46,6 +47,35 @@ def receipt(
     _slip(Paper(), gathered, language)
     if out is not None:
         print(out)
+
+
+@app.command(epilog="Example: fieldtill evidence 14 /mnt/usb/session-14")
+def evidence(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    journal: JournalFile = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Everything that proves one session, in a folder for somebody who does not trust us: its index.html tells more."""
+    from edge.evidence.pack import pack
+
+    files = pack(gather(session, journal, config), _hq_keys(journal, config))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Failed(Trouble("bad-request", f"{folder} is no empty folder", "Name a new one: evidence is not mixed."))
+    for path, data in files.items():
+        _write(folder / path, data)
+    told = {"folder": str(folder), "files": sorted(files)}
+    say(as_json, told, lambda paper: paper.write(f"{folder / 'index.html'}  {len(files)} files"))
+
+
+@app.command(epilog="Example: fieldtill verifier verify.html")
+def verifier(out: Annotated[Path, typer.Argument(help="Where to write it.")]) -> None:
+    """The page that checks receipts in a browser, as one file: for a web site, or to be sent to customers."""
+    from edge.evidence.verifier_page import verifier_page
+
+    _write(out, verifier_page().encode())
+    print(out)
 
 
 def gather(session: str, journal: Path | None, config: Path | None) -> Gathered:
@@ -90,6 +120,25 @@ def _slip(paper: Paper, gathered: Gathered, language: str) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
         raise Failed(Trouble("bad-request", f"{path}: {error.strerror}", "Name a file that can be written.")) from error
+
+
+def _hq_keys(journal: Path | None, config: Path | None) -> tuple[VerifierKey, ...]:
+    """Headquarters' keys as this box pins them; none for a journal from elsewhere, or without headquarters."""
+    from edge.panel.cli_box import load_config
+    from edge.sync import trust
+    from protocols.door import Refused
+
+    if journal is not None and config is None:
+        return ()
+    site = load_config(find_config(config))
+    if site.hq is None:
+        return ()
+    try:
+        pinned = trust.load(Path(site.hq.keys_file))
+    except Refused as error:
+        raise Failed(Trouble("bad-config", str(error))) from error
+    return pinned.grant, pinned.cosign

@@ -97,7 +97,9 @@ def _captures(story: Story, closed: SessionClosed, documents: Documents) -> Line
     if over_fen != closed.overrun_fen:
         return failed("captures")
     if all(asset == CNY for _, asset in used):
-        return either(rest_fen == 0, "captures", drawn_fen=drawn_fen, overrun_fen=over_fen)
+        if rest_fen == 0 and over_fen:
+            return proven("overrun", drawn_fen=drawn_fen, overrun_fen=over_fen)
+        return either(rest_fen == 0, "captures", drawn_fen=drawn_fen)
     others = ", ".join(f"{amount} {asset}" for (_, asset), amount in sorted(used.items()) if asset != CNY)
     facts: dict[str, Fact] = {"drawn_fen": drawn_fen, "rest_fen": rest_fen, "others": others}
     payload = _payload(documents, tender.KIND)

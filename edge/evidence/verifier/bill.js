@@ -66,7 +66,8 @@ function capturesLine(story, documents) {
   const drawn_fen = money("used"), overrun_fen = money("overrun"), rest_fen = closed.amount_fen - overrun_fen - drawn_fen;
   if (overrun_fen !== closed.overrun_fen) return line("failed", "captures");
   const others = [...totals(moves.filter((one) => one.effect === "used")).values()].filter((one) => one.asset !== "CNY");
-  if (!others.length) return either(rest_fen === 0n, "captures", { drawn_fen, overrun_fen });
+  if (!others.length && !rest_fen && overrun_fen) return line("proven", "overrun", { drawn_fen, overrun_fen });
+  if (!others.length) return either(rest_fen === 0n, "captures", { drawn_fen });
   const facts = { drawn_fen, rest_fen, others: others.map((one) => `${one.amount} ${one.asset}`).join(", ") };
   const payload = payloadOf(documents, "tenders");
   if (!payload) return line(rest_fen >= 0n ? "open" : "failed", rest_fen >= 0n ? "captures" : "tendered", facts);

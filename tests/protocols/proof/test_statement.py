@@ -239,6 +239,7 @@ def test_an_overrun_is_the_operators() -> None:
     bill = metered(with_(closed(), overrun_fen=amount_fen - 2_100))
     told = state(receipt_file(small, record(bill, [used(2_100), over(amount_fen - 2_100)])), [BOX], [HQ_KEY])
     assert told.proven, shown(told)
+    assert "+overrun" in shown(told).split()
     assert told.lines[9].facts == {"drawn_fen": 2_100, "overrun_fen": amount_fen - 2_100}
 
 

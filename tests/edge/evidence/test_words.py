@@ -1,0 +1,49 @@
+"""What people read: in Chinese and in English, with the same blanks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edge.evidence import slip, words
+from edge.evidence.pack_page import TEXTS, WHAT
+from edge.evidence.verifier_page import PAGE
+from edge.till.progress import StopReason
+from protocols.proof.lines import Line, Mark
+
+
+def test_every_text_is_there_in_both_languages() -> None:
+    """Chinese and English say the same blanks."""
+    for table in (words.LINES, words.VERDICTS, slip.LABELS, slip.REASONS, TEXTS, WHAT, PAGE):
+        for code, (zh, en) in table.items():
+            assert zh, code
+            assert en, code
+            assert sorted(re.findall(r"\{\w+\}", zh)) == sorted(re.findall(r"\{\w+\}", en)), code
+    assert {reason.value for reason in StopReason} == set(slip.REASONS)
+
+
+@pytest.mark.parametrize(
+    ("line", "zh"),
+    [
+        (Line("holds", Mark.FAILED, {"held_fen": 12_345}), "扣款超过预留额 ¥123.45"),
+        (Line("head", Mark.PROVEN, {"log": "a", "size": 9}), "日志 a 签署了含 9 条记录的日志头"),
+        (
+            Line("cosigned", Mark.PROVEN, {"name": "hq", "at_s": 60}),
+            "最终收据：总部 hq 已于 1970-01-01 00:01:00 UTC 入账并会签",
+        ),
+        (Line("included", Mark.PROVEN, {"seq": 9}), "记录 9 确在此日志中，一字未改"),
+    ],
+)
+def test_facts_are_written_by_their_unit(line: Line, zh: str) -> None:
+    """Fen as yuan, Wh as kWh, instants as UTC, anything else as it is."""
+    assert words.say(line, "zh") == zh
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"), ({}, "en")],
+)
+def test_the_locale_chooses_the_language(environment: dict[str, str], language: str) -> None:
+    """As any program: LC_ALL before LANG."""
+    assert words.language_of(environment) == language
