@@ -7,21 +7,21 @@ wait for its lock; PostgreSQL takes a few.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 import sqlalchemy as sa
 import structlog
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from cloud import public
+from cloud.asgi import body_of, in_thread
 from cloud.hqlog import StaleKeys
 from cloud.metrics import Metrics
 from cloud.mqtt import Switchboard
@@ -36,8 +36,6 @@ from protocols.trade.wire import RefusalCode
 
 MEDIA_TYPE = "application/vnd.fieldtill"
 THREADS_POSTGRESQL = 8
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -72,32 +70,38 @@ def build(
 
     async def healthz(http: HttpRequest) -> Response:
         """The database answers."""
-        await _in_thread(http, partial(_ping, headquarters.engine))
+        await in_thread(http, partial(_ping, headquarters.engine))
         return PlainTextResponse("ok\n")
 
     async def show_metrics(http: HttpRequest) -> Response:
         if switchboard is not None:
             metrics.show_online(switchboard.heard())
-        text = await _in_thread(http, partial(metrics.render, headquarters.engine, headquarters.clock.now_ms()))
+        text = await in_thread(http, partial(metrics.render, headquarters.engine, headquarters.clock.now_ms()))
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     paths = (wire.PATH_ENROL, wire.PATH_BATCH, wire.PATH_GRANT, wire.PATH_DOCUMENT)
     routes = [Route(path, site_says, methods=["POST"]) for path in paths]
     routes += [Route("/healthz", healthz), Route("/metrics", show_metrics)]
+    routes += public.routes(headquarters, metrics)
     return Starlette(routes=routes, lifespan=lifespan)
 
 
 async def _tend(app: Starlette, headquarters: Headquarters, policy: Policy, switchboard: Switchboard | None) -> None:
     """Do what time brings about, for ever."""
-    work = partial(tend, headquarters.engine, headquarters.keys, headquarters.clock, policy)
     while True:
         try:
+            work = partial(tend, headquarters.engine, headquarters.keys, headquarters.clock, policy)
             done = await anyio.to_thread.run_sync(work, limiter=app.state.limiter)
         except (sa.exc.SQLAlchemyError, StaleKeys) as error:
             log.error("tending failed; it is tried again", error=str(error), again_in_s=TEND_S)
         else:
             if done.did:
-                log.info("tended", codes_expired=len(done.codes_expired), guests_lent=len(done.guests_lent))
+                log.info(
+                    "tended",
+                    codes_expired=len(done.codes_expired),
+                    guests_lent=len(done.guests_lent),
+                    epochs_lent=done.epochs_lent,
+                )
             if switchboard is not None:
                 for site in done.sites:
                     switchboard.tell(site)
@@ -105,7 +109,7 @@ async def _tend(app: Starlette, headquarters: Headquarters, policy: Policy, swit
 
 
 async def _answer(http: HttpRequest, headquarters: Headquarters) -> Answer:
-    body = await _body(http)
+    body = await body_of(http, wire.BATCH_BYTES_MAX)
     if body is None:
         expected = f"at most {wire.BATCH_BYTES_MAX} bytes"
         refused = refusal(RefusalCode.TOO_LARGE, "body", expected=expected, got="more")
@@ -119,32 +123,13 @@ async def _answer(http: HttpRequest, headquarters: Headquarters) -> Answer:
         epoch=int(epoch) if epoch.isascii() and epoch.isdecimal() and len(epoch) <= 18 else 0,
         signature=http.headers.get(wire.HEADER_SIGNATURE, ""),
     )
-    answer = await _in_thread(http, partial(headquarters.answer, request))
+    answer = await in_thread(http, partial(headquarters.answer, request))
     said = {"path": request.path, "site": request.site[:64], "epoch": request.epoch, "outcome": answer.outcome}
     if answer.status == 200:
         log.info("answered", **said, new=answer.new)
     else:
         log.warning("refused", **said, status=answer.status)
     return answer
-
-
-async def _body(http: HttpRequest) -> bytes | None:
-    """The body as sent; None as soon as it is longer than any that is taken."""
-    chunks: list[bytes] = []
-    length = 0
-    try:
-        async for chunk in http.stream():
-            length += len(chunk)
-            if length > wire.BATCH_BYTES_MAX:
-                return None
-            chunks.append(chunk)
-    except ClientDisconnect:  # a link that fails is no error here; half a body signs nothing
-        return b""
-    return b"".join(chunks)
-
-
-async def _in_thread(http: HttpRequest, work: Callable[[], T]) -> T:
-    return await anyio.to_thread.run_sync(work, limiter=http.app.state.limiter)
 
 
 def _ping(engine: sa.Engine) -> None:
