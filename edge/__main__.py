@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = load(options.config)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(serve(config))
+            while runner.run(serve(config)):
+                pass  # the epoch is over; what follows begins as after a restart
     except BaseException as error:
         return _say(error)
     return OK

@@ -12,6 +12,7 @@ import msgspec
 
 from drivers.line_config import LineConfig
 from drivers.registry import DeviceConfig
+from edge.counter import CounterConfig
 from edge.till.policy import Policy
 from protocols.door import Fault, Refused, check
 
@@ -121,6 +122,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     panel: Panel = Panel()
     metrics: Metrics | None = None
     page: Page | None = None
+    counter: CounterConfig | None = None
     profiles_dir: str | None = None
     second_copy: str | None = None
     ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 64
@@ -209,6 +211,7 @@ def _rooted(config: Config, root: Path) -> Config:
         hq=hq,
         mqtt=mqtt,
         panel=msgspec.structs.replace(config.panel, socket=rooted(config.panel.socket)),
+        counter=config.counter and msgspec.structs.replace(config.counter, path=rooted(config.counter.path)),
         profiles_dir=rooted(config.profiles_dir),
         second_copy=rooted(config.second_copy),
     )

@@ -20,9 +20,11 @@ from edge import clock as clocks
 from edge.carried import Codes
 from edge.clock import Clock, System
 from edge.config import Config
+from edge.counter import counter_of
 from edge.daemon_state import Daemon
 from edge.desk import Desk
 from edge.enrolment import open_log
+from edge.epochs import until_over
 from edge.journal.journal import Journal
 from edge.keys import KeyRing
 from edge.link_news import LinkNews
@@ -33,6 +35,7 @@ from edge.plant.drive import Drive
 from edge.plant.watch import Watch
 from edge.premises import Premises, build
 from edge.reader import read_cards
+from edge.rollback import Guard
 from edge.service import Watchdog, in_words, ready, stopping
 from edge.site import Site
 from edge.sync import trust
@@ -45,8 +48,9 @@ from protocols.trade.records import Record, Stamp
 log = structlog.get_logger()
 
 
-async def serve(config: Config, system: System | None = None) -> None:
-    """Run until SIGTERM or SIGINT. system: the clocks; None: this box's.
+async def serve(config: Config, system: System | None = None) -> bool:
+    """Run until SIGTERM or SIGINT; or until the epoch is over: then True, to be run again. system: the clocks; None:
+    this box's.
 
     Raises what the daemon cannot live with: a config that does not fit, a damaged journal, a failed disk.
     """
@@ -75,7 +79,7 @@ async def serve(config: Config, system: System | None = None) -> None:
 
                 keep("page", serve_page(daemon, config.page))
             keep("watchdog", Watchdog(daemon).run())
-            keep("till", _sell(daemon, system, keep))
+            keep("till", _sell(daemon, system, keep, stop))
             await stop.wait()
             stopping()
             log.info("stopping")
@@ -87,6 +91,7 @@ async def serve(config: Config, system: System | None = None) -> None:
         if daemon.journal is not None:
             await daemon.journal.close()
     log.info("stopped")
+    return daemon.epoch_over
 
 
 def prepare(config: Config) -> Premises:
@@ -114,7 +119,9 @@ def last_stamp(journal: Journal) -> Stamp | None:
     return decode(newest[0], Record).stamp if newest else None
 
 
-async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[Any, Any, None]], None]) -> None:
+async def _sell(
+    daemon: Daemon, system: System, keep: Callable[[str, Coroutine[Any, Any, None]], None], stop: asyncio.Event
+) -> None:
     """Open the log (asking for an epoch first where there is none), recover, and let customers in."""
     config = daemon.config
     ring = KeyRing(config.keys_dir)
@@ -130,7 +137,8 @@ async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[A
     daemon.clock = clock = Clock(system, last_stamp(journal))
     outlets = daemon.premises.outlets
     places = {name: outlet.place() for name, outlet in outlets.items()}
-    desk = Desk(journal, clock, config.till, places, recorder_of(config, ring))
+    desk = Desk(journal, clock, config.till, places, recorder_of(config, ring), Guard(counter_of(config.counter)))
+    await desk.check_counter()
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:
@@ -145,5 +153,14 @@ async def _sell(daemon: Daemon, system: System, keep: Callable[[str, Coroutine[A
     for reader in config.reader:
         keep(f"reader {reader.id}", read_cards(reader, site.tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
+    keep("epoch", _end_with_epoch(daemon, journal, desk, stop))
     ready(in_words(daemon))
     log.info("serving", site=journal.site, epoch=journal.epoch, records=journal.size, sessions=len(desk.sessions()))
+
+
+async def _end_with_epoch(daemon: Daemon, journal: Journal, desk: Desk, stop: asyncio.Event) -> None:
+    """The log has had its last record, and headquarters all of it: the daemon begins again, with a new one."""
+    await until_over(journal, lambda: desk.state.closed)
+    daemon.epoch_over = True
+    log.warning("the epoch is over: beginning again", epoch=journal.epoch)
+    stop.set()

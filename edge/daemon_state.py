@@ -39,4 +39,5 @@ class Daemon:
     quick: Quick | None = None
     waiting_for: str = "the log to be opened"
     fed_ms: int = 0
+    epoch_over: bool = False
     tasks: list[asyncio.Task[None]] = field(default_factory=list)

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
+import msgspec
+
 from edge.clock import Clock
+from edge.epochs import CLOSING, Closing, EpochOver, decode_closing
 from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed, Step
 from edge.meter_record import MeterRecorder
 from edge.papers import Papers
+from edge.rollback import Guard
 from edge.till import purse
 from edge.till.charge import advance, resume, stop
 from edge.till.fold import apply
@@ -22,9 +26,9 @@ from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason, decode_progress, encode_progress
 from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
 from edge.till.sight import Sight
-from edge.till.start import Ask, Opening, Refusal, Refused, Want, first_progress, open_session
+from edge.till.start import Ask, Opening, Refusal, Refused, Source, Want, extend_session, first_progress, open_session
 from edge.till.state import Lease, OpenSession, TillState, decode_state, encode_state, lease_key
-from protocols.trade import documents
+from protocols.trade import documents, hotlist
 from protocols.trade.codec import decode
 from protocols.trade.daytime import next_boundary_ms
 from protocols.trade.documents import Document, pin
@@ -33,9 +37,11 @@ from protocols.trade.records import (
     ConfigApplied,
     DayClosed,
     Draft,
+    EpochClosed,
     GrantAccepted,
     Record,
     Register,
+    TechnicianAct,
     TotalizersRead,
 )
 from protocols.trade.tariff import Tariff
@@ -57,10 +63,12 @@ class Desk:
         policy: Policy,
         places: Mapping[str, Connector],
         meter_recorder: MeterRecorder | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """`places`: by connector id. The journal's whole log is folded here, before anything is served.
 
-        meter_recorder: None: sessions close without a signed meter record.
+        meter_recorder: None: sessions close without a signed meter record. guard: the rollback counter, which
+        `check_counter` must have compared with the log before anything starts; None: there is none.
         """
         self.journal = journal
         self._clock = clock
@@ -69,6 +77,11 @@ class Desk:
         self._meter_recorder = meter_recorder
         self.disputed: str | None = None
         """Why headquarters does not go on from this log (a fork, an older disk): no new sessions then."""
+        self.guard = guard or Guard()
+        self._unticked: set[int] = set()  # sessions that must not deliver before the counter has been ticked
+        asked = journal.fact(CLOSING)
+        self.closing = None if asked is None else decode_closing(asked)
+        """Who wants the epoch closed: no new sessions; None: nobody does."""
         self.state = _fold(journal)
         self._snapshot_size = self.state.size
         self._papers = Papers(journal)
@@ -95,7 +108,9 @@ class Desk:
     def wants_delivery(self, connector: str) -> bool:
         """Whether the durable log lets this connector deliver now."""
         found = self.session_at(connector)
-        return found is not None and found[0].seq < self.journal.size and found[1].wants_delivery
+        if found is None or found[0].seq in self._unticked:
+            return False
+        return found[0].seq < self.journal.size and found[1].wants_delivery
 
     def tariff_of(self, session: OpenSession) -> Tariff:
         """The tariff that the session's opening record pins."""
@@ -124,16 +139,51 @@ class Desk:
         decision = self._decide(ask, sight)
         if isinstance(decision, Refused):
             return decision
+        tick = self.guard.next_tick(self.state.ticks) if ask.alone else []
+        seq = self.state.size
         try:
-            (sealed,) = self._seal([decision.draft])
-            session = self.state.sessions[sealed.seq]
-            progress = first_progress(sealed.seq, session.opened, sealed.record.stamp)
-            self._running[sealed.seq] = progress
+            sealed = self._seal([decision.draft, *tick])
+            session = self.state.sessions[seq]
+            progress = first_progress(seq, session.opened, sealed[0].record.stamp)
+            self._running[seq] = progress
+            self._unticked |= {seq} if tick else set()
             self._boundary_ms = self._next_boundary_ms()
-            await self._commit([sealed], {sealed.seq: progress})
+            await self._commit(sealed, {seq: progress})
+        except JournalFull as error:
+            self._unticked.discard(seq)
+            return Refused(Refusal.DISK_FULL, error.remedy)
+        trouble = await self.guard.tick(tick)
+        if trouble is not None:
+            await self.stop(seq, StopReason.OTHER, trouble.detail)
+            return trouble
+        self._unticked.discard(seq)
+        return session
+
+    async def extend(
+        self, seq: int, source: Source, *, most_fen: int | None = None, alone: bool = False
+    ) -> OpenSession | Refused:
+        """A further hold for a running session, durably; the session as it is then. most_fen, alone: as of a start."""
+        session, progress = self.state.sessions.get(seq), self._running.get(seq)
+        if session is None or progress is None:
+            return Refused(Refusal.NO_SESSION, f"session {seq} is not open")
+        refused = self._refuses_all(alone=alone)
+        if refused is not None:
+            return refused
+        if self.hot_list is not None and hotlist.contains(self.hot_list, source.credential):
+            return Refused(Refusal.HOT_LISTED, f"the card is on hot list {self.hot_list.version}")
+        decision = extend_session(
+            self.state, session, progress, source, self._clock.stamp(), self._policy, self._tenders_of(session),
+            most_fen=most_fen,
+        )  # fmt: skip
+        if isinstance(decision, Refused):
+            return decision
+        tick = self.guard.next_tick(self.state.ticks) if alone else []
+        try:
+            await self.record([decision.draft, *tick])
         except JournalFull as error:
             return Refused(Refusal.DISK_FULL, error.remedy)
-        return session
+        await self.guard.tick(tick)  # one that fails stops the next start; this customer's charger delivers already
+        return self.state.sessions.get(seq, session)
 
     async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
         """End a session; durable, so that a restart does not forget it. False: there is no such session.
@@ -183,13 +233,15 @@ class Desk:
 
     async def take_grants(self, grants: Iterable[bytes]) -> int:
         """Accept grants whose signatures have been checked, and that say more than is known. How many did."""
+        if self.state.closed:
+            return 0
         drafts = [Draft(GrantAccepted(grant)) for grant in grants if purse.is_news(self.state, grant)]
         await self.record(drafts)
         return len(drafts)
 
     async def give_back(self, leases: Iterable[Lease]) -> list[Lease]:
         """Return what their grants do not let stay here. Those that had something to give back."""
-        excess = [lease for lease in leases if lease.rights > lease.may_stay]
+        excess = [lease for lease in leases if lease.rights > lease.may_stay and not self.state.closed]
         await self.record(purse.returns(self.state, [lease_key(lease.account, lease.asset) for lease in excess]))
         return excess
 
@@ -197,7 +249,7 @@ class Desk:
         """Keep documents whose signatures have been checked, and put them in force from the next session on."""
         decoded = [decode(data, Document, bytes_max=documents.BYTES_MAX) for data in signed]
         pins = [pin(document) for document in decoded]
-        if not pins:
+        if not pins or self.state.closed:
             return
         for document, pinned in zip(decoded, pins, strict=True):
             self._papers.remember(document, pinned)
@@ -210,6 +262,37 @@ class Desk:
         body = DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)
         await self.record([Draft(TotalizersRead(list(registers))), Draft(body)])
         return body
+
+    async def check_counter(self) -> None:
+        """Compare the rollback counter with the log; once, before anything starts."""
+        await self._write_down(await self.guard.check(self.state.ticks))
+
+    async def agreed(self) -> None:
+        """Headquarters has just acknowledged this log and knows no newer one."""
+        if not self.state.closed:
+            await self._write_down(await self.guard.agreed(self.state.ticks))
+
+    async def ask_to_close(self, closing: Closing | None) -> None:
+        """From now on no session starts, restart or not. None: the wish is taken back. Raises EpochOver."""
+        if self.state.closed:
+            raise EpochOver(f"epoch {self.state.epoch} has been closed")
+        await self.journal.commit(Step(facts={CLOSING: None if closing is None else msgspec.msgpack.encode(closing)}))
+        self.closing = closing
+
+    async def close_epoch(self, closing: Closing, registers: Sequence[Register]) -> None:
+        """Give everything back, and write the epoch's last record; one commit. No session is open.
+
+        Raises EpochOver when that has been done before.
+        """
+        self.closing, day = closing, self.state.day
+        drafts = [
+            Draft(TechnicianAct(closing.by, "epoch-close", closing.why)),
+            Draft(TotalizersRead(list(registers))),
+            Draft(DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)),
+            *purse.returns(self.state, self.state.leases, all_of_it=True),
+            Draft(EpochClosed(closing.why[:64])),
+        ]
+        await self.record(drafts)
 
     async def record(self, drafts: Sequence[Draft]) -> None:
         """Put these into the log, durably."""
@@ -236,12 +319,27 @@ class Desk:
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _decide(self, ask: Ask, sight: Sight) -> Opening | Refused:
+        if self.closing is not None or self.state.closed:
+            why = self.closing.why if self.closing is not None else "it has been closed"
+            return Refused(Refusal.EPOCH_CLOSING, f"epoch {self.state.epoch} is being closed: {why}")
+        refused = self._refuses_all(alone=ask.alone)
+        if refused is not None:
+            return refused
+        place, tenders = self.places.get(ask.connector), self._papers.tenders(self.state.pins.values())
+        return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list, tenders)
+
+    def _refuses_all(self, *, alone: bool) -> Refused | None:
+        """Why nobody's rights may be set aside here now."""
         if self.disputed is not None:
             return Refused(Refusal.LOG_DISPUTED, self.disputed)
         if self.journal.full:
             return Refused(Refusal.DISK_FULL, "the disk is full; running sessions finish, new ones wait")
-        place, tenders = self.places.get(ask.connector), self._papers.tenders(self.state.pins.values())
-        return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list, tenders)
+        return self.guard.refuses(alone=alone)
+
+    async def _write_down(self, drafts: Sequence[Draft]) -> None:
+        """A disk without room for a notice is told of elsewhere."""
+        with suppress(JournalFull):
+            await self.record(drafts)
 
     def _look_at(self, session: OpenSession, before: Progress, sight: Sight) -> tuple[Progress, Sequence[Draft]]:
         place, tariff = self.places.get(session.opened.connector), self.tariff_of(session)
@@ -284,6 +382,8 @@ class Desk:
     def _seal(self, drafts: Sequence[Draft]) -> Sequence[Sealed]:
         if self.journal.failed is not None:
             raise self.journal.failed
+        if self.state.closed:
+            raise EpochOver(f"epoch {self.state.epoch} has had its last record")
         if self.state.size != self.journal.next_seq:  # a commit has just failed, and its waiter has yet to hear of it
             self._stand_on_the_disk()
             raise JournalFull("decided on records that the disk had no room for; nothing was kept")

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge import epochs
 from edge.clock import Clock
 from edge.config import Config, Headquarters
 from edge.journal.connection import connect_reader
@@ -37,6 +38,9 @@ async def open_log(
 
     `say`: told what is waited for, for the technician. Raises JournalError, KeyUnusable.
     """
+    epochs.finish_move(config.journal_path)
+    if epochs.is_over(config.journal_path):
+        log.info("closed log moved aside", to=str(epochs.put_aside(config.journal_path)))
     identity = _identity_at(config.journal_path)
     ballast = config.ballast_mb * 1024 * 1024
     copy = Path(config.second_copy) if config.second_copy else None

@@ -100,6 +100,16 @@ class Site:
         finally:
             self._starting.discard(ask.connector)
 
+    async def extend(self, seq: int, source: Source, most_fen: int | None = None) -> OpenSession | Refused:
+        """A further hold for a running session, with rights asked for online where they are short."""
+        outcome = await self.desk.extend(seq, source, most_fen=most_fen, alone=not self.is_online())
+        if isinstance(outcome, Refused) and outcome.wants and self.ask_for_grant is not None:
+            want = outcome.wants[0]
+            await self.ask_for_grant(source.credential, want.source.account, want.total, source.asset)
+            outcome = await self.desk.extend(seq, source, most_fen=most_fen, alone=not self.is_online())
+        self._changed()
+        return outcome
+
     async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
         """End a session. False: it is not open."""
         stopped = await self.desk.stop(seq, reason, detail)
@@ -189,11 +199,12 @@ class Site:
         before = self.desk.state.size
         moved = self.clock.moved()
         try:
-            if moved is not None:
+            if moved is not None and not self.desk.state.closed:
                 old_ms, new_ms = moved
                 log.warning("the clock was set", old_ms=old_ms, new_ms=new_ms)
                 await self.desk.record([Draft(ClockMoved(old_ms, new_ms, self.clock.stamp().quality))])
             await self.desk.look(self._sights())
+            await self._close_if_asked()
         except JournalFull as error:
             log.error("nothing could be saved", error=str(error), remedy=error.remedy)
         self.looked_ms = self.clock.mono_ms()
@@ -201,6 +212,15 @@ class Site:
             self._changed()
         for drive in self.drives.values():
             drive.wake()
+
+    async def _close_if_asked(self) -> None:
+        """CLOSE, once nobody charges any more and nobody is about to."""
+        desk = self.desk
+        if desk.closing is None or desk.state.closed or desk.sessions() or self._starting:
+            return
+        await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
+        await desk.close_epoch(desk.closing, self.watch.registers())
+        log.warning("the epoch is closed", epoch=desk.state.epoch, records=desk.state.size, why=desk.closing.why)
 
     def _sights(self) -> dict[str, Sight]:
         """What is seen everywhere, and since when it can be the outcome of what the charger was told last."""

@@ -266,6 +266,7 @@ class Uplink:
         await self._take_grants(reply.grants)
         await self._take_commands(reply.commands)
         await self._take_documents(reply.documents)
+        await self._site.desk.agreed()
         await self._site.heard()
 
     def _batch(self) -> Batch:

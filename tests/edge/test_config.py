@@ -13,6 +13,7 @@ import pytest
 from drivers.line_config import LineConfig
 from drivers.registry import DeviceConfig
 from edge.config import Config, ConnectorConfig, Headquarters, Metrics, Mqtt, Page, Panel, ReaderConfig, load
+from edge.counter import CounterConfig
 from edge.premises import build
 from edge.till.policy import Policy
 from protocols.door import Refused
@@ -21,11 +22,12 @@ EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
 TABLES: dict[str, type[msgspec.Struct]] = {
     "": Config, "hq": Headquarters, "mqtt": Mqtt, "till": Policy, "line": LineConfig, "device": DeviceConfig,
     "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics, "page": Page,
+    "counter": CounterConfig,
 }  # fmt: skip
 
 WRONG = """
 site = "hz 1"
-colour = "blue"
+hue = "blue"
 ballast_mb = 9000
 
 [hq]
@@ -49,8 +51,8 @@ parity = "X"
 
 GOLDEN = """\
 config.toml: 10 faults
-  colour: expected one of ballast_mb, connector, data_dir, device, hq, line, metrics, mqtt, page, panel, profiles_dir, \
-reader, second_copy, site, till, got an unknown key. Remove it.
+  hue: expected one of ballast_mb, connector, counter, data_dir, device, hq, line, metrics, mqtt, page, panel, \
+profiles_dir, reader, second_copy, site, till, got an unknown key. Remove it.
   site: expected 1 to 32 letters, digits, dots, dashes and underscores, a letter or digit first, got 'hz 1'.
   data_dir: expected text, got nothing. Add it.
   hq.pol_s: expected one of ask_timeout_s, ca_file, keys_file, poll_s, timeout_s, url, got an unknown key. Did you \
