@@ -19,7 +19,8 @@ from cloud.service import Headquarters
 from protocols.proof.ed25519 import public_of
 from protocols.trade import books, carried, grants
 from protocols.trade.books import OPERATOR_RISK
-from protocols.trade.records import CNY, Effect, EpochClosed, Preset, ValueReturned
+from protocols.trade.records import CNY, Effect, EpochClosed, Hold, Preset, ValueReturned
+from protocols.trade.tender import MONEY_ALONE, draw
 
 HOUR_MS = 3_600_000
 
@@ -325,7 +326,8 @@ def test_a_mixed_payment_adds_up_for_every_stopping_fen(light_hq: Headquarters, 
     if silent:
         advance(hq, 49)
         tend(hq)
-    captured = min(stop, STORED), max(0, stop - STORED)
+    holds = [Hold(account, CNY, STORED), Hold(paid.account, CNY, PAID)]
+    captured = [one.units for one in draw({"energy": stop}, holds, MONEY_ALONE).captures]
     moves = [box.move(Effect.USED, who, fen) for who, fen in zip((account, paid.account), captured, strict=True) if fen]
     box.add(ValueReturned(account, CNY), moves)
     for who, fen in zip((account, paid.account), (STORED - captured[0], PAID - captured[1]), strict=True):
