@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
@@ -79,7 +80,7 @@ def _check(data: object, into: Any, path: str) -> tuple[Any, list[Fault]]:
 def _check_struct(data: object, into: type[msgspec.Struct], path: str) -> tuple[Any, list[Fault]]:
     if not isinstance(data, Mapping):
         return None, [Fault(path, "a table", _show(data))]
-    fields = {field.encode_name: field for field in msgspec.structs.fields(into)}
+    fields = _fields(into)
     faults: list[Fault] = []
     for key in data:
         if key not in fields:
@@ -100,6 +101,12 @@ def _check_struct(data: object, into: type[msgspec.Struct], path: str) -> tuple[
         return into(**values), []
     except ValueError as error:  # a struct's own __post_init__ refuses a combination
         return None, [Fault(path, "values that fit together", str(error))]
+
+
+@cache
+def _fields(into: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """By the name in the file. Looking them up costs more than checking them."""
+    return {field.encode_name: field for field in msgspec.structs.fields(into)}
 
 
 def _leaf_fault(path: str, data: object, into: Any, message: str) -> Fault:

@@ -11,9 +11,11 @@ from edge.journal.errors import JournalDamaged
 from edge.journal.step import Identity
 from protocols.proof import tree
 from protocols.proof.keys import LogKeyCertificate
+from protocols.proof.lines import Mark
 from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
 from protocols.proof.receipt_story import Story, read_story, view
+from protocols.proof.statement import state
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.records import (
@@ -82,7 +84,9 @@ def receipt_of(connection: sqlite3.Connection, seq: int) -> Gathered:
     story = read_story(identity.site, identity.epoch, records)
     documents = tuple(_pinned(connection, story.opened))
     handed_out = tuple(PinnedDocument(one.kind, one.payload) for one in documents if one.kind in HANDED_OUT)
-    return Gathered(ReceiptFile(device_key, proven, handed_out, view(story)), story, documents, final)
+    file = ReceiptFile(device_key, proven, handed_out, view(story))
+    _require_sound(file)
+    return Gathered(file, story, documents, final)
 
 
 def session_seq(connection: sqlite3.Connection, session: str) -> int:
@@ -95,6 +99,15 @@ def session_seq(connection: sqlite3.Connection, session: str) -> int:
     if not (number.isascii() and number.isdecimal()) or len(number) > 18:
         raise NoReceipt("bad-request", f"{session!r} is no session", "Its number, or site/epoch/number.")
     return int(number)
+
+
+def _require_sound(file: ReceiptFile) -> None:
+    """A receipt is checked before it is given out: a bit that flipped on the disk must not leave the house."""
+    told = state(file, [], [])
+    if told.story is None:
+        broken = next(line for line in told.lines if line.mark is Mark.FAILED)
+        seq = broken.facts.get("seq")
+        raise JournalDamaged(f"its proof does not hold: {broken.code}", seq=seq if isinstance(seq, int) else None)
 
 
 def _box(connection: sqlite3.Connection, identity: Identity) -> tuple[bytes, LogKeyCertificate]:

@@ -34,6 +34,7 @@ TIME_S_MAX = 2**63 - 1  # tlog-cosignature, Format
 
 _DASH = "— ".encode()
 _CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
+_NO_NAME = re.compile(r"[\s+\x00-\x1f]")
 _KEY_ID_BYTES = 4
 _TIME_BYTES = 8
 
@@ -202,7 +203,7 @@ def require_name(name: str) -> None:
         raise Malformed("key name", expected="UTF-8", got=str(error)) from None
     if not 1 <= length <= NAME_BYTES_MAX:
         raise Malformed("key name", expected=f"1..={NAME_BYTES_MAX} bytes", got=repr(name[:40]))
-    if "+" in name or any(character.isspace() or character < " " for character in name):
+    if _NO_NAME.search(name):
         raise Malformed("key name", expected="no spaces, plus or control characters", got=repr(name[:40]))
 
 

@@ -27,6 +27,7 @@ ROWS = {
     "pricing": 15,
     "signing": 5,
     "verify": 3,
+    "receipts": 4,
 }
 """At least so many; strace adds two where it is there."""
 
