@@ -10,6 +10,7 @@ from drivers.profile import KeepAlive, Profile, Serial, Tcp
 from drivers.profile_plan import plan
 from drivers.profile_state import render
 from drivers.registry import DeviceConfig, profile_ids, profile_of
+from edge.evidence.verifier_page import verifier_page
 
 FOLDER = Path(__file__).parent
 HEAD = "<!-- Written by `python -m docs.generate` from drivers/profiles/*.toml. Edit those, then run it. -->\n"
@@ -66,7 +67,11 @@ def meters() -> str:
     return _page(intro, _table(head, rows), profiles)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"chargers.md": chargers, "meters.md": meters}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "chargers.md": chargers,
+    "meters.md": meters,
+    "verify.html": verifier_page,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
