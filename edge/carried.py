@@ -17,7 +17,7 @@ from edge.till import purse
 from edge.till.start import Ask, Refusal, Refused
 from edge.till.state import Lease, OpenSession, lease_key
 from protocols.trade import carried
-from protocols.trade.carried import BadCode, Carried, CarriedStart
+from protocols.trade.carried import BadCode, Carried, CarriedStart, Fault
 from protocols.trade.records import Origin
 
 log = structlog.get_logger()
@@ -62,6 +62,8 @@ class Codes:
             return bad
         self._site.clock.learn(code.grant.issued_s * 1000)  # a phone also carries the time: it is not before that
         news = await self._site.accept(code.grant_bytes)
+        if self._site.desk.state.closed and not news:  # headquarters has it back with all that this epoch left over
+            return BadCode(Fault.WRONG_EPOCH, f"epoch {state.epoch} of this site has been closed")
         if code.start is None:
             return self._taken(code, news)
         running = self._running(code, code.start)

@@ -16,6 +16,7 @@ from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
 from protocols.proof.receipt_story import Story, read_story, view
 from protocols.proof.statement import state
+from protocols.trade import documents
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.records import (
@@ -151,4 +152,4 @@ def _pinned(connection: sqlite3.Connection, opened: SessionOpened) -> Iterator[D
     for pin in opened.pins:
         data = reading.read_document(connection, pin.kind, pin.version, pin.hash)
         if data is not None:
-            yield decode(data, Document)
+            yield decode(data, Document, bytes_max=documents.BYTES_MAX)

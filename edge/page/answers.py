@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
+from contextlib import closing
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlencode
 
 import structlog
 
+from edge import epochs
 from edge.config import Page
 from edge.daemon_state import Daemon
 from edge.evidence import gather, slip
@@ -27,6 +30,9 @@ from edge.page.exchange import JSON, Request, Response
 from edge.page.front import front
 from edge.page.outcome import outcome
 from edge.page.words import word
+from edge.site import Site
+from edge.till.progress import Progress
+from edge.till.state import OpenSession
 from protocols.trade.records import session_id
 
 _RECEIPT = re.compile(r"^/receipt/(?P<site>[^/]{1,64})/(?P<epoch>[0-9]{1,9})/(?P<seq>[0-9]{1,15})(?P<file>\.json)?$")
@@ -96,19 +102,18 @@ class Answers:
         language, session, missing = request.language, session_id(site, epoch, seq), HTTPStatus.NOT_FOUND
         if self._daemon.site is None or not self._tokens.fits(session, request.query.get("k", "")):
             return frame.problem(missing, language)
-        if session != self._session(seq):
-            return frame.problem(missing, language)  # of an epoch that has ended: its journal is put away
-        desk = self._daemon.site.desk
         other = self._path(session, lang="en" if language == "zh" else "zh")
-        for opened, progress in desk.sessions():
-            if opened.seq == seq and file is None:
-                body = bill.running(self._daemon.site, opened, progress, language)
-                return frame.page(word("session", language), body, language, other=other)
+        running = self._running(session) if file is None else None
+        if running is not None:
+            return frame.page(word("session", language), bill.running(*running, language), language, other=other)
         try:
             async with self._one_receipt:
-                gathered = await asyncio.to_thread(self._gather, seq)
+                gathered = await asyncio.to_thread(self._gather, site, epoch, seq)
         except NoReceipt:
             return frame.problem(missing, language)
+        except (JournalError, sqlite3.Error) as error:
+            log.error("a receipt could not be read", session=session, error=str(error))
+            return frame.problem(HTTPStatus.SERVICE_UNAVAILABLE, language)
         if file is not None:
             name = f"receipt-{site}-{epoch}-{seq}.json"
             disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -116,10 +121,22 @@ class Answers:
         body = bill.settled(gathered, self._path(session, ".json"), language)
         return frame.page(slip.label("title", language), body, language, other=other)
 
-    def _gather(self, seq: int) -> Gathered:
-        """From a connection of its own, in a thread: a long log is no reason to look at sessions later."""
-        connection = connect_reader(self._daemon.config.journal_path)
-        try:
-            return gather.receipt_of(connection, seq)
-        finally:
-            connection.close()
+    def _running(self, session: str) -> tuple[Site, OpenSession, Progress] | None:
+        """The session while it is open. None: it has ended, or has never been."""
+        site = self._daemon.site
+        assert site is not None
+        for opened, progress in site.desk.sessions():
+            if self._session(opened.seq) == session:
+                return site, opened, progress
+        return None
+
+    def _gather(self, site: str, epoch: int, seq: int) -> Gathered:
+        """From a connection of its own, in a thread: a long log is no reason to look at sessions later. Of an epoch
+        that has ended, from where its log is kept.
+        """
+        path, journal = self._daemon.config.journal_path, self._daemon.journal
+        assert journal is not None
+        if (site, epoch) != (journal.site, journal.epoch):
+            path = next((one.path for one in epochs.kept(path) if (one.site, one.epoch) == (site, epoch)), path)
+        with closing(connect_reader(path)) as connection:
+            return gather.receipt_of(connection, gather.session_seq(connection, session_id(site, epoch, seq)))

@@ -38,7 +38,8 @@ def front(daemon: Daemon, language: str) -> str:
 
 def _notes(daemon: Daemon, site: Site, language: str) -> str:
     notes = []
-    if site.desk.disputed is not None or site.desk.journal.full:
+    desk = site.desk
+    if desk.disputed is not None or desk.closing is not None or desk.state.closed or desk.journal.full:
         notes.append(word("no-starts", language))
     elif daemon.uplink is not None and not daemon.uplink.online:
         notes.append(word("offline", language))

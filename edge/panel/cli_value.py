@@ -1,4 +1,4 @@
-"""How does value come to the site by hand? Codes that headquarters has made for a customer's phone."""
+"""What goes between the site and a customer's phone by hand? Codes come in, and links to receipts go out."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ def take(
     say(as_json, told, lambda paper: show.taken(paper, view))
     if view.refused is not None:
         raise typer.Exit(Exit.REFUSED)
+
+
+@app.command(epilog="Example: fieldtill link 14")
+def link(
+    session: Annotated[int, typer.Argument(help="The session's number.", min=0)],
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where a customer's phone finds a session and its receipt on the local page. Whoever has the link can read it."""
+    told = ask(config, socket, "link", session=session)
+    say(as_json, told, lambda paper: paper.write(told["url"]))
 
 
 def _text(given: str) -> str:

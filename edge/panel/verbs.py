@@ -79,6 +79,12 @@ class TakeCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Annotated[str, msgspec.Meta(max_length=TEXT_MAX + 16)]
 
 
+class SessionLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A session of the log in use, by its number."""
+
+    session: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class SomeRecords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """first: negative counts from the end."""
 
@@ -144,6 +150,13 @@ async def take(daemon: Daemon, args: TakeCode, by: str) -> object:
     return views.taken(site, taken, why)
 
 
+async def link(daemon: Daemon, args: SessionLink, by: str) -> object:
+    _site(daemon)
+    if daemon.page is None:
+        raise Declined(Trouble("no-page", "this box serves no page", "Put [page] into the config."))
+    return {"session": args.session, "url": daemon.page.url + daemon.page.link(args.session)}
+
+
 async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
     journal = _site(daemon).desk.journal
     return select(journal.read, args.first, journal.size, args.limit, args.kind)
@@ -202,6 +215,7 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "start": (StartSession, start),
     "stop": (StopSession, stop),
     "take": (TakeCode, take),
+    "link": (SessionLink, link),
     "records": (SomeRecords, records),
     "day": (NoArgs, day_show),
     "day-close": (NoArgs, day_close),

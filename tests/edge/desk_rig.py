@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drivers.api import (
@@ -39,6 +40,8 @@ from edge.till.policy import Policy
 from edge.till.progress import StopReason
 from edge.till.start import Ask
 from edge.till.state import Lease, OpenSession, lease_key
+from protocols.proof.ed25519 import public_of
+from protocols.proof.keys import certify_log_key, spki
 from protocols.trade.codec import encode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.grants import CredentialKey, Grant, hide_credential, join
@@ -47,6 +50,7 @@ from protocols.trade.tariff import Tariff
 from tests.edge.till.story import FLAT, MIDNIGHT_MS
 
 LOG_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+DEVICE_KEY = ec.derive_private_key(7, ec.SECP256R1())
 CREDENTIAL_KEY = CredentialKey(1, bytes(32))
 CARD = "04A1B2C3"
 POLICY = Policy(fill_up_cap_fen=1_000, progress_s=5, reaction_s=1, silence_s=5, restart_s=5, stuck_after_s=10)
@@ -157,7 +161,10 @@ class Till:
 
     async def begin(self, granted_fen: int = 10_000, **more: int) -> None:
         """Leaf 0, a tariff, and a customer with money."""
-        await self.desk.record([Draft(EpochOpened("hz-1", 1, bytes(32), b"spki", b"sig", "test"))])
+        certificate = certify_log_key(DEVICE_KEY, "hz-1", 1, public_of(LOG_KEY))
+        device = spki(DEVICE_KEY.public_key())
+        opened = EpochOpened("hz-1", 1, public_of(LOG_KEY), device, certificate.signature, "test")
+        await self.desk.record([Draft(opened)])
         await self.publish(self.tariff)
         await self.grant(granted_fen, **more)
 

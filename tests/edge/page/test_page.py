@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from page_rig import Answer, Phone, a_phone
@@ -13,7 +15,10 @@ from page_rig import Answer, Phone, a_phone
 from edge.page.exchange import BODY_BYTES_MAX
 from edge.page.server import CLIENTS_MAX, PEER_MAX
 from edge.page.token import load
+from edge.page.words import PROBLEMS
+from edge.till.start import Refusal
 from protocols.proof import receipt_file
+from protocols.trade.carried import Fault
 from protocols.trade.codec import decode
 from protocols.trade.records import Preset, Record, session_id
 from tests.edge.codes import code, order
@@ -119,7 +124,20 @@ async def test_a_code_that_is_of_no_use(phone: Phone, text: str) -> None:
     assert "alert" not in answer.text
 
 
+def test_every_reason_has_its_words() -> None:
+    """In both languages; a customer is never told a code word."""
+    for one in (*Fault, *Refusal):
+        assert one.value in PROBLEMS, one
+
+
 # --- receipts ---------------------------------------------------------------------------------------------------------
+
+
+class Elsewhere(NamedTuple):
+    """A log of another epoch."""
+
+    site: str
+    epoch: int
 
 
 async def sold(phone: Phone) -> str:
@@ -155,6 +173,15 @@ async def test_receipts_cannot_be_walked_through(phone: Phone) -> None:
     for guess in (path, f"{path}?k=", f"{path}?k=AAAAAAAAAAAAAAAAAAAAAA", f"/receipt/hz-1/1/{seq + 1}?{query}"):
         answer = await phone.get(f"{guess}{'&' if '?' in guess else '?'}lang=en")
         assert (answer.status, answer.body) == (404, nothing.body)
+
+
+async def test_a_receipt_of_an_epoch_that_has_ended(phone: Phone) -> None:
+    """Its log has been moved aside: the link still shows the bill."""
+    link = await sold(phone)
+    data_dir = phone.daemon.config.data_dir
+    shutil.copytree(data_dir, f"{data_dir}/epochs/1", ignore=shutil.ignore_patterns("epochs", "keys"))
+    phone.daemon.journal = Elsewhere("hz-1", 2)  # type: ignore[assignment]  # the box goes on with its next epoch
+    assert "provisional" in (await phone.get(link + "&lang=en")).text
 
 
 async def test_links_outlive_the_daemon(phone: Phone) -> None:
