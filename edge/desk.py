@@ -15,6 +15,7 @@ from edge.clock import Clock
 from edge.epochs import CLOSING, Closing, EpochOver, decode_closing
 from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
+from edge.journal.prune import pruned_fold
 from edge.journal.step import Sealed, Step
 from edge.meter_record import MeterRecorder
 from edge.papers import Papers
@@ -442,6 +443,8 @@ def _fold(journal: Journal) -> TillState:
             state = decode_state(snapshot.payload)
         except ValueError:  # another version's snapshot: the log itself is always readable
             state = TillState()
+    if state.size < journal.base_size:
+        state = pruned_fold(journal).state
     while batch := journal.read(state.size, FOLD_RECORDS, FOLD_BYTES):
         for data in batch:
             state = apply(state, decode(data, Record))

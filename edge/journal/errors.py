@@ -37,6 +37,12 @@ class JournalDamaged(JournalError):
         self.seq = seq
 
 
+class JournalPruned(JournalError):
+    """A record that is asked for has been pruned here, behind a signed snapshot. Nothing is wrong with the log."""
+
+    remedy = "Headquarters keeps every record: `fieldtill-hq verify SITE` reads them."
+
+
 class JournalFailed(JournalError):
     """Writing or syncing failed, so what is on disk is not known. Stop serving and exit; never sync again.
 

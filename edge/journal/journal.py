@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
@@ -28,6 +28,7 @@ from edge.journal.migrations import Connection
 from edge.journal.recovery import check
 from edge.journal.repair import go_forward
 from edge.journal.second_copy import Copies, SecondCopy
+from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Counters, Head, Identity, Sealed, Snapshot, Step
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
@@ -38,7 +39,7 @@ from protocols.proof.errors import NotConsistent, NotIncluded
 from protocols.proof.receipt import Receipt
 from protocols.trade import records
 from protocols.trade.codec import BYTES_MAX, decode, encode
-from protocols.trade.records import Draft, Record, Stamp
+from protocols.trade.records import Draft, EpochOpened, Record, Stamp
 
 BALLAST_BYTES = 64 * 1024 * 1024
 
@@ -135,7 +136,8 @@ class Journal:
             copy = None if second_copy is None else SecondCopy(second_copy, store.origin)
             if copy is not None:
                 undo.callback(copy.close)
-                copy.catch_up(store.head, partial(reading.read_records, reader, bytes_max=_FOLD_BYTES))
+                read = partial(reading.read_records, reader, bytes_max=_FOLD_BYTES)
+                copy.catch_up(store.head, read, reading.read_base_size(reader))
             undo.pop_all()
         ballast = Ballast(path.with_suffix(".ballast"), ballast_bytes)
         ballast.restore()
@@ -288,6 +290,27 @@ class Journal:
         """The newest fold; the records from its size on are to be folded after it."""
         found = self._read(lambda: reading.read_snapshots(self._reader))
         return found[0][0] if found else None
+
+    @property
+    def base_size(self) -> int:
+        """How many records a signed snapshot stands for; 0 while nothing has been pruned."""
+        return self._read(lambda: reading.read_base_size(self._reader))
+
+    def base(self) -> bytes | None:
+        """That snapshot (see `signed_snapshot`). None while nothing has been pruned."""
+        return self._read(lambda: reading.read_base(self._reader))
+
+    def pruned_away(self, kept: Collection[int], limit: int) -> list[int]:
+        """Records before the base that are still here, but for those in the narrow subtrees `kept` by place."""
+        return self._read(lambda: reading.read_before_base(self._reader, kept, limit))
+
+    def documents_named(self) -> list[tuple[str, int, bytes]]:
+        """(kind, version, hash of the content) of every document here."""
+        return self._read(lambda: reading.read_document_names(self._reader))
+
+    def sign_fold(self, opened: EpochOpened, fold: Fold, software: str) -> bytes:
+        """A signed snapshot of the first `fold.size` records, which the caller has replayed."""
+        return self._store.sign_fold(opened, fold, software)
 
     def cosigned(self) -> tuple[int, bytes] | None:
         """Size and note of the largest checkpoint that headquarters has cosigned; None while there is none."""

@@ -53,6 +53,11 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
         # The till's fold at two sizes: the newest, and the one before in case the newest cannot be read.
         "CREATE TABLE snapshots (size INTEGER PRIMARY KEY, frontier BLOB NOT NULL, payload BLOB NOT NULL) STRICT",
     ),
+    "pruning": (
+        # The signed snapshot that stands for the first `size` records; most of them are gone.
+        "CREATE TABLE base (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, bytes BLOB NOT NULL) "
+        "STRICT",
+    ),
 }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 from edge.journal import sums
-from edge.journal.errors import JournalDamaged
+from edge.journal.errors import JournalDamaged, JournalError, JournalPruned
 from edge.journal.migrations import Connection
 from edge.journal.step import Head, Identity, Snapshot
 from edge.journal.sums import without_sum
@@ -45,16 +46,61 @@ def read_head(connection: Connection) -> Head:
 
 
 def read_records(connection: Connection, first_seq: int, limit: int, bytes_max: int) -> list[bytes]:
-    """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first."""
+    """Records from `first_seq` on: at most `limit`, and no more than `bytes_max` together; but always the first.
+
+    Ends before a gap. Raises JournalPruned when the first is no longer here, JournalDamaged when it should be.
+    """
     records: list[bytes] = []
     total = 0
-    cursor = connection.execute("SELECT bytes FROM records WHERE seq >= ? ORDER BY seq LIMIT ?", (first_seq, limit))
-    for (data,) in cursor:
+    sql = "SELECT seq, bytes FROM records WHERE seq >= ? ORDER BY seq LIMIT ?"
+    for seq, data in connection.execute(sql, (first_seq, limit)):
+        if seq != first_seq + len(records):
+            if not records:
+                raise _absent(connection, first_seq, seq)
+            break
         total += len(data)
         if records and total > bytes_max:
             break
         records.append(data)
     return records
+
+
+def _absent(connection: Connection, seq: int, next_seq: int) -> JournalError:
+    base = read_base_size(connection)
+    if seq < base:
+        return JournalPruned(f"record {seq} has been pruned; a signed snapshot stands for the first {base}")
+    return JournalDamaged(f"missing; the next one is {next_seq}", seq=seq)
+
+
+def read_before_base(connection: Connection, kept: Collection[int], limit: int) -> list[int]:
+    """The first seqs before the base that are still here, but for those in the narrow subtrees `kept` by place."""
+    names = ", ".join(map(str, sorted(kept)))
+    sql = (
+        f"SELECT seq FROM records WHERE seq < ? AND seq >> {NODE_LEVEL_MIN} NOT IN ({names}) "  # noqa: S608  # numbers
+        "ORDER BY seq LIMIT ?"
+    )
+    return [seq for (seq,) in connection.execute(sql, (read_base_size(connection), limit))]
+
+
+def read_document_names(connection: Connection) -> list[tuple[str, int, bytes]]:
+    return [
+        (kind, version, its) for kind, version, its in connection.execute("SELECT kind, version, hash FROM documents")
+    ]
+
+
+def read_base_size(connection: Connection) -> int:
+    """How many records a signed snapshot stands for: those before it need not be here. 0: all are."""
+    if not list(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'base'")):
+        return 0  # written by earlier software
+    return next((size for (size,) in connection.execute("SELECT size FROM base")), 0)
+
+
+def read_base(connection: Connection) -> bytes | None:
+    """That snapshot (see signed_snapshot), not checked. Raises JournalDamaged."""
+    if not read_base_size(connection):
+        return None
+    ((size, stored),) = connection.execute("SELECT size, bytes FROM base")
+    return without_sum(stored, sums.base(size))
 
 
 def read_progress(connection: Connection) -> dict[int, bytes]:

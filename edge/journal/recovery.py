@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.journal import reading
+from edge.journal import reading, signed_snapshot
 from edge.journal.connection import UNREADABLE, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.step import Head, Identity
@@ -39,11 +39,12 @@ def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
         head = reading.read_head(connection)
         _check_signature(head, identity)
         reading.check_values(connection)
-        start = Frontier() if full else _newest_snapshot(connection, head)
+        base = _base(connection, identity, head)
+        start = base if full else _newest_snapshot(connection, head, base)
         try:
-            _check_log(connection, head, start)
+            _check_log(connection, head, start, base.size)
         except JournalDamaged:
-            _check_log(connection, head, Frontier())  # from the first record it is told more exactly what is wrong
+            _check_log(connection, head, base, base.size)  # from the first record it is told more exactly what is wrong
             raise
     except UNREADABLE as error:
         raise JournalDamaged(f"{path}: {error}") from error
@@ -83,11 +84,29 @@ def _check_signature(head: Head, identity: Identity) -> None:
         raise JournalDamaged("the signed head and its frontier have different roots")
 
 
-def _check_log(connection: sqlite3.Connection, head: Head, start: Frontier) -> None:
-    """Records without a gap, each canonical, hashing to every root that somebody vouches for since `start`."""
+def _base(connection: sqlite3.Connection, identity: Identity, head: Head) -> Frontier:
+    """The tree of what has been pruned, by its signed snapshot; empty while nothing has."""
+    data = reading.read_base(connection)
+    if data is None:
+        return Frontier()
+    try:
+        snapshot = signed_snapshot.read(data)
+    except Unproven as error:
+        raise JournalDamaged(f"the signed snapshot of what was pruned: {error}") from error
+    named = (snapshot.site, snapshot.epoch, snapshot.log_key)
+    if named != (identity.site, identity.epoch, identity.log_key) or snapshot.fold.size > head.size:
+        raise JournalDamaged("the signed snapshot of what was pruned is of another log")
+    return snapshot.fold.frontier
+
+
+def _check_log(connection: sqlite3.Connection, head: Head, start: Frontier, first: int) -> None:
+    """Records without a gap, each canonical, hashing to every root that somebody vouches for since `start`.
+
+    first: the first record that must be there.
+    """
     roots = [(head.size, head.frontier.root(), "the signed head"), *_other_roots(connection, head)]
     frontier = start
-    seq = max(0, min(start.size, head.size - TAIL))
+    seq = max(first, min(start.size, head.size - TAIL))
     for stop in sorted({start.size, *(size for size, _, _ in roots if size > start.size)}):
         for chunk in _chunks(connection, seq, stop):
             fresh = chunk[max(0, start.size - seq) :]
@@ -95,7 +114,7 @@ def _check_log(connection: sqlite3.Connection, head: Head, start: Frontier) -> N
             seq += len(chunk)
         for size, root, what in roots:
             if size == stop and root != frontier.root():
-                where = _first_difference(connection, stop)
+                where = _first_difference(connection, first, stop)
                 raise JournalDamaged(f"this one or one of the {_WIDTH - 1} after it does not hash to {what}", seq=where)
     ((last,),) = connection.execute("SELECT max(seq) FROM records")
     if last is not None and last >= head.size:
@@ -141,17 +160,18 @@ def _other_roots(connection: sqlite3.Connection, head: Head) -> list[tuple[int, 
     return roots
 
 
-def _newest_snapshot(connection: sqlite3.Connection, head: Head) -> Frontier:
+def _newest_snapshot(connection: sqlite3.Connection, head: Head, base: Frontier) -> Frontier:
     try:
         snapshots = reading.read_snapshots(connection)
     except Unproven:
-        return Frontier()  # _other_roots says so
-    return next((frontier for snapshot, frontier in snapshots if snapshot.size <= head.size), Frontier())
+        return base  # _other_roots says so
+    newest = next((frontier for snapshot, frontier in snapshots if snapshot.size <= head.size), base)
+    return newest if newest.size >= base.size else base
 
 
-def _first_difference(connection: sqlite3.Connection, size: int) -> int:
+def _first_difference(connection: sqlite3.Connection, first: int, size: int) -> int:
     """The first seq of the narrowest kept subtree whose records do not hash to it."""
-    for place in range(size // _WIDTH):
+    for place in range(first // _WIDTH, size // _WIDTH):
         records = reading.read_records(connection, place * _WIDTH, _WIDTH, _WIDTH * BYTES_MAX)
         if (
             reading.read_node(connection, reading.NODE_LEVEL_MIN, place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.journal import reading, sums
+from edge.journal import reading, signed_snapshot, sums
 from edge.journal import store as tables
 from edge.journal.connection import connect, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
@@ -17,6 +17,7 @@ from edge.journal.second_copy import Copies
 from edge.journal.step import Head, Identity
 from edge.journal.sums import without_sum
 from protocols.proof import keys
+from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.records import Record
@@ -78,8 +79,8 @@ def _salvage(old: sqlite3.Connection, into: Path, directory: Path | None) -> Sal
     try:
         tables.begin_log(new, identity)
         new.execute("BEGIN IMMEDIATE")
-        frontier = Frontier()
-        for seq, data in _records(old, copies, result):
+        frontier = _pruned(old, new, result)
+        for seq, data in _records(old, copies, result, frontier.size):
             new.execute("INSERT INTO records (seq, bytes) VALUES (?, ?)", (seq, data))
             if seq == frontier.size:
                 frontier = tables.append_nodes(new, frontier, [leaf_hash(data)])
@@ -124,10 +125,35 @@ def _last_seq(old: sqlite3.Connection, result: Salvaged) -> int:
         return -1
 
 
-def _records(old: sqlite3.Connection, copies: Copies | None, result: Salvaged) -> Iterator[tuple[int, bytes]]:
-    """Each record that can be had, one look-up for each, so that a bad page costs only what lies on it."""
+def _pruned(old: sqlite3.Connection, new: sqlite3.Connection, result: Salvaged) -> Frontier:
+    """What stands for the pruned records goes over whole or not at all: the snapshot, and their part of the tree."""
+    try:
+        data = reading.read_base(old)
+        if data is None:
+            return Frontier()
+        frontier = signed_snapshot.read(data).fold.frontier
+        for row in old.execute("SELECT one, size, bytes FROM base"):
+            new.execute("INSERT INTO base (one, size, bytes) VALUES (?, ?, ?)", row)
+        for level, place, hashed in old.execute("SELECT level, place, hash FROM nodes"):
+            if place + 1 << level <= frontier.size:
+                new.execute("INSERT INTO nodes (level, place, hash) VALUES (?, ?, ?)", (level, place, hashed))
+    except (sqlite3.Error, JournalDamaged, Unproven) as error:
+        result.problems.append(f"base: {error}")
+        return Frontier()
+    return frontier
+
+
+def _records(
+    old: sqlite3.Connection, copies: Copies | None, result: Salvaged, pruned: int
+) -> Iterator[tuple[int, bytes]]:
+    """Each record that can be had, one look-up for each, so that a bad page costs only what lies on it.
+
+    pruned: so many of the first need not be there; those that are, are.
+    """
     for seq in range(result.size):
         data = _read_one(old, seq)
+        if data is None and seq < pruned:
+            continue
         if data is None and copies is not None:
             data = copies.record(seq)
             result.from_second_copy += data is not None

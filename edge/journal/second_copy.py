@@ -77,14 +77,15 @@ class SecondCopy:
         self.fsyncs = 0
         self.failed: str | None = None
 
-    def catch_up(self, head: Head, read: ReadRecords) -> None:
+    def catch_up(self, head: Head, read: ReadRecords, pruned: int = 0) -> None:
         """Compare the newest file with a journal that has been checked up to `head`; write what is missing.
 
         Raises JournalDamaged when the copy holds more than the journal, or something else. A medium that cannot be
-        used is no damage: `failed` says why, and the site goes on without it.
+        used is no damage: `failed` says why, and the site goes on without it. pruned: so many of the first records the
+        journal need not have any more; a copy that stops before begins anew after them.
         """
         try:
-            self._catch_up(head, read)
+            self._catch_up(head, read, pruned)
         except OSError as error:
             self._fail(error)
 
@@ -102,14 +103,14 @@ class SecondCopy:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _catch_up(self, head: Head, read: ReadRecords) -> None:
+    def _catch_up(self, head: Head, read: ReadRecords, pruned: int) -> None:
         make_private_directory(self._directory)
         paths = _paths(self._directory, self._origin)
         if paths:
             segment = read_segment(paths[-1])
             if segment.size > head.size >= segment.note_size:
                 _forget_unsigned(segment)
-            _compare(segment, head.size, read)
+            _compare(segment, head.size, read, pruned)
             self._descriptor = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC)
             if not segment.whole:
                 os.ftruncate(self._descriptor, segment.end)  # torn by a power cut, or damaged: the journal has it all
@@ -117,6 +118,9 @@ class SecondCopy:
             self._length, self.size = segment.end, segment.size
             if segment.note_size < segment.size == head.size:
                 self._append([], head.note)
+        if self.size < pruned:
+            self.close()
+            self._descriptor, self.size = None, pruned
         while self.size < head.size:
             records = read(self.size, _READ_LIMIT)
             self._append(records, head.note if self.size + len(records) == head.size else b"")
@@ -217,14 +221,14 @@ def _forget_unsigned(segment: Segment) -> None:
     segment.end, segment.whole = segment.head_end or segment.header_end, False
 
 
-def _compare(segment: Segment, size: int, read: ReadRecords) -> None:
+def _compare(segment: Segment, size: int, read: ReadRecords, pruned: int) -> None:
     if segment.size > size:
         raise JournalDamaged(
             f"the second copy {segment.path} goes on to {segment.size} records, the journal has {size}: the disk lost "
             "what it had promised to keep, or an older image of it was put back",
             seq=size,
         )
-    at = segment.first_seq
+    at = max(segment.first_seq, pruned)
     while at < segment.size:
         ours = read(at, min(_READ_LIMIT, segment.size - at))
         if not ours:

@@ -29,6 +29,8 @@ class Step:
     snapshot: the till's fold of every record up to and with this step's.
     cosigned: size and note of a checkpoint that headquarters has cosigned; a smaller size than the one kept changes
         nothing.
+    base: size and bytes of a signed snapshot that stands for the records before it from now on.
+    prune: records before the base, to be dropped. forget: documents to be dropped, by the hash of their content.
     """
 
     sealed: Sequence[Sealed] = ()
@@ -37,6 +39,9 @@ class Step:
     documents: Sequence[bytes] = ()
     snapshot: bytes | None = None
     cosigned: tuple[int, bytes] | None = None
+    base: tuple[int, bytes] | None = None
+    prune: Sequence[int] = ()
+    forget: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)

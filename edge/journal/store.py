@@ -13,11 +13,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge.journal import sums
+from edge.journal import signed_snapshot, sums
 from edge.journal.connection import PAGE_BYTES, sqlite_code
 from edge.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalFull
 from edge.journal.migrations import Connection
 from edge.journal.reading import NODE_LEVEL_MIN, read_head, read_identity
+from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Counters, Head, Identity, Step
 from edge.journal.sums import with_sum
 from protocols.proof import keys
@@ -26,6 +27,7 @@ from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade import documents
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
+from protocols.trade.records import EpochOpened
 
 SNAPSHOTS_KEPT = 2
 
@@ -121,6 +123,10 @@ class Store:
         """The signed note of this very log at that size. Any thread may ask."""
         return sign_checkpoint(Checkpoint(self.origin, frontier.size, frontier.root()), self._log_key)
 
+    def sign_fold(self, opened: EpochOpened, fold: Fold, software: str) -> bytes:
+        """A signed snapshot of this very log. Any thread may ask."""
+        return signed_snapshot.sign(opened, fold, self._log_key, software)
+
     def _write_values(self, step: Step) -> None:
         for session, row in step.progress.items():
             if row is None:
@@ -149,6 +155,15 @@ class Store:
                 "WHERE excluded.size >= cosigned.size",
                 *(size, with_sum(note, sums.cosigned(size))),
             )
+
+        if step.base is not None:
+            size, data = step.base
+            stored = with_sum(data, sums.base(size))
+            self._run("INSERT OR REPLACE INTO base (one, size, bytes) VALUES (1, ?, ?)", size, stored)
+        for seq in step.prune:
+            self._run("DELETE FROM records WHERE seq = ? AND seq < (SELECT size FROM base)", seq)
+        for hashed in step.forget:
+            self._run("DELETE FROM documents WHERE hash = ?", hashed)
 
     def _write_snapshot(self, payload: bytes, frontier: Frontier) -> None:
         self._run(

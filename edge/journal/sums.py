@@ -30,6 +30,10 @@ def row(session: int) -> str:
     return f"the row of session {session}"
 
 
+def base(size: int) -> str:
+    return f"the signed snapshot of size {size}"
+
+
 def fact(key: str) -> str:
     return f"the fact {key!r}"
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.journal import reading, verify_beside
-from edge.journal.connection import connect_reader
+from edge.journal import reading, verify_base, verify_beside
+from edge.journal.connection import UNREADABLE, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
+from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Head, Identity
 from edge.till.fold import Contradiction, apply
 from edge.till.state import TillState
@@ -29,7 +30,7 @@ from protocols.trade.audit import Audit, Tally
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.documents import BYTES_MAX, Document
 from protocols.trade.finding import Findings
-from protocols.trade.records import EpochOpened, GrantAccepted, Pin, Record
+from protocols.trade.records import EpochOpened, GrantAccepted, Pin, Record, body_of
 
 CHUNK = 1_024
 """Records in memory at once."""
@@ -72,6 +73,14 @@ class Report:
         return not self.findings
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a sound journal comes to, and its record 0: all that a signed snapshot is made of."""
+
+    opened: EpochOpened
+    fold: Fold
+
+
 Progress = Callable[[int, int], None]
 """Told (records done, records in all) now and then."""
 
@@ -81,14 +90,20 @@ def verify(path: Path, trust: Trust, progress: Progress | None = None) -> Report
 
     Raises JournalDamaged when it cannot be read to its end, JournalError when it holds no log.
     """
+    return replay(path, trust, progress)[0]
+
+
+def replay(path: Path, trust: Trust, progress: Progress | None = None) -> tuple[Report, Replayed | None]:
+    """As `verify`, and the fold of every record; None where there is a finding."""
     connection = connect_reader(path)
     try:
         connection.execute("BEGIN")  # one view of the file, though the daemon may write
         identity = reading.read_identity(connection)
         if identity is None:
             raise JournalError(f"{path} holds no log", remedy="The daemon begins one when it has an epoch.")
-        return _Verification(connection, str(path), identity, trust, progress).run()
-    except sqlite3.Error as error:
+        verification = _Verification(connection, str(path), identity, trust, progress)
+        return verification.run(), verification.replayed()
+    except UNREADABLE as error:
         raise JournalDamaged(f"{path}: {error}") from error
     finally:
         connection.close()
@@ -107,11 +122,15 @@ class _Verification:
         self._head = reading.read_head(connection)
         self._report = Report(path, identity.site, identity.epoch, self._head.size)
         self._find = self._report.findings.add
-        self._audit = Audit(identity.site, identity.epoch, self._payload_of, findings=self._report.findings)
+        base = verify_base.base_of(connection, identity, trust, self._report)
+        self._report.first = base.size
+        trail, findings = base.trail, self._report.findings
+        self._audit = Audit(identity.site, identity.epoch, self._payload_of, trail=trail, findings=findings)
         self._report.tally = self._audit.tally
-        self._frontier: Frontier | None = Frontier()
-        self._state: TillState | None = TillState()
+        self._frontier: Frontier | None = base.frontier
+        self._state: TillState | None = base.state
         self._edited: list[int] = []  # first seq of each narrow subtree whose records are not those once hashed
+        self._opened: EpochOpened | None = None
         self._grants_proven = 0
 
     def run(self) -> Report:
@@ -120,7 +139,11 @@ class _Verification:
         vouched += self._cosigned()
         snapshots = verify_beside.snapshots(self._connection, self._report.findings)
         vouched += [(one.size, one.root, f"the snapshot of size {one.size}") for one in snapshots]
-        stops = {self._head.size, *(size for size, _, _ in vouched if size <= self._head.size)}
+        first = self._report.first
+        if first:
+            verify_base.kept_before(self._connection, first, self._frontier, self._report.findings)
+            self._first_record()
+        stops = {self._head.size, *(size for size, _, _ in vouched if first <= size <= self._head.size)}
         for stop in sorted(stops):
             for chunk in self._chunks(stop):
                 self._take(chunk)
@@ -138,6 +161,12 @@ class _Verification:
         verify_beside.documents(self._connection, self._trust.granters, self._report)
         self._conclude()
         return self._report
+
+    def replayed(self) -> Replayed | None:
+        """After `run`."""
+        if self._opened is None or self._frontier is None or self._state is None or not self._report.sound:
+            return None
+        return Replayed(self._opened, Fold(self._frontier, self._state, self._audit.trail))
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -170,6 +199,16 @@ class _Verification:
                 state = self._fold(state, seq, record)
         self._state = state
         self._frontier = self._append(leaves)
+
+    def _first_record(self) -> None:
+        """Record 0 stays when those after it are pruned: it says who writes this log."""
+        for (data,) in self._connection.execute("SELECT bytes FROM records WHERE seq = 0"):
+            try:
+                self._check_origin(0, body_of(decode(data, Record)))
+            except NotCanonical as error:
+                self._find("not-canonical", 0, "the record", "the one encoding of a record", str(error))
+            return
+        self._find("record-missing", 0, "record 0", "in the file, pruned or not", "not there")
 
     def _skip_to(self, seq: int) -> None:
         """The records up to there are not in the file."""
@@ -278,6 +317,7 @@ class _Verification:
     def _check_origin(self, seq: int, body: Wire | None) -> None:
         """Who may write this log, and who may grant value to it."""
         if isinstance(body, EpochOpened):
+            self._opened = body
             self._check_certificate(seq, body)
         elif isinstance(body, GrantAccepted) and self._trust.granters:
             try:
@@ -332,8 +372,9 @@ class _Verification:
         elif tally.grants:
             report.not_checked.append("who signed the grants: headquarters' key is not known here (--hq-key)")
         if report.sound:
+            first = f" from record {report.first} on" if report.first else ""
             report.proven[:0] = [
-                f"{tally.records} records hash to the signed head, each in the one encoding of its value",
+                f"{tally.records} records{first} hash to the signed head, each in the one encoding of its value",
                 f"{tally.bills} bills follow from meter, tariff and holds to the fen; {tally.moves} counters, "
                 f"{tally.day_closes} day closes",
                 "the state that the box works from is what the records give",

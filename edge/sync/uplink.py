@@ -20,7 +20,7 @@ import structlog
 
 from edge.clock import Clock
 from edge.config import Headquarters
-from edge.journal.errors import JournalFull, JournalOverrun
+from edge.journal.errors import JournalFull, JournalOverrun, JournalPruned
 from edge.journal.journal import Journal
 from edge.keys import KeyRing
 from edge.site import Site
@@ -244,7 +244,7 @@ class Uplink:
             return self._refused(error)
         except HqError as error:
             return self._failed(error)
-        except (JournalFull, JournalOverrun) as error:
+        except (JournalFull, JournalOverrun, JournalPruned) as error:
             self._failures += 1
             self._note("journal", error.what, error.remedy)
             return self._pause_s()

@@ -97,3 +97,12 @@ class Forger:
     def rewrite_snapshot(self, size: int, payload: bytes) -> Forger:
         self.run("UPDATE snapshots SET payload = ? WHERE size = ?", sums.with_sum(payload, sums.snapshot(size)), size)
         return self
+
+    def base(self) -> bytes:
+        ((size, stored),) = self._db.execute("SELECT size, bytes FROM base")
+        return sums.without_sum(stored, sums.base(size))
+
+    def rewrite_base(self, data: bytes) -> Forger:
+        ((size,),) = self._db.execute("SELECT size FROM base")
+        self.run("UPDATE base SET bytes = ?", sums.with_sum(data, sums.base(size)))
+        return self
