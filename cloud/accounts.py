@@ -28,6 +28,7 @@ GUEST = "guest"
 """The class of an account that one payment by phone opens for one session; see cloud.guests."""
 AMOUNT_MAX = 10**11
 """Greatest amount of one act, in fen: a billion yuan. More is a slip of the finger."""
+ASSET_MAX = 64
 CARDS_MAX = 10_000
 """Cards of one account. A grant names them all, and has to fit a reply: 100 kB of grants.REPLY_BYTES_MAX."""
 
@@ -102,10 +103,20 @@ def add_card(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, 
 
 
 def top_up(
-    connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, amount: int, *, channel: str, reference: str
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    account: str,
+    amount: int,
+    *,
+    channel: str,
+    reference: str,
+    asset: str = CNY,
 ) -> Done:
-    """Money paid in through a channel. reference: the payer's own number of this payment; a repeat does nothing."""
-    return _pay(connection, hq, clock, Effect.PAID_IN, account, amount, channel, reference)
+    """Money paid in through a channel, or points, a plan's swaps, a coupon given. reference: the payer's own number of
+    it; a repeat does nothing.
+    """
+    return _pay(connection, hq, clock, Effect.PAID_IN, account, amount, channel, reference, asset=asset)
 
 
 def pay_in_guest(
@@ -132,6 +143,7 @@ def _pay(
     channel: str,
     reference: str,
     *,
+    asset: str = CNY,
     one_payment: bool = False,
 ) -> Done:
     if not 0 < amount <= AMOUNT_MAX:
@@ -139,7 +151,9 @@ def _pay(
     if not channel or ":" in channel:
         raise Denied(f"expected the name of a channel without a colon, got {channel!r}", "For example wechat or cash.")
     hqlog.lock(connection)
-    ordered = (effect, account, amount, channel)
+    if not 0 < len(asset) <= ASSET_MAX or not asset.isprintable():
+        raise Denied(f"expected the name of an asset, got {asset!r}", "Like CNY, points or swaps.")
+    ordered = (effect, account, asset, amount, channel)
     before = acts.done_before(connection, reference, ordered)
     if before is not None:
         return Done(before, True, frozenset())
@@ -150,7 +164,7 @@ def _pay(
         raise Denied("less than that is free", "Wait until the sites have returned what they hold for the account.")
     if effect == Effect.PAID_IN and row.status != "open":
         raise Denied("the account is frozen", "Thaw it first: fieldtill-hq account thaw.")
-    change = Change(effect, CNY, channel, amount)
+    change = Change(effect, asset, channel, amount)
     serial = hqlog.append(connection, hq, clock, [Act(account, f"{effect}, reference {reference}", [change])])
     acts.note(connection, reference, ordered, serial)
     sites = grants.place(connection, hq, clock, [account]) if effect == Effect.PAID_IN else set()

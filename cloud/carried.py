@@ -30,7 +30,9 @@ START_LIFE_S = 2 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """text: for a QR code. raised: by how much the grant rose for it, in fen; 0 for a repeat. number: of the start."""
+    """text: for a QR code. raised: by how much the grant rose for it, in the asset's smallest unit; 0 for a repeat.
+    number: of the start; None without one.
+    """
 
     text: str
     account: str
@@ -61,9 +63,11 @@ def issue(
     *,
     reference: str,
     order: Order | None = None,
+    asset: str = CNY,
 ) -> Code:
-    """A code for `account` at `site` worth `amount` fen more than is there, by the rules of an online request: never
-    more than is free, nor than may be out at one site. amount 0: what waits there already. Raises Denied.
+    """A code for `account` at `site` worth `amount` more than is there (fen, or the asset's units), by the rules of an
+    online request: never more than is free, nor than may be out at one site. amount 0: what waits there already. Raises
+    Denied.
     """
     hqlog.lock(connection)
     require_named(require_account(connection, account))
@@ -72,10 +76,10 @@ def issue(
     if amount < 0:
         raise Denied(f"expected an amount of at least 0 fen, got {amount}", "Check the amount.")
     preset = () if order is None else (order.connector, order.preset.kind, order.preset.amount)
-    ordered = ("code", account, site, amount, *preset)
+    ordered = ("code", account, site, asset, amount, *preset)
     if acts.done_before(connection, reference, ordered) is not None:
         return again(connection, reference)
-    made = grants.provide(connection, hq, clock, account, site, CNY, amount)
+    made = grants.provide(connection, hq, clock, account, site, asset, amount)
     if made is None:
         raise Denied(f"{site} has no open epoch, or the account is frozen", "See `site show` and `account show`.")
     if not made.signed or (amount and not made.step):

@@ -12,7 +12,7 @@ from cloud import accounts, adjust, caps, schema
 from cloud.accounts import Done, Limits, Statement
 from cloud.cli import qr
 from cloud.cli.shop import shop_of
-from cloud.cli.table import as_table, fen_of
+from cloud.cli.table import as_table, fen_of, units_in
 from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
 
@@ -69,6 +69,33 @@ def top_up(ctx: typer.Context, account: Account, yuan: Yuan, reference: Referenc
             connection, home.keys, home.clock, account, _fen(yuan), channel=channel, reference=reference
         )
     _say(ctx, done, f"{yuan} yuan paid in", "done before; nothing changed")
+
+
+@accounts_app.command(
+    epilog="Example: fieldtill-hq account give 7QX3M9KTP2 points 500 --reference promo-17 --channel shop"
+)
+def give(
+    ctx: typer.Context,
+    account: Account,
+    asset: Annotated[str, typer.Argument(help="points, swaps ...: what `tender set` says what it may pay.")],
+    units: Annotated[str, typer.Argument(help="How many.")],
+    reference: Reference,
+    channel: Annotated[str, typer.Option(help="Where they come from: shop, promo ...")] = "shop",
+) -> None:
+    """Give an account points, a plan's swaps or a coupon."""
+    shop = shop_of(ctx)
+    with shop.writing() as (connection, home):
+        done = accounts.top_up(
+            connection,
+            home.keys,
+            home.clock,
+            account,
+            units_in(units),
+            channel=channel,
+            reference=reference,
+            asset=asset,
+        )
+    _say(ctx, done, f"{units} {asset} given", "done before; nothing changed")
 
 
 @accounts_app.command("pay-out", epilog="Example: fieldtill-hq account pay-out 7QX3M9KTP2 20 --reference refund-17")

@@ -24,6 +24,7 @@ from cloud.cli.keys import keys_app
 from cloud.cli.risk import risk_app
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.site import command_app, site_app, tariff_app
+from cloud.cli.tender import tender_app
 from cloud.cli.verify import verify_app
 from cloud.clock import SystemClock
 from cloud.documents import VersionTaken
@@ -54,6 +55,7 @@ app.add_typer(hotlist_app, name="hotlist")
 app.add_typer(risk_app, name="risk")
 app.add_typer(keys_app, name="keys")
 app.add_typer(tariff_app, name="tariff")
+app.add_typer(tender_app, name="tender")
 app.add_typer(command_app, name="command")
 app.add_typer(verify_app)
 tls_app = typer.Typer(no_args_is_help=True, help="TLS files for a demo.")

@@ -12,9 +12,9 @@ import typer
 from cloud import carried
 from cloud.carried import Order
 from cloud.cli.shop import shop_of
-from cloud.cli.table import fen_in
-from protocols.trade.quantities import yuan as in_yuan
-from protocols.trade.records import Preset
+from cloud.cli.table import fen_in, units_in
+from protocols.trade.quantities import yuan
+from protocols.trade.records import CNY, Preset
 
 PIXELS = 8
 """Of one module in the picture: 3 cm on a phone's screen for a code of 220 characters."""
@@ -26,10 +26,11 @@ Terminal = Annotated[bool, typer.Option("--terminal", help="Draw the code here."
 def qr(
     ctx: typer.Context,
     account: Annotated[str, typer.Argument(help="Its id.")],
-    yuan: Annotated[str, typer.Argument(help="Yuan to grant to the site; 0: what waits there already.")],
+    amount: Annotated[str, typer.Argument(help="Yuan to grant to the site; 0: what waits there already.")],
     site: Annotated[str, typer.Option(help="The only one where it is good.")],
     reference: Annotated[str, typer.Option(help="Its own number; asking again gives the same code.")],
     start: Annotated[str, typer.Option(help="Connector to start; else the code only brings value.")] = "",
+    asset: Annotated[str, typer.Option(help="Another asset than money; the amount is in its units.")] = CNY,
     money: Annotated[str, typer.Option(help="Yuan at which the session stops; else it fills up.")] = "",
     png: Png = None,
     terminal: Terminal = False,
@@ -42,10 +43,19 @@ def qr(
     order = Order(start, preset) if start else None
     with shop.writing() as (connection, home):
         code = carried.issue(
-            connection, home.keys, home.clock, account, site, fen_in(yuan), reference=reference, order=order
+            connection,
+            home.keys,
+            home.clock,
+            account,
+            site,
+            fen_in(amount) if asset == CNY else units_in(amount),
+            reference=reference,
+            order=order,
+            asset=asset,
         )
     shop.tell([site] if code.raised else [])
-    raised = "given before" if code.repeated else f"{in_yuan(code.raised)} yuan granted to {site}"
+    granted = f"{yuan(code.raised)} yuan" if asset == CNY else f"{code.raised} {asset}"
+    raised = "given before" if code.repeated else f"{granted} granted to {site}"
     shop.say(code, f"{draw(code.text, png, terminal)}\n{raised}")
 
 

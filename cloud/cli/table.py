@@ -52,6 +52,13 @@ def fen_in(yuan: str) -> int:
     return fen
 
 
+def units_in(text: str) -> int:
+    """A whole number of an asset's units, as a person wrote it on the command line."""
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise typer.BadParameter(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
 def in_yuan(row: Row) -> dict[str, object]:
     """The row with every amount `NAME_fen` as `NAME` in yuan; for a person."""
     shown = dict[str, object]()

@@ -98,3 +98,25 @@ def test_reported_cards(say: Say, box: Box, monkeypatch: pytest.MonkeyPatch) -> 
         (row["kind"], row["version"])
         for row in json.loads(say("--json", "site", "show", "pudong-1").out)[0]["documents"]
     }
+
+
+def test_points_pay_a_part(say: Say, box: Box, tmp_path: Path) -> None:
+    """What they may pay is a signed document; they reach the site like money, also by phone."""
+    (tmp_path / "tenders.toml").write_text(
+        'version = 1\n[[tenders]]\nasset = "points"\nyuan_each = "0.01"\nlines = ["energy"]\n'
+    )
+    assert say("tender", "set", str(tmp_path / "tenders.toml")).out == "tenders version 1: pudong-1\n"
+    assert say("tender", "set", str(tmp_path / "tenders.toml")).out == "tenders version 1: in force already\n"
+    assert say("tender", "show", "pudong-1").out.splitlines()[1].split() == ["points", "1/1", "energy", "True"]
+    account = say("account", "add").out.strip()
+    assert say("account", "give", account, "points", "500", "--reference", "p-1").out.startswith("500 points given")
+    assert say("account", "give", account, "points", "500", "--reference", "p-1").out.startswith("done before")
+    words = ("account", "qr", account, "200", "--asset", "points", "--site", "pudong-1", "--reference", "app-1")
+    said = say(*words).out.splitlines()
+    grant = carried.read(said[0]).grant
+    assert (grant.asset, grant.granted, said[1]) == ("points", 200, "200 points granted to pudong-1")
+    assert "free     300 points" in say("account", "show", account).out
+    assert say("account", "give", account, "points", "1.5", "--reference", "p-2").code == 2
+    (tmp_path / "tenders.toml").write_text('version = 2\n[[tenders]]\nasset = "CNY"\nyuan_each = "0"\n')
+    refused = say("tender", "set", str(tmp_path / "tenders.toml"))
+    assert (refused.code, refused.err.count("tenders[0]")) == (2, 2)
