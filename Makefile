@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test test-fast test-kill test-power lint demo bench sim docs wheel clean
+.PHONY: install test test-fast test-kill test-power lint demo bench sim fuzz docs wheel clean
 
 install: $(STAMP)
 $(STAMP): pyproject.toml
@@ -35,6 +35,9 @@ demo: install            ## a site sells, with the link up and with the link dow
 
 sim: install             ## seeded worlds under virtual time: SEEDS=1000 for more, SEED=42 [SHRINK=1] to replay one, VARIANTS=1 for bad software
 	$(BIN)/python tests/simulation/sim_run.py $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(if $(VARIANTS),--variants) $(if $(SHRINK),--shrink)
+
+fuzz: install            ## damaged bytes for every decoder, for FUZZ_S seconds (600)
+	$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(or $(FUZZ_S),600)
 
 bench: install           ## the numbers, as ratios to a limit measured in the same run
 	$(BIN)/python -m bench

@@ -23,7 +23,7 @@ def parse(text: str, *, source: str, overrides: Mapping[str, Any] | None = None)
     """As `load`, from text. `source` names the file for the person."""
     try:
         data = tomllib.loads(text, parse_float=str)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not TOML, or a number too long
         raise Refused(source, [Fault("", "TOML", str(error))]) from None
     for path, value in (overrides or {}).items():
         _lay_over(data, path.split("."), value)

@@ -148,7 +148,7 @@ def load(path: Path) -> Config:
         raise Refused(
             str(path), [Fault("", "a config file", "no such file", "Copy config.toml.example and edit it.")]
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not TOML, a number too long
         raise Refused(str(path), [Fault("", "a readable TOML file", str(error))]) from error
     config, faults = check(data, Config)
     if config is not None:

@@ -88,7 +88,7 @@ def parse(data: bytes, *, source: str) -> ReceiptFile:
         raise Refused(source, [Fault("", f"at most {FILE_BYTES_MAX} bytes", f"{len(data)} bytes")])
     try:
         table = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(source, [Fault("", "JSON", str(error), "It may have been cut off: ask for it again.")]) from None
     written, faults = check(table, _File)
     if written is None:

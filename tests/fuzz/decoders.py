@@ -1,0 +1,211 @@
+"""Every door through which bytes come in from outside, what it may raise, and honest bytes to damage."""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import strategies as st
+from values import encoded, kinds
+
+import edge.config
+from cloud.refusal import Refuse
+from cloud.service import Request, _inflate
+from drivers import profile_load
+from edge.page.exchange import Intake, Unreadable
+from edge.panel.messages import Ask
+from edge.panel.verbs import VERBS
+from edge.sync import trust
+from edge.sync.client import HttpAnswer, read
+from edge.sync.errors import HqError
+from protocols.door import Refused
+from protocols.proof import checkpoint, keys, note, ocmf, reader_keys, receipt_file
+from protocols.proof.checkpoint import Checkpoint
+from protocols.proof.errors import Malformed, Unproven
+from protocols.proof.keys import LogKeyCertificate
+from protocols.proof.note import Note, VerifierKey
+from protocols.proof.receipt import Receipt
+from protocols.proof.tree import Frontier
+from protocols.trade import base45, carried, grants, hotlist, wire
+from protocols.trade.carried import BadCode
+from protocols.trade.codec import NotCanonical, Wire, decode, encode
+from protocols.trade.grants import SIGNATURE_BYTES, Grant
+from protocols.trade.hotlist import BadHotList
+from protocols.trade.records import BODIES, Record, body_of
+from protocols.trade.wire import BatchReply
+
+ROOT = Path(__file__).parents[2]
+LOG_KEY, HQ_KEY = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2))
+DEVICE_KEY = ec.derive_private_key(7, ec.SECP256R1())
+ORIGIN = keys.origin("S1", 1)
+CERTIFICATE = keys.certify_log_key(DEVICE_KEY, "S1", 1, LOG_KEY.public_key().public_bytes_raw()).to_bytes()
+HEAD = checkpoint.sign_checkpoint(Checkpoint(ORIGIN, 9, bytes(range(32))), LOG_KEY)
+COSIGNED = checkpoint.cosign(HEAD, HQ_KEY, "hq/cosign", 1_777_590_000)
+VKEY = str(VerifierKey("hq/cosign", note.SignatureType.COSIGNATURE_V1, HQ_KEY.public_key().public_bytes_raw()))
+GRANT_KEY = VerifierKey("hq/grant", note.SignatureType.ED25519, HQ_KEY.public_key().public_bytes_raw())
+PINNED = trust.HqKeys(GRANT_KEY, VerifierKey.parse(VKEY))
+KEY_FILE = f"{GRANT_KEY}\n# ours\n{VKEY}\n".encode()
+RECEIPT = Receipt(3, (bytes(32), bytes(range(32))), COSIGNED, CERTIFICATE).to_bytes()
+SPKI = keys.spki(DEVICE_KEY.public_key())
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """name: for people. may_raise: what is declared. back: the bytes of a value, where it has one encoding.
+
+    honest_is_taken: False where what comes in honestly is a refusal itself.
+    """
+
+    name: str
+    decode: Callable[[bytes], Any]
+    may_raise: tuple[type[Exception], ...]
+    honest: st.SearchStrategy[bytes]
+    back: Callable[[Any], bytes] | None = None
+    honest_is_taken: bool = True
+
+
+def _text(data: bytes) -> str:
+    """Bytes as a program hands on text: whatever is not UTF-8 stands for itself, as in file names and arguments."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _record(data: bytes) -> Record:
+    record = decode(data, Record)
+    body_of(record)
+    return record
+
+
+def _carried_back(code: carried.Carried) -> bytes:
+    start = b"" if code.start is None else encode(code.start) + code.start_signature
+    return carried.write(code.grant_bytes, start).encode()
+
+
+def _panel(line: bytes) -> object:
+    ask = msgspec.json.decode(line, type=Ask)
+    into = VERBS[ask.verb][0] if ask.verb in VERBS else VERBS["status"][0]
+    return msgspec.convert(ask.args, into)
+
+
+def _page(data: bytes) -> object:
+    intake = Intake()
+    intake.receive_data(data)
+    intake.due()
+    return intake.next_request()
+
+
+def _in_a_file(load: Callable[[Path], Any]) -> Callable[[bytes], Any]:
+    def written_and_loaded(data: bytes) -> object:
+        with tempfile.NamedTemporaryFile(prefix="fieldtill-fuzz-") as file:
+            file.write(data)
+            file.flush()
+            return load(Path(file.name))
+
+    return written_and_loaded
+
+
+def _drawn(kind: type[Wire]) -> st.SearchStrategy[bytes]:
+    return encoded(kind)
+
+
+def _one_of(*samples: bytes) -> st.SearchStrategy[bytes]:
+    return st.sampled_from(samples)
+
+
+def _files(*patterns: str) -> st.SearchStrategy[bytes]:
+    return _one_of(*(path.read_bytes() for pattern in patterns for path in sorted(ROOT.glob(pattern))))
+
+
+_SIGNED_GRANT = _drawn(Grant).map(lambda data: data + bytes(SIGNATURE_BYTES))
+_CODES = st.tuples(_SIGNED_GRANT, st.none() | _drawn(carried.CarriedStart)).map(
+    lambda drawn: carried.write(drawn[0], b"" if drawn[1] is None else drawn[1] + bytes(64)).encode()
+)
+_HOT_LIST = st.builds(
+    hotlist.make, st.integers(1, 9), st.integers(0, 9), st.integers(0, 9), st.lists(st.binary(min_size=8, max_size=8))
+)
+
+
+def _with_body(head: bytes, key: tuple[str, int], body: bytes) -> bytes:
+    return encode(msgspec.structs.replace(decode(head, Record), kind=key[0], version=key[1], body=body))
+
+
+_PATCHES = st.builds(
+    lambda old, new: hotlist.patch(old, hotlist.make(old.version + 1, 9, old.key_version, new)),
+    _HOT_LIST, st.lists(st.binary(min_size=8, max_size=8)),
+).map(encode)  # fmt: skip
+_RECORDS = st.sampled_from(sorted(BODIES)).flatmap(
+    lambda key: st.builds(_with_body, _drawn(Record), st.just(key), _drawn(BODIES[key]))
+)
+_RECEIPT_FILE = receipt_file.ReceiptFile(
+    SPKI,
+    tuple(receipt_file.ProvenRecord(b"record", Receipt.parse(RECEIPT)) for _ in range(2)),
+    (receipt_file.PinnedDocument("tariff", b"payload"),),
+    {"site": "S1", "lines": [1, None, {"a": "b"}]},
+).to_bytes()
+_METER_PAYLOAD = '{"FV":"1.3","PG":"T1","MS":"M1","RD":[{"TM":"x","RV":1.0}]}'
+_METER_RECORD = ocmf.sign(_METER_PAYLOAD, ocmf.SoftwareSigner(DEVICE_KEY)).encode()
+_HTTP = (
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST /take?lang=en HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\ncode=FT1:",
+    b"POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na=%41\r\n0\r\n\r\n",
+)
+_PANEL = (
+    b'{"verb": "status"}',
+    b'{"verb": "start", "args": {"connector": "c1", "card": "A", "preset": "full"}}',
+    b'{"verb": "records", "args": {"first": 0, "limit": 1000}}',
+)
+
+
+def _of_the_wire(kind: type[Wire]) -> Decoder:
+    name = f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+    return Decoder(name, lambda data: decode(data, kind), (NotCanonical,), _drawn(kind), encode)
+
+
+DECODERS = [
+    *map(_of_the_wire, kinds()),
+    Decoder("a record with its body", _record, (NotCanonical,), _RECORDS, encode),
+    Decoder("a signed grant", grants.split, (NotCanonical,), _SIGNED_GRANT),
+    Decoder("base45", lambda data: base45.decode(_text(data)), (base45.NotBase45,),
+            st.binary().map(base45.encode).map(str.encode), lambda value: base45.encode(value).encode()),
+    Decoder("a code shown by a phone", lambda data: carried.read(_text(data)), (BadCode,), _CODES),
+    Decoder("a hot list", hotlist.read, (NotCanonical, BadHotList), _HOT_LIST.map(encode), encode),
+    Decoder("a patch of a hot list", hotlist.read_patch, (NotCanonical, BadHotList), _PATCHES, encode),
+    Decoder("a note", Note.parse, (Malformed,), _one_of(HEAD, COSIGNED), Note.to_bytes),
+    Decoder("a checkpoint", checkpoint.parse, (Malformed,), _one_of(HEAD, COSIGNED)),
+    Decoder("an acknowledgement", lambda data: trust.check_cosignature(PINNED, data, ORIGIN), (Unproven,),
+            _one_of(COSIGNED)),
+    Decoder("a vkey", lambda data: VerifierKey.parse(_text(data)), (Malformed,), _one_of(VKEY.encode()),
+            lambda key: str(key).encode()),
+    Decoder("a receipt's proof", Receipt.parse, (Malformed,), _one_of(RECEIPT), Receipt.to_bytes),
+    Decoder("a receipt file", lambda data: receipt_file.parse(data, source="x"), (Refused,), _one_of(_RECEIPT_FILE)),
+    Decoder("a log key's certificate", LogKeyCertificate.from_bytes, (Malformed,), _one_of(CERTIFICATE),
+            LogKeyCertificate.to_bytes),
+    Decoder("a device key", keys.device_public_from_spki, (Malformed,), _one_of(SPKI), keys.spki),
+    Decoder("a private key, Ed25519", keys.ed25519_from_pem, (Malformed,), _one_of(keys.to_pem(LOG_KEY))),
+    Decoder("a private key, P-256", keys.p256_from_pem, (Malformed,), _one_of(keys.to_pem(DEVICE_KEY))),
+    Decoder("keys of a reader", lambda data: reader_keys.site_keys(_text(data)), (Malformed,),
+            _one_of(SPKI.hex().encode(), keys.fingerprint(SPKI).encode())),
+    Decoder("headquarters' keys", lambda data: reader_keys.hq_keys(_text(data)), (Malformed,), _one_of(VKEY.encode())),
+    Decoder("a meter record", lambda data: ocmf.parse(_text(data)), (Malformed,), _one_of(_METER_RECORD)),
+    Decoder("a frontier", Frontier.from_bytes, (Malformed,), _one_of(bytes(8), (5).to_bytes(8, "big") + bytes(64)),
+            Frontier.to_bytes),
+    Decoder("a deflated request", lambda data: _inflate(Request(wire.PATH_BATCH, data, True)), (Refuse,),
+            st.binary().map(zlib.compress)),
+    Decoder("headquarters' answer", lambda data: read(HttpAnswer(200, data), BatchReply), (HqError,),
+            _drawn(BatchReply)),
+    Decoder("headquarters' refusal", lambda data: read(HttpAnswer(409, data), BatchReply), (HqError,),
+            _drawn(wire.Refusal), honest_is_taken=False),
+    Decoder("a line on the panel's socket", _panel, (msgspec.DecodeError, UnicodeDecodeError, RecursionError),
+            _one_of(*_PANEL)),
+    Decoder("a request for the local page", _page, (Unreadable,), _one_of(*_HTTP)),
+    Decoder("the config file", _in_a_file(edge.config.load), (Refused,), _files("config.toml.example")),
+    Decoder("the file of headquarters' keys", _in_a_file(trust.load), (Refused,), _one_of(KEY_FILE)),
+    Decoder("a device profile", lambda data: profile_load.parse(data.decode("utf-8", "replace"), source="x"),
+            (Refused,), _files("drivers/profiles/*.toml")),
+]  # fmt: skip
