@@ -23,7 +23,7 @@ from edge.till import purse
 from edge.till.command import vet
 from edge.till.progress import Phase, StopReason
 from edge.till.sight import Sight
-from edge.till.start import Ask, Refusal, Refused, Source, Want
+from edge.till.start import Ask, Refusal, Refused, Source, Want, ask_of
 from edge.till.state import Lease, OpenSession
 from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey, hide_credential
@@ -130,7 +130,12 @@ class Site:
                 return "no-such-session"
             return "stopping" if await self.stop(command.session, StopReason.REMOTE) else "no-such-session"
         origin = Origin("command", b"", command.number, "")
-        outcome = await self.start(Ask(command.connector, b"", command.account, command.preset, origin))
+        try:
+            ask = ask_of(command.connector, command.account, command.preset, origin)
+        except ValueError as error:
+            log.info("command refused", number=command.number, why=str(error))
+            return Refusal.UNKNOWN_ACCOUNT.value
+        outcome = await self.start(ask)
         return outcome.refusal.value if isinstance(outcome, Refused) else "started"
 
     async def close_day(self, by: str) -> DayClosed:

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from edge.panel import cli_box, cli_journal, cli_live, cli_ocmf, cli_proof, cli_value, cli_verify, show
+from edge.panel import cli_box, cli_epoch, cli_journal, cli_live, cli_ocmf, cli_proof, cli_value, cli_verify, show
 from edge.panel.cli_shared import Exit
 from edge.panel.client import Failed, NoDaemon
 from edge.panel.messages import Trouble
@@ -31,6 +31,7 @@ app.add_typer(cli_live.day_app, name="day")
 app.add_typer(cli_value.app)
 app.add_typer(cli_box.app)
 app.add_typer(cli_journal.app, name="journal")
+app.add_typer(cli_epoch.app, name="epoch")
 app.add_typer(cli_proof.app)
 app.add_typer(cli_ocmf.app)
 app.add_typer(cli_verify.app)

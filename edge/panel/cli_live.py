@@ -108,12 +108,16 @@ def sessions(config: Config = None, socket: Socket = None, as_json: AsJson = Fal
 
 
 @app.command(
-    epilog="Examples: fieldtill start c1 --card 6222-0001 --money 20; fieldtill start c1 --account acc-7 --time 2h"
+    epilog="Examples: fieldtill start c1 --card 6222-0001 --money 20; fieldtill start c1 --account acc-7 --time 2h; "
+    "fieldtill start c1 --tender acc-7:POINTS --tender acc-7 --tender guest-3"
 )
 def start(
     connector: Annotated[str, typer.Argument(help="Its id in the config.")],
     card: Annotated[str, typer.Option(help="The card as the reader would say it; `-` reads it from stdin.")] = "",
     account: Annotated[str, typer.Option(help="Or the account that pays.")] = "",
+    tender: Annotated[
+        list[str] | None, typer.Option(help="Or several, ACCOUNT or ACCOUNT:ASSET, drawn on in this order.")
+    ] = None,
     money_: Annotated[str, typer.Option("--money", help="Stop at this price: yuan, at most two decimals.")] = "",
     energy_: Annotated[str, typer.Option("--energy", help="Stop at this energy: kWh, at most three decimals.")] = "",
     time_: Annotated[str, typer.Option("--time", help="Stop after this time: 90s, 30m or 2h.")] = "",
@@ -122,11 +126,32 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Open a session, as a tap at the reader would. Without a preset it fills up."""
-    if bool(card) == bool(account):
-        raise typer.BadParameter("expected --card or --account, one of them")
+    if [bool(card), bool(account), bool(tender)].count(True) != 1:
+        raise typer.BadParameter("expected --card, --account or --tender, one of them")
+    account = account or "+".join(tender or ())
     preset, amount = _preset(money_, energy_, time_)
     number = sys.stdin.readline().strip() if card == "-" else card
     told = ask(config, socket, "start", connector=connector, card=number, account=account, preset=preset, amount=amount)
+    say(as_json, told, lambda paper: show.session(paper, msgspec.convert(told, SessionView)))
+
+
+@app.command(epilog="Example: fieldtill extend 14 --account guest-3 --money 40")
+def extend(
+    session: Annotated[int, typer.Argument(help="Its number, as `fieldtill sessions` shows it.")],
+    card: Annotated[str, typer.Option(help="The card that pays on; `-` reads it from stdin.")] = "",
+    account: Annotated[str, typer.Option(help="Or the account: ACCOUNT or ACCOUNT:ASSET.")] = "",
+    money_: Annotated[str, typer.Option("--money", help="So many yuan, no less; else what it has here.")] = "",
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a running session a further hold: more of the same, or a second payer, who is drawn on last."""
+    if bool(card) == bool(account):
+        raise typer.BadParameter("expected --card or --account, one of them")
+    number = sys.stdin.readline().strip() if card == "-" else card
+    name, _, asset = account.partition(":")
+    args = {"amount_fen": _preset(money_, "", "")[1]} if money_ else {}
+    told = ask(config, socket, "extend", session=session, card=number, account=name, asset=asset or "CNY", **args)
     say(as_json, told, lambda paper: show.session(paper, msgspec.convert(told, SessionView)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -119,11 +119,14 @@ def _granted(body: kinds.GrantAccepted) -> str:
 
 
 def _opened(body: kinds.SessionOpened) -> str:
-    holds = ", ".join(
-        f"¥{yuan(hold.amount)}" if hold.asset == CNY else f"{hold.amount} {hold.asset}" for hold in body.holds
-    )
-    account = body.holds[0].account if body.holds else "nobody"
-    return f"{body.connector}, {preset_text(body.preset)}, by {body.origin.via}: {account} holds {holds}"
+    return f"{body.connector}, {preset_text(body.preset)}, by {body.origin.via}: {_holds(body.holds)}"
+
+
+def _holds(holds: Sequence[kinds.Hold]) -> str:
+    """Who pays, in order."""
+    amounts = [f"¥{yuan(hold.amount)}" if hold.asset == CNY else f"{hold.amount} {hold.asset}" for hold in holds]
+    told = [f"{hold.account} holds {amount}" for hold, amount in zip(holds, amounts, strict=True)]
+    return ", ".join(told) or "nobody holds anything"
 
 
 def _closed(body: kinds.SessionClosed) -> str:
@@ -144,7 +147,7 @@ _GISTS: dict[type, Callable[[Any], str]] = {
     kinds.EpochOpened: lambda body: f"{body.site}, epoch {body.epoch}, {body.software}",
     kinds.GrantAccepted: _granted,
     kinds.SessionOpened: _opened,
-    kinds.SessionExtended: lambda body: f"session {body.session} holds more",
+    kinds.SessionExtended: lambda body: f"session {body.session}: {_holds(body.holds)} more",
     kinds.SessionClosed: _closed,
     kinds.SessionVoided: lambda body: f"session {body.session}: nothing delivered, {body.reason}",
     kinds.SessionHeld: lambda body: f"session {body.session}: {body.finding}, {body.detail}",
@@ -152,6 +155,8 @@ _GISTS: dict[type, Callable[[Any], str]] = {
     kinds.TotalizersRead: _totalizers,
     kinds.DayClosed: _day,
     kinds.ConfigApplied: lambda body: ", ".join(f"{pin.kind} {pin.version}" for pin in body.pins),
+    kinds.EpochClosed: lambda body: f"the last record: {body.reason}",
+    kinds.CounterTicked: lambda body: f"the rollback counter goes to {body.value}",
     kinds.ClockMoved: lambda body: f"by {(body.new_ms - body.old_ms) / 1000:+.1f} s",
     kinds.TechnicianAct: lambda body: f"{body.by}: {body.verb} {body.detail}".rstrip(),
     kinds.Notice: lambda body: f"{body.what} at {body.subject}: {body.detail}",

@@ -17,9 +17,9 @@ from drivers.errors import DeviceError
 from edge.config import Config
 from edge.daemon_state import Daemon
 from edge.journal.errors import JournalError, JournalLocked
-from edge.panel import views
+from edge.panel import verbs, verbs_epoch, views
 from edge.panel.messages import LINE_MAX, Ask, Told, Trouble
-from edge.panel.verbs import VERBS, Declined
+from edge.panel.verbs import Declined
 from protocols.door import Fault
 
 CLIENTS_MAX = 16
@@ -30,6 +30,7 @@ PATH_MAX = 107
 
 log = structlog.get_logger()
 
+_VERBS = verbs.VERBS | verbs_epoch.VERBS
 _ask = msgspec.json.Decoder(Ask)
 _told = msgspec.json.Encoder(enc_hook=str)
 
@@ -79,11 +80,11 @@ async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
     """One request, one answer. Expected failures are values; anything else is logged and said to be our fault."""
     try:
         ask = _ask.decode(line)
-        if ask.verb not in VERBS:
-            return Told(trouble=Trouble("unknown-verb", f"expected one of {', '.join(VERBS)}, got {ask.verb!r}"))
-        into, verb = VERBS[ask.verb]
+        if ask.verb not in _VERBS:
+            return Told(trouble=Trouble("unknown-verb", f"expected one of {', '.join(_VERBS)}, got {ask.verb!r}"))
+        into, verb = _VERBS[ask.verb]
         return Told(result=await verb(daemon, msgspec.convert(ask.args, into), by))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Told(trouble=Trouble("bad-request", str(error), "This command line and the daemon differ in version."))
     except Declined as declined:
         return Told(trouble=declined.trouble)

@@ -16,10 +16,10 @@ from edge.panel.messages import Trouble
 from edge.panel.record_view import plain, select
 from edge.site import Site
 from edge.till.progress import StopReason
-from edge.till.start import Ask, Refusal, Refused
+from edge.till.start import Ask, Refusal, Refused, Source, ask_of
 from protocols.trade.carried import TEXT_MAX, BadCode
 from protocols.trade.grants import hide_credential
-from protocols.trade.records import Origin, Preset
+from protocols.trade.records import CNY, Origin, Preset
 
 RECORDS_MAX = 1_000
 FRAME_MAX = 256
@@ -57,13 +57,23 @@ class RawFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StartSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either a card as the reader would say it, or an account. amount: fen, Wh or seconds."""
+    """Either a card as the reader would say it, or who pays, as in `tender.payers`. amount: fen, Wh or seconds."""
 
     connector: str
     card: str = ""
     account: str = ""
     preset: Annotated[str, msgspec.Meta(pattern="^(full|money|energy|time)$")] = "full"
     amount: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class ExtendSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Either a card or an account. amount_fen: None: what the account has here, up to the cap of a fill-up."""
+
+    session: int
+    card: str = ""
+    account: str = ""
+    asset: str = CNY
+    amount_fen: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class StopSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,22 +127,41 @@ async def read(daemon: Daemon, args: OneDevice, by: str) -> object:
 
 
 async def sessions(daemon: Daemon, args: NoArgs, by: str) -> object:
-    site = _site(daemon)
+    site = site_of(daemon)
     return [views.session(site, session, progress) for session, progress in site.desk.sessions()]
 
 
 async def start(daemon: Daemon, args: StartSession, by: str) -> object:
-    site = _site(daemon)
+    site = site_of(daemon)
     credential = hide_credential(site.credential_key, args.card) if args.card else b""
     origin = Origin("panel", credential, 0, by)
-    outcome = await site.start(Ask(args.connector, credential, args.account, Preset(args.preset, args.amount), origin))
+    preset = Preset(args.preset, args.amount)
+    if credential:
+        ask = Ask(args.connector, credential, "", preset, origin)
+    else:
+        try:
+            ask = ask_of(args.connector, args.account, preset, origin)
+        except ValueError as error:
+            raise Declined(Trouble("bad-request", str(error))) from error
+    outcome = await site.start(ask)
     if isinstance(outcome, Refused):
         raise Declined(_refused(daemon, args.connector, outcome))
     return views.session(site, *_found(site, outcome.opened.connector))
 
 
+async def extend(daemon: Daemon, args: ExtendSession, by: str) -> object:
+    site = site_of(daemon)
+    credential = hide_credential(site.credential_key, args.card) if args.card else b""
+    source = Source(args.account, credential, args.asset)
+    outcome = await site.extend(args.session, source, args.amount_fen)
+    if isinstance(outcome, Refused):
+        raise Declined(_refused(daemon, "", outcome))
+    await site.note(by, "extend", f"session {args.session}, {args.account or 'a card'}")
+    return views.session(site, *_found(site, outcome.opened.connector))
+
+
 async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
-    site = _site(daemon)
+    site = site_of(daemon)
     seq = args.session if args.session is not None else _found(site, args.connector)[0].seq
     if not await site.stop(seq, StopReason.LOCAL, f"by {by} at the panel"):
         raise Declined(Trouble("no-such-session", f"session {seq} is not open", "`fieldtill sessions` lists them."))
@@ -140,7 +169,7 @@ async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
 
 
 async def take(daemon: Daemon, args: TakeCode, by: str) -> object:
-    site = _site(daemon)
+    site = site_of(daemon)
     if daemon.codes is None:
         raise Declined(Trouble("no-keys", "this box trusts no headquarters' keys", "Put [hq] into the config."))
     taken = await daemon.codes.take(args.code)
@@ -151,23 +180,23 @@ async def take(daemon: Daemon, args: TakeCode, by: str) -> object:
 
 
 async def link(daemon: Daemon, args: SessionLink, by: str) -> object:
-    _site(daemon)
+    site_of(daemon)
     if daemon.page is None:
         raise Declined(Trouble("no-page", "this box serves no page", "Put [page] into the config."))
     return {"session": args.session, "url": daemon.page.url + daemon.page.link(args.session)}
 
 
 async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
-    journal = _site(daemon).desk.journal
+    journal = site_of(daemon).desk.journal
     return select(journal.read, args.first, journal.size, args.limit, args.kind)
 
 
 async def day_show(daemon: Daemon, args: NoArgs, by: str) -> object:
-    return views.day(_site(daemon).desk.state)
+    return views.day(site_of(daemon).desk.state)
 
 
 async def day_close(daemon: Daemon, args: NoArgs, by: str) -> object:
-    return plain(await _site(daemon).close_day(by))
+    return plain(await site_of(daemon).close_day(by))
 
 
 async def sync(daemon: Daemon, args: NoArgs, by: str) -> object:
@@ -213,6 +242,7 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "read": (OneDevice, read),
     "sessions": (NoArgs, sessions),
     "start": (StartSession, start),
+    "extend": (ExtendSession, extend),
     "stop": (StopSession, stop),
     "take": (TakeCode, take),
     "link": (SessionLink, link),
@@ -225,7 +255,8 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
 }
 
 
-def _site(daemon: Daemon) -> Site:
+def site_of(daemon: Daemon) -> Site:
+    """Raises Declined while the till is not open."""
     if daemon.site is None:
         raise Declined(
             Trouble(
@@ -256,6 +287,11 @@ def _refused(daemon: Daemon, connector: str, refused: Refused) -> Trouble:
 
 _AT_DEVICE = {Refusal.CHARGER_SILENT, Refusal.CHARGER_FAULTED, Refusal.METER_SILENT, Refusal.NO_CAR}
 _REMEDIES = {
+    Refusal.EPOCH_CLOSING: "`fieldtill epoch show` tells how far it is; a new epoch follows by itself.",
+    Refusal.LOG_DISPUTED: "Keep the disk as it is and call headquarters; then `fieldtill epoch abandon`.",
+    Refusal.ROLLED_BACK: "Let the box reach headquarters (`fieldtill sync`); was an old disk or image put in?",
+    Refusal.COUNTER_SILENT: "Look at the medium that [counter] names; with a link the site sells without it.",
+    Refusal.NO_SESSION: "`fieldtill sessions` lists those that charge.",
     Refusal.DISK_FULL: "Free space on the journal's file system; the ballast comes back by itself.",
     Refusal.UNKNOWN_CONNECTOR: "`fieldtill status` lists the connectors.",
     Refusal.CONNECTOR_BUSY: "`fieldtill sessions` shows the session; `fieldtill stop CONNECTOR` ends it.",

@@ -155,7 +155,7 @@ def session(site: Site, opened: OpenSession, progress: Progress) -> SessionView:
         energy_wh=progress.energy_wh,
         power_w=progress.power_w,
         running_fen=running_price_fen(progress, tariff) if progress.energy_wh else 0,
-        hold_fen=opened.hold_fen,
+        hold_fen=site.desk.hold_fen(opened),
         since_s=(stamp.mono_ms - opened.stamp.mono_ms) // 1000 if same_boot else None,
         finish_s=expected_finish_s(opened, progress, tariff, stamp.wall_ms),
         finding=opened.finding or progress.finding,

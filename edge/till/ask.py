@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from protocols.trade.records import CNY, Draft, Origin, Preset
+from protocols.trade.tender import payers
 
 
 class Refusal(StrEnum):
@@ -62,6 +63,15 @@ class Ask:
     @property
     def sources(self) -> tuple[Source, ...]:
         return self.tenders or (Source(self.account, self.credential),)
+
+
+def ask_of(connector: str, accounts: str, preset: Preset, origin: Origin) -> Ask:
+    """A start that these accounts pay, named as in `tender.payers`. Raises ValueError."""
+    first, *others = payers(accounts)
+    if not others and first.asset == CNY:
+        return Ask(connector, b"", first.account, preset, origin)
+    tenders = tuple(Source(payer.account, asset=payer.asset) for payer in (first, *others))
+    return Ask(connector, b"", first.account, preset, origin, tenders)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import ceil
 
 from edge.till import purse
-from edge.till.ask import Ask, Opening, Refusal, Refused, Source, Want
+from edge.till.ask import Ask, Opening, Refusal, Refused, Source, Want, ask_of
 from edge.till.cover import covers, pays_all
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress
@@ -22,7 +22,7 @@ from protocols.trade.records import ClockQuality, Draft, Hold, Preset, SessionEx
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import HOLDS_MAX, MONEY_ALONE, Tenders, all_worth_fen
 
-__all__ = ["Ask", "Opening", "Refusal", "Refused", "Source", "Want"]
+__all__ = ["Ask", "Opening", "Refusal", "Refused", "Source", "Want", "ask_of"]
 
 PRESETS = ("full", "money", "energy", "time")
 

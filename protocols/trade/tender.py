@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -50,6 +50,13 @@ class Tenders(Wire, frozen=True):
 MONEY = Tender(CNY, [], 1, 1, True)
 MONEY_ALONE = Tenders(0, [])
 """What holds before the first document."""
+
+
+class Payer(NamedTuple):
+    """Whose value of which asset."""
+
+    account: str
+    asset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,20 @@ def covers(
         if outside_fen > sum(offer.worth_fen for offer in offers if not offer.codes <= codes):
             return False
     return True
+
+
+def payers(text: str) -> tuple[Payer, ...]:
+    """Who pays, in order, as a person or a command names them: `ACCOUNT` or `ACCOUNT:ASSET`, joined by `+`.
+
+    "ann:POINTS+ann+guest-7" are ann's points, then her money, then the guest's. Raises ValueError.
+    """
+    parts = text.split("+")
+    found = [Payer(account, asset or CNY) for account, colon, asset in (part.partition(":") for part in parts)]
+    if not all(payer.account for payer in found) or any(part.endswith(":") for part in parts):
+        raise ValueError(f"expected ACCOUNT or ACCOUNT:ASSET, several joined by +, got {text!r}")
+    if len(set(found)) != len(found) or len(found) > HOLDS_MAX:
+        raise ValueError(f"expected each payer once, and at most {HOLDS_MAX}, got {text!r}")
+    return tuple(found)
 
 
 def owed_by(lines: Iterable[BillLine]) -> dict[str, int]:

@@ -26,6 +26,10 @@ BEGIN = Register("m1", 1_234_567, 1, 2)
             ),
             "c1, 5.000 kWh, by card: acc-1 holds ¥20.00",
         ),
+        (kinds.SessionExtended(7, [Hold("b", "CNY", 500), Hold("b", "POINTS", 3)]),
+         "session 7: b holds ¥5.00, b holds 3 POINTS more"),
+        (kinds.EpochClosed("new disk"), "the last record: new disk"),
+        (kinds.CounterTicked(9), "the rollback counter goes to 9"),
         (kinds.SessionVoided(7, "Timeout"), "session 7: nothing delivered, Timeout"),
         (kinds.SessionHeld(7, "meter-silent", "last 5 Wh"), "session 7: meter-silent, last 5 Wh"),
         (kinds.DayClosed(4, 0, 12, 118_250, 14_190, 0), "day 4: 12 sessions, 118.250 kWh, ¥141.90"),
@@ -46,7 +50,8 @@ def test_every_kind_of_a_site_has_words() -> None:
     """A new kind of record is shown by more than its name."""
     from edge.panel.record_view import _GISTS
 
-    assert set(kinds.KINDS) - set(_GISTS) == {kinds.AccountActed}  # which is headquarters' own
+    headquarters_own = {kinds.AccountActed, kinds.KeyPublished, kinds.EpochMarked}
+    assert set(kinds.KINDS) - set(_GISTS) == headquarters_own
 
 
 @pytest.mark.parametrize(
