@@ -107,6 +107,12 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"`host` is an address of the site's own network, not {self.host}: the page has no TLS")
 
 
+class JournalTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[journal]`. retain_days: acknowledged records older than this are pruned behind a signed snapshot; 0: never."""
+
+    retain_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 0
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything. Paths are as written, relative ones to the folder of the file."""
 
@@ -125,6 +131,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counter: CounterConfig | None = None
     profiles_dir: str | None = None
     second_copy: str | None = None
+    journal: JournalTable = JournalTable()
     ballast_mb: Annotated[int, msgspec.Meta(ge=0, le=1024)] = 64
 
     @property

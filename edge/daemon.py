@@ -23,9 +23,10 @@ from edge.config import Config
 from edge.counter import counter_of
 from edge.daemon_state import Daemon
 from edge.desk import Desk
-from edge.enrolment import open_log
+from edge.enrolment import SOFTWARE, open_log
 from edge.epochs import until_over
 from edge.journal.journal import Journal
+from edge.journal.prune import Pruner, prune_quietly
 from edge.keys import KeyRing
 from edge.link_news import LinkNews
 from edge.meter_signer import recorder_of
@@ -154,6 +155,9 @@ async def _sell(
         keep(f"reader {reader.id}", read_cards(reader, site.tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     keep("epoch", _end_with_epoch(daemon, journal, desk, stop))
+    if config.journal.retain_days:
+        pruner = Pruner(journal, clock.stamp, config.journal.retain_days, SOFTWARE)
+        keep("pruning", prune_quietly(pruner, journal))
     ready(in_words(daemon))
     log.info("serving", site=journal.site, epoch=journal.epoch, records=journal.size, sessions=len(desk.sessions()))
 

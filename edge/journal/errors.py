@@ -38,9 +38,16 @@ class JournalDamaged(JournalError):
 
 
 class JournalPruned(JournalError):
-    """A record that is asked for has been pruned here, behind a signed snapshot. Nothing is wrong with the log."""
+    """A record that is asked for has been pruned here, behind a signed snapshot. Nothing is wrong with the log.
+
+    next_seq: the first one after it that is here.
+    """
 
     remedy = "Headquarters keeps every record: `fieldtill-hq verify SITE` reads them."
+
+    def __init__(self, what: str, next_seq: int) -> None:
+        super().__init__(what)
+        self.next_seq = next_seq
 
 
 class JournalFailed(JournalError):

@@ -13,10 +13,15 @@ of that. Each step is one small transaction, and after a power cut the next one 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
+
+import structlog
 
 from edge.journal import signed_snapshot
+from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
 from edge.journal.reading import NODE_LEVEL_MIN
 from edge.journal.signed_snapshot import Fold
@@ -37,7 +42,12 @@ KEPT_MIN = 2_048
 STEP_RECORDS = 128
 """Replayed or dropped in one step: some ten milliseconds on a small board."""
 
-DAY_MS = 86_400_000
+QUIET_S = 0.5
+"""Between two steps: a thousand records take some eight seconds, and customers notice nothing."""
+
+DAY_MS, HOUR_S = 86_400_000, 3_600.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,7 @@ class Stopped:
     """Why nothing is pruned any more until a person has looked. what: the first finding."""
 
     what: str
-    remedy: str = "Run `fieldtill verify`; nothing is dropped that does not verify."
+    remedy: ClassVar[str] = "Run `fieldtill verify`; nothing is dropped that does not verify."
 
 
 class Pruner:
@@ -120,6 +130,24 @@ class Pruner:
         if forget:
             await self._journal.commit(Step(forget=forget))
         return True
+
+
+async def prune_quietly(pruner: Pruner, journal: Journal) -> None:
+    """For ever: all that is due, a step at a time, while nothing waits for the disk; then again after an hour."""
+    told: Stopped | None = None
+    while True:
+        if journal.waiting_s() > 0:
+            await asyncio.sleep(QUIET_S)
+            continue
+        try:
+            more = await pruner.step()
+        except JournalFull as error:
+            log.warning("pruning waits for space", why=error.what)
+            more = False
+        if pruner.stopped is not told:
+            told = pruner.stopped
+            log.error("pruning has stopped", why=pruner.stopped and pruner.stopped.what, next=Stopped.remedy)
+        await asyncio.sleep(QUIET_S if more else HOUR_S)
 
 
 def pruned_fold(journal: Journal) -> Fold:

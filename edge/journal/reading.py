@@ -68,7 +68,7 @@ def read_records(connection: Connection, first_seq: int, limit: int, bytes_max: 
 def _absent(connection: Connection, seq: int, next_seq: int) -> JournalError:
     base = read_base_size(connection)
     if seq < base:
-        return JournalPruned(f"record {seq} has been pruned; a signed snapshot stands for the first {base}")
+        return JournalPruned(f"record {seq} has been pruned; a signed snapshot stands for the first {base}", next_seq)
     return JournalDamaged(f"missing; the next one is {next_seq}", seq=seq)
 
 

@@ -104,6 +104,31 @@ def inspect(
     return say(as_json, told, lambda paper: _file(paper, told))
 
 
+@app.command(epilog="Examples: fieldtill journal prune; fieldtill journal prune --retain-days 400")
+def prune(
+    retain_days: Annotated[int | None, typer.Option(help="Else the config's.", min=1)] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drop what headquarters has acknowledged and is older, behind a signed snapshot. The daemon is stopped.
+
+    A running daemon does the same by itself, where `[journal] retain_days` asks for it.
+    """
+    import asyncio
+
+    from edge.panel.cli_box import load_config
+    from edge.panel.pruning import prune_now
+
+    loaded = load_config(find_config(config))
+    days = loaded.journal.retain_days if retain_days is None else retain_days
+    if not days:
+        remedy = "Say --retain-days, or set `[journal] retain_days`."
+        raise Failed(Trouble("bad-request", "nothing is ever pruned here: no retention time is set", remedy))
+    done = asyncio.run(prune_now(loaded, days))
+    text = f"{counted(done['dropped'], 'record')} dropped; a signed snapshot stands for the first {done['base']}"
+    say(as_json, done, lambda paper: paper.write(text))
+
+
 def _path(journal: Path | None, config: Path | None) -> Path:
     if journal is not None:
         return journal

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _SQLITE = b"SQLite format 3\0"
+_SNAPSHOT = b"fieldtill snapshot "
 
 
 @app.command(epilog="Examples: fieldtill verify; fieldtill verify /mnt/copy/journal.db --hq-key @hq.vkeys; "
@@ -39,8 +40,11 @@ def verify(
     if path is None:
         path, trust = _of_this_box(config)
         return _journal(path, trust, as_json)
-    if str(path) != "-" and _begins(path).startswith(_SQLITE):
+    begins = b"" if str(path) == "-" else _begins(path)
+    if begins.startswith(_SQLITE):
         return _journal(path, _trust(site_key or [], hq_key or []), as_json)
+    if begins.startswith(_SNAPSHOT):
+        return _snapshot(path, _trust(site_key or [], hq_key or []), as_json)
     from edge.panel.receipt_verify import verify_receipt
 
     raise typer.Exit(verify_receipt(path, site_key or [], hq_key or [], language=lang, as_json=as_json))
@@ -55,6 +59,73 @@ def _journal(path: Path, trust: Trust, as_json: bool) -> None:
     except JournalError as error:
         code = "journaldamaged" if isinstance(error, JournalDamaged) else "journalerror"
         raise Failed(Trouble(code, f"{path}: {error}", error.remedy)) from error
+    say(as_json, _view(report), lambda paper: _print(paper, report))
+    if not report.sound:
+        raise typer.Exit(Exit.REFUSED)
+
+
+@app.command(epilog="Example: fieldtill snapshot /mnt/usb/hz-1.snapshot")
+def snapshot(
+    into: Annotated[Path, typer.Argument(help="A new file.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay this box's journal, and sign what it comes to: balances, sessions, counters. The daemon may run."""
+    from edge.enrolment import SOFTWARE
+    from edge.journal import signed_snapshot
+    from edge.journal.errors import JournalDamaged, JournalError
+    from edge.journal.verify import replay
+    from edge.keys import KeyRing, KeyUnusable
+    from edge.panel.cli_box import load_config
+
+    path, trust = _of_this_box(config)
+    try:
+        report, replayed = replay(path, trust, _ticker())
+        if replayed is None:
+            remedy = "`fieldtill verify` shows them; nothing is signed that does not verify."
+            raise Failed(Trouble("journalerror", f"{path}: {len(report.findings)} findings", remedy))
+        log_key = KeyRing(load_config(find_config(config)).keys_dir).log(report.epoch)
+    except KeyUnusable as error:
+        raise Failed(Trouble("bad-config", error.what, error.remedy)) from error
+    except JournalError as error:
+        code = "journaldamaged" if isinstance(error, JournalDamaged) else "journalerror"
+        raise Failed(Trouble(code, f"{path}: {error}", error.remedy)) from error
+    data = signed_snapshot.sign(replayed.opened, replayed.fold, log_key, SOFTWARE)
+    try:
+        with into.open("xb") as file:
+            file.write(data)
+    except OSError as error:
+        raise Failed(Trouble("bad-request", f"{into}: {error.strerror}", "Name a new file.")) from error
+    told = {"path": str(into), "site": report.site, "epoch": report.epoch, "records": report.size, "bytes": len(data)}
+    text = f"{into}: {report.site}, epoch {report.epoch}, {counted(report.size, 'record')}, {len(data)} bytes"
+    say(as_json, told, lambda paper: paper.write(text))
+
+
+def _snapshot(path: Path, trust: Trust, as_json: bool) -> None:
+    """Its signature, its certificate, whose it is, and that its parts agree."""
+    from edge.journal import signed_snapshot
+    from edge.journal.verify import Report
+    from protocols.proof import keys
+    from protocols.proof.errors import Unproven
+
+    report = Report(str(path), "", 0, 0)
+    try:
+        found = signed_snapshot.read(path.read_bytes())
+    except Unproven as error:
+        report.findings.add("signature", None, error.what, error.expected, error.got)
+    else:
+        report.site, report.epoch, report.size = found.site, found.epoch, found.fold.size
+        device = keys.fingerprint(found.device_key)
+        report.proven.append(f"the log key has signed what {found.fold.size} records come to ({found.software})")
+        log_key = keys.log_verifier(found.site, found.epoch, found.log_key)
+        if not trust.sites:
+            report.not_checked.append(f"whether {device} is the key of this box (--site-key)")
+        elif any(key.vouches_for(found.device_key, log_key) for key in trust.sites):
+            report.proven.append(f"the log key is certified by the box's key {device}")
+        else:
+            report.findings.add("certificate", None, "key of the box", "one that is known here", device)
+        root = found.fold.frontier.root().hex()
+        report.not_checked.append(f"the records themselves: their tree of that size has root {root}")
     say(as_json, _view(report), lambda paper: _print(paper, report))
     if not report.sound:
         raise typer.Exit(Exit.REFUSED)

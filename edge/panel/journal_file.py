@@ -12,7 +12,7 @@ from typing import Any
 
 from edge.journal import reading
 from edge.journal.connection import connect_reader
-from edge.journal.errors import JournalError
+from edge.journal.errors import JournalError, JournalPruned
 from edge.journal.step import Identity
 from edge.panel.client import Failed
 from edge.panel.messages import Trouble
@@ -85,7 +85,12 @@ def _kinds(connection: sqlite3.Connection, size: int) -> dict[str, int]:
     """How many records there are of each kind."""
     counts: Counter[str] = Counter()
     seq = 0
-    while seq < size and (batch := reading.read_records(connection, seq, CHUNK, CHUNK * BYTES_MAX)):
+    while seq < size:
+        try:
+            batch = reading.read_records(connection, seq, CHUNK, CHUNK * BYTES_MAX)
+        except JournalPruned as pruned:
+            seq = pruned.next_seq
+            continue
         counts.update(decode(data, Record).kind for data in batch)
         seq += len(batch)
     return dict(sorted(counts.items()))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from edge.journal.errors import JournalPruned
 from protocols.trade import records as kinds
 from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.grants import split
@@ -43,7 +44,8 @@ def select(
         return _select_last(read, size, -first, limit, kind)
     seq = max(0, size + first) if backwards else first
     while seq < size and len(found) < limit:
-        for data in read(seq, CHUNK, BYTES_MAX):
+        seq, batch = _next(read, seq, CHUNK)
+        for data in batch:
             record = decode(data, Record)
             if kind in ("", record.kind) and len(found) < limit:
                 found.append(record_view(seq, record))
@@ -61,13 +63,22 @@ def _select_last(
         first = seq = max(0, end - CHUNK)
         chunk: list[dict[str, Any]] = []
         while seq < end:
-            for data in read(seq, end - seq, BYTES_MAX):
+            seq, batch = _next(read, seq, end - seq)
+            for data in batch:
                 record = decode(data, Record)
-                if record.kind == kind:
+                if record.kind == kind and seq < end:
                     chunk.append(record_view(seq, record))
                 seq += 1
         found, end = chunk + found, first
     return found[-count:][:limit]
+
+
+def _next(read: Callable[[int, int, int], list[bytes]], seq: int, count: int) -> tuple[int, list[bytes]]:
+    """The records from `seq` on and the seq of the first of them: what has been pruned is passed over."""
+    try:
+        return seq, read(seq, count, BYTES_MAX)
+    except JournalPruned as pruned:
+        return pruned.next_seq, []
 
 
 def gist(body: object) -> str:

@@ -12,7 +12,18 @@ import pytest
 
 from drivers.line_config import LineConfig
 from drivers.registry import DeviceConfig
-from edge.config import Config, ConnectorConfig, Headquarters, Metrics, Mqtt, Page, Panel, ReaderConfig, load
+from edge.config import (
+    Config,
+    ConnectorConfig,
+    Headquarters,
+    JournalTable,
+    Metrics,
+    Mqtt,
+    Page,
+    Panel,
+    ReaderConfig,
+    load,
+)
 from edge.counter import CounterConfig
 from edge.premises import build
 from edge.till.policy import Policy
@@ -22,7 +33,7 @@ EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
 TABLES: dict[str, type[msgspec.Struct]] = {
     "": Config, "hq": Headquarters, "mqtt": Mqtt, "till": Policy, "line": LineConfig, "device": DeviceConfig,
     "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics, "page": Page,
-    "counter": CounterConfig,
+    "counter": CounterConfig, "journal": JournalTable,
 }  # fmt: skip
 
 WRONG = """
@@ -51,7 +62,7 @@ parity = "X"
 
 GOLDEN = """\
 config.toml: 10 faults
-  hue: expected one of ballast_mb, connector, counter, data_dir, device, hq, line, metrics, mqtt, page, panel, \
+  hue: expected one of ballast_mb, connector, counter, data_dir, device, hq, journal, line, metrics, mqtt, page, panel, \
 profiles_dir, reader, second_copy, site, till, got an unknown key. Remove it.
   site: expected 1 to 32 letters, digits, dots, dashes and underscores, a letter or digit first, got 'hz 1'.
   data_dir: expected text, got nothing. Add it.
