@@ -14,7 +14,7 @@ from edge.site import Site
 from edge.sync import trust
 from edge.sync.trust import HqKeys
 from edge.till import purse
-from edge.till.start import Ask, Refusal, Refused
+from edge.till.ask import Ask, Refusal, Refused, Source
 from edge.till.state import Lease, OpenSession, lease_key
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Carried, CarriedStart, Fault
@@ -80,8 +80,9 @@ class Codes:
             carried.require_live(start, self._site.clock.stamp().lb_ms // 1000)
         except BadCode as late:
             return Refused(Refusal.START_EXPIRED, str(late))
-        origin = Origin("qr", b"", start.number, "")
-        return await self._site.start(Ask(start.connector, b"", code.grant.account, start.preset, origin))
+        grant, origin = code.grant, Origin("qr", b"", start.number, "")
+        payer = (Source(grant.account, asset=grant.asset),)
+        return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, payer))
 
     def _running(self, code: Carried, start: CarriedStart) -> OpenSession | None:
         """The session that this very start has opened, while it is open: showing the code again does not end it."""
