@@ -146,10 +146,7 @@ def _pay(
     asset: str = CNY,
     one_payment: bool = False,
 ) -> Done:
-    if not 0 < amount <= AMOUNT_MAX:
-        raise Denied(f"expected an amount of 1 to {AMOUNT_MAX} fen, got {amount}", "Check the amount.")
-    if not channel or ":" in channel:
-        raise Denied(f"expected the name of a channel without a colon, got {channel!r}", "For example wechat or cash.")
+    require_payment(amount, channel)
     hqlog.lock(connection)
     if not 0 < len(asset) <= ASSET_MAX or not asset.isprintable():
         raise Denied(f"expected the name of an asset, got {asset!r}", "Like CNY, points or swaps.")
@@ -203,6 +200,14 @@ def require_account(connection: sa.Connection, account: str) -> sa.Row[Any]:
     if row is None:
         raise Denied(f"no account {account!r}", "Check the id; `fieldtill-hq account list` lists them.")
     return row
+
+
+def require_payment(amount: int, channel: str) -> None:
+    """Return when so much can have moved through a channel of this name. Raises Denied."""
+    if not 0 < amount <= AMOUNT_MAX:
+        raise Denied(f"expected an amount of 1 to {AMOUNT_MAX} fen, got {amount}", "Check the amount.")
+    if not channel or ":" in channel:
+        raise Denied(f"expected the name of a channel without a colon, got {channel!r}", "For example wechat or cash.")
 
 
 def require_named(account: sa.Row[Any]) -> None:

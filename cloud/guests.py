@@ -90,6 +90,7 @@ def pay(
         if (before.channel, before.amount, before.site, before.connector) != (channel, amount, site, connector):
             raise Denied(f"payment {reference} was for another session", "Look it up: fieldtill-hq guest list.")
         return _again(connection, before)
+    accounts.require_payment(amount, channel)
     heard = sites.require(connection, site).status == "admitted"
     if not connector:
         raise Denied("expected the name of a connector, got nothing", "It stands on the charger.")

@@ -26,6 +26,8 @@ class Metrics:
         self._silent = Gauge("fieldtill_site_silent_seconds", "Since last heard", ["site"], registry=self._registry)
         self._online = Gauge("fieldtill_site_online", "1 while the broker hears it", ["site"], registry=self._registry)
         self._quarantined = Gauge("fieldtill_quarantined", "Moves and batches in quarantine", registry=self._registry)
+        self._refunds = Gauge("fieldtill_refunds_due_fen", "Owed back to guests", ["channel"], registry=self._registry)
+        self._guests = Gauge("fieldtill_guests_waiting", "Sessions paid by phone, not ended", registry=self._registry)
 
     def count(self, path: str, answer: Answer) -> None:
         self._requests.labels(path, answer.outcome).inc()
@@ -48,4 +50,11 @@ class Metrics:
                     self._silent.labels(site).set((now_ms - seen_ms) // 1000)
             quarantined = sa.select(sa.func.count()).select_from(schema.quarantine)
             self._quarantined.set(connection.execute(quarantined).scalar_one())
+            refunds, guests = schema.refunds, schema.guests
+            due = sa.select(refunds.c.channel, sa.func.sum(refunds.c.amount)).where(refunds.c.done_ms.is_(None))
+            self._refunds.clear()
+            for channel, amount in connection.execute(due.group_by(refunds.c.channel)):
+                self._refunds.labels(channel).set(int(amount))
+            waiting = sa.select(sa.func.count()).select_from(guests).where(guests.c.settled_ms.is_(None))
+            self._guests.set(connection.execute(waiting).scalar_one())
         return generate_latest(self._registry).decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -169,6 +170,26 @@ def test_one_payment_is_for_one_session(hq: Headquarters, box: Box) -> None:
     reply = box.ask(hq, paid.account, 8_000)
     assert grants.split(reply.grant)[0].granted == 4_000
     assert balance(hq, books.refund("wechat")) == 3_000
+
+
+@pytest.mark.parametrize(("amount", "says"), [(0, "amount"), (-1, "amount"), (10**12, "amount")])
+def test_a_payment_is_an_amount(hq: Headquarters, box: Box, amount: int, says: str) -> None:
+    """A slip of the finger books nothing."""
+    before = dump(hq)
+    with pytest.raises(Denied, match=says):
+        pay(hq, amount=amount)
+    assert dump(hq) == before
+
+
+def test_a_channel_that_tells_us_several_times_at_once(hq: Headquarters, box: Box) -> None:
+    """Its callbacks come in parallel: one account, one grant, the same code for all."""
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda _: pay(hq), range(8)))
+    assert len({paid.account for paid in told}) == 1
+    assert len({paid.code.text for paid in told if paid.code is not None}) == 1
+    assert sum(not paid.repeated for paid in told) == 1
+    assert balance(hq, books.lease(told[0].account, "S1", box.epoch)) == 4_000
+    sound(hq)
 
 
 def test_a_refund_is_paid_back_once(hq: Headquarters, box: Box) -> None:
