@@ -163,7 +163,8 @@ def _view(report: Report) -> dict[str, Any]:
 
 
 def _print(paper: Paper, report: Report) -> None:
-    told = f"{report.site}, epoch {report.epoch}: {counted(report.size, 'record')}, {report.cosigned} acknowledged"
+    acknowledged = f", {report.cosigned} acknowledged" if report.tally.records else ""
+    told = f"{report.site}, epoch {report.epoch}: {counted(report.size, 'record')}{acknowledged}"
     paper.write(f"{report.path}: {told}")
     for line in report.proven:
         paper.hang(paper.good("+"), line)
