@@ -19,10 +19,16 @@ from cloud.hqlog import Act, Change
 from cloud.keys import HqKeys
 from cloud.loans import Held
 from cloud.posting import Log
+from cloud.refusal import refusal
+from protocols.proof import checkpoint, keys
+from protocols.proof.checkpoint import Checkpoint
+from protocols.proof.errors import Malformed, Unproven
+from protocols.proof.tree import Frontier
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.records import RISK, Effect, Move, Record
-from protocols.trade.wire import BATCH_BYTES_MAX, Batch
+from protocols.trade.wire import BATCH_BYTES_MAX, Batch, Refusal, RefusalCode
 
+CHECKPOINT_BYTES_MAX = 4096  # a log signs with one key; a checkpoint with its cosignature has some 350 bytes
 KEPT_BATCHES_MAX = 200
 """Batches kept of one frozen epoch: a box that asks each quarter of an hour fills them in two days."""
 
@@ -48,6 +54,42 @@ def freeze(
     if head.state != epochs.FROZEN:
         epochs.mark(connection, hq, clock, head, epochs.FROZEN, why, kept=kept, other=other)
     return why
+
+
+def look_at(
+    connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any], shown: bytes
+) -> Checkpoint | Refusal:
+    """The head that a request shows, signed by the log key; or why it is refused: it is no such head, or another one
+    than ours of the same size, which freezes the epoch. One of another size is for the next batch to tell.
+    """
+    try:
+        claimed = read_head(head, shown)
+    except Unproven as error:
+        name = keys.origin(head.site, head.epoch)
+        return refusal(
+            RefusalCode.WRONG_CHECKPOINT,
+            f"checkpoint of {name}",
+            expected=error.expected,
+            got=error.got,
+            size=head.size,
+        )
+    if head.state == epochs.FROZEN or claimed.size != head.size:
+        return claimed
+    if claimed.root == Frontier.from_bytes(head.frontier).root():
+        return claimed
+    table = schema.epochs  # held before headquarters' log, and looked at again: a batch may have come in between
+    held = connection.execute(sa.select(table).where(table.c.id == head.id).with_for_update()).one()
+    if held.size == claimed.size and held.state != epochs.FROZEN:
+        freeze(connection, hq, clock, held, held.size, kept=held.cosigned, other=shown)
+    expected = f"the log whose first {held.size} records are here"
+    return refusal(RefusalCode.FORK, "log", expected=expected, got="another head of the same size", size=held.size)
+
+
+def read_head(head: sa.Row[Any], shown: bytes) -> Checkpoint:
+    """The head in a note that this epoch's log key signed. Raises Unproven."""
+    if len(shown) > CHECKPOINT_BYTES_MAX:
+        raise Malformed("checkpoint", expected=f"{CHECKPOINT_BYTES_MAX} bytes", got=str(len(shown)))
+    return checkpoint.verify_checkpoint(shown, keys.log_verifier(head.site, head.epoch, head.log_key))
 
 
 def keep_beside(connection: sa.Connection, head: sa.Row[Any], batch: Batch, body: bytes, now_ms: int) -> None:

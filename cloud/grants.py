@@ -76,9 +76,9 @@ def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any
         raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="an open one", got=newest.state)
     account = _account_of(connection, ask)
     if account is None:
-        return GrantReply(b"", UNKNOWN_CREDENTIAL)
+        return GrantReply(b"", UNKNOWN_CREDENTIAL, newest.size)
     if account.status == "frozen":
-        return GrantReply(b"", ACCOUNT_FROZEN)
+        return GrantReply(b"", ACCOUNT_FROZEN, newest.size)
     note_visits(connection, head.site, [account.id], clock.now_ms())
     lease = _leases_at(connection, newest, [account.id], ask.asset).get(account.id)
     lease = lease or Lease(newest.id, newest.site, newest.epoch, account.id, ask.asset)
@@ -87,9 +87,9 @@ def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any
     step = raise_for(ask.want, lease.granted, lease.outstanding, free, account.site_max, room)
     if step == 0:
         stored = _stored_grant(connection, lease)
-        return GrantReply(stored, "" if stored else NO_FUNDS)
+        return GrantReply(stored, "" if stored else NO_FUNDS, newest.size)
     signed = _grant(connection, hq, clock, [(lease, step)], {account.id: account})
-    return GrantReply(signed[0], "")
+    return GrantReply(signed[0], "", newest.size)
 
 
 class Provided(NamedTuple):

@@ -32,7 +32,6 @@ from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.records import Effect, EpochClosed, EpochOpened, Record, body_of
 from protocols.trade.wire import BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Batch, Refusal, RefusalCode
 
-CHECKPOINT_BYTES_MAX = 4096  # a log signs with one key; a checkpoint with its cosignature has some 350 bytes
 UNREAD_BATCHES_KEPT = 20  # of one epoch: enough to find the fault, too few to fill the disk
 
 _WALL_MS_MAX = 2**53
@@ -120,9 +119,7 @@ def _claimed(head: sa.Row[Any], batch: Batch) -> Checkpoint | Refusal:
     """The head that the batch ends with, signed by the log key; or why it is not."""
     code, name = RefusalCode.WRONG_CHECKPOINT, keys.origin(head.site, head.epoch)
     try:
-        if len(batch.checkpoint) > CHECKPOINT_BYTES_MAX:
-            raise Malformed("checkpoint", expected=f"{CHECKPOINT_BYTES_MAX} bytes", got=str(len(batch.checkpoint)))
-        claimed = heads.verify_checkpoint(batch.checkpoint, keys.log_verifier(head.site, head.epoch, head.log_key))
+        claimed = forks.read_head(head, batch.checkpoint)
     except Unproven as error:
         return refusal(code, f"checkpoint of {name}", expected=error.expected, got=error.got, size=head.size)
     end = batch.first_seq + len(batch.records)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from cloud import admission, commands, documents, epochs, evidence, grants, schema
+from cloud import admission, commands, documents, epochs, evidence, forks, grants, schema
 from cloud.clock import Clock
 from cloud.ingest import Ingested, ingest
 from cloud.keys import HqKeys, KeyFiles
@@ -21,10 +21,12 @@ from protocols.proof import receipt_file
 from protocols.trade import wire
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.wire import (
+    BEHIND,
     BatchReply,
     DocumentAsk,
     EnrolAsk,
     GrantAsk,
+    GrantReply,
     Refusal,
     RefusalCode,
 )
@@ -139,7 +141,14 @@ class Headquarters:
     def _grant(self, request: Request) -> Answer:
         with writing(self.engine) as connection:
             head = self._authenticate(connection, request)
-            reply = grants.answer(connection, self.keys, self.clock, head, _read(_inflate(request), GrantAsk))
+            ask = _read(_inflate(request), GrantAsk)
+            shown = forks.look_at(connection, self.keys, self.clock, head, ask.checkpoint)
+            if isinstance(shown, Refusal):
+                return _refused(shown)  # what was found out stays
+            if shown.size < head.size and head.state == epochs.OPEN:
+                reply = GrantReply(b"", BEHIND, head.size)
+            else:
+                reply = grants.answer(connection, self.keys, self.clock, head, ask)
         return Answer(200, encode(reply), outcome=reply.refusal or "ok")
 
     def _document(self, request: Request) -> Answer:

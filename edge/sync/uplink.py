@@ -36,6 +36,7 @@ from protocols.trade.records import CNY
 from protocols.trade.wire import (
     BATCH_BYTES_MAX,
     BATCH_RECORDS_MAX,
+    BEHIND,
     Batch,
     DocumentRef,
     GrantAsk,
@@ -194,18 +195,25 @@ class Uplink:
         that nothing new came.
         """
         timeout_s = self._config.ask_timeout_s if self._online else min(ASK_OFFLINE_S, self._config.ask_timeout_s)
-        ask = GrantAsk(self._site.credential_key.version, credential, account, asset, want)
+
+        def ask() -> GrantAsk:
+            version, head = self._site.credential_key.version, self._journal.checkpoint()
+            return GrantAsk(version, credential, account, asset, want, head)
+
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 size = self._journal.size
-                reply = await self._hq.grant(ask)
+                reply = await self._granted(ask)
                 if _falls_short(reply, want) and await self._acknowledged_up_to(size, limit.when()):
-                    reply = await self._hq.grant(ask)
+                    reply = await self._granted(ask)
         except (TimeoutError, HqUnreachable) as error:
             log.info("no grant in time", timeout_s=timeout_s, why=str(error))
             if self._online:
                 self._set_online(False)
                 self.news()  # let the uplink find out whether the link is really down
+            return False
+        except LogForked as error:
+            self._stop(error)
             return False
         except HqError as error:
             log.info("no grant", why=error.what)
@@ -216,6 +224,15 @@ class Uplink:
         if reply.refusal:
             log.info("no grant", why=reply.refusal)
         return bool(reply.grant) and await self._take_grants([reply.grant]) > 0
+
+    async def _granted(self, ask: Callable[[], GrantAsk]) -> GrantReply:
+        """The answer to an ask, which is made anew where a batch has overtaken it. Raises LogForked, HqError."""
+        reply = await self._hq.grant(ask())
+        if reply.refusal == BEHIND and reply.size <= self._journal.size:
+            reply = await self._hq.grant(ask())
+        if reply.size > self._journal.size:
+            raise LogForked(f"headquarters has {reply.size} records of this log, this disk {self._journal.size}")
+        return reply
 
     async def _acknowledged_up_to(self, size: int, until_s: float | None) -> bool:
         """Wait until headquarters has so many records that it lacked: among them may be what this very account has just

@@ -99,10 +99,17 @@ class BatchReply(Wire, frozen=True):
     time_ms: int
 
 
+BEHIND = "behind"
+"""A GrantReply's refusal: headquarters has more of the log than the ask shows. Either the ask was overtaken by a batch,
+or the disk was set back."""
+
+
 class GrantAsk(Wire, frozen=True):
     """The site wants the account behind `credential` (or named) to have `want` granted in total: U + R + H + need.
 
-    credential: HMAC, empty when account is given. account: empty when unknown. A repeat changes nothing.
+    credential: HMAC, empty when account is given. account: empty when unknown. checkpoint: the signed head of the log
+    as it is now, so that a copied or set-back disk is found out before it is granted anything. A repeat changes
+    nothing.
     """
 
     credential_key: Amount
@@ -110,13 +117,19 @@ class GrantAsk(Wire, frozen=True):
     account: Annotated[str, msgspec.Meta(max_length=64)]
     asset: Name
     want: Amount
+    checkpoint: bytes
 
 
 class GrantReply(Wire, frozen=True):
-    """grant: as signed; it may be for less than wanted. Empty with `refusal` set when there is none."""
+    """grant: as signed; it may be for less than wanted. Empty with `refusal` set when there is none.
+
+    refusal: "", unknown-credential, account-frozen, no-funds, or BEHIND. size: how many records headquarters has of
+    this log; a disk that has fewer is not the one it was.
+    """
 
     grant: bytes
-    refusal: Annotated[str, msgspec.Meta(max_length=64)]  # "", unknown-credential, account-frozen, no-funds
+    refusal: Annotated[str, msgspec.Meta(max_length=64)]
+    size: Amount
 
 
 class DocumentAsk(Wire, frozen=True):
@@ -169,7 +182,8 @@ class Refusal(Wire, frozen=True):
 class Command(Wire, frozen=True):
     """Headquarters starts or stops a session. It runs at most once: boot must be the running one, number must rise.
 
-    verb: `start` or `stop`. session: the opening seq for stop, else 0.
+    verb: `start` or `stop`. account: who pays; several, or another asset, as in `tender.payers`. session: the opening
+    seq for stop, else 0.
     """
 
     site: Name

@@ -153,7 +153,10 @@ class Box:
         return read(hq.answer(self.request(wire.PATH_BATCH, self.batch(first, end))), BatchReply)
 
     def ask(self, hq: Headquarters, account: str, want: int, asset: str = CNY) -> GrantReply:
-        return read(hq.answer(self.request(wire.PATH_GRANT, GrantAsk(0, b"", account, asset, want))), GrantReply)
+        return read(hq.answer(self.request(wire.PATH_GRANT, self.grant_ask(account, want, asset))), GrantReply)
+
+    def grant_ask(self, account: str, want: int, asset: str = CNY) -> GrantAsk:
+        return GrantAsk(0, b"", account, asset, want, self.checkpoint(len(self.leaves)))
 
 
 def read(answer: Answer, into: type[W], *, bytes_max: int = BYTES_MAX) -> W:

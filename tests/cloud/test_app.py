@@ -17,7 +17,7 @@ from cloud.service import Answer, Headquarters, Request
 from protocols.proof import checkpoint
 from protocols.trade import wire
 from protocols.trade.grants import split
-from protocols.trade.wire import BatchReply, EnrolReply, GrantAsk, GrantReply
+from protocols.trade.wire import BatchReply, EnrolReply, GrantReply
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_site_enrols_sells_and_is_acknowledged(light_hq: Headquarters, address
         account = accounts.open_account(connection, hq.keys, hq.clock, home_site=None)
         accounts.top_up(connection, hq.keys, hq.clock, account, 10_000, channel="wechat", reference="wx-1")
 
-    ask = box.request(wire.PATH_GRANT, GrantAsk(0, b"", account, "CNY", 3_000))
+    ask = box.request(wire.PATH_GRANT, box.grant_ask(account, 3_000))
     grant = read(post(address, ask), GrantReply)
     assert split(grant.grant)[0].granted == 3_000
     box.accept(grant.grant)

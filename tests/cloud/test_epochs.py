@@ -139,7 +139,7 @@ def test_a_closed_log_gets_no_grants(hq: Headquarters, box: Box, account: str) -
     box.send(hq, 0)
     hq.clock.advance(20 * 86_400_000)
     assert box.send(hq, len(box.leaves)).grants == []
-    refusal = refused(hq.answer(box.request(wire.PATH_GRANT, wire.GrantAsk(0, b"", account, CNY, 9_000))))
+    refusal = refused(hq.answer(box.request(wire.PATH_GRANT, box.grant_ask(account, 9_000))))
     assert refusal.code == RefusalCode.EPOCH_FROZEN
 
 
@@ -152,7 +152,7 @@ def test_a_lost_box_gets_nothing_and_keeps_what_it_held(hq: Headquarters, box: B
     assert not lose(hq)
     assert ledger(hq, account) == {"free": 5_000, "lease": 5_000}
     assert (now(hq).state, now(hq).held_fen, now(hq).accounts) == ("lost", 5_000, 1)
-    refusal = refused(hq.answer(box.request(wire.PATH_GRANT, wire.GrantAsk(0, b"", account, CNY, 9_000))))
+    refusal = refused(hq.answer(box.request(wire.PATH_GRANT, box.grant_ask(account, 9_000))))
     assert (refusal.code, refusal.got) == (RefusalCode.EPOCH_FROZEN, "lost")
     assert find(hq)
     assert not find(hq)

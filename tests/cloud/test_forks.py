@@ -218,6 +218,43 @@ def test_a_restored_disk_that_asks_for_news_is_told(hq: Headquarters, box: Box, 
     assert state(hq) == "open"
 
 
+def test_a_clone_that_asks_for_money_first_is_caught(hq: Headquarters, box: Box, account: str) -> None:
+    """A customer at the clone's reader is its first contact: the ask shows the clone's head, so it gets nothing and
+    the epoch freezes.
+    """
+    copy = clone(box)
+    box.sell(account, 10)
+    kept = box.send(hq, 0).cosigned
+    copy.sell(account, 99)
+    ask = copy.grant_ask(account, 9_000)
+    refusal = refused(hq.answer(copy.request(wire.PATH_GRANT, ask)))
+    assert (refusal.code, refusal.size) == (RefusalCode.FORK, 3)
+    assert (state(hq), heads(hq)) == ("frozen", [(3, kept, ask.checkpoint)])
+    assert balance(hq, books.cust(account)) == 5_000
+
+
+def test_a_restored_disk_that_asks_for_money_first_gets_none(hq: Headquarters, box: Box, account: str) -> None:
+    """It shows an older head: no grant, and the size by which the box finds out about itself."""
+    old = clone(box)
+    box.sell(account, 10)
+    box.send(hq, 0)
+    assert old.ask(hq, account, 9_000) == wire.GrantReply(b"", wire.BEHIND, 3)
+    assert box.ask(hq, account, 5_010).grant
+    box.sell(account, 10)
+    assert box.ask(hq, account, 5_020).grant
+    assert state(hq) == "open"
+
+
+def test_an_ask_shows_a_head_of_its_own_log(hq: Headquarters, box: Box, account: str) -> None:
+    """No note, or one by another key, is no head of this log."""
+    stranger = Box(SITE)
+    stranger.open_epoch(1)
+    for shown in (b"", b"x" * 5_000, stranger.checkpoint(1)):
+        ask = wire.GrantAsk(0, b"", account, CNY, 100, shown)
+        refusal = refused(hq.answer(box.request(wire.PATH_GRANT, ask)))
+        assert refusal.code == RefusalCode.WRONG_CHECKPOINT
+
+
 def test_a_fork_after_the_close_is_a_fork(hq: Headquarters, box: Box, account: str) -> None:
     """A disk restored from before the CLOSE sells on: what was freed stays freed, the sale is the operator's."""
     old = clone(box)

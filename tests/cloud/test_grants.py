@@ -80,7 +80,7 @@ def test_an_online_grant_names_who_may_draw_on_it(hq: Headquarters) -> None:
         accounts.add_card(connection, hq.keys, hq.clock, account, " 04a1b2c3 ")
         key = accounts.current_key(connection)
     hidden = hide_credential(key, "04A1B2C3")
-    ask = GrantAsk(key.version, hidden, "", CNY, 2_500)
+    ask = GrantAsk(key.version, hidden, "", CNY, 2_500, box.checkpoint(1))
     reply = read(hq.answer(box.request(wire.PATH_GRANT, ask)), GrantReply)
 
     grant, payload, signature = split(reply.grant)
@@ -107,14 +107,14 @@ def test_less_than_wanted_and_nothing_at_all(hq: Headquarters) -> None:
     box = new_box(hq, "pudong-1")
     poor, empty = open_account(hq, 120), open_account(hq, 0)
     assert grant_of(box.ask(hq, poor, 500).grant).granted == 120
-    assert box.ask(hq, empty, 500) == GrantReply(b"", "no-funds")
-    assert box.ask(hq, "nobody", 500) == GrantReply(b"", "unknown-credential")
+    assert box.ask(hq, empty, 500) == GrantReply(b"", "no-funds", 1)
+    assert box.ask(hq, "nobody", 500) == GrantReply(b"", "unknown-credential", 1)
 
 
 def test_only_the_newest_epoch_is_granted_value(hq: Headquarters) -> None:
     """After a box has been set up anew, the old log may still be sent, and gets nothing more."""
     box, account = new_box(hq, "pudong-1"), open_account(hq, 10_000)
-    old = box.request(wire.PATH_GRANT, GrantAsk(0, b"", account, CNY, 100))
+    old = box.request(wire.PATH_GRANT, box.grant_ask(account, 100))
     box.sell("someone", 0)
     late = box.request(wire.PATH_BATCH, box.batch(1))
     box.log_key = Box("x").log_key
@@ -131,7 +131,7 @@ def test_a_frozen_account_is_frozen_everywhere(hq: Headquarters) -> None:
     with store.writing(hq.engine) as connection:
         done = accounts.set_status(connection, hq.keys, hq.clock, account, "frozen")
     assert done.sites == {"pudong-1"}
-    assert box.ask(hq, account, 3_000) == GrantReply(b"", "account-frozen")
+    assert box.ask(hq, account, 3_000) == GrantReply(b"", "account-frozen", 2)
     (signed,) = box.send(hq, 1).grants
     frozen = grant_of(signed)
     assert (frozen.serial, frozen.granted, frozen.session_limit, frozen.credentials) == (1, 2_000, 0, [])

@@ -349,7 +349,9 @@ def test_a_cloned_disk_freezes_the_epoch(hq: Headquarters, box: Box, account: st
     assert decode(evidence.batch, Batch) == other
     assert balance(hq, books.revenue(box.site)) == 100
     assert refuse(hq, box, other).code == RefusalCode.EPOCH_FROZEN
-    assert refused(hq.answer(box.request(wire.PATH_GRANT, _ask(account)))).code == RefusalCode.EPOCH_FROZEN
+    assert (
+        refused(hq.answer(box.request(wire.PATH_GRANT, box.grant_ask(account, 9_000)))).code == RefusalCode.EPOCH_FROZEN
+    )
 
 
 @pytest.mark.parametrize("longer", [0, 1, 2])
@@ -363,10 +365,6 @@ def test_another_history_is_a_fork_even_where_no_record_overlaps(hq: Headquarter
     box.add(NOTE)
     refusal = refuse(hq, box, box.batch(2 + longer, 2 + longer) if longer < 2 else box.batch(3))
     assert refusal.code == RefusalCode.FORK
-
-
-def _ask(account: str) -> wire.GrantAsk:
-    return wire.GrantAsk(0, b"", account, CNY, 9_000)
 
 
 # --- business days ---------------------------------------------------------------------------------------------------

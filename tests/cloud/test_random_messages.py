@@ -18,7 +18,7 @@ from protocols.trade import wire
 from protocols.trade.codec import decode
 from protocols.trade.grants import split
 from protocols.trade.records import CNY, Effect
-from protocols.trade.wire import BatchReply, GrantAsk, GrantReply, Refusal, RefusalCode
+from protocols.trade.wire import BatchReply, GrantReply, Refusal, RefusalCode
 
 PAID_IN = 30_000
 HARMLESS = {RefusalCode.GAP}
@@ -96,7 +96,7 @@ class World:
                 till.act(account, chance)
             case 3:
                 want = till.used.get(account, 0) + till.returned.get(account, 0) + chance.randint(1, 4_000)
-                self.send(till, wire.PATH_GRANT, GrantAsk(0, b"", account, CNY, want))
+                self.send(till, wire.PATH_GRANT, till.box.grant_ask(account, want))
                 if chance.random() < 0.5:
                     self.deliver(*self.post[-1])
             case 4 | 5:
@@ -182,7 +182,7 @@ def test_a_request_for_a_total_is_answered_once_however_often_it_comes(light_hq:
     world = World(light_hq, random.Random(1))
     world.begin()
     till, account = world.tills[1], world.accounts[0]
-    small, large = (GrantAsk(0, b"", account, CNY, want) for want in (1_000, 3_000))
+    small, large = (till.box.grant_ask(account, want) for want in (1_000, 3_000))
     for ask in (small, large, small, large, small):
         for _ in range(5):
             world.send(till, wire.PATH_GRANT, ask)

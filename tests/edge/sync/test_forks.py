@@ -58,6 +58,20 @@ async def test_a_disk_set_back_is_noticed_at_the_first_contact(hq: Headquarters,
         assert len(hq.records(box.name)) == 9
 
 
+async def test_a_disk_set_back_that_asks_for_money_first_is_noticed(hq: Headquarters, tmp_path: Path) -> None:
+    """A customer is there before the first batch: the answer says how much headquarters has, and no session starts."""
+    account = hq.customer("CARD-E", 9_000, placed=0, session_limit=1_000)
+    async with enrolled(hq, tmp_path / "box", "asks-first") as box:
+        await sent(box, 1)
+        old = copy_disk(box, tmp_path / "old")
+        await sent(box, 2)
+        async with reopened(box, old) as back:
+            uplink = back.uplink()
+            assert not await uplink.ask_grant(b"", account, 500)
+            assert uplink.status().stopped == "headquarters has 4 records of this log, this disk 2"
+            assert back.site.desk.disputed
+
+
 async def test_a_cloned_disk_freezes_the_epoch_and_neither_starts_a_session(hq: Headquarters, tmp_path: Path) -> None:
     """Two histories of one log: the later one is refused, then both; what either sold now might be sold twice."""
     async with enrolled(hq, tmp_path / "box", "cloned") as box:
