@@ -74,7 +74,7 @@ def _allowed(text: str) -> str:
 
 
 POLICY = (
-    "default-src 'none'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "default-src 'none'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
     + "; ".join(f"{kind} {_allowed(text)}" for kind, text in _KIND_OF_POLICY.items())
 )
 
