@@ -60,10 +60,10 @@ if(box&&hash.indexOf("FT1:")===0){box.value=hash;history.replaceState(null,"",lo
 box.scrollIntoView({block:"center"})}
 if(seen)setInterval(function(){if(document.hidden)return;fetch(location.href).then(function(r){return r.ok?r.text():""})
 .then(function(t){var fresh=t&&new DOMParser().parseFromString(t,"text/html").getElementById("live");
-if(fresh)seen.innerHTML=fresh.innerHTML}).catch(function(){})},5000)})();
+if(fresh)seen.innerHTML=fresh.innerHTML;else if(t)location.reload()}).catch(function(){})},5000)})();
 """
-"""Puts the code of a link's fragment into the form, where its owner sends it, and keeps what is live up to date. All of
-the page works without it.
+"""Puts the code of a link's fragment into the form, where its owner sends it, and keeps what is live up to date; a page
+that has nothing live any more (the session has its bill) is loaded anew. All of it works without the script, too.
 """
 
 _KIND_OF_POLICY = {"style-src": STYLE, "script-src": SCRIPT}
@@ -74,8 +74,8 @@ def _allowed(text: str) -> str:
 
 
 POLICY = (
-    "default-src 'none'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
-    + "; ".join(f"{kind} {_allowed(text)}" for kind, text in _KIND_OF_POLICY.items())
+    "default-src 'none'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; " + "; ".join(f"{kind} {_allowed(text)}" for kind, text in _KIND_OF_POLICY.items())
 )
 
 
