@@ -116,6 +116,11 @@ class Clock:
             estimate_ms = min(estimate_ms, bounds.upper_ms)
         return Stamp(self._system.boot, mono_ms, estimate_ms, quality, bounds.lower_ms, bounds.upper_ms)
 
+    def bounds(self) -> tuple[int, int | None]:
+        """Unix ms that it is proven to be within, whatever the system's clock says; None: no upper bound."""
+        bounds = self._bounds.at(self._system.mono_ms(), self._drift_ppm)
+        return bounds.lower_ms, bounds.upper_ms
+
     def learn(self, lower_ms: int, upper_ms: int | None = None, *, at_mono_ms: int | None = None) -> bool:
         """Somebody trusted vouches that Unix time is within the bounds; at_mono_ms: when, None for now.
 

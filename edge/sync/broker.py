@@ -6,7 +6,6 @@ A PUBACK is no receipt: a broker may lose what it acknowledged. Nothing that mus
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -19,6 +18,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import Mqtt
 from edge.sync.errors import BrokerLost, BrokerRefused
+from edge.sync.tls import Known, context, nothing_known
 
 T = TypeVar("T")
 
@@ -32,8 +32,11 @@ QUEUED_MAX = 100
 
 
 @asynccontextmanager
-async def connect(config: Mqtt, identifier: str, last_will: tuple[str, bytes]) -> AsyncIterator[Broker]:
-    """A connection. last_will: (topic, payload), which the broker publishes, retained, when the box is gone.
+async def connect(
+    config: Mqtt, identifier: str, last_will: tuple[str, bytes], known: Known = nothing_known
+) -> AsyncIterator[Broker]:
+    """A connection. last_will: (topic, payload), which the broker publishes, retained, when the box is gone. known: the
+    time as far as it is proven, for the dates of certificates.
 
     Raises BrokerLost: here, and from whatever is done with it when the connection breaks.
     """
@@ -51,7 +54,7 @@ async def connect(config: Mqtt, identifier: str, last_will: tuple[str, bytes]) -
             clean_start=True,  # what was sent meanwhile is old; HTTPS brings what still counts
             timeout=TIMEOUT_S,
             max_queued_incoming_messages=QUEUED_MAX,
-            tls_context=ssl.create_default_context(cafile=config.ca_file) if config.tls else None,
+            tls_context=context(config.ca_file, known) if config.tls else None,
         )
         await client.__aenter__()
         client.leave_the_will()

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.config import Headquarters
+from edge.sync import tls
 from edge.sync.errors import ClockTrouble, HqGarbled, HqRefused, HqUnreachable, Untrusted
+from edge.sync.tls import Known, OutOfDate
 from protocols.proof import keys
 from protocols.trade import documents, wire
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
@@ -48,9 +50,6 @@ a batch that finds out loses its timeout, but a customer would wait in vain; so 
 handshake (some 4 kB) for itself."""
 DEFLATE_LEVEL = 6
 
-# OpenSSL's verify codes, x509_vfy.h
-_NOT_YET_VALID, _HAS_EXPIRED = 9, 10
-
 R = TypeVar("R", bound=Wire)
 T = TypeVar("T")
 
@@ -72,12 +71,20 @@ class Hq(Protocol):
 class HttpsHq:
     """Headquarters over HTTPS, for one log."""
 
-    def __init__(self, config: Headquarters, site: str, epoch: int, log_key: Ed25519PrivateKey) -> None:
+    def __init__(
+        self,
+        config: Headquarters,
+        site: str,
+        epoch: int,
+        log_key: Ed25519PrivateKey,
+        known: Known = tls.nothing_known,
+    ) -> None:
+        """known: the time as far as it is proven, for the dates of certificates."""
         self._site = site
         self._epoch = epoch
         self._log_key = log_key
-        self._log_lane = Lane("hq-log", Connection(config.url, config.ca_file, config.timeout_s, LOG_IDLE_S))
-        self._ask_lane = Lane("hq-ask", Connection(config.url, config.ca_file, config.ask_timeout_s, ASK_IDLE_S))
+        self._log_lane = Lane("hq-log", Connection(config.url, config.ca_file, config.timeout_s, LOG_IDLE_S, known))
+        self._ask_lane = Lane("hq-ask", Connection(config.url, config.ca_file, config.ask_timeout_s, ASK_IDLE_S, known))
 
     async def batch(self, batch: Batch) -> BatchReply:
         return await self._log_lane.do(lambda to: self._post(to, wire.PATH_BATCH, batch, BatchReply))
@@ -138,10 +145,21 @@ def read(answer: HttpAnswer, into: type[R], bytes_max: int = ANSWER_BYTES_MAX) -
 class Connection:
     """One kept-alive connection to headquarters. Use it from one thread at a time."""
 
-    def __init__(self, url: str, ca_file: str | None, timeout_s: float, idle_s: float = LOG_IDLE_S) -> None:
-        """timeout_s: for connecting, for each pause while sending, and for a short answer after that."""
+    def __init__(
+        self,
+        url: str,
+        ca_file: str | None,
+        timeout_s: float,
+        idle_s: float = LOG_IDLE_S,
+        known: Known = tls.nothing_known,
+    ) -> None:
+        """timeout_s: for connecting, for each pause while sending, and for a short answer after that.
+
+        known: the time as far as it is proven.
+        """
         self._url = url.rstrip("/")
         self._ca = ca_file or _system_authorities()
+        self._known = known
         self._timeout_s = timeout_s
         self._idle_s = idle_s
         self._session: requests.Session | None = None
@@ -167,8 +185,7 @@ class Connection:
                     if isinstance(error, (requests.Timeout, requests.exceptions.SSLError)):
                         raise
                     self.close()
-            self._session = requests.Session()
-            self._session.trust_env = False  # the config alone says whom the box talks to: no proxies, no .netrc
+            self._session = self._begin()
             return self._post(self._session, path, body, headers, answer_bytes_max)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self.close()
@@ -178,6 +195,19 @@ class Connection:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+    def _begin(self) -> requests.Session:
+        """A session that talks to whom the config says, no proxies, no .netrc, and checks dates by the box's bounds."""
+        import requests
+        from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+
+        session = requests.Session()
+        session.trust_env = False
+        adapter = HTTPAdapter()
+        authorities = DEFAULT_CA_BUNDLE_PATH if self._ca is True else str(self._ca)
+        adapter.init_poolmanager(1, 1, ssl_context=tls.context(authorities, self._known))
+        session.mount("https://", adapter)
+        return session
 
     def _post(
         self, session: requests.Session, path: str, body: bytes, headers: Mapping[str, str], answer_bytes_max: int
@@ -280,13 +310,13 @@ def _system_authorities() -> str | bool:
 
 def _unreachable(error: BaseException) -> HqUnreachable:
     """What a failure of requests means: sockets, urllib3 and ssl wrap each other several times."""
-    verification = next((e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None)
-    if verification is not None:
-        text = f"headquarters' certificate: {verification.verify_message}"
-        if verification.verify_code in (_NOT_YET_VALID, _HAS_EXPIRED):
-            return ClockTrouble(text)
-        return Untrusted(text)
-    innermost = list(_causes(error))[-1]
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, OutOfDate):
+            return ClockTrouble(str(cause.args[0]))
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Untrusted(f"headquarters' certificate: {cause.verify_message}")
+    innermost = causes[-1]
     return HqUnreachable(f"{type(innermost).__name__}: {innermost}")
 
 

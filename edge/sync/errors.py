@@ -24,9 +24,9 @@ class HqUnreachable(HqError):
 
 
 class ClockTrouble(HqUnreachable):
-    """TLS refused headquarters' certificate for its dates: the box's clock is wrong, or the certificate has lapsed."""
+    """Headquarters' certificate is valid at no time that it can be now, by all the times this box has been told."""
 
-    remedy = "Set the box's clock (`timedatectl`; look at its RTC battery). If it is right, renew the certificate."
+    remedy = "Renew headquarters' certificate; the box's own clock has no say in this (`date` there, if it is new)."
 
 
 class Untrusted(HqUnreachable):

@@ -103,7 +103,8 @@ class Quick:
 
         presence = topic(self._name, "presence")
         gone, here = (self._presence(online) for online in (False, True))
-        async with connect(self._mqtt, f"fieldtill-{self._name}", (presence, gone)) as broker:
+        name, known = f"fieldtill-{self._name}", self._site.clock.bounds
+        async with connect(self._mqtt, name, (presence, gone), known) as broker:
             await broker.subscribe(topic(self._name, "news"), topic(self._name, "command"))
             await broker.publish(presence, here, qos=1, retain=True)
             self._set_connected(True)

@@ -134,7 +134,7 @@ class Uplink:
     @classmethod
     def over_https(cls, config: Headquarters, journal: Journal, clock: Clock, ring: KeyRing, site: Site) -> Uplink:
         """With the keys pinned in `keys_file`. Raises protocols.door.Refused for a bad one, KeyUnusable."""
-        hq = HttpsHq(config, journal.site, journal.epoch, ring.log(journal.epoch))
+        hq = HttpsHq(config, journal.site, journal.epoch, ring.log(journal.epoch), clock.bounds)
         return cls(config, journal, clock, site, hq, trust.load(Path(config.keys_file)))
 
     # --- what is true ------------------------------------------------------------------------------------------------
@@ -277,8 +277,9 @@ class Uplink:
         asked_ms = self._clock.mono_ms()
         reply = await self._hq.batch(batch)
         self._answered()
-        self._learn(reply.time_ms, asked_ms)
+        heard_ms = self._clock.mono_ms()
         await self._take_acknowledgement(reply.cosigned, batch)
+        self._learn(reply.time_ms, asked_ms, heard_ms)  # only of whom the pinned key has spoken for
         self._records_max = min(BATCH_RECORDS_MAX, self._records_max * 2)
         await self._take_grants(reply.grants)
         await self._take_commands(reply.commands)
@@ -296,10 +297,9 @@ class Uplink:
         checkpoint = self._journal.checkpoint_at(first + len(records))
         return Batch(first, records, checkpoint, stamp.boot, stamp.mono_ms, stamp.wall_ms)
 
-    def _learn(self, time_ms: int, asked_ms: int) -> None:
-        """Headquarters read its clock between our question and now."""
-        elapsed_ms = self._clock.mono_ms() - asked_ms
-        if not self._clock.learn(time_ms, time_ms + elapsed_ms + 1):
+    def _learn(self, time_ms: int, asked_ms: int, heard_ms: int) -> None:
+        """Headquarters read its clock between our question and its answer."""
+        if not self._clock.learn(time_ms, time_ms + heard_ms - asked_ms + 1, at_mono_ms=heard_ms):
             what = "headquarters' time contradicts what it said before"
             self._note("clock", what, "Check the clock of headquarters' machine (`chronyc tracking`).")
 

@@ -96,7 +96,9 @@ class Box:
 
     def hq(self, url: str | None = None) -> HttpsHq:
         config = self.config if url is None else _pointed_at(self.config, url)
-        return HttpsHq(config, self.journal.site, self.journal.epoch, self.ring.log(self.journal.epoch))
+        return HttpsHq(
+            config, self.journal.site, self.journal.epoch, self.ring.log(self.journal.epoch), self.clock.bounds
+        )
 
     def uplink(self, url: str | None = None) -> Uplink:
         """Not running yet."""
