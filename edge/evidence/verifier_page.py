@@ -3,6 +3,7 @@
     verifier/page.html, style.css      what is seen
     verifier/bytes.js, proof.js        bytes, signatures and trees
     verifier/story.js, bill.js         records and what follows from them
+    verifier/price.js, tender.js       the bill worked out again, and who pays which part of it
     verifier/statement.js, page.js     the statement, and how it is shown
     edge.evidence.words, .slip         every text, as `fieldtill verify` says it
 
@@ -19,7 +20,7 @@ from string import Template
 
 from edge.evidence import slip, words
 
-SCRIPTS = ("bytes.js", "proof.js", "story.js", "bill.js", "statement.js", "page.js")
+SCRIPTS = ("bytes.js", "proof.js", "story.js", "bill.js", "price.js", "tender.js", "statement.js", "page.js")
 
 PAGE: dict[str, tuple[str, str]] = {
     "title": ("收据核验", "Receipt check"),

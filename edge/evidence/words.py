@@ -104,10 +104,6 @@ LINES: dict[str, tuple[str, str]] = {
     ),
     "priced/proven": ("按该费率重新计价，每一行都相同", "Priced again by that tariff, every line is the same"),
     "priced/failed": ("按该费率重新计价，结果不同", "Priced again by that tariff, the bill is another"),
-    "priced/open": (
-        "开始时间不确定，此页不重新计价；fieldtill verify 可以",
-        "The start is uncertain, and this page does not price that again; fieldtill verify does",
-    ),
     "clock/proven": ("时钟已同步：{began_ms} 至 {ended_ms}", "The clock was right: {began_ms} to {ended_ms}"),
     "clock/open": (
         "时钟未经证实（{began_ms} 至 {ended_ms}）；按可能时段中最便宜的计价",
@@ -172,8 +168,14 @@ def fact_text(name: str, fact: Fact) -> str:
     return str(fact)
 
 
-def language_of(environment: Mapping[str, str]) -> str:
-    """What the locale asks for: Chinese where LC_ALL, LC_MESSAGES or LANG says so, in this order."""
+def language_of(asked: str, environment: Mapping[str, str]) -> str:
+    """What was asked for, else what the locale says: Chinese where LC_ALL, LC_MESSAGES or LANG is, in this order.
+
+    Raises ValueError for a language that is not spoken here.
+    """
+    if asked:
+        LANGUAGES.index(asked)
+        return asked
     named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
     return "zh" if named.startswith("zh") else "en"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +34,15 @@ def receipt(
     as_json: AsJson = False,
 ) -> None:
     """A session's bill with its proof. The daemon may run. Final once headquarters has acknowledged it."""
-    from edge.evidence.words import LANGUAGES, language_of
+    from edge.panel.receipt_verify import language_for
 
+    language = language_for(lang)
     gathered = gather(session, journal, config)
     if out is not None:
         _write(out, gathered.file.to_bytes())
     if as_json:
         print(gathered.file.to_bytes().decode(), end="")
         return
-    language = lang if lang in LANGUAGES else language_of(os.environ)
     _slip(Paper(), gathered, language)
     if out is not None:
         print(out)

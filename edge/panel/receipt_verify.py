@@ -40,13 +40,23 @@ def verify_receipt(
 
     language: `zh` or `en`; empty: the locale's. Raises Failed for what is no receipt and for a bad key: BAD_INPUT.
     """
+    words_in = language_for(language)
     file = read_receipt(path)
     told = state(file, _keys(site_keys, reader_keys.site_keys), _keys(hq_keys, reader_keys.hq_keys))
     if as_json:
         dump(statement_view(told))
     else:
-        _print(Paper(), told, language or words.language_of(os.environ))
+        _print(Paper(), told, words_in)
     return Verdict.PROVEN if told.proven else Verdict.NOT_PROVEN
+
+
+def language_for(asked: str) -> str:
+    """`zh` or `en`: as asked, else the locale's. Raises Failed for another."""
+    try:
+        return words.language_of(asked, os.environ)
+    except ValueError:
+        remedy = f"It is one of {', '.join(words.LANGUAGES)}."
+        raise Failed(Trouble("bad-request", f"no words in {asked}", remedy)) from None
 
 
 def read_receipt(path: Path) -> ReceiptFile:

@@ -23,7 +23,7 @@ async function checkBill(story, documents, spki) {
   const { closed } = story;
   if (!closed) return [either(!story.moves.length, "voided"), clockLine(story)];
   return [
-    readingsLine(story), sumLine(closed), capturesLine(story, documents), holdsLine(story),
+    readingsLine(story), sumLine(closed), await capturesLine(story, documents), holdsLine(story),
     ...(await tariffLines(story, documents)), clockLine(story), await meterRecordLine(story, spki),
   ];
 }
@@ -52,12 +52,12 @@ function totals(items) {
   const found = new Map();
   for (const one of items) {
     const key = JSON.stringify([one.account, one.asset]);
-    found.set(key, { asset: one.asset, amount: (found.get(key)?.amount ?? 0n) + one.amount });
+    found.set(key, { account: one.account, asset: one.asset, amount: (found.get(key)?.amount ?? 0n) + one.amount });
   }
   return found;
 }
 
-function capturesLine(story, documents) {
+async function capturesLine(story, documents) {
   const { closed, moves } = story;
   const money = (effect) => sum(moves.filter((one) => one.effect === effect && one.asset === "CNY").map((one) => one.amount));
   if (moves.some((one) => one.effect !== "used" && !(one.effect === "overrun" && one.asset === "CNY"))) {
@@ -65,13 +65,31 @@ function capturesLine(story, documents) {
   }
   const drawn_fen = money("used"), overrun_fen = money("overrun"), rest_fen = closed.amount_fen - overrun_fen - drawn_fen;
   if (overrun_fen !== closed.overrun_fen) return line("failed", "captures");
-  const others = [...totals(moves.filter((one) => one.effect === "used")).values()].filter((one) => one.asset !== "CNY");
+  const others = [...totals(moves.filter((one) => one.effect === "used")).values()].filter((one) => one.asset !== "CNY")
+    .sort((one, other) => compare(one.account, other.account) || compare(one.asset, other.asset));
   if (!others.length && !rest_fen && overrun_fen) return line("proven", "overrun", { drawn_fen, overrun_fen });
   if (!others.length) return either(rest_fen === 0n, "captures", { drawn_fen });
   const facts = { drawn_fen, rest_fen, others: others.map((one) => `${one.amount} ${one.asset}`).join(", ") };
   const payload = payloadOf(documents, "tenders");
-  if (!payload) return line(rest_fen >= 0n ? "open" : "failed", rest_fen >= 0n ? "captures" : "tendered", facts);
-  return line(rest_fen >= 0n ? "open" : "failed", "tendered", facts); // the rates are applied by `fieldtill verify`
+  if (!payload) return rest_fen >= 0n ? line("open", "captures", facts) : line("failed", "tendered", facts);
+  const due = await dueOf(story, payload), used = totals(moves.filter((one) => one.effect === "used"));
+  return either(due !== null && due.overrun_fen === overrun_fen && sameTotals(due.used, used), "tendered", facts);
+}
+
+const sameTotals = (one, other) => {
+  const above = (found) => [...found].filter(([, total]) => total.amount);
+  return above(one).length === above(other).length && above(one).every(([key, total]) => other.get(key)?.amount === total.amount);
+};
+
+/** What each account owes of each asset, and the overrun, by the pinned tenders; null when these are not they. */
+async function dueOf(story, payload) {
+  const pin = pinOf(story, "tenders");
+  const tenders = pin && equalBytes(await sha256(payload), pin.hash) ? readTenders(payload) : null;
+  if (!tenders || story.holds.length > 16) return null;
+  if (!story.holds.every((hold) => tenderOf(hold.asset, tenders))) return null;
+  const drawn = draw(story.closed.lines, story.holds, tenders);
+  const captured = story.holds.map((hold, at) => ({ ...hold, amount: drawn.units[at] }));
+  return { used: totals(captured), overrun_fen: drawn.overrun_fen };
 }
 
 function holdsLine(story) {
@@ -98,12 +116,13 @@ async function tariffLines(story, documents) {
   const tariff = equalBytes(await sha256(payload), pin.hash) ? readTariff(payload) : null;
   if (!tariff) return [line("failed", "tariff", { version })];
   const { closed } = story, proven = line("proven", "tariff", { id: tariff.id, version });
-  const { clock_lb_ms: lb, clock_ub_ms: ub } = closed;
-  if (ub === null || ub > lb) return [proven, line("open", "priced")];
-  const priced = ub === lb ? priceAgain(tariff, closed) : null;
+  const priced = priceAgain(tariff, closed);
   const holds = priced && sameLines(priced, closed.lines) && sum(priced.map((one) => one.amount_fen)) === closed.amount_fen;
   return [proven, either(Boolean(holds), "priced")];
 }
+
+const sameLines = (priced, billed) => priced.length === billed.length && priced.every((one, at) =>
+  ["code", "period", "quantity", "price_e3", "amount_fen"].every((name) => one[name] === billed[at][name]));
 
 function readTariff(payload) {
   try {
@@ -112,65 +131,6 @@ function readTariff(payload) {
     const orderly = rising(tariff.periods.map((one) => one.from_s)) && rising(tariff.offsets.map((one) => one.since_s));
     return orderly ? tariff : null;
   } catch { return null; }
-}
-
-const sameLines = (priced, billed) => priced.length === billed.length && priced.every((one, at) =>
-  ["code", "period", "quantity", "price_e3", "amount_fen"].every((name) => one[name] === billed[at][name]));
-
-/** The lines of the bill where the start is known; null for slices that no session can have. */
-function priceAgain(tariff, closed) {
-  const energy = new Map();
-  for (const slice of closed.slices) {
-    if (slice.from_ms > slice.to_ms || slice.to_ms > 366n * DAY_S * 1000n) return null;
-    const period = cheapest(tariff, closed.clock_lb_ms + slice.from_ms, closed.clock_lb_ms + (slice.to_ms > slice.from_ms ? slice.to_ms : slice.from_ms + 1n));
-    energy.set(period, (energy.get(period) ?? 0n) + slice.energy_wh);
-  }
-  const lines = [];
-  const add = (code, period, quantity, price_e3) => lines.push({ code, period, quantity, price_e3 });
-  for (const index of [...energy.keys()].sort((a, b) => a - b)) {
-    const period = tariff.periods[index];
-    add("energy", BigInt(index), energy.get(index), period.energy_e3);
-    if (period.service_e3) add("service", BigInt(index), energy.get(index), period.service_e3);
-  }
-  if (tariff.session_e3) add("session", 0n, 1n, tariff.session_e3);
-  if (closed.idle_s && tariff.idle_e3_per_min) add("idle", 0n, closed.idle_s, tariff.idle_e3_per_min);
-  const units = lines.map((one) => one.quantity * one.price_e3 * UNITS_PER[one.code]);
-  const parts = largestRemainder(halfUp(sum(units)), units);
-  return lines.map((one, at) => ({ ...one, amount_fen: parts[at] }));
-}
-
-const floorMod = (value, by) => ((value % by) + by) % by;
-const floorDiv = (value, by) => (value - floorMod(value, by)) / by;
-
-/** Index of the cheapest period that [from_ms, end_ms) touches; of two as cheap, the one that comes first. */
-function cheapest(tariff, fromMs, endMs) {
-  const price = (index) => tariff.periods[index].energy_e3 + tariff.periods[index].service_e3;
-  let found = null;
-  for (let at = fromMs; at !== null && at < endMs; at = nextBoundary(tariff, at)) {
-    const index = periodAt(tariff, at);
-    if (found === null || price(index) < price(found)) found = index;
-  }
-  return found;
-}
-
-const lastUpTo = (values, value) => values.findLastIndex((one) => one <= value);
-const offsetAt = (tariff, ms) => Math.max(lastUpTo(tariff.offsets.map((one) => one.since_s), floorDiv(ms, 1000n)), 0);
-const localMs = (tariff, ms) => floorMod(ms + tariff.offsets[offsetAt(tariff, ms)].offset_s * 1000n, DAY_S * 1000n);
-
-function periodAt(tariff, ms) {
-  const index = lastUpTo(tariff.periods.map((one) => one.from_s), localMs(tariff, ms) / 1000n);
-  return index < 0 ? tariff.periods.length - 1 : index;
-}
-
-/** The first instant after `ms` at which period or offset may change; null when nothing ever will. */
-function nextBoundary(tariff, ms) {
-  const change = tariff.offsets[offsetAt(tariff, ms) + 1];
-  const changeMs = change ? change.since_s * 1000n : null;
-  if (tariff.periods.length === 1) return changeMs;
-  const local = localMs(tariff, ms);
-  const next = tariff.periods.find((one) => one.from_s > local / 1000n);
-  const boundary = ms - local + 1000n * (next ? next.from_s : tariff.periods[0].from_s + DAY_S);
-  return changeMs !== null && changeMs < boundary ? changeMs : boundary;
 }
 
 // --- the signed meter record -----------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ const fromUtf8 = (bytes) => {
 };
 
 /**
- * The value of MessagePack bytes: integers as BigInt, arrays, text, bytes, null. Only the shortest spelling of each is
+ * The value of MessagePack bytes: integers as BigInt, arrays, text, bytes, booleans, null. Only the shortest spelling of each is
  * taken, and nothing may follow, so that no two byte strings mean the same.
  */
 function unpack(bytes) {
@@ -65,6 +65,8 @@ function unpack(bytes) {
     if (tag >= 0xa0 && tag <= 0xbf) return text(tag & 0x1f);
     switch (tag) {
       case 0xc0: return null;
+      case 0xc2: return false;
+      case 0xc3: return true;
       case 0xc4: return raw(unsigned(1));
       case 0xc5: return raw(length(2, 0x100));
       case 0xc6: return raw(length(4, 0x10000));

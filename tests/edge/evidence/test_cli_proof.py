@@ -92,6 +92,7 @@ def test_the_exit_code_tells_a_forgery_from_what_is_no_receipt(
     assert Said(capsys, "verify", str(receipt.with_name("none.json"))).code == 2
     receipt.write_text(good)
     assert Said(capsys, "verify", str(receipt), "--site-key", "2a22").code == 2
+    assert "one of zh, en" in Said(capsys, "verify", str(receipt), "--lang", "fr").err
     assert Said(capsys, "verify", str(receipt), "--lang", "en").code == 1  # nobody whom the reader knows vouches
 
 

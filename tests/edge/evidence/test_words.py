@@ -41,9 +41,14 @@ def test_facts_are_written_by_their_unit(line: Line, zh: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "language"),
-    [({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"), ({}, "en")],
+    ("asked", "environment", "language"),
+    [
+        ("", {"LANG": "zh_CN.UTF-8"}, "zh"),
+        ("", {"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ("", {}, "en"),
+        ("en", {"LANG": "zh_CN.UTF-8"}, "en"),
+    ],
 )
-def test_the_locale_chooses_the_language(environment: dict[str, str], language: str) -> None:
-    """As any program: LC_ALL before LANG."""
-    assert words.language_of(environment) == language
+def test_the_locale_chooses_the_language(asked: str, environment: dict[str, str], language: str) -> None:
+    """As in any program: LC_ALL before LANG, and what was asked for before both."""
+    assert words.language_of(asked, environment) == language

@@ -39,6 +39,7 @@ from protocols.trade.records import (
     seal,
 )
 from protocols.trade.tariff import Offset, Period, Tariff
+from protocols.trade.tender import Tenders, draw, owed_by
 
 from .people import CERTIFICATE, COSIGNED_S, DEVICE, EPOCH, HQ, HQ_NAME, LOG, LOG_KEY, SITE
 
@@ -167,6 +168,36 @@ def _uncertain() -> ReceiptFile:
 
 
 UNCERTAIN = _uncertain()
+
+
+def priced(tariff: Tariff, slices: tuple[Slice, ...], begin_ms: int, ub_ms: int | None) -> ReceiptFile:
+    """The receipt of any delivery, billed by the till's own rule. ub_ms: how late it may have begun."""
+    energy_wh = sum(piece.energy_wh for piece in slices)
+    cost = bill(tariff, Delivered(slices, 0, begin_ms, ub_ms))
+    opening = with_(opened(tariff), clock_lb_ms=begin_ms, clock_ub_ms=ub_ms, holds=[Hold("acc-77", CNY, 2**40)])
+    end = with_(
+        CLOSED, slices=list(slices), energy_wh=energy_wh, end=with_(CLOSED.end, energy_wh=1_234_567 + energy_wh),
+        idle_s=0, clock_lb_ms=begin_ms, clock_ub_ms=ub_ms, lines=list(cost.lines), amount_fen=cost.amount_fen,
+        exact_num=cost.exact_fen.numerator, exact_den=cost.exact_fen.denominator, meter_record=None,
+    )  # fmt: skip
+    moves = [used(cost.amount_fen)] if cost.amount_fen else []
+    return receipt_file(record(opening, at=stamp()), record(end, moves), documents=(tariff,))
+
+
+def mixed(tenders: Tenders, holds: Sequence[Hold]) -> ReceiptFile:
+    """The receipt of the usual bill, paid from these holds by the till's own rule."""
+    drawn = draw(owed_by(CLOSED.lines), holds, tenders)
+    pin = Pin("tenders", tenders.version, sha256(encode(tenders)).digest())
+    opening = with_(OPENED, holds=list(holds), pins=[*OPENED.pins, pin])
+    moves = [
+        Move(Effect.USED, hold.account, hold.asset, "", capture.units, capture.units)
+        for hold, capture in zip(holds, drawn.captures, strict=True)
+        if capture.units
+    ]
+    if drawn.overrun_fen:
+        moves.append(Move(Effect.OVERRUN, "operator", CNY, "", drawn.overrun_fen, drawn.overrun_fen))
+    end = with_(CLOSED, overrun_fen=drawn.overrun_fen, meter_record=None)
+    return receipt_file(record(opening, at=stamp()), record(end, moves), documents=(CITY, tenders))
 
 
 def spoilt(file: ReceiptFile, place: int, **parts: object) -> ReceiptFile:

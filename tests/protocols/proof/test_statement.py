@@ -257,15 +257,15 @@ MIXED_OPENING = record(
 MIXED_CLOSING = record(CLOSED, [used(PLAN, "kwh-plan"), used(CLOSED.amount_fen - 1_650)])
 
 
-@pytest.mark.parametrize(
-    ("documents", "closing", "line"),
-    [
-        pytest.param((CITY, MIXED), MIXED_CLOSING, "+tendered", id="by the rates that were pinned"),
-        pytest.param((CITY,), MIXED_CLOSING, "ocaptures", id="without the rates it stays open"),
-        pytest.param((CITY, with_(MIXED, version=4)), MIXED_CLOSING, "-tendered", id="by other rates"),
-        pytest.param((CITY, MIXED), record(CLOSED, [used(PLAN, "kwh-plan"), used(2_000)]), "-tendered", id="too much"),
-    ],
-)
+MIXES = [
+    pytest.param((CITY, MIXED), MIXED_CLOSING, "+tendered", id="by the rates that were pinned"),
+    pytest.param((CITY,), MIXED_CLOSING, "ocaptures", id="without the rates it stays open"),
+    pytest.param((CITY, with_(MIXED, version=4)), MIXED_CLOSING, "-tendered", id="by other rates"),
+    pytest.param((CITY, MIXED), record(CLOSED, [used(PLAN, "kwh-plan"), used(2_000)]), "-tendered", id="too much"),
+]
+
+
+@pytest.mark.parametrize(("documents", "closing", "line"), MIXES)
 def test_other_value_than_money_pays_at_its_rate(documents: tuple[Wire, ...], closing: bytes, line: str) -> None:
     """Which lines a plan may pay, and how much a unit is worth, was fixed when the session began."""
     told = state(receipt_file(MIXED_OPENING, closing, documents=documents), [BOX], [HQ_KEY])
