@@ -81,6 +81,8 @@ class Codes:
         except BadCode as late:
             return Refused(Refusal.START_EXPIRED, str(late))
         grant, origin = code.grant, Origin("qr", b"", start.number, "")
+        if start.number <= self._site.desk.state.numbers.get(grant.account, 0):  # without a question to the meter
+            return Refused(Refusal.OLD_NUMBER, f"start number {start.number} was used")
         payer = (Source(grant.account, asset=grant.asset),)
         return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, payer))
 

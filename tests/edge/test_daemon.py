@@ -194,6 +194,6 @@ def test_sigint_is_as_good_as_sigterm(box: Box) -> None:
 def test_the_daemon_loads_no_more_than_it_needs() -> None:
     """A box pays for typer, requests, MQTT, sqlite-utils and Prometheus only where it uses them."""
     code = "import sys, edge.__main__; print(sorted({'typer', 'requests', 'aiomqtt', 'prometheus_client', " \
-           "'sqlite_utils', 'uvicorn'} & set(sys.modules)))"  # fmt: skip
+           "'sqlite_utils', 'uvicorn', 'h11'} & set(sys.modules)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"
