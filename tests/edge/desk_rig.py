@@ -28,6 +28,7 @@ from drivers.api import (
 )
 from drivers.errors import Silent
 from edge.clock import Clock, System
+from edge.counter import Counter
 from edge.daemon import last_stamp
 from edge.desk import Desk
 from edge.journal.journal import Journal
@@ -35,6 +36,7 @@ from edge.journal.step import Head, Step
 from edge.meter_record import MeterRecorder
 from edge.plant.drive import Drive
 from edge.plant.watch import Outlet, Watch
+from edge.rollback import Guard
 from edge.site import Site
 from edge.till.policy import Policy
 from edge.till.progress import StopReason
@@ -140,6 +142,7 @@ class Till:
     policy: Policy = POLICY
     tariff: Tariff = FLAT
     recorder: MeterRecorder | None = None
+    counter: Counter | None = None
     bays: dict[str, Bay] = field(default_factory=lambda: {name: Bay(name) for name in ("c1", "c2")})
 
     def __post_init__(self) -> None:
@@ -151,7 +154,7 @@ class Till:
         outlets = {name: Outlet(name, bay, bay, f"m{name[1:]}") for name, bay in self.bays.items()}
         self.watch = Watch(self.clock, outlets)
         places = {name: outlet.place() for name, outlet in outlets.items()}
-        self.desk = Desk(self.journal, self.clock, self.policy, places, self.recorder)
+        self.desk = Desk(self.journal, self.clock, self.policy, places, self.recorder, Guard(self.counter))
         drives = {
             name: Drive(name, bay, lambda name=name: self.desk.wants_delivery(name)) for name, bay in self.bays.items()
         }  # type: ignore[misc]  # mypy cannot infer it
@@ -240,24 +243,30 @@ async def a_till(
     tariff: Tariff = FLAT,
     may_stay: int = 0,
     recorder: MeterRecorder | None = None,
+    counter: Counter | None = None,
 ) -> AsyncIterator[Till]:
     """A till that can sell, on a journal of its own."""
     journal = Journal.create(path / "journal.db", "hz-1", 1, LOG_KEY, ballast_bytes=0)
-    till = Till(journal, Time(), tariff=tariff, recorder=recorder)
+    till = Till(journal, Time(), tariff=tariff, recorder=recorder, counter=counter)
     try:
+        await till.desk.check_counter()
         await till.begin(granted_fen, may_stay=may_stay)
         yield till
     finally:
         await till.journal.close()
 
 
-async def reopen(till: Till, path: Path, *, boot: bytes | None = None) -> None:
+async def reopen(
+    till: Till, path: Path, *, boot: bytes | None = None, meanwhile: Callable[[], object] = lambda: None
+) -> None:
     """End the daemon and start another on the same journal. boot: another one, if the power was cut."""
     await till.journal.close()
+    meanwhile()
     if boot is not None:
         till.time.boot, till.time.mono_ms = boot, 500
     till.journal = Journal.open(path / "journal.db", LOG_KEY, ballast_bytes=0)
     till.open()
+    await till.desk.check_counter()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason
 from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
 from edge.till.sight import ChargerSight, Sight
-from edge.till.start import Ask, Opening, Refused, first_progress, open_session
+from edge.till.start import Ask, Opening, Refused, Source, ask_of, extend_session, first_progress, open_session
 from edge.till.state import Lease, OpenSession, TillState, lease_key
 from protocols.trade.codec import encode
 from protocols.trade.grants import Grant, join
@@ -36,6 +36,7 @@ from protocols.trade.records import (
     seal,
 )
 from protocols.trade.tariff import Offset, Period, Tariff
+from protocols.trade.tender import MONEY_ALONE, Tenders
 
 MIDNIGHT_MS = 1_767_225_600_000  # 2026-01-01 00:00 UTC
 CARD = b"card0001"
@@ -81,6 +82,8 @@ class Story:
     status: ChargerSight | None = None
     register: Register | None = None
     hot_list: HotList | None = None
+    tenders: Tenders = MONEY_ALONE
+    alone: bool = False
     _power_w: int = 0
 
     def __post_init__(self) -> None:
@@ -136,30 +139,57 @@ class Story:
         return self.state.size - 1
 
     def grant(
-        self, total: int, account: str = "ann", *, card: bytes = CARD, may_stay: int = 0, limit: int = 0
+        self,
+        total: int,
+        account: str = "ann",
+        *,
+        card: bytes = CARD,
+        may_stay: int = 0,
+        limit: int = 0,
+        asset: str = CNY,
+        until_s: int = 4_000_000_000,
     ) -> Story:
-        """Headquarters grants `account` so much in total."""
-        lease = self.lease(account)
-        grant = Grant(account, CNY, self.site, 1, lease.serial + 1, total, 0, 4_000_000_000, limit, may_stay, 1, [card])
+        """Headquarters grants `account` so much in total. card: b"": nobody's."""
+        serial, cards = self.lease(account, asset).serial + 1, [card] if card else []
+        grant = Grant(account, asset, self.site, 1, serial, total, 0, until_s, limit, may_stay, 1, cards)
         self.write(Draft(GrantAccepted(join(grant, bytes(64)))))
         return self
 
-    def lease(self, account: str = "ann") -> Lease:
-        return self.state.leases.get(lease_key(account, CNY), Lease(account, CNY))
+    def lease(self, account: str = "ann", asset: str = CNY) -> Lease:
+        return self.state.leases.get(lease_key(account, asset), Lease(account, asset))
 
-    def ask(self, preset: Preset = FULL, *, card: bytes = CARD, origin: Origin | None = None) -> Opening | Refused:
-        ask = Ask("c1", card, "", preset, origin or Origin("card", card, 0, ""))
-        return open_session(self.state, ask, self.place, self.sight(), self.tariff, self.policy, self.hot_list)
+    def ask(
+        self, preset: Preset = FULL, *, card: bytes = CARD, origin: Origin | None = None, payers: str = ""
+    ) -> Opening | Refused:
+        """payers: as in `tender.payers`, instead of the card."""
+        ask = Ask("c1", card, "", preset, origin or Origin("card", card, 0, ""), alone=self.alone)
+        if payers:
+            ask = replace(ask_of("c1", payers, preset, origin or Origin("panel", b"", 0, "li")), alone=self.alone)
+        return open_session(
+            self.state, ask, self.place, self.sight(), self.tariff, self.policy, self.hot_list, self.tenders
+        )
 
-    def start(self, preset: Preset = FULL, *, card: bytes = CARD, register: Register | None = None) -> int:
+    def start(
+        self, preset: Preset = FULL, *, card: bytes = CARD, register: Register | None = None, payers: str = ""
+    ) -> int:
         """Open a session; its seq. register: the one it begins with, where that was read a while ago."""
         self.register = register or self.register
-        decision = self.ask(preset, card=card)
+        decision = self.ask(preset, card=card, payers=payers)
         assert isinstance(decision, Opening), decision
         seq = self.write(decision.draft)
         self.running[seq] = first_progress(seq, self.state.sessions[seq].opened, self.stamp())
         self.see()
         return seq
+
+    def extend(self, seq: int, account: str, most_fen: int | None = None) -> Opening | Refused:
+        """A further hold for a running session; written where it is not refused."""
+        session, progress = self.state.sessions[seq], self.running[seq]
+        decision = extend_session(
+            self.state, session, progress, Source(account), self.stamp(), self.policy, self.tenders, most_fen=most_fen
+        )
+        if isinstance(decision, Opening):
+            self.write(decision.draft)
+        return decision
 
     def stop(self, reason: StopReason = StopReason.LOCAL) -> Story:
         self.running = {seq: stop(progress, reason, self.mono_ms) for seq, progress in self.running.items()}
@@ -168,20 +198,22 @@ class Story:
     def look(self) -> None:
         sight = self.sight()
         for session in list(self.state.sessions.values()):
-            after = advance(session, self.running[session.seq], sight, self.tariff, self.place, self.policy)
+            after = advance(
+                session, self.running[session.seq], sight, self.tariff, self.place, self.policy, self.tenders
+            )
             self.running[session.seq] = self._follow(session, after, sight)
             if session.seq not in self.state.sessions:
                 del self.running[session.seq]
 
     def _follow(self, session: OpenSession, after: Progress, sight: Sight) -> Progress:
-        match what_next(session, after, sight, self.tariff, self.policy):
+        match what_next(session, after, sight, self.tariff, self.policy, self.tenders):
             case Next.IDLE:
                 return begin_idle(after, sight.now.mono_ms)
             case Next.HOLD:
                 self.write(hold_for_review(session, after))
             case Next.SETTLE:
                 stuck = self.delivering and after.phase == Phase.STOPPING
-                self.write(*settle(self.state, session, after, sight.now, self.tariff, stuck=stuck))
+                self.write(*settle(self.state, session, after, sight.now, self.tariff, self.tenders, stuck=stuck))
         return after
 
     def reboot(self, *, dark_s: int = 60) -> Story:

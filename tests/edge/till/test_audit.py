@@ -6,6 +6,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from edge.till.fold import apply, owned, released
+from edge.till.state import TillState, encode_state
 from protocols.trade.audit import Audit, decode_trail, encode_trail
 from protocols.trade.codec import encode
 from protocols.trade.records import ClockQuality, DayClosed, Draft, Preset, Record, Register, TotalizersRead
@@ -82,6 +84,10 @@ def test_no_honest_story_has_a_finding(acts: list[str], quality: ClockQuality, t
         act(story, what)
     event(f"{len(story.bills)} bills")
     assert audit(story).findings == []
+    quick = owned(TillState())
+    for record in story.log:
+        quick = apply(quick, record)
+    assert encode_state(released(quick)) == encode_state(story.state)
 
 
 def test_a_meter_exchanged_unseen_is_told() -> None:
@@ -114,3 +120,15 @@ def test_a_trail_carries_on(cut: int) -> None:
     assert whole.findings == []
     assert rest.findings == []
     assert rest.trail == whole.trail
+
+
+def test_a_fold_in_place_is_the_fold() -> None:
+    """Tables changed in place give the very state, record by record, and leave the first state as it was."""
+    start = plain = TillState()
+    quick = owned(start)
+    for record in LONG.log:
+        plain, quick = apply(plain, record), apply(quick, record)
+        assert quick == plain
+    assert encode_state(released(quick)) == encode_state(plain) == encode_state(LONG.state)
+    assert type(released(quick).leases) is dict
+    assert start == TillState()
