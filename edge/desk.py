@@ -22,7 +22,7 @@ from edge.papers import Papers
 from edge.rollback import Guard
 from edge.till import purse
 from edge.till.charge import advance, resume, stop
-from edge.till.fold import apply
+from edge.till.fold import apply, owned, released
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason, decode_progress, encode_progress
 from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
@@ -445,7 +445,8 @@ def _fold(journal: Journal) -> TillState:
             state = TillState()
     if state.size < journal.base_size:
         state = pruned_fold(journal).state
+    state = owned(state)
     while batch := journal.read(state.size, FOLD_RECORDS, FOLD_BYTES):
         for data in batch:
             state = apply(state, decode(data, Record))
-    return state
+    return released(state)

@@ -26,7 +26,7 @@ from edge.journal.journal import Journal
 from edge.journal.reading import NODE_LEVEL_MIN
 from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Step
-from edge.till.fold import Contradiction, apply
+from edge.till.fold import Contradiction, apply, owned, released
 from edge.till.state import TillState
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.audit import Audit, Trail, decode_trail, encode_trail
@@ -87,7 +87,7 @@ class Pruner:
             self._ahead = _Replay(self._journal, self._base)
         self._ahead.go_on(target)
         self.stopped = self._ahead.trouble()
-        if self.stopped is None and self._ahead.fold.size == target:
+        if self.stopped is None and self._ahead.size == target:
             await self._move_base(self._ahead.fold)
         return self.stopped is None
 
@@ -163,13 +163,17 @@ class _Replay:
         self._journal = journal
         trail = decode_trail(encode_trail(base.trail))  # the audit changes its own
         self._audit = Audit(journal.site, journal.epoch, self._payload_of, trail=trail)
-        self._state = base.state
+        self._state = owned(base.state)
         self._frontier = base.frontier
         self._contradiction: str | None = None
 
     @property
+    def size(self) -> int:
+        return self._frontier.size
+
+    @property
     def fold(self) -> Fold:
-        return Fold(self._frontier, self._state, self._audit.trail)
+        return Fold(self._frontier, released(self._state), self._audit.trail)
 
     def go_on(self, target: int) -> None:
         """STEP_RECORDS more, or up to `target`."""

@@ -17,7 +17,7 @@ from edge.journal.connection import UNREADABLE, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Head, Identity
-from edge.till.fold import Contradiction, apply
+from edge.till.fold import Contradiction, apply, owned, released
 from edge.till.state import TillState
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
@@ -128,7 +128,7 @@ class _Verification:
         self._audit = Audit(identity.site, identity.epoch, self._payload_of, trail=trail, findings=findings)
         self._report.tally = self._audit.tally
         self._frontier: Frontier | None = base.frontier
-        self._state: TillState | None = base.state
+        self._state: TillState | None = owned(base.state)
         self._edited: list[int] = []  # first seq of each narrow subtree whose records are not those once hashed
         self._opened: EpochOpened | None = None
         self._grants_proven = 0
@@ -166,7 +166,7 @@ class _Verification:
         """After `run`."""
         if self._opened is None or self._frontier is None or self._state is None or not self._report.sound:
             return None
-        return Replayed(self._opened, Fold(self._frontier, self._state, self._audit.trail))
+        return Replayed(self._opened, Fold(self._frontier, released(self._state), self._audit.trail))
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
