@@ -79,7 +79,7 @@ NOT: list[Callable[[Story], None]] = [
 
 
 def test_without_rights_and_without_headquarters_the_operator_pays() -> None:
-    """The least of all caps is held, on the operator's account; the card stands in the record, its purse is not used."""
+    """The least of all caps is held, on the operator's account; the record names the card, whose purse is not used."""
     story = pool()
     assert held(story.ask()) == 500
     assert held(story.ask(card=STRANGER)) == 500
