@@ -15,7 +15,7 @@ from edge.sync import trust
 from edge.sync.trust import HqKeys
 from edge.till import purse
 from edge.till.ask import Ask, Refusal, Refused, Source
-from edge.till.state import Lease, OpenSession, lease_key
+from edge.till.state import OpenSession, lease_key
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Carried, CarriedStart, Fault
 from protocols.trade.records import Origin
@@ -58,10 +58,10 @@ class Codes:
             carried.require_for(code, state.site, state.epoch)
             trust.check_code(self._pinned, code)
         except BadCode as bad:
-            log.info("code refused", why=bad.fault.value, what=str(bad))
+            log.info("code refused", why=bad.fault.value)  # not what was shown: it may have been a card's number
             return bad
         self._site.clock.learn(code.grant.issued_s * 1000)  # a phone also carries the time: it is not before that
-        news = await self._site.accept(code.grant_bytes)
+        news = await self._site.accept(code.grant_bytes, _key(code))
         if self._site.desk.state.closed and not news:  # headquarters has it back with all that this epoch left over
             return BadCode(Fault.WRONG_EPOCH, f"epoch {state.epoch} of this site has been closed")
         if code.start is None:
@@ -71,7 +71,7 @@ class Codes:
             return self._taken(code, news, running, again=True)
         outcome = await self._start(code, code.start)
         if isinstance(outcome, Refused):
-            self._site.keep(lease_key(code.grant.account, code.grant.asset), code.start.expires_s)
+            self._site.keep(_key(code), code.start.expires_s)
             return self._taken(code, news, refused=outcome)
         return self._taken(code, news, outcome)
 
@@ -105,11 +105,13 @@ class Codes:
         refused: Refused | None = None,
     ) -> Taken:
         grant = code.grant
-        lease = self._lease(code)
+        lease = self._site.desk.state.leases[_key(code)]
         expired = purse.expired(lease, self._site.clock.stamp().lb_ms)
         log.info("code taken", news=news, started=session is not None and not again, expired=expired)
         connector = code.start.connector if code.start is not None else ""
         return Taken(grant.account, grant.asset, news, expired, lease.rights, connector, session, again, refused)
 
-    def _lease(self, code: Carried) -> Lease:
-        return self._site.desk.state.leases[lease_key(code.grant.account, code.grant.asset)]
+
+def _key(code: Carried) -> str:
+    """Of the lease that its grant is of."""
+    return lease_key(code.grant.account, code.grant.asset)

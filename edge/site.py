@@ -158,10 +158,13 @@ class Site:
             self._changed()
         return taken
 
-    async def accept(self, grant: bytes) -> bool:
-        """A grant that a customer has brought, its signature checked. True: it was news, and is durable now."""
+    async def accept(self, grant: bytes, key: str) -> bool:
+        """A grant that a customer has brought, its signature checked, and its lease. True: it was news, and is durable
+        now.
+        """
         news = bool(await self.desk.take_grants([grant]))
         if news:
+            self._left_over.discard(key)
             self._changed()
         return news
 

@@ -11,9 +11,10 @@ import pytest
 from edge.carried import Codes, Taken
 from edge.till.progress import StopReason
 from edge.till.start import Refusal
+from edge.till.state import lease_key
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Fault
-from protocols.trade.records import Preset, SessionClosed, SessionOpened
+from protocols.trade.records import CNY, Preset, SessionClosed, SessionOpened
 from tests.edge.codes import COSIGN_KEY, PINNED, code, order
 from tests.edge.desk_rig import Till, a_till, reopen, slow_disk, turns, until
 from tests.edge.till.story import MIDNIGHT_MS
@@ -180,7 +181,7 @@ async def test_numbers_outlive_a_power_cut(till: Till, tmp_path: Path) -> None:
 async def test_power_is_cut_between_grant_and_start(till: Till, tmp_path: Path) -> None:
     """The grant is in the log, the session is not: the code, shown again, starts it."""
     text = code(4_000, start=order(1))
-    await till.site.accept(carried.read(text).grant_bytes)
+    await till.site.accept(carried.read(text).grant_bytes, lease_key(GUEST, CNY))
     await reopen(till, tmp_path, boot=b"boot-002")
     taken = await take(till, text)
     assert taken.session is not None
@@ -233,6 +234,21 @@ async def test_a_grant_without_a_start_waits_for_its_customer(till: Till) -> Non
     await take(till, code(4_000))
     await till.site.heard()
     assert till.lease(GUEST).rights == 4_000
+
+
+async def test_what_comes_after_a_restart_is_not_left_over(till: Till, tmp_path: Path) -> None:
+    """The first contact returns what an earlier run left, not what a customer has brought since."""
+    await take(till, code(1_000))
+    await reopen(till, tmp_path, boot=b"boot-002")
+    await take(till, code(4_000, serial=2))
+    await till.site.heard()
+    assert till.lease(GUEST).rights == 4_000
+
+
+async def test_a_card_number_given_in_as_a_code_is_in_no_log(till: Till, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody types it into the page's form."""
+    assert await refuse(till, "6222-0001") == Fault.NOT_OURS
+    assert "6222" not in capsys.readouterr().out
 
 
 async def test_a_code_asks_nobody_for_more(till: Till) -> None:
