@@ -13,7 +13,7 @@ from edge.sync import trust
 from edge.sync.enrol import NoCredentialKey, load_credential_key
 from protocols.door import Refused
 from protocols.proof.ed25519 import public_of
-from protocols.proof.keys import spki
+from protocols.proof.keys import log_verifier, spki
 
 
 def key_rows(config: Config) -> list[dict[str, str]]:
@@ -29,7 +29,7 @@ def key_rows(config: Config) -> list[dict[str, str]]:
             rows.append({"key": path.name, "of": "the epoch to come", "public": "not numbered by headquarters yet"})
         else:
             number = int(epoch[1])
-            rows.append(_row(path.name, f"the log, epoch {number}", partial(_log_key, ring, number)))
+            rows.append(_row(path.name, f"the log, epoch {number}", partial(_log_key, ring, config.site, number)))
     rows.append(
         _row("credential.key", "card numbers", lambda: f"version {load_credential_key(config.keys_dir).version}")
     )
@@ -40,8 +40,8 @@ def key_rows(config: Config) -> list[dict[str, str]]:
     return rows
 
 
-def _log_key(ring: KeyRing, epoch: int) -> str:
-    return public_of(ring.log(epoch)).hex()
+def _log_key(ring: KeyRing, site: str, epoch: int) -> str:
+    return str(log_verifier(site, epoch, public_of(ring.log(epoch))))
 
 
 def _row(key: str, of: str, public: Callable[[], str]) -> dict[str, str]:

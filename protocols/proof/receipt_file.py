@@ -99,11 +99,6 @@ def parse(data: bytes, *, source: str) -> ReceiptFile:
     return file
 
 
-def is_receipt(data: bytes) -> bool:
-    """Does this look like a receipt at all? For a command that takes files of several kinds."""
-    return FORMAT.encode() in data[:200]
-
-
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: str
     proof: str
