@@ -32,6 +32,7 @@ from protocols.trade.records import (
     Register,
     SessionClosed,
     SessionExtended,
+    SessionHeld,
     SessionOpened,
     SessionVoided,
     Slice,
@@ -117,6 +118,7 @@ def metered(closed: SessionClosed, *, page: int = 41, end_status: str = "G") -> 
 
 OPENED, CLOSED = opened(), metered(closed())
 EXTENDED = SessionExtended(SEQ, [Hold("acc-77", CNY, 1_000)])
+HELD = SessionHeld(SEQ, "meter-silent", "last register 1234567 Wh of m1")
 VOIDED = SessionVoided(SEQ, "Timeout")
 PAID = (used(CLOSED.amount_fen),)
 

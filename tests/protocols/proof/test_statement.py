@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace as with_
 
 from protocols.proof import ed25519, keys
@@ -17,7 +19,7 @@ from protocols.proof.reader_keys import SiteKey
 from protocols.proof.receipt_file import PinnedDocument, ReceiptFile
 from protocols.proof.statement import Statement, state
 from protocols.trade.codec import Wire, encode
-from protocols.trade.records import CNY, Effect, Hold, Move, Pin, SessionExtended
+from protocols.trade.records import CNY, BillLine, Effect, Hold, Move, Pin, SessionExtended, Slice
 from protocols.trade.tender import Tender, Tenders
 
 from .people import EPOCH, HQ_KEY, LOG_KEY, SITE, STRANGER
@@ -301,3 +303,35 @@ def test_a_doubtful_reading_says_so() -> None:
     told = state(receipt_file(OPENING, closing(lambda bill: metered(bill, end_status="T"))), [BOX], [HQ_KEY])
     assert "ometer-doubt" in shown(told)
     assert told.proven
+
+
+@st.composite
+def odd_bills(draw: st.DrawFn) -> bytes:
+    """A closing record with any numbers in it, or any bytes in its place."""
+    amount, instant = st.integers(0, 2**53), st.integers(-(2**63), 2**63 - 1)
+    bill = with_(
+        CLOSED,
+        energy_wh=draw(amount),
+        idle_s=draw(amount),
+        slices=draw(st.lists(st.builds(Slice, amount, amount, amount), max_size=4)),
+        lines=draw(
+            st.lists(st.builds(BillLine, st.sampled_from(["energy", "idle", "?"]), amount, amount, amount, amount))
+        ),
+        clock_lb_ms=draw(instant),
+        clock_ub_ms=draw(st.none() | instant),
+        exact_num=draw(instant),
+        exact_den=draw(instant),
+        meter_record=draw(st.none() | st.text(max_size=40)),
+    )
+    odd = record(bill, [Move(Effect.USED, "acc-77", CNY, "", draw(amount), 0)])
+    return draw(st.sampled_from([odd, CLOSING]) | st.binary(max_size=80).map(lambda junk: odd[:-3] + junk))
+
+
+@settings(max_examples=100, deadline=None)
+@given(odd_bills())
+def test_whatever_a_site_signs_is_answered(last: bytes) -> None:
+    """Any numbers in a bill, and any bytes for a record: a statement, never an exception, and proven if it is true."""
+    assert state(receipt_file(OPENING, last, with_view=False), [BOX], [HQ_KEY]).proven is False
+    assert state(replace(receipt_file(OPENING, last, with_view=False), view=GOOD.view), [BOX], [HQ_KEY]).proven is (
+        last == CLOSING
+    )
