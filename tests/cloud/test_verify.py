@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
+from hq_say import Say
 from night.site_story import Story, customer
 
 from cloud import schema, store
@@ -136,3 +138,16 @@ def test_a_quarantined_move_is_counted_not_found(light_hq: Headquarters) -> None
     _, site = verified(light_hq)
     assert site.quarantined == 1
     assert {finding.code for finding in site.findings} <= {"capture", "rights"}
+
+
+def test_as_a_person_asks(say: Say) -> None:
+    """0 and what is proven; JSON for a program; a site that is not there is refused, and one must be named."""
+    say("init")
+    say("account", "add")
+    shown = say("verify", "--all")
+    assert shown.code == 0
+    assert shown.out.startswith("headquarters/1: sound, ")
+    told = json.loads(say("--json", "verify", "--all").out)
+    assert (told["sound"], told["accounts"], len(told["logs"])) == (True, [], 1)
+    assert say("verify", "nowhere").code == 1
+    assert say("verify").code == 2
