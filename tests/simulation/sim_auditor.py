@@ -1,33 +1,33 @@
 """Who says that nothing was lost, invented, doubled or given to the wrong person? A few dictionaries of integers.
 
 The auditor shares no arithmetic with the till, the books or the reconciliation. It is told what was really paid in,
-sees what really flowed, reads each record as it becomes durable and headquarters' database after each of its answers,
-and stops the run at the first thing that does not fit.
+sees what really flowed, reads each record as it becomes durable and headquarters' database after each of its answers
+(`sim_books`), and stops the run at the first thing that does not fit.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
-from pathlib import Path
 
-import pymerkle
+from sim_books import Books, whose
 from sim_plant import WH, Stand
+from sim_wrong import Wrong, expect
 
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed
 from protocols.proof import ocmf
-from protocols.proof.checkpoint import parse
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import (
+    RISK,
     DayClosed,
     Effect,
+    Hold,
     Notice,
     Record,
     SessionClosed,
@@ -40,30 +40,25 @@ from protocols.trade.tariff import Tariff
 
 CLOCK_MS = 180_000
 """How wrong a clock may be that counts as synchronised (JJG 1148-2022): prices of this long before and after count."""
+RISK_PER_CARD_FEN = 600
+"""What the sites of the simulation let one card draw on the operator's pool."""
 ROUNDING_WH = 2
 """A whole register at the beginning and one at the end."""
 
 Place = tuple[str, str]
 """(branch, connector)"""
 Purse = tuple[str, str]
-"""(branch, account); of what is granted: (site, account)"""
-
-
-class Wrong(Exception):
-    """Something that must never be. rule: which one, in a word; the text has the numbers."""
-
-    def __init__(self, rule: str, text: str) -> None:
-        super().__init__(f"{rule}: {text}")
-        self.rule = rule
+"""(branch, whose)"""
 
 
 @dataclass
 class Visit:
-    """A session as the auditor sees it. energy: the stand's, in W·ms, when the begin register was read."""
+    """A session as the auditor sees it. holds: by whose they are. energy: the stand's, in W·ms, when the begin register
+    was read.
+    """
 
     place: Place
-    account: str
-    hold: int
+    holds: dict[str, int]
     tariff: bytes
     opened_ms: int
     energy: int
@@ -85,14 +80,13 @@ class View:
 class Auditor:
     """The truth, and what is claimed.
 
-    A branch is one history of a site's log. A site has one, which bears its name, until its disk is set back or copied.
+    A branch is one history of a log. A log (`site/epoch`) has one, which bears its name, until its disk is set back or
+    copied.
     """
 
     start_utc_ms: int
     stands: dict[Place, Stand] = field(default_factory=dict)
     tariffs: dict[bytes, Tariff] = field(default_factory=dict)
-    paid_in: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    granted: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     used: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     returned: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     held: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
@@ -100,12 +94,14 @@ class Auditor:
     logs: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     visits: dict[tuple[str, int], Visit] = field(default_factory=dict)
     days: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    hot: dict[int, frozenset[bytes]] = field(default_factory=dict)
     pages: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     commands: set[tuple[str, bytes, int]] = field(default_factory=set)
     noticed: dict[Place, int] = field(default_factory=dict)
-    site_of: dict[str, str] = field(default_factory=dict)
+    log_of: dict[str, str] = field(default_factory=dict)
     inherited: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
-    at_hq: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    risked: dict[tuple[str, bytes], int] = field(default_factory=lambda: defaultdict(int))
+    starts: set[tuple[str, str, int]] = field(default_factory=set)
     left: dict[Place, int] = field(default_factory=dict)
     lost_fen: dict[str, int] = field(default_factory=dict)
     sessions: int = 0
@@ -113,23 +109,30 @@ class Auditor:
     steps: int = 0
     seen: Counter[str] = field(default_factory=Counter)
     trace: hashlib._Hash = field(default_factory=hashlib.sha256)
-    _trees: dict[str, pymerkle.InmemoryTree] = field(default_factory=dict)
-    _seen: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     _perhaps: dict[str, list[Sealed]] = field(default_factory=dict)
-    _hq: sqlite3.Connection | None = None
+
+    def __post_init__(self) -> None:
+        self.books = Books(lambda place: [self.logs[branch] for branch, log in self.log_of.items() if log == place])
 
     def note(self, *what: object) -> None:
         """One more line of what happened, for the hash by which two runs are compared."""
         self.trace.update(repr(what).encode())
 
+    def hq_answered(self) -> None:
+        """Headquarters has committed something."""
+        self.steps += 1
+        self.books.answered()
+
     # --- histories ---------------------------------------------------------------------------------------------------
 
-    def begin(self, site: str) -> None:
-        self.site_of[site] = site
+    def begin(self, place: str, stands: dict[str, Stand]) -> None:
+        """A new log, at these stands."""
+        self.log_of[place] = place
+        self.stand_at(place, stands)
 
-    def forked(self, site: str) -> bool:
-        """Whether there is, or was, more than one history of this site's log."""
-        return list(self.site_of.values()).count(site) > 1
+    def forked(self, place: str) -> bool:
+        """Whether there is, or was, more than one history of this log."""
+        return list(self.log_of.values()).count(place) > 1
 
     def view(self, branch: str) -> View:
         whose = {account for at, account in (*self.used, *self.returned, *self.held) if at == branch}
@@ -140,19 +143,24 @@ class Auditor:
     def fork(self, view: View, branch: str, stands: dict[str, Stand]) -> None:
         """A box goes on from there, at these stands, whatever else has followed."""
         self.note("fork", branch, len(view.log))
-        self.site_of[branch] = self.site_of[view.branch]
+        self.log_of[branch] = self.log_of[view.branch]
         self.logs[branch], self.overrun[branch], self.days[branch] = list(view.log), view.overrun, list(view.day)
         self.pages[branch] = sum(decode(data, Record).kind == "session-closed" for data in view.log)
         for account, (used, returned, held) in view.purses.items():
             purse = (branch, account)
             self.used[purse], self.returned[purse], self.held[purse] = used, returned, held
             self.inherited[purse] = used
-        for name, stand in stands.items():
-            stand.settle()
+        self.stand_at(branch, stands)
+        for stand in stands.values():
             stand.excused = True
-            self.stands[branch, name], self.left[branch, name] = stand, stand.energy
         for seq, visit in view.visits.items():
             self.visits[branch, seq] = replace(visit, place=(branch, visit.place[1]))
+
+    def stand_at(self, branch: str, stands: dict[str, Stand]) -> None:
+        """What the boxes of this branch sell flows at these places from now on."""
+        for name, stand in stands.items():
+            stand.settle()
+            self.stands[branch, name], self.left[branch, name] = stand, stand.energy
 
     def abandon(self, branch: str) -> None:
         """No box lives this history any more; what it sold stays sold."""
@@ -166,7 +174,7 @@ class Auditor:
         self.steps += 1
         for one in sealed:
             log = self.logs[site]
-            self._expect("log-without-gaps", f"{site}: seq", len(log), one.seq)
+            expect("log-without-gaps", f"{site}: seq", len(log), one.seq)
             log.append(one.data)
             self.trace.update(one.data)
             self._record(site, one.seq, decode(one.data, Record))
@@ -196,46 +204,53 @@ class Auditor:
         found = [visit for visit in self.visits.values() if visit.place == (site, stand.name)]
         if not found:
             raise Wrong("durable-before-acting", f"{site} {stand.name} delivers, and no durable record says for whom")
-        if found[0].hold <= 0:
+        if not any(found[0].holds.values()):
             raise Wrong("hold-before-start", f"{site} {stand.name} delivers, and nothing is set aside for it")
 
     def _record(self, site: str, seq: int, record: Record) -> None:
         body = body_of(record)
-        moved = dict.fromkeys((Effect.USED, Effect.RETURNED, Effect.OVERRUN), 0)
+        captured: dict[str, int] = {}
         for move in record.moves:
             effect = Effect(move.effect)
-            moved[effect] += move.amount
+            if effect is Effect.USED:
+                captured[whose(move.account, move.asset)] = move.amount
             if effect is Effect.OVERRUN:
                 self.overrun[site] += move.amount
-                self._expect("counters", f"{site}: overrun", self.overrun[site], move.counter)
+                expect("counters", f"{site}: overrun", self.overrun[site], move.counter)
                 continue
-            totals = self.used if effect is Effect.USED else self.returned
-            totals[site, move.account] += move.amount
-            self._expect("counters", f"{site}: {effect} of {move.account}", totals[site, move.account], move.counter)
+            totals, its = self.used if effect is Effect.USED else self.returned, whose(move.account, move.asset)
+            totals[site, its] += move.amount
+            expect("counters", f"{site}: {effect} of {its}", totals[site, its], move.counter)
         self.seen[record.kind] += 1
         match body:
             case SessionOpened():
                 self._opened(site, seq, body)
             case SessionExtended():
-                for hold in body.holds:
-                    self.held[site, hold.account] += hold.amount
-                    self.visits[site, body.session].hold += hold.amount
+                self._hold(site, self.visits[site, body.session], body.holds)
             case SessionClosed():
-                self._closed(site, body, moved[Effect.USED])
+                self._closed(site, body, captured)
             case SessionVoided():
                 self.seen[f"voided {body.reason}"] += 1
                 visit = self._ended(site, body.session)
                 self._unbilled(visit, 0)
             case DayClosed():
                 told = [body.sessions, body.energy_wh, body.amount_fen]
-                self._expect("day-sums", f"{site}: day {body.day}", self.days.pop(site, [0, 0, 0]), told)
+                expect("day-sums", f"{site}: day {body.day}", self.days.pop(site, [0, 0, 0]), told)
             case Notice():
                 self.seen[f"notice {body.what}"] += 1
                 for place, stand in self.stands.items():
                     if place[0] == site and body.subject in (stand.name, stand.meter_id):
                         self.noticed[place] = seq
         for move in record.moves:
-            self._purse(site, move.account)
+            if move.effect != Effect.OVERRUN:
+                self._purse(site, whose(move.account, move.asset))
+
+    def _hold(self, site: str, visit: Visit, holds: Sequence[Hold]) -> None:
+        for hold in holds:
+            its = whose(hold.account, hold.asset)
+            visit.holds[its] = visit.holds.get(its, 0) + hold.amount
+            self.held[site, its] += hold.amount
+            self._purse(site, its)
 
     def _opened(self, site: str, seq: int, body: SessionOpened) -> None:
         place = (site, body.connector)
@@ -252,29 +267,49 @@ class Auditor:
         begin = (body.begin.energy_wh - stand.base_wh) * WH
         same_register = 0 <= begin <= stand.energy  # nothing has befallen the meter between the reading and this record
         energy = begin if same_register else stand.energy
-        hold = sum(hold.amount for hold in body.holds)
         tariff = next(pin.hash for pin in body.pins if pin.kind == "tariff")
-        visit = Visit(place, body.holds[0].account, hold, tariff, stand.now_ms(), energy)
-        self._stray(place, energy)
+        visit = Visit(place, {}, tariff, stand.now_ms(), energy)
+        self.stray(place, energy)
         self.visits[site, seq] = visit
         if same_register and not stand.faulty:
             stand.excused = False
-        for each in body.holds:
-            self.held[site, each.account] += each.amount
-            self._purse(site, each.account)
+        self._hold(site, visit, body.holds)
+        self._by_right(site, body)
         self.sessions += 1
 
-    def _closed(self, site: str, body: SessionClosed, captured: int) -> None:
+    def _by_right(self, site: str, body: SessionOpened) -> None:
+        """A start by code runs once; a card on the hot list opens nothing; the pool's cap holds for each card."""
+        origin, card = body.origin, body.origin.credential
+        if origin.via == "qr":
+            start = (site, body.holds[0].account, origin.number)
+            if start in self.starts:
+                raise Wrong("starts-run-once", f"{site}: start {origin.number} of {body.holds[0].account} ran twice")
+            self.starts.add(start)
+        listed = {self.hot.get(pin.version, frozenset()) for pin in body.pins if pin.kind == "hot-list"}
+        if any(card in cards for cards in listed):
+            raise Wrong("hot-listed", f"{site}: a card opens a session that the hot list in force has")
+        risked = sum(hold.amount for hold in body.holds if hold.account == RISK)
+        if risked:
+            self.seen["session on the operator's risk"] += 1
+            self.risked[site, card] += risked
+            if self.risked[site, card] > RISK_PER_CARD_FEN:
+                raise Wrong("risk-per-card", f"{site}: {self.risked[site, card]} fen for one card")
+        self.seen["session of several payers"] += len({hold.account for hold in body.holds}) > 1
+        self.seen[f"opened by {origin.via}"] += 1
+
+    def _closed(self, site: str, body: SessionClosed, captured: dict[str, int]) -> None:
         visit = self._ended(site, body.session)
         stand = self.stands[visit.place]
         self.seen[f"closed {body.reason}"] += 1
         self.seen["overrun"] += body.overrun_fen > 0
         self.seen["priced by an uncertain clock"] += body.clock_lb_ms != body.clock_ub_ms
-        if captured > visit.hold:
-            raise Wrong("capture-within-hold", f"{site}/{body.session}: {captured} of {visit.hold} fen")
-        self._expect("bill-is-captured", f"{site}/{body.session}", body.amount_fen, captured + body.overrun_fen)
+        for its, units in captured.items():
+            if units > visit.holds.get(its, 0):
+                raise Wrong("capture-within-hold", f"{site}/{body.session}: {units} of {visit.holds} of {its}")
+        paid_fen = sum(fen for its, fen in captured.items() if " " not in its)
+        expect("bill-is-captured", f"{site}/{body.session}", body.amount_fen, paid_fen + body.overrun_fen)
         if body.overrun_fen and not stand.excused:
-            raise Wrong("cut-off", f"{site}/{body.session}: {body.overrun_fen} fen beyond a hold of {visit.hold} fen")
+            raise Wrong("cut-off", f"{site}/{body.session}: {body.overrun_fen} fen beyond holds of {visit.holds}")
         delivered_wh = Fraction(stand.energy - visit.energy, WH)
         if body.energy_wh > delivered_wh + 1:
             text = f"{site}/{body.session}: billed {body.energy_wh} Wh, {float(delivered_wh):.1f} Wh flowed"
@@ -297,12 +332,13 @@ class Auditor:
         self.pages[site] += 1
         record = ocmf.parse(body.meter_record)
         end_wh = int(record.readings[1]["RV"] * 1000)
-        self._expect("meter-record", f"{site}/{body.session}: page", self.pages[site], record.page)
-        self._expect("meter-record", f"{site}/{body.session}: Wh at the end", body.end.energy_wh, end_wh)
+        expect("meter-record", f"{site}/{body.session}: page", self.pages[site], record.page)
+        expect("meter-record", f"{site}/{body.session}: Wh at the end", body.end.energy_wh, end_wh)
 
     def _ended(self, site: str, session: int) -> Visit:
         visit = self.visits.pop((site, session))
-        self.held[site, visit.account] -= visit.hold
+        for its, units in visit.holds.items():
+            self.held[site, its] -= units
         stand = self.stands[visit.place]
         stand.settle()
         self.left[visit.place] = stand.energy
@@ -315,7 +351,7 @@ class Auditor:
         if missing_wh >= ROUNDING_WH and not stand.excused:
             raise Wrong("every-wh", f"{visit.place}: {missing_wh} Wh flowed in a session and are in no bill")
 
-    def _stray(self, place: Place, energy: int) -> None:
+    def stray(self, place: Place, energy: int) -> None:
         """Energy between two sessions likewise: it shows in the registers, and belongs to a fault."""
         stray_wh = (energy - self.left.get(place, 0)) // WH
         if stray_wh >= ROUNDING_WH and not self.stands[place].excused:
@@ -323,19 +359,20 @@ class Auditor:
 
     def _purse(self, site: str, account: str) -> None:
         """Neither the site nor all sites together may give out more than there is."""
-        purse = (site, account)
+        purse, books = (site, account), self.books
         taken = self.used[purse] + self.returned[purse] + self.held[purse]
-        granted = self.granted[self.site_of[site], account]
+        granted = books.granted[self.log_of[site], account]
         if self.held[purse] < 0 or taken > granted:
             raise Wrong("within-the-grant", f"{site}: {taken} fen of {granted} granted to {account}")
-        spent = sum(fen - self.inherited[at, whose] for (at, whose), fen in self.used.items() if whose == account)
-        if spent > self.paid_in[account] + self._at_risk(account):
-            raise Wrong("captured-within-funded", f"{account}: {spent} fen spent of {self.paid_in[account]} paid in")
-        self.lost_fen[account] = max(0, spent - self.paid_in[account])
+        spent = sum(units - self.inherited[at, its] for (at, its), units in self.used.items() if its == account)
+        funded = books.paid_in[account] + books.loaned(account)
+        if spent > funded + self._at_risk(account):
+            raise Wrong("captured-within-funded", f"{account}: {spent} fen spent of {funded} paid in and lent")
+        self.lost_fen[account] = max(0, spent - books.paid_in[account])
 
     def _at_risk(self, account: str) -> int:
-        """What may be sold twice: each further history of a site can give out once more what was granted there."""
-        return sum(self.granted[site, account] for branch, site in self.site_of.items() if branch != site)
+        """What may be sold twice: each further history of a log can give out once more what was granted there."""
+        return sum(self.books.granted[log, account] for branch, log in self.log_of.items() if branch != log)
 
     def _dearest_fen(self, visit: Visit, stand: Stand, idle_s: int) -> int:
         """What the energy that flowed could cost at most: each piece at the dearest price around its true time."""
@@ -350,98 +387,6 @@ class Auditor:
         e6 += ROUNDING_WH * max(period.energy_e3 + period.service_e3 for period in tariff.periods)
         fees = Fraction(tariff.session_e3, 1000) + Fraction(idle_s * tariff.idle_e3_per_min, 60_000)
         return ceil(e6 / 1_000_000 + fees)
-
-    # --- at headquarters ---------------------------------------------------------------------------------------------
-
-    def watch_hq(self, path: Path) -> None:
-        self._hq = sqlite3.connect(path, isolation_level=None)
-        self._hq.execute("PRAGMA query_only = ON")
-
-    def close(self) -> None:
-        if self._hq is not None:
-            self._hq.close()
-
-    def hq_answered(self) -> None:
-        """Headquarters has committed something: its log is ours, and no fen of its books is without an owner."""
-        assert self._hq is not None
-        self.steps += 1
-        self._hq.execute("BEGIN")
-        try:
-            self._prefix(self._hq)
-            self._books(self._hq)
-        finally:
-            self._hq.execute("ROLLBACK")
-
-    def _prefix(self, hq: sqlite3.Connection) -> None:
-        for log, site, size, state, note in hq.execute(
-            "SELECT id, site, size, state, cosigned FROM epochs WHERE site <> ''"
-        ).fetchall():
-            if state != "open" and not self.forked(site):
-                raise Wrong("no-false-alarm", f"the epoch of {site} is {state}, and nobody has touched its disk")
-            theirs = self.at_hq[site]
-            first = len(theirs)
-            if size == first:
-                continue
-            query = "SELECT bytes FROM records WHERE log = ? AND seq >= ? ORDER BY seq"
-            news = [bytes(data) for (data,) in hq.execute(query, (log, first))]
-            theirs += news
-            if len(theirs) != size or not any(self._leads_to(theirs, branch, first) for branch in self._branches(site)):
-                raise Wrong("prefix", f"headquarters' records {first} to {size} of {site} are not those of the site")
-            for data in news:
-                for move in decode(data, Record).moves:
-                    self._seen[move.effect, site, move.account] += move.amount
-            self._cosigned(site, news, bytes(note))
-
-    def _branches(self, site: str) -> list[str]:
-        return [branch for branch, its in self.site_of.items() if its == site]
-
-    def _leads_to(self, theirs: list[bytes], branch: str, first: int) -> bool:
-        """Whether headquarters' records are the beginning of this history. first: those before are known to be."""
-        since = 0 if self.forked(self.site_of[branch]) else first
-        return theirs[since:] == self.logs[branch][since : len(theirs)]
-
-    def _cosigned(self, site: str, news: list[bytes], note: bytes) -> None:
-        """What headquarters has cosigned is the root that another library finds."""
-        tree = self._trees.setdefault(site, pymerkle.InmemoryTree(algorithm="sha256"))
-        for leaf in news:
-            tree.append_entry(leaf)
-        head = parse(note)
-        if (head.size, head.root) != (tree.get_size(), tree.get_root()):
-            raise Wrong("root", f"{site}: the cosigned head of {head.size} records is not the root of the log")
-
-    def _books(self, hq: sqlite3.Connection) -> None:
-        ledger = {
-            code: credited - debited
-            for code, debited, credited in hq.execute("SELECT code, debits, credits FROM ledger")
-        }
-        query = "SELECT site, account, granted, used, returned FROM leases JOIN epochs ON epochs.id = leases.log"
-        out: dict[str, int] = defaultdict(int)
-        for site, account, granted, used, returned in hq.execute(query):
-            if granted < self.granted[site, account]:
-                raise Wrong("grants-only-grow", f"{account} at {site}: {self.granted[site, account]} to {granted}")
-            self.granted[site, account] = granted
-            self._expect("hq-used", f"{account} at {site}", self._seen["used", site, account], used)
-            self._expect("hq-returned", f"{account} at {site}", self._seen["returned", site, account], returned)
-            out[account] += granted - used - returned
-            code = f"lease:{account}:{site}:1"
-            self._expect("lease-is-g-u-r", code, granted - used - returned, ledger.get(code, 0))
-        for account, paid in self.paid_in.items():
-            spent = sum(fen for (effect, _, whose), fen in self._seen.items() if whose == account and effect == "used")
-            free = ledger.get(f"cust:{account}", 0)
-            if free < 0:
-                raise Wrong("never-negative", f"cust:{account} is {free}")
-            self._expect("paid-in-is-free-leased-spent", account, paid, free + out[account] + spent)
-        for site in {site for _, site, _ in self._seen}:
-            revenue = sum(
-                fen for (effect, its, _), fen in self._seen.items() if its == site and effect in ("used", "overrun")
-            )
-            self._expect("revenue", site, revenue, ledger.get(f"revenue:{site}", 0))
-        ((quarantined,),) = hq.execute("SELECT count(*) FROM quarantine WHERE seq IS NOT NULL")
-        self._expect("nothing-in-suspense", "moves in quarantine", 0, quarantined)
-
-    def _expect(self, rule: str, what: str, expected: object, got: object) -> None:
-        if expected != got:
-            raise Wrong(rule, f"{what}: expected {expected}, got {got}")
 
 
 def dearest(tariff: Tariff, from_ms: int, to_ms: int) -> int:

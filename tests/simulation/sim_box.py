@@ -19,10 +19,12 @@ from typing import Any, Protocol, cast
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sim_auditor import RISK_PER_CARD_FEN
 from sim_disk import Disk
 from sim_net import Network, SimHq
 from sim_plant import Stand, StandCharger, StandMeter
 
+from edge.carried import Codes
 from edge.clock import Clock, System
 from edge.config import Headquarters as HqConfig
 from edge.daemon import last_stamp
@@ -52,7 +54,7 @@ from protocols.trade.wire import ENROL_DOMAIN, EnrolAsk, enrol_payload
 
 POLICY = Policy(
     fill_up_cap_fen=3_000, progress_s=20, reaction_s=4, silence_s=10, restart_s=15, start_timeout_s=60,
-    full_after_s=20, stuck_after_s=30,
+    full_after_s=20, stuck_after_s=30, risk_per_card_fen=RISK_PER_CARD_FEN,
 )  # fmt: skip
 HQ_CONFIG = HqConfig("https://hq.invalid", "unused", poll_s=45.0)
 SOFTWARE = "fieldtill simulation"
@@ -225,7 +227,9 @@ class Box:
     ) -> None:
         self.name = name
         self.branch = name
-        """Whose history this box lives: another name than the site's once its disk was set back or copied."""
+        """Whose history this box lives: the log's, or another one once its disk was set back or copied."""
+        self.retired = False
+        self._directory = directory
         self.path = directory / f"{name}.db"
         self.random = random
         self.disk = Disk(directory, random)
@@ -257,15 +261,30 @@ class Box:
 
     # --- birth and death ---------------------------------------------------------------------------------------------
 
+    @property
+    def place(self) -> str:
+        """`site/epoch`: which log this is."""
+        return f"{self.name}/{self.epoch}"
+
+    def epoch_is_over(self) -> bool:
+        """Whether the log has had its last record and headquarters has acknowledged it."""
+        cosigned = self.journal.cosigned()
+        assert self.site is not None
+        return self.site.desk.state.closed and cosigned is not None and cosigned[0] == self.journal.size
+
     def enrol_ask(self) -> EnrolAsk:
+        """For a log with a key of its own."""
+        self.log_key = Ed25519PrivateKey.from_private_bytes(self.random.randbytes(32))
         device_key, log_public = keys.spki(self.device.public_key()), public_of(self.log_key)
         message = ENROL_DOMAIN.encode() + b"\n" + enrol_payload(self.name, device_key, log_public)
         signature = self.device.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         return EnrolAsk(self.name, device_key, log_public, SOFTWARE, signature)
 
     def enrolled(self, epoch: int, credential_key: CredentialKey, pinned: HqKeys) -> None:
-        """Begin the log of this epoch."""
+        """Begin the log of this epoch, on an empty disk."""
         self.epoch, self.credential_key, self.pinned = epoch, credential_key, pinned
+        self.branch = self.place
+        self.path = self._directory / f"{self.name}-{epoch}.db"
         shutil.copy(empty_journal(), self.path)
         connection = connect(self.path)
         tables.begin_log(connection, Identity(self.name, epoch, public_of(self.log_key)))
@@ -273,7 +292,7 @@ class Box:
 
     def become(self, other: Box, branch: str) -> None:
         """Take over the keys of another box, and with them its name."""
-        self.branch, self.path = branch, self.path.with_name(f"{branch}{self.path.suffix}")
+        self.branch, self.path = branch, self.path.with_name(f"{branch.replace('/', '-')}{self.path.suffix}")
         self.device, self.log_key = other.device, other.log_key
         self.epoch, self.credential_key, self.pinned = other.epoch, other.credential_key, other.pinned
 
@@ -315,12 +334,14 @@ class Box:
         places = {name: outlet.place() for name, outlet in outlets.items()}
         recorder = MeterRecorder(SoftwareSigner(self.device), SOFTWARE)
         desk = self._desk_class(journal, clock, POLICY, places, recorder)
+        await desk.check_counter()
         drives = {
             name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()
         }
         self.site = site = Site(desk, SimWatch(clock, outlets), clock, drives, self.credential_key)
         hq = SimHq(self.network, self.name, self.epoch, self.log_key)
         self.uplink = Uplink(HQ_CONFIG, journal, clock, site, hq, self.pinned, jitter=self.random.uniform)
+        self.codes = Codes(site, self.pinned)
         for driver in (*chargers.values(), *meters.values()):
             self.spawn("driver", driver.run())
         self.spawn("uplink", self.uplink.run())

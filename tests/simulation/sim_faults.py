@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from sim_auditor import View, Wrong
 from sim_box import POWER, Box
 from sim_net import Weather, signed_request
 from sim_people import query
 from sim_plant import Stand
+from sim_wrong import Wrong
 
+from edge.journal.errors import JournalFull
 from edge.sync import trust
 from protocols.trade import wire
 from protocols.trade.codec import decode
@@ -47,6 +48,8 @@ class Faults:
     replay_every_s: int = 0
     set_back_every_s: int = 0
     copied_every_s: int = 0
+    lose_every_s: int = 0
+    close_every_s: int = 0
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
@@ -80,6 +83,8 @@ class Faults:
             replay_every_s=some(5, 60, 0.7),
             set_back_every_s=some(150, 600, 0.12),
             copied_every_s=some(150, 600, 0.08),
+            lose_every_s=some(150, 600, 0.12),
+            close_every_s=some(100, 400, 0.25),
         )
 
     def without(self, names: Iterable[str]) -> Faults:
@@ -102,14 +107,6 @@ class Faults:
         return [*(name for name in own if name != "weather"), *weather]
 
 
-@dataclass(frozen=True)
-class Copy:
-    """The image of a disk, and what the auditor knew when it was made."""
-
-    files: dict[str, bytes]
-    view: View
-
-
 class Mischief:
     """Lets things fail. Whatever it breaks ends by itself, or when the world is healed."""
 
@@ -117,7 +114,6 @@ class Mischief:
         self.world = world
         self.random = world.random
         self._old_grants: list[tuple[str, bytes]] = []
-        self._copies: dict[str, Copy] = {}
 
     def unleash(self) -> None:
         """From now on things fail."""
@@ -132,9 +128,6 @@ class Mischief:
             world.often(faults.power_every_s, lambda box=box: self.cut_power(box))
             world.often(faults.clock_every_s, lambda box=box: self.disturb_clock(box))
             world.often(faults.disk_every_s, lambda box=box: self.fill_disk(box))
-            world.often(faults.set_back_every_s // 2, lambda box=box: self.copy_disk(box))
-            world.often(faults.set_back_every_s, lambda box=box: self.set_back(box))
-            world.often(faults.copied_every_s, lambda box=box: self.run_copy(box))
             for stand in box.stands.values():
                 world.often(faults.meter_every_s, lambda stand=stand: self.disturb_meter(stand))
                 world.often(faults.charger_every_s, lambda stand=stand: self.disturb_charger(stand))
@@ -180,6 +173,8 @@ class Mischief:
 
     def revive_later(self, box: Box, after_s: float | None = None) -> None:
         """systemd starts a dead daemon again; one whose box is dark waits for the power."""
+        if box.retired:
+            return
         if after_s is None:
             long = self.random.random() < 0.1
             after_s = self.random.uniform(16, 60) if long else self.random.uniform(0.5, 6)
@@ -192,7 +187,7 @@ class Mischief:
         )
 
     async def revive(self, box: Box, life: int) -> None:
-        if box.alive or (life and box.life != life):
+        if box.alive or box.retired or (life and box.life != life):
             return
         if not box.boot_id:
             for stand in box.stands.values():
@@ -201,6 +196,8 @@ class Mischief:
             self.world.loop.call_later(self.random.uniform(1, 60), self.ntp, box, box.boot_id)
         try:
             await box.start()
+        except JournalFull:
+            box.kill("no room to start")
         except Exception as error:  # whatever a daemon fails on when it starts is a finding of this run
             self.world.fail(error)
 
@@ -221,30 +218,6 @@ class Mischief:
             box.disk.full = False
 
         self.world.later(self.random.uniform(1, 20), free)
-
-    def copy_disk(self, box: Box) -> None:
-        """Somebody keeps an image of the disk."""
-        if box.alive and box.site is not None:
-            self._copies[box.branch] = Copy(box.files(), self.world.auditor.view(box.branch))
-
-    def set_back(self, box: Box) -> None:
-        """Somebody restores that image; what has been sold since is known to nobody here any more."""
-        image = self._copies.pop(box.branch, None)
-        if image is None or not box.alive:
-            return
-        self.world.report.set_back += 1
-        box.kill("disk set back")
-        box.replace_files(image.files)
-        before, box.branch = box.branch, f"{box.name}~{self.world.report.set_back}"
-        self.world.auditor.fork(image.view, box.branch, box.stands)
-        self.world.auditor.abandon(before)
-
-    def run_copy(self, box: Box) -> None:
-        """Somebody starts a copy of the disk in another box, with the same keys, while the first goes on."""
-        if not box.alive or box.site is None or [other.name for other in self.world.boxes].count(box.name) > 1:
-            return
-        self.world.report.copied += 1
-        self.world.run_copy(box, box.files(), self.world.auditor.view(box.branch))
 
     def disturb_meter(self, stand: Stand) -> None:
         """Silence is no excuse: the till stops in time, and bills from the register once it answers again."""

@@ -19,15 +19,18 @@ from unittest import mock
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud import accounts, bulk, commands, documents, hqlog, keys, schema, store
+from cloud import accounts, bulk, commands, documents, epochs, forks, hqlog, keys, schema, store
 from cloud.accounts import Limits
 from cloud.ingest import Ingested
 from cloud.service import Answer, Headquarters, Request
 from edge.sync import trust
+from protocols.trade import wire
+from protocols.trade.codec import decode, encode
 from protocols.trade.documents import TARIFF
 from protocols.trade.grants import CredentialKey
 from protocols.trade.records import ClockQuality, Preset, Stamp
 from protocols.trade.tariff import Tariff
+from protocols.trade.wire import EnrolAsk, EnrolReply
 
 ZONE = "Asia/Shanghai"
 
@@ -128,6 +131,25 @@ class SimHeadquarters:
         with self._writing() as connection:
             bulk.upsert(connection, schema.sites, columns, [row], update=["device"])
 
+    def enrol(self, ask: EnrolAsk) -> int:
+        """The epoch that this log key gets."""
+        answer = self.deliver(Request(wire.PATH_ENROL, encode(ask)))
+        assert answer is not None
+        assert answer.status == 200, answer
+        return decode(answer.body, EnrolReply).epoch
+
+    def mark_lost(self, place: str) -> None:
+        with self._writing() as connection:
+            epochs.mark_lost(connection, self.keys, self.clock, *_split(place), "nobody waits for it")
+
+    def lend(self, place: str) -> None:
+        with self._writing() as connection:
+            epochs.lend(connection, self.keys, self.clock, *_split(place))
+
+    def book_branch(self, place: str) -> None:
+        with self._writing() as connection:
+            forks.book_branch(connection, self.keys, self.clock, *_split(place))
+
     def open_account(self, cards: list[str], home_site: str | None, limits: Limits) -> str:
         with self._writing() as connection:
             account = accounts.open_account(connection, self.keys, self.clock, home_site=home_site, limits=limits)
@@ -165,6 +187,11 @@ class SimHeadquarters:
         with mock.patch.object(accounts, "secrets", _Chance(self._random)), store.writing(self.engine) as connection:
             yield connection
         self.on_answer()
+
+
+def _split(place: str) -> tuple[str, int]:
+    site, epoch = place.split("/")
+    return site, int(epoch)
 
 
 class _Chance:

@@ -113,7 +113,7 @@ class People:
     def pay(self, account: str, amount: int) -> None:
         reference = f"pay-{len(self.payments)}"
         self.payments.append((account, amount, reference))
-        self.world.auditor.paid_in[account] += amount
+        self.world.auditor.books.paid_in[account] += amount
         self.world.hq.top_up(account, amount, reference)
 
     def top_up(self) -> None:
