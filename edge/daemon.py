@@ -143,8 +143,8 @@ async def _sell(
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:
-        daemon.codes = Codes(site, trust.load(Path(config.hq.keys_file)))
         daemon.uplink = Uplink.over_https(config.hq, journal, clock, ring, site)
+        daemon.codes = Codes(site, daemon.uplink.believed)
         keep("uplink", daemon.uplink.run())
     if config.mqtt is not None:
         daemon.quick = Quick(config, site, daemon.uplink)

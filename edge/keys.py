@@ -42,6 +42,10 @@ class KeyRing:
         credentials = environment.get("CREDENTIALS_DIRECTORY")
         self._credentials = Path(credentials) if credentials else None
 
+    @property
+    def directory(self) -> Path:
+        return self._directory
+
     def device(self) -> ec.EllipticCurvePrivateKey:
         """The box's own key; raises KeyUnusable."""
         return self._load(DEVICE, keys.p256_from_pem, "Run `fieldtill setup`, or restore the key of this box.")

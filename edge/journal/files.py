@@ -26,6 +26,21 @@ def make_private_directory(directory: Path) -> None:
     fsync_directory(directory.parent)
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Keep a small secret, readable by its owner alone from the first byte; the whole of it or the one before."""
+    make_private_directory(path.parent)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    partial.rename(path)
+    fsync_directory(path.parent)
+
+
 class Lock:
     """Held by the one process that has the journal open; the kernel drops it with the process, however that ends."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.config import Headquarters
-from edge.journal.files import fsync_directory, make_private_directory
+from edge.journal.files import write_private
 from edge.keys import KeyRing
 from edge.sync.client import Connection, read
 from edge.sync.errors import HqRefused
@@ -57,18 +56,8 @@ def enrol(site: str, hq: Headquarters, ring: KeyRing, keys_dir: Path, *, softwar
 
 
 def store_credential_key(keys_dir: Path, key: CredentialKey) -> None:
-    """Keep the key, readable by its owner alone from the first byte; the whole of it or the one before."""
-    make_private_directory(keys_dir)
-    partial = keys_dir / f"{CREDENTIAL_KEY}.partial"
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, encode(key))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    partial.rename(keys_dir / CREDENTIAL_KEY)
-    fsync_directory(keys_dir)
+    """Keep the key for `load_credential_key`."""
+    write_private(keys_dir / CREDENTIAL_KEY, encode(key))
 
 
 def load_credential_key(keys_dir: Path) -> CredentialKey:

@@ -72,7 +72,9 @@ class Quick:
         self._mqtt = config.mqtt
         self._site = site
         self._uplink = uplink
-        self._pinned = trust.load(Path(config.hq.keys_file)) if config.hq is not None else None
+        self._pinned = uplink.believed if uplink is not None else None
+        if self._pinned is None and config.hq is not None:
+            self._pinned = trust.load(Path(config.hq.keys_file))
         self._name = config.site
         self._connected = False
         self._since_ms = site.clock.mono_ms()

@@ -24,7 +24,7 @@ from edge.journal.errors import JournalFull, JournalOverrun, JournalPruned
 from edge.journal.journal import Journal
 from edge.keys import KeyRing
 from edge.site import Site
-from edge.sync import papers, trust
+from edge.sync import key_chain, papers, trust
 from edge.sync.client import Hq, HttpsHq
 from edge.sync.errors import HqError, HqGarbled, HqRefused, HqUnreachable, LogForked
 from edge.sync.trust import HqKeys
@@ -115,7 +115,7 @@ class Uplink:
         self._clock = clock
         self._site = site
         self._hq = hq
-        self._pinned = pinned
+        self.believed = pinned
         self._jitter = jitter or SystemRandom().uniform
         acknowledged = journal.cosigned()
         self._cosigned = acknowledged[0] if acknowledged else 0
@@ -133,9 +133,13 @@ class Uplink:
 
     @classmethod
     def over_https(cls, config: Headquarters, journal: Journal, clock: Clock, ring: KeyRing, site: Site) -> Uplink:
-        """With the keys pinned in `keys_file`. Raises protocols.door.Refused for a bad one, KeyUnusable."""
+        """With the keys pinned in `keys_file` and followed since. Raises protocols.door.Refused for a bad file,
+        KeyUnusable.
+        """
         hq = HttpsHq(config, journal.site, journal.epoch, ring.log(journal.epoch), clock.bounds)
-        return cls(config, journal, clock, site, hq, trust.load(Path(config.keys_file)))
+        believed = trust.load(Path(config.keys_file))
+        key_chain.restore(believed, ring.directory / key_chain.FILE)
+        return cls(config, journal, clock, site, hq, believed)
 
     # --- what is true ------------------------------------------------------------------------------------------------
 
@@ -278,6 +282,7 @@ class Uplink:
         reply = await self._hq.batch(batch)
         self._answered()
         heard_ms = self._clock.mono_ms()
+        await self._follow_keys(reply.documents)  # first: what else came may be signed by them
         await self._take_acknowledgement(reply.cosigned, batch)
         self._learn(reply.time_ms, asked_ms, heard_ms)  # only of whom the pinned key has spoken for
         self._records_max = min(BATCH_RECORDS_MAX, self._records_max * 2)
@@ -303,11 +308,17 @@ class Uplink:
             what = "headquarters' time contradicts what it said before"
             self._note("clock", what, "Check the clock of headquarters' machine (`chronyc tracking`).")
 
+    async def _follow_keys(self, refs: Sequence[DocumentRef]) -> None:
+        try:
+            await key_chain.follow(self._hq, self.believed, self._journal.site, refs)
+        except (Unproven, NotCanonical, HqRefused) as error:
+            self._note("keys", str(error), "Pin what `fieldtill-hq keys` prints at headquarters.")
+
     async def _take_acknowledgement(self, note: bytes, batch: Batch) -> None:
         """Keep the cosigned head, when it is one of this very log. Raises LogForked, HqGarbled."""
         end = batch.first_seq + len(batch.records)
         try:
-            head = trust.check_cosignature(self._pinned, note, self._journal.origin)
+            head = trust.check_cosignature(self.believed, note, self._journal.origin)
         except Unproven as error:
             raise HqGarbled(f"the acknowledgement: {error}") from error
         if head.size > self._journal.size:
@@ -329,7 +340,7 @@ class Uplink:
         good: list[bytes] = []
         for one in signed:
             try:
-                trust.check_grant(self._pinned, one, self._journal.site, self._journal.epoch)
+                trust.check_grant(self.believed, one, self._journal.site, self._journal.epoch)
             except (Unproven, NotCanonical) as error:
                 self._note("grant", str(error), error.remedy)
             else:
@@ -345,7 +356,7 @@ class Uplink:
             if one in self._commands:
                 continue
             try:
-                outcome = await self._site.command(trust.check_command(self._pinned, one))
+                outcome = await self._site.command(trust.check_command(self.believed, one))
             except (Unproven, NotCanonical) as error:
                 self._note("command", str(error), error.remedy)
             else:
@@ -359,7 +370,7 @@ class Uplink:
             if ref.kind not in papers.CONTENT or (held is not None and ref.version <= held.version):
                 continue
             try:
-                document = await papers.fetch(self._hq, self._pinned, self._journal, ref, held)
+                document = await papers.fetch(self._hq, self.believed, self._journal, ref, held)
                 faults = papers.faults_in(document, self._site.credential_key)
             except (Unproven, NotCanonical, HqRefused) as error:
                 self._note("document", f"{ref.kind} {ref.version}: {error}", error.remedy)
