@@ -132,12 +132,12 @@ class Pruner:
         return True
 
 
-async def prune_quietly(pruner: Pruner, journal: Journal) -> None:
+async def prune_quietly(pruner: Pruner, journal: Journal, quiet_s: float = QUIET_S) -> None:
     """For ever: all that is due, a step at a time, while nothing waits for the disk; then again after an hour."""
     told: Stopped | None = None
     while True:
         if journal.waiting_s() > 0:
-            await asyncio.sleep(QUIET_S)
+            await asyncio.sleep(quiet_s)
             continue
         try:
             more = await pruner.step()
@@ -147,7 +147,7 @@ async def prune_quietly(pruner: Pruner, journal: Journal) -> None:
         if pruner.stopped is not told:
             told = pruner.stopped
             log.error("pruning has stopped", why=pruner.stopped and pruner.stopped.what, next=Stopped.remedy)
-        await asyncio.sleep(QUIET_S if more else HOUR_S)
+        await asyncio.sleep(quiet_s if more else HOUR_S)
 
 
 def pruned_fold(journal: Journal) -> Fold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 
 from edge.journal.errors import JournalPruned
 from edge.journal.journal import Journal
-from edge.journal.prune import BLOCK, Pruner
+from edge.journal.prune import BLOCK, Pruner, prune_quietly
 from edge.journal.recovery import check
 from edge.journal.salvage import salvage
 from edge.journal.verify import verify
@@ -22,7 +23,7 @@ from protocols.proof.ed25519 import public_of
 from protocols.trade.codec import BYTES_MAX, encode
 from protocols.trade.records import Draft, TechnicianAct
 from protocols.trade.tariff import Tariff
-from tests.edge.desk_rig import LOG_KEY, Till
+from tests.edge.desk_rig import LOG_KEY, Till, until
 from tests.edge.journal.forger import Forger
 from tests.edge.journal.verify_rig import TRUST, ProvenTill, a_proven_till
 from tests.edge.till.story import FLAT, MIDNIGHT_MS
@@ -148,6 +149,18 @@ async def test_a_daemon_starts_on_a_pruned_log(tmp_path: Path) -> None:
             till.open()
             assert till.desk.state == before
         await till.finish()
+        assert verify(tmp_path / "journal.db", TRUST).findings == []
+
+
+async def test_the_daemon_prunes_beside_its_work(tmp_path: Path) -> None:
+    """In the background, while sessions are sold; what is due goes, and what is sold meanwhile is there."""
+    async with an_old_till(tmp_path) as old:
+        journal = old.till.journal
+        work = asyncio.create_task(prune_quietly(old.pruner(), journal, quiet_s=0.0))
+        await old.till.wait(10)
+        await until(lambda: len(seqs(tmp_path)) == journal.size - 2 * BLOCK + 64)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
         assert verify(tmp_path / "journal.db", TRUST).findings == []
 
 
