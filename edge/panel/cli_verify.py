@@ -35,11 +35,14 @@ def verify(
 ) -> None:
     """Is it sound? A journal is replayed from its first record, and everything derived from it compared.
 
-    The daemon may run. Without a path, keys are those of this box. Ends with 0 sound, 1 findings, 3 cannot be read.
+    The daemon may run. Without a path, the keys that this box knows are believed too. Ends with 0 sound, 1 findings,
+    3 cannot be read.
     """
     if path is None:
         path, trust = _of_this_box(config)
-        return _journal(path, trust, as_json)
+        more = _trust(site_key or [], hq_key or [])  # keys of before a rotation, say
+        both = (trust.sites + more.sites, trust.cosigners + more.cosigners, trust.granters + more.granters)
+        return _journal(path, type(trust)(*both), as_json)
     begins = b"" if str(path) == "-" else _begins(path)
     if begins.startswith(_SQLITE):
         return _journal(path, _trust(site_key or [], hq_key or []), as_json)
@@ -187,9 +190,11 @@ def _of_this_box(config: Path | None) -> tuple[Path, Trust]:
     from edge.journal.verify import Trust
     from edge.keys import KeyRing, KeyUnusable, fingerprint
     from edge.panel.cli_box import load_config
+    from edge.sync import key_chain
     from edge.sync import trust as pinned
     from protocols.door import Refused
     from protocols.proof.reader_keys import SiteKey
+    from protocols.trade.codec import NotCanonical
 
     loaded = load_config(find_config(config))
     try:
@@ -200,9 +205,12 @@ def _of_this_box(config: Path | None) -> tuple[Path, Trust]:
         return loaded.journal_path, Trust(sites)
     try:
         hq = pinned.load(Path(loaded.hq.keys_file))
-    except Refused as error:
+        first = (hq.cosign, hq.grant)
+        key_chain.restore(hq, loaded.keys_dir / key_chain.FILE)
+    except (Refused, NotCanonical) as error:
         raise Failed(Trouble("bad-config", str(error), "`fieldtill-hq keys` prints what belongs there.")) from error
-    return loaded.journal_path, Trust(sites, (hq.cosign,), (hq.grant,))
+    cosigners, granters = dict.fromkeys([first[0], *hq.cosigners]), dict.fromkeys([first[1], *hq.granters])
+    return loaded.journal_path, Trust(sites, tuple(cosigners), tuple(granters))
 
 
 def _trust(site_keys: list[str], hq_keys: list[str]) -> Trust:
