@@ -99,7 +99,7 @@ def _fragment(gathered: Gathered) -> str:
 
 
 def _facts(gathered: Gathered) -> str:
-    pairs = zip(*(slip.facts(gathered.story, language) for language in words.LANGUAGES), strict=True)
+    pairs = zip(*(slip.facts(gathered.story, language, gathered.tariff) for language in words.LANGUAGES), strict=True)
     return "".join(_pair(_two(zh[0], en[0]), _two(zh[1], en[1])) for zh, en in pairs)
 
 

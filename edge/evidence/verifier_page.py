@@ -45,7 +45,7 @@ PAGE: dict[str, tuple[str, str]] = {
         "The keys came with the link. Compare them with the box and with what headquarters publishes, or this proves "
         "nothing.",
     ),
-    "same": ("设备上印的正是这个指纹", "This fingerprint is the one printed on the box"),
+    "same": ("设备上印的正是这个指纹", "The box has this very fingerprint printed on it"),
     "too-old": (
         "此浏览器不能核验 Ed25519 签名，请更新浏览器。",
         "This browser cannot check Ed25519 signatures. Please use a newer one.",

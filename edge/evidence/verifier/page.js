@@ -40,9 +40,10 @@ function row(cells, tag = "td") {
 function slip(told) {
   const { opened, closed, began, ended, session } = told.story;
   const doubt = began.quality === 2n && ended.quality === 2n ? "" : said(words.slip, "uncertain");
+  const tariff = tariffOf(told);
   const facts = [
-    ["session", session], ["connector", opened.connector], ["began", utc(began.wall_ms) + doubt],
-    ["ended", utc(ended.wall_ms) + doubt],
+    ["session", session], ["connector", opened.connector], ["began", localTime(began.wall_ms, tariff) + doubt],
+    ["ended", localTime(ended.wall_ms, tariff) + doubt],
   ];
   if (closed) {
     facts.push(["reason", said(words.reasons, closed.reason)], ["energy", `${kwh(closed.energy_wh)} kWh`]);
@@ -53,7 +54,7 @@ function slip(told) {
   const bill = element("table", "", "bill");
   if (closed) {
     bill.append(row(["line", "quantity", "price", "amount"].map((code) => said(words.slip, code)), "th"));
-    bill.append(...closed.lines.map((one) => row([item(told, one), quantity(one), `¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`])));
+    bill.append(...closed.lines.map((one) => row([item(tariff, one), quantity(one), `¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`])));
     const total = row([said(words.slip, "total"), "", "", `¥${yuan(closed.amount_fen)}`]);
     total.className = "total";
     bill.append(total);
@@ -62,11 +63,23 @@ function slip(told) {
   byId("slip").replaceChildren(element("h2", said(words.slip, "title")), table, bill);
 }
 
-function item(told, one) {
-  const name = said(words.slip, `line-${one.code}`);
+/** The pinned tariff, where it is in the receipt and proven. */
+function tariffOf(told) {
   const pinned = told.lines.some((line) => line.code === "tariff" && line.mark === "proven");
-  if (!pinned || (one.code !== "energy" && one.code !== "service")) return name;
-  const period = readTariff(payloadOf(told.file.documents, "tariff")).periods[Number(one.period)]?.name;
+  return pinned ? readTariff(payloadOf(told.file.documents, "tariff")) : null;
+}
+
+/** `2026-09-21 19:26:40 UTC+8`, by the tariff's own offsets. */
+function localTime(ms, tariff) {
+  const offset = tariff ? tariff.offsets[offsetAt(tariff, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
+  const minutes = offset % 3600n ? `:${String((ahead % 3600n) / 60n).padStart(2, "0")}` : "";
+  return utc(ms + offset * 1000n) + (offset ? `${offset < 0n ? "-" : "+"}${ahead / 3600n}${minutes}` : "");
+}
+
+function item(tariff, one) {
+  const name = said(words.slip, `line-${one.code}`);
+  if (!tariff || (one.code !== "energy" && one.code !== "service")) return name;
+  const period = tariff.periods[Number(one.period)]?.name;
   return period ? `${name} · ${language === 0 ? words.periods[period] ?? period : period}` : name;
 }
 
@@ -77,11 +90,13 @@ function show(told) {
   const verdict = byId("verdict");
   verdict.hidden = false;
   verdict.className = told.verdict;
+  verdict.classList.toggle("waiting", told.verdict === "unproven" && told.lines.every((one) => one.mark !== "failed"));
   const state = told.verdict !== "proven" ? "" : told.lines.some((one) => one.code === "cosigned") ? "final" : "provisional";
   verdict.replaceChildren(element("strong", said(words.verdicts, told.verdict)), element("span", state ? said(words.slip, state) : ""));
   if (told.verdict === "bad-input") verdict.append(element("span", `${said(words.page, told.where)}: ${told.expected}`));
   const open = told.lines.find((one) => one.code === "site-key" && one.mark === "open");
   byId("same").hidden = !open;
+  byId("same").textContent = open ? `${said(words.page, "same")}: ${open.facts.fingerprint}` : "";
   byId("same").onclick = () => { byId("site").value = open.facts.fingerprint; keysCameWithTheLink = false; check(); };
   byId("from-link").hidden = !keysCameWithTheLink;
   byId("slip").hidden = !told.story;

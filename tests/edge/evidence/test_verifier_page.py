@@ -254,6 +254,7 @@ def test_a_link_opens_the_receipt(page: Page, lang: str, verdict: str, total: st
     shown = page.run("document.body.innerText")
     assert verdict in shown
     assert f"{total}\t\t\t¥21.60" in shown
+    assert "2026-09-21 19:26:40 UTC+8" in shown
     assert page.run("document.getElementById('from-link').hidden") is False
     assert page.run("document.querySelectorAll('#lines .failed').length") == 0
 
@@ -274,7 +275,8 @@ def test_the_fingerprint_on_the_box_is_enough(page: Page) -> None:
     """Without keys the page shows which fingerprint to look for, and a click says that it is the one."""
     page.open(f"{page.run('location.href.split(`#`)[0]')}#{urlencode({'receipt': packed(GOOD), 'lang': 'en'})}")
     page.wait_for("document.body.dataset.verdict === 'unproven'")
-    assert FINGERPRINT in page.run("document.getElementById('lines').innerText")
+    assert FINGERPRINT in page.run("document.getElementById('same').innerText")
+    assert page.run("document.getElementById('verdict').classList.contains('waiting')") is True
     page.run("document.getElementById('same').click()")
     page.wait_for("document.body.dataset.verdict === 'proven'")
     assert page.run("document.getElementById('site').value") == FINGERPRINT

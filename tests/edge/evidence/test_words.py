@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from msgspec.structs import replace as with_
 
 from edge.evidence import slip, words
 from edge.evidence.pack_page import TEXTS, WHAT
 from edge.evidence.verifier_page import PAGE
 from edge.till.progress import StopReason
 from protocols.proof.lines import Line, Mark
+from protocols.proof.receipt_story import read_story
+from protocols.trade.tariff import Offset
+from tests.protocols.proof.sold import CITY, GOOD
 
 
 def test_every_text_is_there_in_both_languages() -> None:
@@ -52,3 +56,19 @@ def test_facts_are_written_by_their_unit(line: Line, zh: str) -> None:
 def test_the_locale_chooses_the_language(asked: str, environment: dict[str, str], language: str) -> None:
     """As in any program: LC_ALL before LANG, and what was asked for before both."""
     assert words.language_of(asked, environment) == language
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "shown"),
+    [
+        (28_800, "2026-09-21 19:26:40 UTC+8"),
+        (-12_600, "2026-09-21 07:56:40 UTC-3:30"),
+        (0, "2026-09-21 11:26:40 UTC"),
+        (None, "2026-09-21 11:26:40 UTC"),
+    ],
+)
+def test_a_customer_reads_local_time(offset_s: int | None, shown: str) -> None:
+    """By the tariff's own offset, which is named; without a tariff, UTC."""
+    tariff = None if offset_s is None else with_(CITY, offsets=[Offset(0, offset_s)])
+    story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in GOOD.records])
+    assert dict(slip.facts(story, "en", tariff))["Began"] == shown
