@@ -83,15 +83,18 @@ class Codes:
         grant, origin = code.grant, Origin("qr", b"", start.number, "")
         if start.number <= self._site.desk.state.numbers.get(grant.account, 0):  # without a question to the meter
             return Refused(Refusal.OLD_NUMBER, f"start number {start.number} was used")
-        payer = (Source(grant.account, asset=grant.asset),)
-        return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, payer))
+        payer = Source(grant.account, asset=grant.asset)
+        if self._site.desk.session_at(start.connector) is not None:  # a card has begun it, the code pays on
+            return await self._site.join(start.connector, payer)
+        return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, (payer,)))
 
     def _running(self, code: Carried, start: CarriedStart) -> OpenSession | None:
-        """The session that this very start has opened, while it is open: showing the code again does not end it."""
+        """The session that this very code has opened or joined, while it is open: showing it again does not end it."""
         for session in self._site.desk.state.sessions.values():
             origin = session.opened.origin
-            payers = {hold.account for hold in session.opened.holds}
-            if (origin.via, origin.number) == ("qr", start.number) and code.grant.account in payers:
+            opened = (origin.via, origin.number) == ("qr", start.number)
+            here = opened or session.opened.connector == start.connector
+            if here and code.grant.account in {hold.account for hold in session.holds}:
                 return session
         return None
 

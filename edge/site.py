@@ -35,6 +35,8 @@ LOOK_S = 0.25
 BOUNDARY_LEAD_MS = 150
 """Meters are asked this long before a price changes and again right after, so that little energy lies across it."""
 
+JOIN_S = 180
+"""A code for a connector joins the session that a card has begun there for so long after its start."""
 IN_VAIN_MAX = 100
 """Starts that came to nothing and whose grants may still arrive; those of older ones go back after a next session."""
 
@@ -99,6 +101,17 @@ class Site:
             return await self._start(ask)
         finally:
             self._starting.discard(ask.connector)
+
+    async def join(self, connector: str, source: Source) -> OpenSession | Refused:
+        """A further payer for the session that a card has just begun at a connector; any other may be a stranger's."""
+        found = self.desk.session_at(connector)
+        if found is None:
+            return Refused(Refusal.NO_SESSION, f"{connector} has no session")
+        session, now = found[0], self.clock.stamp()
+        just_now = session.stamp.boot == now.boot and now.mono_ms - session.stamp.mono_ms <= JOIN_S * 1000
+        if session.opened.origin.via != "card" or not just_now:
+            return Refused(Refusal.CONNECTOR_BUSY, f"{connector} has a session that is not this customer's")
+        return await self.extend(session.seq, source)
 
     async def extend(self, seq: int, source: Source, most_fen: int | None = None) -> OpenSession | Refused:
         """A further hold for a running session, with rights asked for online where they are short."""

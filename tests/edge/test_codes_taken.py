@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from edge.carried import Codes, Taken
+from edge.site import JOIN_S
 from edge.till.progress import StopReason
 from edge.till.start import Refusal
 from edge.till.state import lease_key
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Fault
-from protocols.trade.records import CNY, Preset, SessionClosed, SessionOpened
+from protocols.trade.records import CNY, Hold, Preset, SessionClosed, SessionExtended, SessionOpened
 from tests.edge.codes import COSIGN_KEY, PINNED, code, order
-from tests.edge.desk_rig import Till, a_till, reopen, slow_disk, turns, until
+from tests.edge.desk_rig import CARD, Till, a_till, reopen, slow_disk, turns, until
 from tests.edge.till.story import MIDNIGHT_MS
 
 GUEST = "guest-7"
@@ -284,3 +285,38 @@ async def test_a_code_for_a_place_in_use(till: Till) -> None:
     assert taken.refused.refusal == Refusal.CONNECTOR_BUSY
     await till.finish(StopReason.LOCAL)
     await until(lambda: not till.desk.sessions())
+
+
+async def test_a_card_and_then_a_code_pay_together(tmp_path: Path) -> None:
+    """0.60 stored and 0.40 just paid, at one charger: the code joins the card's session, is drawn on last, and once."""
+    async with a_till(tmp_path, granted_fen=60) as till:
+        text = code(40, start=order(1))
+        tapped = await till.site.tap("c1", CARD)
+        assert tapped.session is not None
+        for again in (False, True):
+            taken = await take(till, text)
+            assert (taken.session and taken.session.seq, taken.again) == (tapped.session.seq, again)
+        (joined,) = till.bodies(SessionExtended)
+        assert joined.holds == [Hold(GUEST, CNY, 40)]
+        till.obey()
+        await till.wait(420)
+        await till.finish()
+        (bill,) = till.bodies(SessionClosed)
+        assert 60 < bill.amount_fen <= 100
+        assert (till.lease().used, till.lease(GUEST).used) == (60, bill.amount_fen - 60)
+        assert till.lease(GUEST).returned == 100 - bill.amount_fen
+
+
+async def test_a_code_joins_no_strangers_session(till: Till) -> None:
+    """Minutes later, or where another code has begun it: the wrong place was scanned, and nothing is held."""
+    await till.grant(600, may_stay=600)
+    assert (await till.site.tap("c1", CARD)).session is not None
+    till.obey()
+    await till.wait(JOIN_S + 1)
+    assert (await take(till, code(4_000, account="late", start=order(1)))).refused is not None
+    assert (await take(till, code(4_000, start=order(1, "c2")))).session is not None
+    refused = (await take(till, code(4_000, account="other", start=order(1, "c2")))).refused
+    assert refused is not None
+    assert refused.refusal == Refusal.CONNECTOR_BUSY
+    assert till.bodies(SessionExtended) == []
+    await till.finish()
