@@ -78,11 +78,13 @@ class MeterReading:
     """A lifetime register and, where the meter has it, the power of the same moment.
 
     register_wh: the ever-growing import register, quantised down to `resolution_wh`. None inside a Reading never
-    appears here: a meter that cannot say its register gives a Reading of quality NONE.
+    appears here: a meter that cannot say its register gives a Reading of quality NONE. serial: the number of the very
+    meter that gave the register, by its own word; None: it has no register for it.
     """
 
     register_wh: int
     power_w: int | None
+    serial: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ class ModbusDevice:
 
     @property
     def ready(self) -> bool:
-        """Set up since it last returned; whether points with conditions are there is known."""
-        return self._ready.is_set()
+        """Set up since it last returned; who it is, and whether points with conditions are there, is known."""
+        return self._ready.is_set() and not self.client.on_return.is_set()
 
     def link(self) -> Link:
         link = self.client.link()

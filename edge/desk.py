@@ -21,7 +21,7 @@ from edge.meter_record import MeterRecorder
 from edge.papers import Papers
 from edge.rollback import Guard
 from edge.till import purse
-from edge.till.charge import advance, resume, stop
+from edge.till.charge import advance, resume, stop, wait
 from edge.till.fold import apply, owned, released
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason, decode_progress, encode_progress
@@ -199,6 +199,24 @@ class Desk:
             await self._commit([], {seq: self._running[seq]})
         return True
 
+    async def settle_held(self, seq: int, sight: Sight, by: str, because: str) -> str | None:
+        """Close a session that is held for review at its last register, as a person has decided. Why not; None: done.
+
+        Raises JournalFull: then it stays held.
+        """
+        session, before = self.state.sessions.get(seq), self._running.get(seq)
+        if session is None or before is None:
+            return "it is not open"
+        if session.held is None or before.wants_delivery:
+            return "it is not held for review: it settles by itself"
+        if self._delivers(sight):
+            return "its charger still delivers"
+        act = Draft(TechnicianAct(by, "settle", f"session {seq}: {because}"))
+        sealed = self._seal([act, *self._settlement(session, before, sight, stuck=False)])
+        del self._running[seq]
+        await self._commit(sealed, {seq: None})
+        return None
+
     async def look(self, sights: Mapping[str, Sight]) -> None:
         """One look at every connector that has a session: count, stop, settle, and save what is due, in one commit."""
         changed: dict[int, Progress | None] = {}
@@ -347,7 +365,7 @@ class Desk:
         tenders = self._tenders_of(session)
         if place is None:
             detail = f"{session.opened.connector} is not in the config any more"
-            after = stop(before, StopReason.OTHER, sight.now.mono_ms, detail)
+            after = stop(wait(session, before, sight.now), StopReason.OTHER, sight.now.mono_ms, detail)
         else:
             after = advance(session, before, sight, tariff, place, self._policy, tenders)
         match what_next(session, after, sight, tariff, self._policy, tenders):
@@ -358,12 +376,21 @@ class Desk:
             case Next.HOLD:
                 return after, (hold_for_review(session, after),)
             case Next.SETTLE:
-                status = sight.status_within(self._policy.silence_s * 1000)
-                stuck = status is not None and status.delivering and after.phase == Phase.STOPPING
-                drafts: Sequence[Draft] = settle(self.state, session, after, sight.now, tariff, tenders, stuck=stuck)
-                if self._meter_recorder is not None:
-                    drafts = self._meter_recorder.complete(drafts, self.state, session, after, sight.now, tariff)
-                return after, drafts
+                stuck = self._delivers(sight) and after.phase == Phase.STOPPING
+                return after, self._settlement(session, after, sight, stuck=stuck)
+
+    def _settlement(self, session: OpenSession, progress: Progress, sight: Sight, *, stuck: bool) -> Sequence[Draft]:
+        """The records that end a session, with its meter record."""
+        tariff, tenders = self.tariff_of(session), self._tenders_of(session)
+        drafts: Sequence[Draft] = settle(self.state, session, progress, sight.now, tariff, tenders, stuck=stuck)
+        if self._meter_recorder is not None:
+            drafts = self._meter_recorder.complete(drafts, self.state, session, progress, sight.now, tariff)
+        return drafts
+
+    def _delivers(self, sight: Sight) -> bool:
+        """Whether energy is seen to flow; False, too, where nobody can tell."""
+        status = sight.status_within(self._policy.silence_s * 1000)
+        return status is not None and status.delivering
 
     def _save_is_due(self) -> bool:
         """The period has passed, or a price has changed since the last save."""

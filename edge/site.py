@@ -129,6 +129,16 @@ class Site:
         self._changed()
         return stopped
 
+    async def settle_held(self, seq: int, by: str, because: str) -> str | None:
+        """Close a session whose meter stays silent, now. Why not; None: done. Raises JournalFull."""
+        session = self.desk.state.sessions.get(seq)
+        if session is None:
+            return "it is not open"
+        sight = await self._see(session.opened.connector)
+        why_not = await self.desk.settle_held(seq, sight, by, because)
+        self._changed()
+        return why_not
+
     async def command(self, payload: bytes) -> str:
         """A command whose signature has been checked. What became of it, in a word."""
         command = decode(payload, Command)

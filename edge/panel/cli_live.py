@@ -176,6 +176,19 @@ def stop(
     return None
 
 
+@app.command(epilog='Example: fieldtill settle 14 --because "meter burnt out, replaced"')
+def settle(
+    session: Annotated[int, typer.Argument(help="Its number.")],
+    because: Annotated[str, typer.Option("--because", help="Why it is not waited for its meter.", show_default=False)],
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close a session that is held for review at its last register: that is billed, and the rest goes back."""
+    told = ask(config, socket, "settle", session=session, because=because)
+    say(as_json, told, lambda paper: paper.write(f"session {told['session']} is settled at its last register"))
+
+
 @app.command(epilog="Examples: fieldtill records; fieldtill records --first 0 --kind session-closed --journal copy.db")
 def records(
     first: Annotated[int, typer.Option(help="From this one on; negative: counted from the end.")] = -20,

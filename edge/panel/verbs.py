@@ -83,6 +83,13 @@ class StopSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: int | None = None
 
 
+class SettleSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """because: the technician's reason, for the log."""
+
+    session: int
+    because: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+
+
 class TakeCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A code as the customer's phone shows it."""
 
@@ -168,6 +175,14 @@ async def stop(daemon: Daemon, args: StopSession, by: str) -> object:
     return {"session": seq, "stopping": True}
 
 
+async def settle(daemon: Daemon, args: SettleSession, by: str) -> object:
+    why_not = await site_of(daemon).settle_held(args.session, by, args.because)
+    if why_not is not None:
+        remedy = "`fieldtill sessions` lists the sessions; one that delivers is stopped first."
+        raise Declined(Trouble("not-settled", f"session {args.session} is not settled: {why_not}", remedy))
+    return {"session": args.session, "settled": True}
+
+
 async def take(daemon: Daemon, args: TakeCode, by: str) -> object:
     site = site_of(daemon)
     if daemon.codes is None:
@@ -244,6 +259,7 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "start": (StartSession, start),
     "extend": (ExtendSession, extend),
     "stop": (StopSession, stop),
+    "settle": (SettleSession, settle),
     "take": (TakeCode, take),
     "link": (SessionLink, link),
     "records": (SomeRecords, records),

@@ -56,6 +56,7 @@ class Watch:
             status=self._status(outlet.charger),
             register=register or self._register(outlet, reading),
             meter_power_w=reading.value.power_w if reading.value is not None else None,
+            meter_serial=reading.value.serial if reading.value is not None else None,
         )
 
     async def read_now(self, connector: str) -> Sight:

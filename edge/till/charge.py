@@ -36,7 +36,7 @@ def advance(
 
     tenders: as the session pins them.
     """
-    progress = _know_the_clock(session, progress, sight)
+    progress = wait(session, _know_the_clock(session, progress, sight), sight.now)
     progress = _count(session, progress, sight, tariff, place)
     progress = _follow(progress, sight, policy)
     if progress.wants_delivery:
@@ -62,6 +62,7 @@ def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
     What nobody saw is not held against the customer: a car that drew nothing meanwhile may have been let down by a
     fail-safe, one in the way may have left.
     """
+    progress = replace(progress, looked_ms=None)
     if progress.boot == boot:
         idle_from_ms = None if progress.idle_from_ms is None else mono_ms - progress.idle_ms
         return replace(progress, resumed_ms=mono_ms, drawn_ms=mono_ms, idle_from_ms=idle_from_ms)
@@ -69,6 +70,23 @@ def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
         progress, phase=Phase.STOPPING, stopping_ms=mono_ms, reason=progress.reason or StopReason.POWER_LOSS
     )
     return replace(ended, drawn_ms=mono_ms, off_ms=None, idle_from_ms=None, resumed_ms=mono_ms)
+
+
+def wait(session: OpenSession, progress: Progress, now: Stamp) -> Progress:
+    """How long it has been held for review, never more than it truly has: what it was looked at for, through all boots,
+    or what the bounds of both instants prove, whichever is longer. A power cut does not begin it anew.
+    """
+    held = session.held
+    if held is None:
+        return progress
+    waited_ms = progress.waited_ms
+    if progress.looked_ms is not None:
+        waited_ms += max(0, now.mono_ms - progress.looked_ms)
+    if held.boot == now.boot:
+        waited_ms = max(waited_ms, now.mono_ms - held.mono_ms)
+    if held.ub_ms is not None:
+        waited_ms = max(waited_ms, now.lb_ms - held.ub_ms)
+    return replace(progress, waited_ms=waited_ms, looked_ms=now.mono_ms)
 
 
 def running_price_fen(progress: Progress, tariff: Tariff) -> int:
@@ -108,11 +126,13 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
     same_boot = progress.boot == sight.now.boot
     if same_boot and register.mono_ms <= last.mono_ms:
         return progress
+    serial = progress.meter_serial or sight.meter_serial
+    if sight.meter_serial not in (None, serial):
+        return _finding(progress, Finding.CHANGED, f"{place.meter} was no. {serial}, is {sight.meter_serial}", sight)
     energy_wh = energy_between(last, register, _elapsed_ms(progress, register, sight.now), place)
     if isinstance(energy_wh, Finding):
         detail = f"{place.meter} went from {last.energy_wh} Wh to {register.energy_wh} Wh"
-        found = replace(progress, finding=energy_wh.value)
-        return stop(found, StopReason.OTHER, sight.now.mono_ms, f"{energy_wh.value}: {detail}")
+        return _finding(progress, energy_wh, detail, sight)
     slices = progress.slices
     if energy_wh:
         piece = Slice(*_stretch(session, progress, register, sight.now.boot), energy_wh)
@@ -124,7 +144,14 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
         slices=slices,
         power_w=sight.meter_power_w,
         drawn_ms=sight.now.mono_ms if energy_wh else progress.drawn_ms,
+        meter_serial=serial,
     )
+
+
+def _finding(progress: Progress, finding: Finding, detail: str, sight: Sight) -> Progress:
+    """The session ends at its last good register, and a person is told why, whatever else has ended it before."""
+    told = "; ".join(part for part in (progress.detail, f"{finding.value}: {detail}") if part)
+    return replace(stop(progress, StopReason.OTHER, sight.now.mono_ms), finding=finding.value, detail=told)
 
 
 def _elapsed_ms(progress: Progress, register: Register, now: Stamp) -> int | None:

@@ -181,7 +181,13 @@ def _extended(state: TillState, seq: int, record: Record, body: SessionExtended)
 
 def _held(state: TillState, seq: int, record: Record, body: SessionHeld) -> TillState:
     session = _session(state, seq, body.session)
-    return replace(state, sessions={**state.sessions, body.session: replace(session, finding=body.finding)})
+    return replace(
+        state,
+        sessions={
+            **state.sessions,
+            body.session: replace(session, finding=body.finding, held=session.held or record.stamp),
+        },
+    )
 
 
 def _closed(state: TillState, seq: int, record: Record, body: SessionClosed) -> TillState:

@@ -20,6 +20,7 @@ class Finding(StrEnum):
     WRAP = "meter-wrap"
     BACKWARDS = "meter-backwards"
     JUMP = "meter-jump"
+    CHANGED = "meter-changed"  # another meter than the session began on, by its own serial number
 
 
 TOLERANCE = Fraction(11, 10)

@@ -32,7 +32,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one card may charge in an epoch at the operator's own risk, where neither rights nor headquarters are there;
     0: nothing. The site also needs a grant of the risk pool."""
     settle_after_s: Seconds = 7 * 86_400
-    """A session whose meter stays silent is closed at its last known register after this."""
+    """A session whose meter stays silent is closed at its last known register this long after it was held for review,
+    as far as that is proven; power cuts do not begin it anew."""
 
 
 class Connector(msgspec.Struct, frozen=True):

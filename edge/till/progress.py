@@ -45,8 +45,10 @@ class Progress(msgspec.Struct, frozen=True):
     register: the last good one of the meter that bills. boot: the boot that its monotonic times belong to. slices:
     energy since opening. Monotonic instants: drawn_ms, when energy was last seen to flow; stopping_ms, of the order to
     stop; off_ms, when the charger was first seen not to deliver after it; idle_from_ms, since when the car only blocks
-    the place; resumed_ms, when a restarted daemon took the session up again. finding: what is wrong with the meter;
-    nothing is billed after it.
+    the place; resumed_ms, when a restarted daemon took the session up again; looked_ms, of the last look at it while it
+    is held for review. waited_ms: how long it has been so at least, over all boots. finding: what is wrong with the
+    meter; nothing is billed after it. meter_serial: the meter's own number, as it told during this session; None: it
+    tells none.
     """
 
     session: int
@@ -67,6 +69,9 @@ class Progress(msgspec.Struct, frozen=True):
     idle_ms: int = 0
     finding: str | None = None
     resumed_ms: int | None = None
+    looked_ms: int | None = None
+    waited_ms: int = 0
+    meter_serial: str | None = None
 
     @property
     def energy_wh(self) -> int:

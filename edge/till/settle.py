@@ -67,11 +67,9 @@ def what_next(
         return Next.IDLE if _may_idle(progress, sight, tariff, policy) else Next.SETTLE
     if stuck and read_ms >= told_ms:
         return Next.SETTLE
-    if now_ms - progress.stopping_ms >= policy.settle_after_s * 1000:
-        return Next.SETTLE
-    if stuck and session.finding is None:
-        return Next.HOLD
-    return Next.WAIT
+    if session.held is None:
+        return Next.HOLD if stuck else Next.WAIT
+    return Next.SETTLE if progress.waited_ms >= policy.settle_after_s * 1000 else Next.WAIT
 
 
 def settle(

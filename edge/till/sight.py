@@ -22,6 +22,7 @@ class ChargerSight:
 @dataclass(frozen=True, slots=True)
 class Sight:
     """now: the box's clocks. status, register: the last good answers, however old; None: never one in this boot.
+    meter_serial: the number of the very meter that gave the register; None: it tells none.
 
     order_ms: monotonic, when the last order to the charger ended; what it said before may not yet be the outcome. Later
     than now while an order is under way; 0: none has been given.
@@ -32,6 +33,7 @@ class Sight:
     register: Register | None
     meter_power_w: int | None
     order_ms: int = 0
+    meter_serial: str | None = None
 
     def status_within(self, age_ms: int) -> ChargerSight | None:
         """The charger's word if it is not older than this."""

@@ -48,6 +48,7 @@ class OpenSession(msgspec.Struct, frozen=True):
     opened: SessionOpened
     holds: tuple[Hold, ...]
     finding: str | None = None  # set while it is held for review
+    held: Stamp | None = None  # of the record that holds it for review
 
     @property
     def hold_fen(self) -> int:

@@ -48,7 +48,7 @@ async def test_a_session_whose_connector_is_gone_ends(tmp_path: Path) -> None:
         policy = changed(till.policy, settle_after_s=60)
         desk = Desk(till.journal, till.clock, policy, {"c2": till.desk.places["c2"]})
         sights = {"c2": till.watch.sight("c2")}
-        for _ in range(70):
+        for _ in range(80):
             till.time += 1_000
             await desk.look(sights)
         assert desk.sessions() == []

@@ -84,6 +84,7 @@ class Story:
     hot_list: HotList | None = None
     tenders: Tenders = MONEY_ALONE
     alone: bool = False
+    serial: str | None = None  # of the meter, by its own word
     _power_w: int = 0
 
     def __post_init__(self) -> None:
@@ -103,7 +104,7 @@ class Story:
         return Stamp(self.boot, self.mono_ms, self.wall_ms, self.quality, lb_ms, self.wall_ms if known else None)
 
     def sight(self) -> Sight:
-        return Sight(self.stamp(), self.status, self.register, self._power_w)
+        return Sight(self.stamp(), self.status, self.register, self._power_w, meter_serial=self.serial)
 
     def pass_time(self, seconds: int, power_w: int = 7_200) -> Story:
         """Second by second: energy flows while it is wanted (or the relay is stuck), then everybody looks."""
