@@ -126,9 +126,9 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _hq_keys(journal: Path | None, config: Path | None) -> tuple[VerifierKey, ...]:
-    """Headquarters' keys as this box pins them; none for a journal from elsewhere, or without headquarters."""
+    """Headquarters' keys as this box believes them, older ones too; none for a journal from elsewhere."""
     from edge.panel.cli_box import load_config
-    from edge.sync import trust
+    from edge.sync import key_chain, trust
     from protocols.door import Refused
 
     if journal is not None and config is None:
@@ -137,7 +137,8 @@ def _hq_keys(journal: Path | None, config: Path | None) -> tuple[VerifierKey, ..
     if site.hq is None:
         return ()
     try:
-        pinned = trust.load(Path(site.hq.keys_file))
+        believed = trust.load(Path(site.hq.keys_file))
     except Refused as error:
         raise Failed(Trouble("bad-config", str(error))) from error
-    return pinned.grant, pinned.cosign
+    key_chain.restore(believed, site.keys_dir / key_chain.FILE)
+    return *believed.granters, *believed.cosigners

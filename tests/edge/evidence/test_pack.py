@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, chromium
+from daemon_rig import CONFIG
 from sold_box import FINGERPRINT, SPKI, Said
 
 from protocols.proof.keys import device_public_from_spki
+from protocols.proof.note import SignatureType, VerifierKey
 from protocols.proof.ocmf import verify
 from protocols.proof.receipt_file import parse
+from tests.protocols.proof.people import HQ_KEY
 
 
 def test_a_pack_holds_everything_and_its_sums(pack: Path) -> None:
@@ -46,6 +49,23 @@ def test_a_pack_is_the_same_each_time(journal: Path, pack: Path, capsys: pytest.
     refused = Said(capsys, "evidence", "5", str(pack), "--journal", str(journal))
     assert refused.code == 2
     assert "no empty folder" in refused.err
+
+
+def test_a_box_names_headquarters_keys(journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that it believes, so that the page can say that headquarters has cosigned, and by which key."""
+    grant = VerifierKey("hq.example/grant", SignatureType.ED25519, HQ_KEY.public)
+    cosign = VerifierKey("hq.example/cosign", HQ_KEY.type, HQ_KEY.public)
+    (tmp_path / "hq.vkeys").write_text(f"{grant}\n{cosign}\n")
+    config = tmp_path / "config.toml"
+    hq = '[hq]\nurl = "https://hq.example"\nkeys_file = "hq.vkeys"\n'
+    config.write_text(CONFIG.format(root=tmp_path).replace("[till]", f"{hq}[till]"))
+    folder = tmp_path / "evidence"
+    asked = ("evidence", "3", str(folder), "--journal", str(journal), "--config", str(config))
+    assert Said(capsys, *asked).code == 0
+    assert json.loads((folder / "keys.json").read_text())["headquarters"] == [
+        {"name": key.name, "vkey": str(key)} for key in (grant, cosign)
+    ]
+    assert str(cosign) in (folder / "index.html").read_text()
 
 
 def test_its_page_is_plain(pack: Path) -> None:
