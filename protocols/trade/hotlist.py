@@ -9,9 +9,11 @@ does not lead to exactly what headquarters signed is found out before the list i
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import islice
+from operator import lt
 from typing import Annotated
 
 import msgspec
@@ -63,13 +65,15 @@ def make(version: int, issued_s: int, key_version: int, credentials: Iterable[by
 def read(payload: bytes) -> HotList:
     """The list in a document's payload. Raises NotCanonical or BadHotList."""
     hot_list = decode(payload, HotList, bytes_max=BYTES_MAX)
-    _entries(hot_list.entries)
+    _numbers(hot_list.entries)
     return hot_list
 
 
 def credentials(hot_list: HotList) -> list[bytes]:
     """The entries one by one, rising. Raises BadHotList."""
-    return _entries(hot_list.entries)
+    _numbers(hot_list.entries)
+    entries = hot_list.entries
+    return [entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)]
 
 
 def contains(hot_list: HotList, credential: bytes) -> bool:
@@ -83,8 +87,8 @@ def patch(old: HotList, new: HotList) -> HotListPatch | None:
     """What leads from `old` to `new`; None between lists of different keys, which have nothing in common."""
     if old.key_version != new.key_version or old.version >= new.version:
         return None
-    before, after = set(_entries(old.entries)), set(_entries(new.entries))
-    added, removed = b"".join(sorted(after - before)), b"".join(sorted(before - after))
+    before, after = set(_numbers(old.entries)), set(_numbers(new.entries))
+    added, removed = _joined(after - before), _joined(before - after)
     return HotListPatch(old.version, new.version, new.issued_s, new.key_version, added, removed)
 
 
@@ -94,10 +98,10 @@ def apply(old: HotList, change: HotListPatch) -> HotList:
         expected = f"a patch of version {old.version}, key {old.key_version}"
         got = f"{change.base} to {change.version}, key {change.key_version}"
         raise BadHotList(f"expected {expected}, got {got}")
-    entries, added, removed = set(_entries(old.entries)), set(_entries(change.added)), set(_entries(change.removed))
+    entries, added, removed = set(_numbers(old.entries)), set(_numbers(change.added)), set(_numbers(change.removed))
     if not removed <= entries or not added.isdisjoint(entries):
         raise BadHotList("the patch removes an entry that is not there, or adds one that is")
-    return make(change.version, change.issued_s, change.key_version, (entries - removed) | added)
+    return HotList(change.version, change.issued_s, change.key_version, _joined((entries - removed) | added))
 
 
 def patched(old: HotList, new: HotList, site: str, signature: bytes) -> Patched | None:
@@ -129,14 +133,21 @@ def write_patch(change: HotListPatch) -> bytes:
     return encode(change)
 
 
-def _entries(data: bytes) -> list[bytes]:
-    """The entries one by one. Raises BadHotList unless they are whole and strictly rising."""
+def _numbers(data: bytes) -> tuple[int, ...]:
+    """The entries as numbers, which have the same order and cost a tenth. Raises BadHotList unless they are whole and
+    strictly rising.
+    """
     if len(data) % ENTRY_BYTES or len(data) > ENTRY_BYTES * ENTRIES_MAX:
         raise BadHotList(f"expected at most {ENTRIES_MAX} entries of {ENTRY_BYTES} bytes, got {len(data)} bytes")
-    entries = [data[at : at + ENTRY_BYTES] for at in range(0, len(data), ENTRY_BYTES)]
-    if any(one >= other for one, other in pairwise(entries)):
+    numbers = struct.unpack(f">{len(data) // ENTRY_BYTES}Q", data)
+    if not all(map(lt, numbers, islice(numbers, 1, None))):
         raise BadHotList("expected entries in rising order, each once")
-    return entries
+    return numbers
+
+
+def _joined(numbers: set[int]) -> bytes:
+    """Entries from their numbers."""
+    return struct.pack(f">{len(numbers)}Q", *sorted(numbers))
 
 
 class _View:
