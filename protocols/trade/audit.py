@@ -11,7 +11,7 @@ Nothing stops at the first finding: the audit goes on from what the record says,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -235,7 +235,7 @@ class Audit:
             lease = self.trail.leases[key] = Lease()
         return lease
 
-    def _within_rights(self, keys: Any) -> None:
+    def _within_rights(self, keys: Iterable[LeaseKey]) -> None:
         for key in dict.fromkeys(keys):
             lease = self.trail.leases.get(key)
             if lease is not None and lease.rights < 0:
