@@ -41,6 +41,7 @@ from edge.journal.writer import Committer, Writer
 from edge.meter_record import MeterRecorder
 from edge.plant.drive import Drive
 from edge.plant.watch import Outlet, Watch
+from edge.rollback import Guard
 from edge.site import Site
 from edge.sync.trust import HqKeys
 from edge.sync.uplink import Uplink
@@ -177,6 +178,25 @@ class SimWatch(Watch):
         return monotonic_ms
 
 
+class RamCounter:
+    """A rollback counter on a medium of its own. It belongs to the box, not to its disk."""
+
+    slack = 0
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def read(self) -> int:
+        return self._value
+
+    def tick(self) -> int:
+        self._value += 1
+        return self._value
+
+    def begin(self, value: int) -> None:
+        self._value = value
+
+
 class BoxClock:
     """The clocks of a box: a crystal that drifts, and a wall clock that is right only once something has set it."""
 
@@ -229,6 +249,7 @@ class Box:
         self.branch = name
         """Whose history this box lives: the log's, or another one once its disk was set back or copied."""
         self.retired = False
+        self.counted = random.random() < 0.5
         self._directory = directory
         self.path = directory / f"{name}.db"
         self.random = random
@@ -257,6 +278,8 @@ class Box:
         self.on_cut: Callable[[], None] = lambda: None
         self.site: Site | None = None
         self.uplink: Uplink | None = None
+        self.codes: Codes | None = None
+        self.counter: RamCounter | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- birth and death ---------------------------------------------------------------------------------------------
@@ -285,6 +308,7 @@ class Box:
         self.epoch, self.credential_key, self.pinned = epoch, credential_key, pinned
         self.branch = self.place
         self.path = self._directory / f"{self.name}-{epoch}.db"
+        self.counter = RamCounter() if self.counted else None
         shutil.copy(empty_journal(), self.path)
         connection = connect(self.path)
         tables.begin_log(connection, Identity(self.name, epoch, public_of(self.log_key)))
@@ -333,7 +357,8 @@ class Box:
         }
         places = {name: outlet.place() for name, outlet in outlets.items()}
         recorder = MeterRecorder(SoftwareSigner(self.device), SOFTWARE)
-        desk = self._desk_class(journal, clock, POLICY, places, recorder)
+        guard = Guard(self.counter, threaded=False)
+        desk = self._desk_class(journal, clock, POLICY, places, recorder, guard)
         await desk.check_counter()
         drives = {
             name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()
@@ -378,7 +403,7 @@ class Box:
         for task in list(self._tasks):
             task.cancel()
         self.path = self.disk.die(self.connection, self.path, power=why.startswith(POWER))
-        self.site = self.uplink = None
+        self.site = self.uplink = self.codes = None
         self.on_death(why)
 
     def dies(self, why: str) -> bool:

@@ -50,6 +50,8 @@ class Faults:
     copied_every_s: int = 0
     lose_every_s: int = 0
     close_every_s: int = 0
+    pool_every_s: int = 0
+    hot_every_s: int = 0
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
@@ -85,6 +87,8 @@ class Faults:
             copied_every_s=some(150, 600, 0.08),
             lose_every_s=some(150, 600, 0.12),
             close_every_s=some(100, 400, 0.25),
+            pool_every_s=some(60, 300, 0.4),
+            hot_every_s=some(60, 300, 0.4),
         )
 
     def without(self, names: Iterable[str]) -> Faults:

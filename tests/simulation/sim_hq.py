@@ -10,7 +10,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,8 +19,25 @@ from unittest import mock
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud import accounts, bulk, commands, documents, epochs, forks, hqlog, keys, schema, store
+from cloud import (
+    accounts,
+    bulk,
+    carried,
+    commands,
+    documents,
+    epochs,
+    forks,
+    guests,
+    hot_list,
+    hqlog,
+    keys,
+    refunds,
+    risk,
+    schema,
+    store,
+)
 from cloud.accounts import Limits
+from cloud.acts import Denied
 from cloud.ingest import Ingested
 from cloud.service import Answer, Headquarters, Request
 from edge.sync import trust
@@ -137,6 +154,51 @@ class SimHeadquarters:
         assert answer is not None
         assert answer.status == 200, answer
         return decode(answer.body, EnrolReply).epoch
+
+    def code(self, account: str, site: str, amount: int, reference: str, connector: str, preset: Preset) -> str:
+        """A code for a phone; with a start if a connector is named. Raises Denied."""
+        order = carried.Order(connector, preset) if connector else None
+        with self._writing() as connection:
+            made = carried.issue(
+                connection, self.keys, self.clock, account, site, amount, reference=reference, order=order
+            )
+        return made.text
+
+    def guest(self, site: str, connector: str, amount: int, reference: str) -> tuple[str, str | None]:
+        """A guest's account, and the code for the phone; None: the site cannot serve, and a refund is due."""
+        with self._writing() as connection:
+            paid = guests.pay(
+                connection, self.keys, self.clock,
+                channel="wechat", reference=reference, amount=amount, site=site, connector=connector,
+            )  # fmt: skip
+        return paid.account, None if paid.code is None else paid.code.text
+
+    def pay_refunds(self) -> None:
+        """The channel pays back what is due, and says so twice."""
+        with store.reading(self.engine) as connection:
+            due = [one.reference for one in refunds.show_all(connection)]
+        for reference in due:
+            for _ in range(2):
+                with self._writing() as connection:
+                    refunds.done(connection, self.keys, self.clock, reference, f"{reference}-paid")
+
+    def tend(self) -> None:
+        """What time brings about; silent sites and late codes are given up after an hour here."""
+        guests.tend(self.engine, self.keys, self.clock, 1)
+        self.on_answer()
+
+    def fund_pool(self, site: str, amount: int, reference: str) -> None:
+        """The operator puts money of its own at a site that sells."""
+        with self._writing() as connection, suppress(Denied):
+            risk.fund(connection, self.keys, self.clock, site, amount, session_limit=400, reference=reference)
+
+    def hot_list(self, card: str, *, lost: bool) -> tuple[int, frozenset[bytes]]:
+        """A card is reported, or found again. The list's newest version and its entries."""
+        with self._writing() as connection:
+            change = hot_list.add if lost else hot_list.remove
+            version = change(connection, self.keys, self.clock, cards=[card], why="told by phone").version
+        with store.reading(self.engine) as connection:
+            return version, frozenset(bytes.fromhex(one.hmac) for one in hot_list.show(connection, 1_000))
 
     def mark_lost(self, place: str) -> None:
         with self._writing() as connection:

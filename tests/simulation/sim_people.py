@@ -13,7 +13,7 @@ from sim_box import Box
 from sim_plant import Stand
 
 from edge.site import Tapped
-from edge.till.start import Ask, Refused
+from edge.till.start import Ask, Refused, Source
 from protocols.trade.codec import encode
 from protocols.trade.documents import Document, pin
 from protocols.trade.grants import hide_credential
@@ -47,6 +47,8 @@ class People:
         self.payments: list[tuple[str, int, str]] = []
         self.orders: list[tuple[str, bytes]] = []
         self.rush: str | None = None
+        self._funded = 0
+        self._lost_cards: set[str] = set()
 
     def unleash(self) -> None:
         """Let them come."""
@@ -57,6 +59,10 @@ class People:
             world.often(400, lambda box=box: self.publish(box))
             world.often(500, lambda box=box: self.close_day(box))
             world.often(200, lambda box=box: self.command(box))
+            world.often(150, lambda box=box: self.extend(box))
+            world.often(world.faults.pool_every_s, lambda box=box: self.fund_pool(box))
+        world.often(world.faults.hot_every_s, self.report_card)
+        world.phones.unleash()
         world.often(150, self.top_up)
         world.often(200, self.begin_rush)
 
@@ -68,6 +74,11 @@ class People:
             stand.plug(random.choice((7_000, 22_000, 60_000, 120_000)), random.randrange(20, 3_000))
             await asyncio.sleep(random.uniform(1, 8))
             card = self.rush or random.choice(list(self.world.accounts))
+            by_phone = random.random()
+            if by_phone < 0.1:
+                await self.world.phones.guest(box, stand)
+            elif by_phone < 0.2:
+                await self.world.phones.start(box, stand, card)
             for _ in range(random.randint(1, 3)):
                 started = await self.world.ask(box, self._start(box, stand, card))
                 if started is True or (isinstance(started, Tapped) and started.session is not None):
@@ -102,9 +113,13 @@ class People:
         )  # fmt: skip
         credential = hide_credential(site.credential_key, card)
         named = random.random() < 0.3
+        tenders: tuple[Source, ...] = ()
+        if random.random() < 0.2:  # this card first, then another account
+            other = random.choice(list(self.world.accounts.values()))
+            tenders = (Source("", credential), Source(other))
         ask = Ask(
             stand.name, b"" if named else credential, self.world.accounts[card] if named else "", preset,
-            Origin("panel" if named else "card", b"" if named else credential, 0, "ann" if named else ""),
+            Origin("panel" if named else "card", b"" if named else credential, 0, "ann" if named else ""), tenders,
         )  # fmt: skip
         return not isinstance(await site.start(ask), Refused)
 
@@ -165,6 +180,26 @@ class People:
         verb, seq = ("stop", session[0].seq) if session is not None else ("start", 0)
         signed = self.world.hq.order(box.name, verb, stand.name, account, Preset("full", 0), seq)
         self.orders.append((box.name, signed))
+
+    def extend(self, box: Box) -> None:
+        """Somebody pays for more of a session that runs."""
+        running = box.site.desk.sessions() if box.site is not None else []
+        if box.site is not None and running:
+            session, _ = self.random.choice(running)
+            source = Source(self.random.choice(list(self.world.accounts.values())))
+            self.world.act(self.world.ask(box, box.site.extend(session.seq, source, self.random.choice((None, 200)))))
+
+    def fund_pool(self, box: Box) -> None:
+        self._funded += 1
+        self.world.hq.fund_pool(box.name, self.random.randrange(200, 1_500), f"pool-{self._funded}")
+
+    def report_card(self) -> None:
+        """A card is lost, or found again."""
+        card = self.random.choice(list(self.world.accounts))
+        lost = card not in self._lost_cards
+        self._lost_cards ^= {card}
+        version, cards = self.world.hq.hot_list(card, lost=lost)
+        self.world.auditor.hot[version] = cards
 
     def _heard(self) -> set[str]:
         with query(self.world.hq.path) as hq:

@@ -28,6 +28,7 @@ from sim_lives import Lives
 from sim_loop import VirtualLoop, run
 from sim_net import Network
 from sim_people import START_UTC_MS, People, query
+from sim_phones import Phones
 from sim_plant import Stand
 from sim_wrong import Wrong
 
@@ -113,6 +114,7 @@ class World:
         self.people = People(self)
         self.mischief = Mischief(self)
         self.lives = Lives(self)
+        self.phones = Phones(self)
         drawn_s = random.choice((150, 200, 300, 300, 420, 600, 1500))
         self.busy_s = self.report.busy_s = busy_s or drawn_s
         self.report.faults = self.faults.names()
