@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -27,7 +27,7 @@ from cloud.night.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
 from cloud.night.exposure import account_exposures, lease_sums
 from cloud.night.phone import guests_waiting, reconcile_refunds, refunds_due
 from cloud.night.pinned import LogRow
-from cloud.night.reconcile.bills import Tariffs, reconcile_bills
+from cloud.night.reconcile.bills import reconcile_bills
 from cloud.night.reconcile.books import reconcile_accounts, reconcile_log
 from cloud.night.reconcile.findings import CODES, Finding, Leg, Weight, in_order
 from cloud.night.reconcile.liability import (
@@ -170,7 +170,8 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
             sums.hq_size, sums.hq_counters = logs[0].size, logs[0].counters
         else:
             made = site_day(site, day, logs, since, _heard(by_site.get(site.id, []), reported.get(site.id)))
-            _add_site(site, made, logs, pinned.tariffs(connection, site.id), sums)
+            bills = reconcile_bills(logs, pinned.tariffs(connection, site.id), pinned.tenders(connection, site.id))
+            _add_site(site, made, logs, bills, sums)
     current = own is None
     leases = pinned.leases(connection) if current else None
     summed = pinned.summed(connection, ledger.codes)
@@ -233,13 +234,13 @@ def _heard(rows: list[LogRow], reported: bool | None) -> int | None:
     return max((row.seen_ms for row in rows if row.seen_ms is not None), default=None)
 
 
-def _add_site(site: Site, made: SiteDay, logs: list[LogFacts], tariffs: Tariffs, sums: _Sums) -> None:
+def _add_site(site: Site, made: SiteDay, logs: list[LogFacts], bills: Iterable[Finding], sums: _Sums) -> None:
     """The site's day, and the fourth leg over all its logs."""
     meters, findings = reconcile_meters(logs)
     sums.sites.append(made)
     sums.meters += meters
     sums.findings += findings
-    sums.findings += reconcile_bills(logs, tariffs)
+    sums.findings += bills
     sums.findings += unfinished(logs)
     if site.admitted and not made.reported:
         sums.findings.append(unreported(site.id, logs, made.begins_ms))

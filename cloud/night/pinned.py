@@ -5,14 +5,14 @@ database.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
 from cloud import schema
 from cloud.keys import HQ_LOG_SITE
 from cloud.night.day import Site
-from cloud.night.reconcile.bills import Tariffs
+from cloud.night.reconcile.bills import Tariffs, TendersByHash
 from cloud.night.reconcile.books import Head
 from cloud.night.reconcile.findings import Finding, Leg
 from cloud.night.reconcile.log import LogKey, Stored
@@ -20,10 +20,14 @@ from cloud.night.report_model import PinnedIncidents, PinnedLog
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import EMPTY_ROOT
+from protocols.trade import tender
 from protocols.trade.books import Balance, Books, Lease, LeaseCounters, Transfer
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF, Document, pin
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import Tenders
+
+T = TypeVar("T")
 
 _ROWS_AT_ONCE = 2_000
 
@@ -160,13 +164,22 @@ def leases(connection: sa.Connection) -> dict[Lease, LeaseCounters]:
 
 def tariffs(connection: sa.Connection, site: str) -> Tariffs:
     """Every tariff ever signed for the site that is still what was signed, by the hash of its bytes."""
+    return _documents(connection, site, TARIFF, Tariff)
+
+
+def tenders(connection: sa.Connection, site: str) -> TendersByHash:
+    """The same of what assets may pay there."""
+    return _documents(connection, site, tender.KIND, Tenders)
+
+
+def _documents(connection: sa.Connection, site: str, kind: str, into: type[T]) -> dict[bytes, T]:
     table = schema.documents
-    query = sa.select(table.c.document).where(table.c.site == site, table.c.kind == TARIFF)
-    found: dict[bytes, Tariff] = {}
+    query = sa.select(table.c.document).where(table.c.site == site, table.c.kind == kind)
+    found: dict[bytes, T] = {}
     for (data,) in connection.execute(query):
         try:
             document = decode(data, Document)
-            found[pin(document).hash] = decode(document.payload, Tariff)
+            found[pin(document).hash] = decode(document.payload, into)
         except NotCanonical:
             continue  # a session that pins it finds it missing
     return found

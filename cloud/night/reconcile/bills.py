@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
 from cloud.night.reconcile.findings import Finding, Leg
 from cloud.night.reconcile.log import LogFacts, Session
-from protocols.trade import price
+from protocols.trade import price, tender
 from protocols.trade.documents import TARIFF
 from protocols.trade.records import CNY, Effect, Pin, SessionClosed
 from protocols.trade.tariff import Tariff
+from protocols.trade.tender import MONEY_ALONE, Tenders
 
 Tariffs = Mapping[bytes, Tariff]
 """By the SHA-256 of the exact bytes that were signed: what a pin names."""
 
 
-def reconcile_bills(logs: Iterable[LogFacts], tariffs: Tariffs) -> Iterator[Finding]:
+TendersByHash = Mapping[bytes, Tenders]
+"""The same of what assets may pay."""
+
+
+def reconcile_bills(
+    logs: Iterable[LogFacts], tariffs: Tariffs, tenders: TendersByHash = MappingProxyType({})
+) -> Iterator[Finding]:
     """Findings about each closed session by itself: energy, slices, lines, captures, price, and overruns."""
     for facts in logs:
         for session in facts.sessions.values():
             if session.closed is not None:
                 yield from _energy(session, session.closed)
                 yield from _sums(session, session.closed)
+                yield from _captures(session, session.closed, tenders)
                 yield from _price(session, session.closed, tariffs)
 
 
@@ -42,7 +52,7 @@ def _energy(session: Session, closed: SessionClosed) -> Iterator[Finding]:
 
 
 def _sums(session: Session, closed: SessionClosed) -> Iterator[Finding]:
-    """Parts against their total, and the captures against bill and holds."""
+    """Parts against their total."""
     sliced_wh = sum(it.energy_wh for it in closed.slices)
     if sliced_wh != closed.energy_wh:
         detail = f"slices hold {sliced_wh} Wh, the session says {closed.energy_wh} Wh"
@@ -55,20 +65,48 @@ def _sums(session: Session, closed: SessionClosed) -> Iterator[Finding]:
     if lines_fen != closed.amount_fen:
         detail = f"the bill's lines hold {lines_fen} fen, the bill is {closed.amount_fen} fen"
         yield _find("lines-differ", session, detail, fen=closed.amount_fen - lines_fen)
+
+
+def _captures(session: Session, closed: SessionClosed, tenders: TendersByHash) -> Iterator[Finding]:
+    """What was captured against bill and holds; of several payers or assets, each one's part."""
     used_fen, overrun_fen = _moved(session, Effect.USED), _moved(session, Effect.OVERRUN)
-    if used_fen + overrun_fen != closed.amount_fen or overrun_fen != closed.overrun_fen:
+    held_fen = sum(it.amount for it in session.holds if it.asset == CNY)
+    if closed.overrun_fen:
+        detail = f"held {held_fen} fen, the bill is {closed.amount_fen} fen"
+        yield _find("overrun", session, detail, fen=closed.overrun_fen)
+    money_alone = all(it.asset == CNY for it in session.holds)
+    if money_alone and (used_fen + overrun_fen != closed.amount_fen or overrun_fen != closed.overrun_fen):
         detail = (
             f"the bill is {closed.amount_fen} fen with an overrun of {closed.overrun_fen}; "
             f"captured {used_fen}, overrun moved {overrun_fen}"
         )
         yield _find("capture-differs", session, detail, fen=closed.amount_fen - used_fen - overrun_fen)
-    held_fen = sum(it.amount for it in session.holds if it.asset == CNY)
+    elif used_fen <= held_fen and (len(session.holds) > 1 or not money_alone):
+        yield from _parts(session, closed, tenders)
     if used_fen > held_fen:
         detail = f"captured {used_fen} fen of {held_fen} fen held"
         yield _find("capture-beyond-hold", session, detail, fen=held_fen - used_fen)
-    if closed.overrun_fen:
-        detail = f"held {held_fen} fen, the bill is {closed.amount_fen} fen"
-        yield _find("overrun", session, detail, fen=closed.overrun_fen)
+
+
+def _parts(session: Session, closed: SessionClosed, tenders: TendersByHash) -> Iterator[Finding]:
+    """Each payer's part, drawn again in the stated order."""
+    pin = next((pin for pin in session.opened.pins if pin.kind == tender.KIND), None)
+    if pin is not None and pin.hash not in tenders:
+        yield _find("tariff-missing", session, f"the session pins {pin.kind} version {pin.version}")
+        return
+    holds = session.holds[: tender.HOLDS_MAX]
+    drawn = tender.draw(tender.owed_by(closed.lines), holds, MONEY_ALONE if pin is None else tenders[pin.hash])
+    due, used = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for hold, capture in zip(holds, drawn.captures, strict=True):
+        due[hold.account, hold.asset] += capture.units
+    for move in session.moves:
+        if move.effect == Effect.USED:
+            used[move.account, move.asset] += move.amount
+    if +due != +used or drawn.overrun_fen != closed.overrun_fen:
+        told = ", ".join(f"{units} {asset} of {account}" for (account, asset), units in sorted((+used).items()))
+        meant = ", ".join(f"{units} {asset} of {account}" for (account, asset), units in sorted((+due).items()))
+        detail = f"captured {told or 'nothing'}; in the stated order it is {meant or 'nothing'}"
+        yield _find("capture-differs", session, detail, fen=closed.overrun_fen - drawn.overrun_fen)
 
 
 def _price(session: Session, closed: SessionClosed, tariffs: Tariffs) -> Iterator[Finding]:
