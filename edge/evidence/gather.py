@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge.journal import reading
-from edge.journal.errors import JournalDamaged
+from edge.journal.errors import JournalDamaged, JournalPruned
 from edge.journal.step import Identity
 from protocols.proof import tree
 from protocols.proof.keys import LogKeyCertificate
@@ -142,7 +142,14 @@ def _session(connection: sqlite3.Connection, seq: int) -> list[tuple[int, bytes]
 
 
 def _from(connection: sqlite3.Connection, first: int) -> Iterator[tuple[int, bytes]]:
-    while chunk := reading.read_records(connection, first, _CHUNK, _CHUNK_BYTES):
+    while True:
+        try:
+            chunk = reading.read_records(connection, first, _CHUNK, _CHUNK_BYTES)
+        except JournalPruned as pruned:  # between the records of a session that was open for long
+            first = pruned.next_seq
+            continue
+        if not chunk:
+            return
         yield from enumerate(chunk, first)
         first += len(chunk)
 

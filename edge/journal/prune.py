@@ -2,8 +2,8 @@
 
     0 .. 31   block of record 0: who writes this log         kept
     32 ..     older than the retention time, acknowledged    replayed once more, then dropped, some at a time
-              blocks with the opening of a session that      kept until it has ended and the base has moved on
-              was open at the base
+              blocks with records of a session that was      kept until it has ended and the base has moved on
+              open at the base
     base ..   everything since                               kept
 
 The base lies on a whole subtree, so the roots kept for proofs go on proving every record that is still here. Nothing
@@ -114,8 +114,9 @@ class Pruner:
 
     async def _drop(self) -> bool:
         """Drop records before the base, the oldest first. False: all are gone that may go."""
-        opened = {seq >> NODE_LEVEL_MIN for seq in self._base.state.sessions}
-        gone = self._journal.pruned_away({0} | opened, STEP_RECORDS) if self._base.size else []
+        told = (seq for session in self._base.trail.sessions.values() for seq in session.records)
+        kept = {0, *(seq >> NODE_LEVEL_MIN for seq in told)}
+        gone = self._journal.pruned_away(kept, STEP_RECORDS) if self._base.size else []
         if gone:
             await self._journal.commit(Step(prune=gone))
         return bool(gone)

@@ -64,11 +64,12 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct):
-    """A session whose end has not come yet."""
+    """A session whose end has not come yet. stamp: of its opening. records: the seqs of those about it so far."""
 
     opened: SessionOpened
     holds: list[Hold]
     stamp: Stamp
+    records: list[int]
 
 
 class Sums(msgspec.Struct):
@@ -271,13 +272,14 @@ class Audit:
             trail.command = (record.stamp.boot, body.origin.number)
         self._hold(body.holds)
         self._read(body.begin, record.stamp.boot, "register at the start of the session")
-        trail.sessions[trail.size] = Running(body, list(body.holds), record.stamp)
+        trail.sessions[trail.size] = Running(body, list(body.holds), record.stamp, [trail.size])
 
     def _extended(self, record: Record, body: SessionExtended) -> None:
         running = self._running(body.session)
         if running is not None:
             self._hold(body.holds)
             running.holds += body.holds
+            running.records.append(self.trail.size)
 
     def _hold(self, holds: list[Hold]) -> None:
         for hold in holds:
@@ -285,7 +287,9 @@ class Audit:
         self._within_rights((hold.account, hold.asset) for hold in holds)
 
     def _held(self, record: Record, body: SessionHeld) -> None:
-        self._running(body.session)
+        running = self._running(body.session)
+        if running is not None:
+            running.records.append(self.trail.size)
 
     def _voided(self, record: Record, body: SessionVoided) -> None:
         self._ended(body.session)

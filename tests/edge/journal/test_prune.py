@@ -6,12 +6,14 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from edge.evidence.gather import receipt_of
+from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalPruned
 from edge.journal.journal import Journal
 from edge.journal.prune import BLOCK, Pruner, prune_quietly
@@ -20,8 +22,9 @@ from edge.journal.salvage import salvage
 from edge.journal.verify import verify
 from protocols.proof import keys, receipt, tree
 from protocols.proof.ed25519 import public_of
+from protocols.proof.statement import state
 from protocols.trade.codec import BYTES_MAX, encode
-from protocols.trade.records import Draft, TechnicianAct
+from protocols.trade.records import Draft, SessionHeld, TechnicianAct
 from protocols.trade.tariff import Tariff
 from tests.edge.desk_rig import LOG_KEY, Till, until
 from tests.edge.journal.forger import Forger
@@ -29,6 +32,8 @@ from tests.edge.journal.verify_rig import TRUST, ProvenTill, a_proven_till
 from tests.edge.till.story import FLAT, MIDNIGHT_MS
 
 DAY_MS = 86_400_000
+KEPT = 3 * 32
+"""Records before the base that stay: record 0's subtree, and two of the session that is open."""
 LOG_VERIFIER = keys.log_verifier("hz-1", 1, public_of(LOG_KEY))
 
 
@@ -36,11 +41,13 @@ LOG_VERIFIER = keys.log_verifier("hz-1", 1, public_of(LOG_KEY))
 class Old:
     """A till whose log is long, and for the most part old and acknowledged.
 
-    long: a session open since the first day. early, late: closing records, of that day and of the last.
+    long: a session open since the first day. held: a later record about it. early, late: closing records, of that day
+    and of the last.
     """
 
     till: ProvenTill
     long: int
+    held: int
     early: int
     late: int
 
@@ -57,7 +64,10 @@ async def an_old_till(path: Path) -> AsyncIterator[Old]:
         early = till.journal.size - 1
         await acts(till, 70)
         long = (await till.start("c2")).seq
-        await acts(till, 2 * BLOCK)
+        await acts(till, BLOCK)
+        await till.desk.record([Draft(SessionHeld(long, "meter-silent", "asked again"))])
+        held = till.journal.size - 1
+        await acts(till, BLOCK)
         await till.publish(version(2))
         await till.cosign()
         till.time += 40 * DAY_MS
@@ -66,7 +76,7 @@ async def an_old_till(path: Path) -> AsyncIterator[Old]:
         await till.sell(20)
         late = till.journal.size - 1
         await till.cosign()
-        yield Old(till, long, early, late)
+        yield Old(till, long, held, early, late)
 
 
 def version(number: int) -> Tariff:
@@ -98,7 +108,7 @@ async def test_old_records_go_and_the_rest_stays(tmp_path: Path) -> None:
         journal, before = old.till.journal, old.till.desk.state
         steps = await prune(old.pruner())
         assert (journal.base_size, steps > 30) == (2 * BLOCK, True)
-        blocks = {0, old.long // 32}
+        blocks = {0, old.long // 32, old.held // 32}
         assert seqs(tmp_path) == [seq for seq in range(journal.size) if seq // 32 in blocks or seq >= journal.base_size]
         old.till.open()
         assert old.till.desk.state == before
@@ -122,7 +132,7 @@ async def test_proofs_of_what_is_left_still_hold(tmp_path: Path) -> None:
     async with an_old_till(tmp_path) as old:
         journal = old.till.journal
         await prune(old.pruner())
-        for seq in (0, old.long, journal.base_size, old.late, journal.size - 1):
+        for seq in (0, old.long, old.held, journal.base_size, old.late, journal.size - 1):
             (data,) = journal.read(seq, 1, BYTES_MAX)
             receipt.verify(journal.receipt(seq), data, LOG_VERIFIER, TRUST.cosigners[0])
         for size in (1_024, journal.base_size, journal.base_size + 1, journal.size):
@@ -150,6 +160,9 @@ async def test_a_daemon_starts_on_a_pruned_log(tmp_path: Path) -> None:
             assert till.desk.state == before
         await till.finish()
         assert verify(tmp_path / "journal.db", TRUST).findings == []
+        with closing(connect_reader(tmp_path / "journal.db")) as connection:
+            file = receipt_of(connection, old.long).file  # over the gap between its opening and its end
+        assert state(file, TRUST.sites, TRUST.cosigners).story is not None
 
 
 async def test_the_daemon_prunes_beside_its_work(tmp_path: Path) -> None:
@@ -158,7 +171,7 @@ async def test_the_daemon_prunes_beside_its_work(tmp_path: Path) -> None:
         journal = old.till.journal
         work = asyncio.create_task(prune_quietly(old.pruner(), journal, quiet_s=0.0))
         await old.till.wait(10)
-        await until(lambda: len(seqs(tmp_path)) == journal.size - 2 * BLOCK + 64)
+        await until(lambda: len(seqs(tmp_path)) == journal.size - 2 * BLOCK + KEPT)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         assert verify(tmp_path / "journal.db", TRUST).findings == []

@@ -20,7 +20,7 @@ from protocols.proof.ed25519 import public_of
 from protocols.trade.records import ClockQuality, Stamp
 from tests.edge.desk_rig import LOG_KEY
 from tests.edge.journal.power_disk import Images, PowerDisk, put
-from tests.edge.journal.test_prune import DAY_MS, an_old_till, seqs
+from tests.edge.journal.test_prune import DAY_MS, KEPT, an_old_till, seqs
 from tests.edge.journal.verify_rig import TRUST
 from tests.edge.till.story import MIDNIGHT_MS
 
@@ -95,5 +95,5 @@ async def test_a_cut_at_any_operation(unpruned: Images, operations: int, tmp_pat
     await prune(journal)
     size = journal.size
     await journal.close()
-    assert len(seqs(folder)) == size - 2 * BLOCK + 64
+    assert len(seqs(folder)) == size - 2 * BLOCK + KEPT
     assert verify(folder / "journal.db", TRUST).findings == []
