@@ -6,6 +6,7 @@ const either = (holds, code, facts = {}) => line(holds ? "proven" : "failed", co
 const UNITS = 3_000_000n; // parts of a fen in which every price is whole
 const UNITS_PER = { energy: 3n, service: 3n, session: 3_000n, idle: 50n }; // of a quantity times price_e3
 const sum = (values) => values.reduce((total, value) => total + value, 0n);
+const byValue = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 const gcd = (one, other) => (other ? gcd(other, one % other) : one);
 const halfUp = (units) => (2n * units + UNITS) / (2n * UNITS);
 
@@ -14,8 +15,9 @@ function largestRemainder(total, weights) {
   const all = sum(weights);
   if (!all) return weights.map(() => 0n);
   const parts = weights.map((weight) => (total * weight) / all);
-  const rest = weights.map((weight, at) => [(total * weight) % all, at]).sort((a, b) => (a[0] < b[0] ? 1 : a[0] > b[0] ? -1 : a[1] - b[1]));
-  for (const [, at] of rest.slice(0, Number(total - sum(parts)))) parts[at] += 1n;
+  const rest = weights.map((weight, at) => ({ at, left: (total * weight) % all }));
+  rest.sort((one, other) => byValue(other.left, one.left)); // stable: ties stay in order
+  for (const { at } of rest.slice(0, Number(total - sum(parts)))) parts[at] += 1n;
   return parts;
 }
 
@@ -40,8 +42,9 @@ function sumLine(closed) {
   const { lines, amount_fen } = closed;
   if (lines.some((one) => !Object.hasOwn(UNITS_PER, one.code))) return line("failed", "sum", { amount_fen });
   const units = lines.map((one) => one.quantity * one.price_e3 * UNITS_PER[one.code]);
-  const exact = sum(units), quantity = (code) => sum(lines.filter((one) => one.code === code).map((one) => one.quantity));
-  const idle = quantity("idle"), parts = largestRemainder(halfUp(exact), units), shared = gcd(exact, UNITS);
+  const quantity = (code) => sum(lines.filter((one) => one.code === code).map((one) => one.quantity));
+  const exact = sum(units), shared = gcd(exact, UNITS), idle = quantity("idle");
+  const parts = largestRemainder(halfUp(exact), units);
   const holds = closed.exact_num === exact / shared && closed.exact_den === UNITS / shared
     && halfUp(exact) === amount_fen && lines.every((one, at) => one.amount_fen === parts[at])
     && quantity("energy") === closed.energy_wh && (idle === 0n || idle === closed.idle_s);
@@ -59,11 +62,13 @@ function totals(items) {
 
 async function capturesLine(story, documents) {
   const { closed, moves } = story;
-  const money = (effect) => sum(moves.filter((one) => one.effect === effect && one.asset === "CNY").map((one) => one.amount));
-  if (moves.some((one) => one.effect !== "used" && !(one.effect === "overrun" && one.asset === "CNY"))) {
+  const isMoney = (one, effect) => one.effect === effect && one.asset === "CNY";
+  const money = (effect) => sum(moves.filter((one) => isMoney(one, effect)).map((one) => one.amount));
+  if (moves.some((one) => one.effect !== "used" && !isMoney(one, "overrun"))) {
     return line("failed", "captures");
   }
-  const drawn_fen = money("used"), overrun_fen = money("overrun"), rest_fen = closed.amount_fen - overrun_fen - drawn_fen;
+  const drawn_fen = money("used"), overrun_fen = money("overrun");
+  const rest_fen = closed.amount_fen - overrun_fen - drawn_fen;
   if (overrun_fen !== closed.overrun_fen) return line("failed", "captures");
   const others = [...totals(moves.filter((one) => one.effect === "used")).values()].filter((one) => one.asset !== "CNY")
     .sort((one, other) => compare(one.account, other.account) || compare(one.asset, other.asset));
@@ -78,7 +83,8 @@ async function capturesLine(story, documents) {
 
 const sameTotals = (one, other) => {
   const above = (found) => [...found].filter(([, total]) => total.amount);
-  return above(one).length === above(other).length && above(one).every(([key, total]) => other.get(key)?.amount === total.amount);
+  return above(one).length === above(other).length
+    && above(one).every(([key, total]) => other.get(key)?.amount === total.amount);
 };
 
 /** What each account owes of each asset, and the overrun, by the pinned tenders; null when these are not they. */
@@ -117,8 +123,9 @@ async function tariffLines(story, documents) {
   if (!tariff) return [line("failed", "tariff", { version })];
   const { closed } = story, proven = line("proven", "tariff", { id: tariff.id, version });
   const priced = priceAgain(tariff, closed);
-  const holds = priced && sameLines(priced, closed.lines) && sum(priced.map((one) => one.amount_fen)) === closed.amount_fen;
-  return [proven, either(Boolean(holds), "priced")];
+  const holds = priced !== null && sameLines(priced, closed.lines)
+    && sum(priced.map((one) => one.amount_fen)) === closed.amount_fen;
+  return [proven, either(holds, "priced")];
 }
 
 const sameLines = (priced, billed) => priced.length === billed.length && priced.every((one, at) =>
@@ -136,7 +143,10 @@ function readTariff(payload) {
 // --- the signed meter record -----------------------------------------------------------------------------------------
 
 /** JSON with its numbers as they are written, not as a computer would render them: 2935.600 is not 2935.6. */
-const asWritten = (text) => JSON.parse(text.replace(/("(?:[^"\\]|\\.)*")|-?\d[\d.eE+-]*/g, (number, quoted) => quoted ?? `"${number}"`));
+const asWritten = (text) => {
+  const textOrNumber = /("(?:[^"\\]|\\.)*")|-?\d[\d.eE+-]*/g;
+  return JSON.parse(text.replace(textOrNumber, (number, quoted) => quoted ?? `"${number}"`));
+};
 
 async function meterRecordLine(story, spki) {
   const { closed, opened } = story;
@@ -155,7 +165,7 @@ async function meterRecordLine(story, spki) {
     const agrees = first.RV === kwh(opened.begin.energy_wh) && last.RV === kwh(closed.end.energy_wh)
       && Object.entries(logged).every(([name, value]) => fields[name] === String(value));
     if (!agrees) throw new Unproven("what the log says");
-    const page = BigInt(fields.PG.slice(1));
-    return last.ST === "G" ? line("proven", "meter-record", { page }) : line("open", "meter-doubt", { status: String(last.ST) });
+    const page = BigInt(fields.PG.slice(1)), status = String(last.ST);
+    return status === "G" ? line("proven", "meter-record", { page }) : line("open", "meter-doubt", { status });
   } catch { return line("failed", "meter-record"); }
 }

@@ -35,8 +35,8 @@ const fromUtf8 = (bytes) => {
 };
 
 /**
- * The value of MessagePack bytes: integers as BigInt, arrays, text, bytes, booleans, null. Only the shortest spelling of each is
- * taken, and nothing may follow, so that no two byte strings mean the same.
+ * The value of MessagePack bytes: integers as BigInt, arrays, text, bytes, booleans, null. Only the shortest spelling
+ * of each is taken, and nothing may follow, so that no two byte strings mean the same.
  */
 function unpack(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -55,7 +55,10 @@ function unpack(bytes) {
   const below = (value, most) => (value <= most ? value : refuse("an integer in more bytes than it needs"));
   const text = (size) => { const from = take(size); return fromUtf8(bytes.subarray(from, at)); };
   const raw = (size) => { const from = take(size); return bytes.slice(from, at); };
-  const list = (size, depth) => Array.from({ length: size <= bytes.length ? size : refuse("length") }, () => one(depth));
+  const list = (size, depth) => {
+    if (size > bytes.length) refuse("a list that is cut off");
+    return Array.from({ length: size }, () => one(depth));
+  };
   const one = (depth) => {
     if (depth > 32) refuse("a value as deep as that");
     const tag = unsigned(1);

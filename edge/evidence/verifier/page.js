@@ -14,7 +14,13 @@ const utc = (ms) => { const text = instant(ms); return text ? `${text.slice(0, 1
 function factText(name, fact) {
   if (typeof fact !== "bigint") return String(fact);
   const unit = name.includes("_") || name === "fen" ? name.slice(name.lastIndexOf("_") + 1) : "";
-  return { fen: () => `¥${yuan(fact)}`, wh: () => `${kwh(fact)} kWh`, s: () => utc(fact * 1000n), ms: () => utc(fact) }[unit]?.() ?? String(fact);
+  switch (unit) {
+    case "fen": return `¥${yuan(fact)}`;
+    case "wh": return `${kwh(fact)} kWh`;
+    case "s": return utc(fact * 1000n);
+    case "ms": return utc(fact);
+    default: return String(fact);
+  }
 }
 
 /** A line of the statement in words. */
@@ -54,7 +60,9 @@ function slip(told) {
   const bill = element("table", "", "bill");
   if (closed) {
     bill.append(row(["line", "quantity", "price", "amount"].map((code) => said(words.slip, code)), "th"));
-    bill.append(...closed.lines.map((one) => row([item(tariff, one), quantity(one), `¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`])));
+    for (const one of closed.lines) {
+      bill.append(row([item(tariff, one), quantity(one), `¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`]));
+    }
     const total = row([said(words.slip, "total"), "", "", `¥${yuan(closed.amount_fen)}`]);
     total.className = "total";
     bill.append(total);
@@ -91,9 +99,13 @@ function show(told) {
   verdict.hidden = false;
   verdict.className = told.verdict;
   verdict.classList.toggle("waiting", told.verdict === "unproven" && told.lines.every((one) => one.mark !== "failed"));
-  const state = told.verdict !== "proven" ? "" : told.lines.some((one) => one.code === "cosigned") ? "final" : "provisional";
-  verdict.replaceChildren(element("strong", said(words.verdicts, told.verdict)), element("span", state ? said(words.slip, state) : ""));
-  if (told.verdict === "bad-input") verdict.append(element("span", `${said(words.page, told.where)}: ${told.expected}`));
+  const final = told.lines.some((one) => one.code === "cosigned") ? "final" : "provisional";
+  const more = {
+    "proven": () => said(words.slip, final),
+    "unproven": () => "",
+    "bad-input": () => `${said(words.page, told.where)}: ${told.expected}`,
+  }[told.verdict]();
+  verdict.replaceChildren(element("strong", said(words.verdicts, told.verdict)), element("span", more));
   const open = told.lines.find((one) => one.code === "site-key" && one.mark === "open");
   byId("same").hidden = !open;
   byId("same").textContent = open ? `${said(words.page, "same")}: ${open.facts.fingerprint}` : "";
@@ -120,7 +132,8 @@ async function check() {
 
 async function canVerify() {
   try {
-    await crypto.subtle.importKey("raw", fromHex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"), { name: "Ed25519" }, false, ["verify"]);
+    const key = fromHex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"); // RFC 8032, 7.1
+    await crypto.subtle.importKey("raw", key, { name: "Ed25519" }, false, ["verify"]);
     return "".isWellFormed() && [].findLastIndex !== undefined;
   } catch { return false; }
 }
@@ -149,7 +162,7 @@ async function start() {
   keysCameWithTheLink = link.has("site") || link.has("hq");
   byId("too-old").hidden = await canVerify();
   try {
-    receipt = link.has("receipt") ? fromUtf8(fromBase64(link.get("receipt").replaceAll("-", "+").replaceAll("_", "/"))) : "";
+    receipt = fromUtf8(fromBase64((link.get("receipt") ?? "").replaceAll("-", "+").replaceAll("_", "/")));
   } catch { receipt = "?"; }
   byId("paste").value = receipt;
   translate();

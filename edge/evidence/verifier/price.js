@@ -43,7 +43,6 @@ function cheapestStart(tariff, slices, lb, ub) {
 
 /** The lowest cost over the starts [from, to]. It changes only where an edge of a slice meets a boundary. */
 function sweep(stretches, slices, from, to) {
-  const byInstant = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
   const changes = new Map();
   let cost = 0n;
   for (const slice of slices) {
@@ -51,14 +50,14 @@ function sweep(stretches, slices, from, to) {
     const meets = stretches.flatMap(({ at }) => [at - slice.from_ms, at - endOf(slice) + 1n]);
     let before = priceFrom(from);
     cost += slice.energy_wh * before;
-    for (const start of meets.filter((one) => one > from && one <= to).sort(byInstant)) {
+    for (const start of meets.filter((one) => one > from && one <= to).sort(byValue)) {
       const price = priceFrom(start);
       changes.set(start, (changes.get(start) ?? 0n) + slice.energy_wh * (price - before));
       before = price;
     }
   }
   let best = { cost, start: from };
-  for (const start of [...changes.keys()].sort(byInstant)) {
+  for (const start of [...changes.keys()].sort(byValue)) {
     cost += changes.get(start);
     if (cost < best.cost) best = { cost, start };
   }
@@ -92,11 +91,13 @@ function stretchesOf(tariff, from, to) {
 function lowest(stretches, from, end) {
   const first = stretches.findLastIndex((one) => one.at <= from);
   let price = stretches[first].price;
-  for (let at = first + 1; at < stretches.length && stretches[at].at < end; at += 1) price = least(price, stretches[at].price);
+  for (let at = first + 1; at < stretches.length && stretches[at].at < end; at += 1) {
+    price = least(price, stretches[at].price);
+  }
   return price;
 }
 
-/** Wh in each period for a known start: a slice over a boundary belongs to the cheapest that it touches, or the first. */
+/** Wh in each period for a known start: a slice over a boundary belongs to the cheapest it touches, or the first. */
 function energyByPeriod(tariff, slices, start) {
   const energy = new Map();
   for (const slice of slices) {
@@ -110,7 +111,7 @@ function energyByPeriod(tariff, slices, start) {
   return energy;
 }
 
-// --- which period when ------------------------------------------------------------------------------------------------
+// --- which period when -----------------------------------------------------------------------------------------------
 
 const lastUpTo = (values, value) => values.findLastIndex((one) => one <= value);
 const offsetAt = (tariff, ms) => Math.max(lastUpTo(tariff.offsets.map((one) => one.since_s), floorDiv(ms, 1000n)), 0);

@@ -40,12 +40,11 @@ const ecVerified = (spki, der, message) => {
 
 // --- keys ------------------------------------------------------------------------------------------------------------
 
+const NO_NAME = /[+\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/; // plus, blanks, controls
+
 function requireName(name) {
   const length = utf8(name).length;
-  if (length < 1 || length > 255 || /[+\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/.test(name)) {
-    refuse("a key's name");
-  }
-  return name;
+  return length >= 1 && length <= 255 && !NO_NAME.test(name) ? name : refuse("a key's name");
 }
 
 function requireEd25519(key) {
@@ -132,7 +131,8 @@ async function signedBy(note, key) {
     signature = signature.slice(8);
     message = `cosignature/v1\ntime ${time}\n${note.text}`;
   }
-  if (signature.length !== 64 || !(await edVerified(key.key, signature, utf8(message)))) throw new Unproven("signature");
+  const holds = signature.length === 64 && await edVerified(key.key, signature, utf8(message));
+  if (!holds) throw new Unproven("signature");
   return time;
 }
 

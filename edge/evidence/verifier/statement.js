@@ -11,11 +11,13 @@ function parseFile(text) {
   let file;
   try {
     if (utf8(text).length > 4 * 1024 * 1024) refuse("a file of that length");
-    file = JSON.parse(text, (_, value) => (typeof value === "string" && !value.isWellFormed() ? refuse("text") : value));
+    const wellFormed = (_, value) => (typeof value === "string" && !value.isWellFormed() ? refuse("text") : value);
+    file = JSON.parse(text, wellFormed);
   } catch { refuse("JSON"); }
   if (!hasKeys(file, ["format", "view", "device_key", "records", "documents"])) refuse("a receipt");
   const { records, documents } = file;
-  if (file.format !== FORMAT || !isTable(file.view) || !Array.isArray(records) || !Array.isArray(documents)) refuse(FORMAT);
+  if (file.format !== FORMAT || !isTable(file.view)) refuse(FORMAT);
+  if (!Array.isArray(records) || !Array.isArray(documents)) refuse("records and documents");
   if (records.length < 2 || records.length > 64 || documents.length > 8) refuse("2 to 64 records");
   const bytes = (part, most = 256 * 1024) => {
     const found = typeof part === "string" ? fromBase64(part) : refuse("base64");

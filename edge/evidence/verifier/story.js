@@ -19,7 +19,9 @@ const STRUCT = (fields) => (value) => {
 
 const NAME = TEXT(1, 64), AMOUNT = INT(0n, 2n ** 53n), HASH = BYTES(32);
 const DAY_S = 86_400n;
-const STAMP = STRUCT({ boot: BYTES(8), mono_ms: AMOUNT, wall_ms: INT(), quality: INT(0n, 3n), lb_ms: INT(), ub_ms: MAYBE(INT()) });
+const STAMP = STRUCT({
+  boot: BYTES(8), mono_ms: AMOUNT, wall_ms: INT(), quality: INT(0n, 3n), lb_ms: INT(), ub_ms: MAYBE(INT()),
+});
 const MOVE = STRUCT({ effect: NAME, account: NAME, asset: NAME, place: TEXT(0, 80), amount: AMOUNT, counter: AMOUNT });
 const RECORD = STRUCT({ kind: NAME, version: INT(1n, 255n), stamp: STAMP, moves: LIST(MOVE), body: BYTES() });
 const HOLD = STRUCT({ account: NAME, asset: NAME, amount: AMOUNT });
@@ -102,8 +104,8 @@ function viewOf(story) {
   };
   if (!closed) return { ...told, energy_kwh: kwh(0n), amount_yuan: yuan(0n), lines: [] };
   return {
-    ...told, end_kwh: kwh(closed.end.energy_wh), energy_kwh: kwh(closed.energy_wh), amount_yuan: yuan(closed.amount_fen),
-    overrun_yuan: yuan(closed.overrun_fen), reason: closed.reason,
+    ...told, end_kwh: kwh(closed.end.energy_wh), energy_kwh: kwh(closed.energy_wh),
+    amount_yuan: yuan(closed.amount_fen), overrun_yuan: yuan(closed.overrun_fen), reason: closed.reason,
     lines: closed.lines.map((line) => ({
       code: line.code, period: String(line.period),
       quantity: line.code === "energy" || line.code === "service" ? kwh(line.quantity) : String(line.quantity),

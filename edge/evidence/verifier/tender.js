@@ -23,7 +23,8 @@ function readTenders(payload) {
 
 /** By code points, as Python compares texts. */
 function compare(one, other) {
-  const left = [...one].map((character) => character.codePointAt(0)), right = [...other].map((character) => character.codePointAt(0));
+  const points = (text) => [...text].map((character) => character.codePointAt(0));
+  const left = points(one), right = points(other);
   const at = left.findIndex((point, place) => point !== right[place]);
   return at < 0 ? left.length - right.length : left[at] - (right[at] ?? -1);
 }
