@@ -133,6 +133,13 @@ class Desk:
         """The list of stolen cards in force for new sessions. None: none has come from headquarters yet."""
         return self._papers.hot_list(self.state.pins.values())
 
+    def no_starts(self, *, alone: bool) -> Refused | None:
+        """Why no session starts here now, whoever asks and wherever; None: nothing like that. alone: as of an ask."""
+        if self.closing is not None or self.state.closed:
+            why = self.closing.why if self.closing is not None else "it has been closed"
+            return Refused(Refusal.EPOCH_CLOSING, f"epoch {self.state.epoch} is being closed: {why}")
+        return self._no_holds(alone=alone)
+
     # --- what to do --------------------------------------------------------------------------------------------------
 
     async def start(self, ask: Ask, sight: Sight) -> OpenSession | Refused:
@@ -167,7 +174,7 @@ class Desk:
         session, progress = self.state.sessions.get(seq), self._running.get(seq)
         if session is None or progress is None:
             return Refused(Refusal.NO_SESSION, f"session {seq} is not open")
-        refused = self._refuses_all(alone=alone)
+        refused = self._no_holds(alone=alone)
         if refused is not None:
             return refused
         if self.hot_list is not None and hotlist.contains(self.hot_list, source.credential):
@@ -338,16 +345,13 @@ class Desk:
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _decide(self, ask: Ask, sight: Sight) -> Opening | Refused:
-        if self.closing is not None or self.state.closed:
-            why = self.closing.why if self.closing is not None else "it has been closed"
-            return Refused(Refusal.EPOCH_CLOSING, f"epoch {self.state.epoch} is being closed: {why}")
-        refused = self._refuses_all(alone=ask.alone)
+        refused = self.no_starts(alone=ask.alone)
         if refused is not None:
             return refused
         place, tenders = self.places.get(ask.connector), self._papers.tenders(self.state.pins.values())
         return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list, tenders)
 
-    def _refuses_all(self, *, alone: bool) -> Refused | None:
+    def _no_holds(self, *, alone: bool) -> Refused | None:
         """Why nobody's rights may be set aside here now."""
         if self.disputed is not None:
             return Refused(Refusal.LOG_DISPUTED, self.disputed)

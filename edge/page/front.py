@@ -39,7 +39,7 @@ def front(daemon: Daemon, language: str) -> str:
 def _notes(daemon: Daemon, site: Site, language: str) -> str:
     notes = []
     desk = site.desk
-    if desk.disputed is not None or desk.closing is not None or desk.state.closed or desk.journal.full:
+    if desk.no_starts(alone=not site.is_online()) is not None:
         notes.append(word("no-starts", language))
     elif daemon.uplink is not None and not daemon.uplink.online:
         notes.append(word("offline", language))

@@ -125,13 +125,14 @@ class JournalView(msgspec.Struct, frozen=True):
 class StatusView(msgspec.Struct, frozen=True):
     """The site at a glance. None where there is none: no epoch yet, no headquarters or broker in the config.
 
-    waiting_for: why nothing is sold yet. ill: why the watchdog is not fed. uncertain_ms: width of the proven bounds
-    of the time.
+    waiting_for: why nothing is sold yet. no_starts: why no session starts now. ill: why the watchdog is not fed.
+    uncertain_ms: width of the proven bounds of the time.
     """
 
     site: str
     epoch: int | None
     waiting_for: str | None
+    no_starts: str | None
     ill: str | None
     running_s: float
     clock_quality: str

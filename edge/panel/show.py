@@ -43,6 +43,8 @@ def status(paper: Paper, view: StatusView) -> None:
     paper.write(f"{head}, {state}, up {lasting(view.running_s)}")
     paper.write()
     pairs = [("clock", _clock(paper, view))]
+    if view.no_starts is not None:
+        pairs.append(("starts", paper.bad(f"none, {view.no_starts}")))
     if view.hq is not None:
         pairs.append(("headquarters", _hq(paper, view.hq)))
     if view.mqtt is not None:

@@ -50,6 +50,7 @@ def status(daemon: Daemon) -> StatusView:
         site=daemon.config.site,
         epoch=journal.epoch if journal else None,
         waiting_for=None if site else daemon.waiting_for,
+        no_starts=_no_starts(site) if site else None,
         ill=ill(daemon),
         running_s=(stamp.mono_ms - daemon.started_ms) / 1000,
         clock_quality=stamp.quality.name.lower(),
@@ -63,6 +64,11 @@ def status(daemon: Daemon) -> StatusView:
         connectors=[connector(daemon, outlet) for outlet in daemon.premises.outlets.values()],
         journal=log_and_disk(journal) if journal else None,
     )
+
+
+def _no_starts(site: Site) -> str | None:
+    refused = site.desk.no_starts(alone=not site.is_online())
+    return None if refused is None else f"{refused.refusal}: {refused.detail}"
 
 
 def headquarters(uplink: UplinkStatus, now_ms: int) -> HqView:
