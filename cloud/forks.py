@@ -29,6 +29,8 @@ from protocols.trade.records import RISK, Effect, Move, Record
 from protocols.trade.wire import BATCH_BYTES_MAX, Batch, Refusal, RefusalCode
 
 CHECKPOINT_BYTES_MAX = 4096  # a log signs with one key; a checkpoint with its cosignature has some 350 bytes
+BOOKED = "branches booked"
+"""Begins the reason of a frozen epoch whose branches a person has had booked."""
 KEPT_BATCHES_MAX = 200
 """Batches kept of one frozen epoch: a box that asks each quarter of an hour fills them in two days."""
 
@@ -122,6 +124,9 @@ def book_branch(connection: sa.Connection, hq: HqKeys, clock: Clock, site: str, 
             acts.append(Act(held.account, f"captured on another branch of {place}", [change]))
     if acts:
         hqlog.append(connection, hq, clock, acts)
+    if not row.state_why.startswith(BOOKED):  # somebody has looked at it, be there nothing to book
+        why = f"{BOOKED}: {row.state_why}"
+        epochs.mark(connection, hq, clock, row, epochs.FROZEN, why, kept=row.cosigned)
     return new
 
 

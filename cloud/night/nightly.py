@@ -42,7 +42,8 @@ from cloud.night.reconcile.log import LogFacts, LogKey, read
 from cloud.night.reconcile.meters import MeterSum, reconcile_meters
 from cloud.night.reconcile.running import unfinished, unreported
 from cloud.night.report import page
-from cloud.night.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, SiteDay
+from cloud.night.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, RiskPool, SiteDay
+from cloud.night.risk import lives, operator_risk, risk_pools, site_exposures, with_booked
 from protocols.trade.books import HQ, Books, CounterKey, Lease, LeaseCounters, fold, lease_counters
 
 DAY_MS = 86_400_000
@@ -139,6 +140,7 @@ class _Sums:
     since: dict[str, Flows] = field(default_factory=dict)
     posted: Books = field(default_factory=dict)
     checked: dict[str, int] = field(default_factory=dict)
+    pools: list[RiskPool] = field(default_factory=list)
     hq_size: int = 0
     hq_counters: dict[CounterKey, int] = field(default_factory=dict)
 
@@ -172,15 +174,17 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
             made = site_day(site, day, logs, since, _heard(by_site.get(site.id, []), reported.get(site.id)))
             bills = reconcile_bills(logs, pinned.tariffs(connection, site.id), pinned.tenders(connection, site.id))
             _add_site(site, made, logs, bills, sums)
+            sums.pools += risk_pools(logs, sums.hq_counters, day.isoformat())
     current = own is None
     leases = pinned.leases(connection) if current else None
     summed = pinned.summed(connection, ledger.codes)
     sums.findings += reconcile_accounts(ledger.balances, summed, leases, sums.told)
-    sums.findings += pinned.incidents(connection, incidents)
+    sums.findings += with_booked(connection, pinned.incidents(connection, incidents), sums.hq_size, sums.hq_counters)
     sums.count("accounts", len(sums.posted))
     sums.count("leases", len(sums.told))
     books = ledger.balances if current else sums.posted
     rolls = _roll_forward(sums, books, previous)
+    sums.findings += lives(connection, rows, sums.hq_size, lease_sums(books), sums.hq_counters)
     ends_ms = {site.id: bounds_ms(site, day)[1] for site in sites}
     refunds = refunds_due(connection, sums.hq_size, sums.hq_counters, ends_ms[HQ])
     sums.findings += reconcile_refunds(refunds)
@@ -203,6 +207,9 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
         accounts=account_exposures(books),
         refunds=refunds,
         guests=guests_waiting(connection, books, ends_ms[HQ]),
+        exposures=site_exposures(connection, books),
+        pools=sums.pools,
+        operator=operator_risk(books, sums.hq_counters),
         findings=found,
     )
 

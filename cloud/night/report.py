@@ -29,6 +29,7 @@ def show(json_path: Path) -> str:
     verdict = "everything adds up" if report.sound else f"{_unexplained(report)} unexplained"
     sections = [f"Nightly report {report.date}: {verdict}", _sites_table(report), _legs_table(report)]
     sections += [_money_table(report)] if report.liabilities else []
+    sections += [_risk_table(report)] if _has_risk(report) else []
     sections += [_guests_table(report)] if report.refunds or report.guests else []
     sections += [_findings_table(report)] if report.findings else []
     return "\n\n".join(sections) + "\n"
@@ -46,6 +47,7 @@ def page(data: bytes) -> str:
         use=charts.shares(_use(report), charts.ENERGY),
         ages=_ages(report.findings),
         actions=_actions(report.findings),
+        has_risk=_has_risk(report),
     )
 
 
@@ -240,6 +242,20 @@ def _money_table(report: Report) -> str:
         shown = (it.opening, *flows, it.closing, it.difference)
         rows.append((it.asset, *(amount(value, it.asset) for value in shown)))
     return _table(head, rows)
+
+
+def _risk_table(report: Report) -> str:
+    head = ("operator's risk", "yuan")
+    parts = ("balance", "lent", "pooled", "forked", "adjusted")
+    rows = [(name, money(getattr(report.operator, f"{name}_fen"))) for name in parts]
+    rows += [(f"pool {it.site}/{it.epoch}, today", money(it.today_fen)) for it in report.pools]
+    return _table(head, rows)
+
+
+def _has_risk(report: Report) -> bool:
+    """Whether the operator ever stood in for anybody."""
+    risk = report.operator
+    return bool(report.pools or any((risk.balance_fen, risk.lent_fen, risk.forked_fen, risk.adjusted_fen)))
 
 
 def _guests_table(report: Report) -> str:

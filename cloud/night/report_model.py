@@ -190,6 +190,42 @@ class GuestsWaiting(_Part, frozen=True):
     age_days: int
 
 
+class SiteExposure(_Part, frozen=True):
+    """Customers' money that lies at one site, over all its epochs. exposure_max_fen: the cap on it; None: no cap."""
+
+    site: str
+    outstanding_fen: int
+    exposure_max_fen: int | None
+
+
+class RiskPool(_Part, frozen=True):
+    """The operator's own money at one epoch. left_fen: neither drawn nor back. cards: what was drawn on this business
+    day, by the hidden card number in hex.
+    """
+
+    site: str
+    epoch: int
+    funded_fen: int
+    drawn_fen: int
+    left_fen: int
+    today_fen: int
+    cards: dict[str, int]
+
+
+class OperatorRisk(_Part, frozen=True):
+    """The operator's risk account: balance = adjusted - lent - pooled - forked; below 0, so much is lost so far.
+
+    lent: to customers, not back yet. pooled: lent to the pools, not back. forked: delivered on other branches of a log.
+    adjusted: charged to customers for any of it that was no loan.
+    """
+
+    balance_fen: int
+    lent_fen: int
+    pooled_fen: int
+    forked_fen: int
+    adjusted_fen: int
+
+
 class Found(_Part, frozen=True):
     """A finding, aged. age_days: whole days from its instant to the day's end, None when that cannot be told."""
 
@@ -239,6 +275,9 @@ class Report(_Part, frozen=True):
     accounts: list[Exposure]
     refunds: list[RefundsDue]
     guests: list[GuestsWaiting]
+    exposures: list[SiteExposure]
+    pools: list[RiskPool]
+    operator: OperatorRisk
     findings: list[Found]
 
     @property
