@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,14 @@ from protocols.trade.records import SessionOpened, body_of
 from protocols.trade.wire import DocumentAsk, DocumentReply
 
 STOLEN, HERS = "CARD-STOLEN", "CARD-HERS"
+
+
+@pytest.fixture(scope="module")
+def hq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Headquarters]:
+    """One of its own: its list goes to every site."""
+    headquarters = Headquarters(tmp_path_factory.mktemp("hq-hot"))
+    yield headquarters
+    headquarters.close()
 
 
 def report(hq: Headquarters, *cards: str) -> int:
