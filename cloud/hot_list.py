@@ -111,6 +111,13 @@ def in_force(connection: sa.Connection) -> DocumentRef | None:
     return None if newest is None else DocumentRef(KIND, newest.version, newest.hash)
 
 
+def content(connection: sa.Connection, hashed: bytes) -> bytes | None:
+    """The encoded list that hashes to this, whichever version; None where there has been none."""
+    table = schema.hot_list_versions
+    row = connection.execute(sa.select(table).where(table.c.hash == hashed).limit(1)).one_or_none()
+    return None if row is None else _payload_at(connection, row)
+
+
 def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -> DocumentReply:
     """The version asked for, signed for this site; a patch of the one it has where that is shorter. Raises Refuse."""
     table = schema.hot_list_versions
@@ -125,6 +132,14 @@ def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -
         told = documents.Patched(KIND, site, row.version, ask.have, hotlist.write_patch(change), signature)
         return DocumentReply(b"", encode(told))
     return DocumentReply(encode(documents.Document(KIND, site, row.version, payload, signature)), b"")
+
+
+def payload_of(connection: sa.Connection, version: int, hashed: bytes) -> bytes | None:
+    """The encoded list that a log pins; None where no version of this number hashes to that."""
+    table = schema.hot_list_versions
+    pinned = (table.c.version == version) & (table.c.hash == hashed)
+    row = connection.execute(sa.select(table).where(pinned)).one_or_none()
+    return None if row is None else _payload_at(connection, row)
 
 
 # --- changing --------------------------------------------------------------------------------------------------------

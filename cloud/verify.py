@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import schema, verify_books
+from cloud import hot_list, schema, verify_books
 from cloud.keys import COSIGN_NAME, HQ_LOG_SITE, HqKeys
 from protocols.proof import checkpoint, keys
 from protocols.proof.ed25519 import public_of
@@ -21,7 +22,7 @@ from protocols.proof.errors import Unproven
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.note import VerifierKey
 from protocols.proof.tree import Frontier, leaf_hash
-from protocols.trade import grants
+from protocols.trade import grants, hotlist
 from protocols.trade.audit import Audit, Tally
 from protocols.trade.books import HQ
 from protocols.trade.codec import NotCanonical, Wire, decode
@@ -250,6 +251,14 @@ class _Verification:
         self._find("signature", seq, "the grant", "headquarters' signature", "one by another key")
 
     def _payload_of(self, pin: Pin) -> bytes | None:
+        payload = self._hot_list(pin) if pin.kind == hotlist.KIND else self._document(pin)
+        return payload if payload is not None and sha256(payload).digest() == pin.hash else None
+
+    def _hot_list(self, pin: Pin) -> bytes | None:
+        """Kept once for all sites, and made again from its entries."""
+        return hot_list.content(self._connection, pin.hash)
+
+    def _document(self, pin: Pin) -> bytes | None:
         table = schema.documents
         mine = (table.c.site == self._head.site) & (table.c.kind == pin.kind) & (table.c.hash == pin.hash)
         data = self._connection.execute(sa.select(table.c.document).where(mine).limit(1)).scalar()
