@@ -134,14 +134,6 @@ def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -
     return DocumentReply(encode(documents.Document(KIND, site, row.version, payload, signature)), b"")
 
 
-def payload_of(connection: sa.Connection, version: int, hashed: bytes) -> bytes | None:
-    """The encoded list that a log pins; None where no version of this number hashes to that."""
-    table = schema.hot_list_versions
-    pinned = (table.c.version == version) & (table.c.hash == hashed)
-    row = connection.execute(sa.select(table).where(pinned)).one_or_none()
-    return None if row is None else _payload_at(connection, row)
-
-
 # --- changing --------------------------------------------------------------------------------------------------------
 
 
