@@ -97,7 +97,7 @@ def read_head(head: sa.Row[Any], shown: bytes) -> Checkpoint:
 def keep_beside(connection: sa.Connection, head: sa.Row[Any], batch: Batch, body: bytes, now_ms: int) -> None:
     """Keep what a frozen epoch's log key signed and sends, once, for a person to book."""
     table = schema.forks
-    mine = sa.select(table.c.other).where(table.c.log == head.id)
+    mine = sa.select(table.c.other).where(table.c.log == head.id, sa.func.length(table.c.batch) > 0)
     others = connection.scalars(mine).all()
     if batch.records and batch.checkpoint not in others and len(others) < KEPT_BATCHES_MAX:
         _keep(connection, head, batch.first_seq, head.cosigned, batch.checkpoint, body, now_ms)
