@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+import sim_proofs
 import structlog
 from sim_auditor import Auditor, Purse
 from sim_books import whose
@@ -88,6 +89,7 @@ class Report:
     disks_lost: int = 0
     copied: int = 0
     lost_fen: int = 0
+    receipts: int = 0
     differing_fen: int = 0
     converged_s: int = 0
     seen: dict[str, int] = field(default_factory=dict)
@@ -201,6 +203,7 @@ class World:
             await self._for(5)
         self.report.converged_s = (self.loop.now_ms() - began_ms) // 1000
         self._close_the_books()
+        self._check_proofs()
 
     async def _for(self, seconds: float) -> None:
         """Let time pass, or end at the first thing that is wrong."""
@@ -360,6 +363,15 @@ class World:
         for place, stand in auditor.stands.items():
             if place[0] in alive:
                 auditor.stray(place, stand.energy)
+
+    def _check_proofs(self) -> None:
+        """Everything verifies from the first record on."""
+        excused = {"meter"} if self.faults.meter_registers else set()  # a register that falls is a finding, and rightly
+        sim_proofs.check_headquarters(self.hq, excused)
+        for box in self.boxes:
+            if not self.auditor.forked(box.place):
+                log = self.auditor.logs[box.branch]
+                self.report.receipts += sim_proofs.check_box(box, self.hq, log, self.random, self.directory, excused)
 
     def close(self) -> None:
         self.auditor.books.close()
