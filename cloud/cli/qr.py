@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 from typing import Annotated
 
-import segno
 import typer
 
 from cloud import carried
@@ -61,6 +60,8 @@ def qr(
 
 def draw(text: str, png: Path | None, terminal: bool) -> str:
     """The code as text, and above it as a drawing; the picture is written."""
+    import segno  # not paid for by every other command
+
     made = segno.make_qr(text, error="m")
     if png is not None:
         made.save(str(png), kind="png", scale=PIXELS)
