@@ -13,22 +13,23 @@ import msgspec
 
 from edge.clock import Clock
 from edge.epochs import CLOSING, Closing, EpochOver, decode_closing
+from edge.folded import fold_log
 from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
-from edge.journal.prune import pruned_fold
 from edge.journal.step import Sealed, Step
 from edge.meter_record import MeterRecorder
 from edge.papers import Papers
 from edge.rollback import Guard
 from edge.till import purse
 from edge.till.charge import advance, resume, stop, wait
-from edge.till.fold import apply, owned, released
+from edge.till.fold import apply
+from edge.till.meter_rules import exchanged
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress, StopReason, decode_progress, encode_progress
 from edge.till.settle import Next, begin_idle, hold_for_review, settle, what_next
 from edge.till.sight import Sight
 from edge.till.start import Ask, Opening, Refusal, Refused, Source, Want, extend_session, first_progress, open_session
-from edge.till.state import Lease, OpenSession, TillState, decode_state, encode_state, lease_key
+from edge.till.state import Lease, OpenSession, encode_state, lease_key
 from protocols.trade import documents, hotlist
 from protocols.trade.codec import decode
 from protocols.trade.daytime import next_boundary_ms
@@ -40,8 +41,8 @@ from protocols.trade.records import (
     Draft,
     EpochClosed,
     GrantAccepted,
-    Record,
     Register,
+    SessionOpened,
     TechnicianAct,
     TotalizersRead,
 )
@@ -50,8 +51,6 @@ from protocols.trade.tender import Tenders, all_worth_fen
 
 SNAPSHOT_RECORDS = 500
 """A snapshot of the fold every so many records: a restart folds at most this many."""
-FOLD_RECORDS, FOLD_BYTES = 1_000, 4 * 1024 * 1024
-"""How much of the log is in memory at once while it is folded."""
 
 
 class Desk:
@@ -83,7 +82,7 @@ class Desk:
         asked = journal.fact(CLOSING)
         self.closing = None if asked is None else decode_closing(asked)
         """Who wants the epoch closed: no new sessions; None: nobody does."""
-        self.state = _fold(journal)
+        self.state = fold_log(journal)
         self._snapshot_size = self.state.size
         self._papers = Papers(journal)
         self._running = self._recover()
@@ -148,11 +147,13 @@ class Desk:
         if isinstance(decision, Refused):
             return decision
         tick = self.guard.next_tick(self.state.ticks) if ask.alone else []
-        seq = self.state.size
+        assert isinstance(decision.draft.body, SessionOpened)
+        notices = exchanged(self.state, [decision.draft.body.begin])
+        seq = self.state.size + len(notices)
         try:
-            sealed = self._seal([decision.draft, *tick])
+            sealed = self._seal([*notices, decision.draft, *tick])
             session = self.state.sessions[seq]
-            progress = first_progress(seq, session.opened, sealed[0].record.stamp)
+            progress = first_progress(seq, session.opened, session.stamp)
             self._running[seq] = progress
             self._unticked |= {seq} if tick else set()
             self._boundary_ms = self._next_boundary_ms()
@@ -286,7 +287,8 @@ class Desk:
         """End the site day with a reading of all totalizers. Running sessions go on and count in the next day."""
         day = self.state.day
         body = DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)
-        await self.record([Draft(TotalizersRead(list(registers))), Draft(body)])
+        notices = exchanged(self.state, registers)
+        await self.record([*notices, Draft(TotalizersRead(list(registers))), Draft(body)])
         return body
 
     async def check_counter(self) -> None:
@@ -313,6 +315,7 @@ class Desk:
         self.closing, day = closing, self.state.day
         drafts = [
             Draft(TechnicianAct(closing.by, "epoch-close", closing.why)),
+            *exchanged(self.state, registers),
             Draft(TotalizersRead(list(registers))),
             Draft(DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)),
             *purse.returns(self.state, self.state.leases, all_of_it=True),
@@ -445,7 +448,7 @@ class Desk:
         """
         if self.state.size == self.journal.next_seq:
             return
-        self.state = _fold(self.journal)
+        self.state = fold_log(self.journal)
         self._snapshot_size = min(self._snapshot_size, self.state.size)
         before, self._running = self._running, self._recover()
         self._running |= {seq: progress for seq, progress in before.items() if seq in self._running}
@@ -463,21 +466,3 @@ class Desk:
 
     def _tenders_of(self, session: OpenSession) -> Tenders:
         return self._papers.tenders(session.opened.pins)
-
-
-def _fold(journal: Journal) -> TillState:
-    """The state after the last record: from the newest snapshot that this software can read, else from the first."""
-    state = TillState()
-    snapshot = journal.snapshot()
-    if snapshot is not None:
-        try:
-            state = decode_state(snapshot.payload)
-        except ValueError:  # another version's snapshot: the log itself is always readable
-            state = TillState()
-    if state.size < journal.base_size:
-        state = pruned_fold(journal).state
-    state = owned(state)
-    while batch := journal.read(state.size, FOLD_RECORDS, FOLD_BYTES):
-        for data in batch:
-            state = apply(state, decode(data, Record))
-    return released(state)

@@ -24,7 +24,7 @@ from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.files import Lock, fsync_directory, make_private_directory
 from edge.journal.journal import Journal
 from edge.journal.reading import read_cosigned, read_head, read_identity, read_records
-from protocols.trade.codec import BYTES_MAX, decode
+from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.records import KINDS, EpochClosed, Record
 
 FOLDER = "epochs"
@@ -69,17 +69,23 @@ class Kept:
 
 
 def is_over(journal: Path) -> bool:
-    """Whether the log there has had its last record and headquarters has acknowledged all of it."""
+    """Whether the log there has had its last record and headquarters has acknowledged all of it.
+
+    Of a damaged one it is not said here: whoever opens it tells what is wrong.
+    """
     if not journal.exists():
         return False
-    with closing(connect_reader(journal)) as connection:
-        if read_identity(connection) is None:
-            return False
-        size, cosigned = read_head(connection).size, read_cosigned(connection)
-        if size == 0 or cosigned is None or cosigned[0] < size:
-            return False
-        (last,) = read_records(connection, size - 1, 1, BYTES_MAX)
-    return decode(last, Record).kind == _CLOSED
+    try:
+        with closing(connect_reader(journal)) as connection:
+            if read_identity(connection) is None:
+                return False
+            size, cosigned = read_head(connection).size, read_cosigned(connection)
+            if size == 0 or cosigned is None or cosigned[0] < size:
+                return False
+            last = read_records(connection, size - 1, 1, BYTES_MAX)
+        return bool(last) and decode(last[0], Record).kind == _CLOSED
+    except (sqlite3.Error, JournalDamaged, NotCanonical):
+        return False
 
 
 async def until_over(journal: Journal, is_closed: Callable[[], bool]) -> None:

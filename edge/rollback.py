@@ -18,6 +18,8 @@ from edge.till.ask import Refusal, Refused
 from protocols.trade.records import CounterTicked, Draft, Notice
 
 SUBJECT = "counter"
+PATIENCE_S = 5.0
+"""A slow stick takes a second for an fsync; a customer waits for it."""
 
 T = TypeVar("T")
 
@@ -140,7 +142,14 @@ class Guard:
         return [_notice(what, why)]
 
     async def _do(self, work: Callable[[], T]) -> T:
-        return await asyncio.to_thread(work) if self._threaded else work()
+        """A medium that hangs is given up: its thread may end when it likes; it writes nothing that the log lacks."""
+        if not self._threaded:
+            return work()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.to_thread(work)
+        except TimeoutError as error:
+            raise CounterError(f"no answer within {PATIENCE_S:.0f} s") from error
 
 
 def _notice(what: str, detail: str) -> Draft:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from desk_rig import FULL, Till, a_till, reopen
 
+from edge import rollback
 from edge.counter import CounterConfig, CounterError, SlotCounter
 from edge.till.start import Ask, Refusal, Refused, Source
 from edge.till.state import OpenSession
@@ -209,3 +212,18 @@ async def test_without_a_counter_nothing_is_ticked(tmp_path: Path) -> None:
     async with a_till(tmp_path) as till:
         await sell(till)
         assert till.bodies(CounterTicked) == []
+
+
+async def test_a_medium_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stick that answers no more keeps nobody waiting for ever, neither at the start nor at the reader."""
+    monkeypatch.setattr(rollback, "PATIENCE_S", 0.05)
+    async with guarded(tmp_path) as (till, counter):
+        answers = threading.Event()
+        monkeypatch.setattr(counter, "tick", answers.wait)
+        refused = await till.desk.start(alone(), till.watch.sight("c1"))
+        assert isinstance(refused, Refused)
+        assert refused.refusal == Refusal.COUNTER_SILENT
+        monkeypatch.setattr(counter, "read", answers.wait)
+        await reopen(till, tmp_path)
+        assert till.desk.guard.silent == "no answer within 0 s"
+        answers.set()
