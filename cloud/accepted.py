@@ -8,11 +8,12 @@ What it had granted comes back into its books with the next total that the site 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from cloud import bulk, schema
+from cloud import bulk, key_directory, schema
 from cloud.keys import HqKeys
 from cloud.posting import Entry
 from protocols.proof import keys
@@ -41,9 +42,12 @@ def note(connection: sa.Connection, hq: HqKeys, log: int, entries: Iterable[Entr
     mine = (table.c.log == log) & bulk.among(connection, table.c.account, sorted({one.account for one in told}))
     rows = connection.execute(sa.select(table.c.account, table.c.asset, table.c.serial).where(mine))
     known = {(row.account, row.asset): row.serial for row in rows}
-    forgotten = [one for one in told if one.serial > known.get(one[:2], -1) and _is_ours(hq, one)]
-    if forgotten:
-        _remember(connection, log, forgotten)
+    newer = [one for one in told if one.serial > known.get(one[:2], -1)]
+    if newer:
+        granters = _grant_keys(connection, hq)
+        forgotten = [one for one in newer if _is_ours(granters, one)]
+        if forgotten:
+            _remember(connection, log, forgotten)
     at = (table.c.log == log) & (table.c.account == sa.bindparam("whose")) & (table.c.asset == sa.bindparam("what"))
     change = table.update().where(at, table.c.accepted_serial < sa.bindparam("to"))
     values = [{"whose": one.account, "what": one.asset, "to": one.serial} for one in told]
@@ -69,14 +73,20 @@ def newest(entries: Iterable[Entry]) -> list[Accepted]:
     return sorted(found.values())
 
 
-def _is_ours(hq: HqKeys, one: Accepted) -> bool:
+def _is_ours(granters: Iterable[bytes], one: Accepted) -> bool:
     """Nobody else can raise a serial here."""
     _, payload, signature = grants.split(one.signed)
-    try:
-        keys.verify(public_of(hq.grant), grants.DOMAIN, payload, signature)
-    except Unproven:
-        return False
-    return True
+    for public in granters:
+        with suppress(Unproven):
+            keys.verify(public, grants.DOMAIN, payload, signature)
+            return True
+    return False
+
+
+def _grant_keys(connection: sa.Connection, hq: HqKeys) -> list[bytes]:
+    """Every key that ever granted, the one in use first: a log may tell of grants from before a rotation."""
+    entries = key_directory.entries(connection, [key_directory.GRANT])
+    return [public_of(hq.grant), *(entry.key.public for entry in entries)]
 
 
 def _remember(connection: sa.Connection, log: int, forgotten: list[Accepted]) -> None:
