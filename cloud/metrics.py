@@ -34,6 +34,8 @@ class Metrics:
         self._records.inc(answer.new)
 
     def show_online(self, heard: Mapping[str, Heard]) -> None:
+        """A site of which nothing is known has no line, rather than the last that was known."""
+        self._online.clear()
         for site, last in heard.items():
             if last.presence is not None:
                 self._online.labels(site).set(int(last.presence.online))

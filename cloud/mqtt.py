@@ -27,6 +27,10 @@ BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 WAITING_MAX = 10_000
 """Sites to be told; more are not: they ask by themselves within their polling time."""
 HEARD_BYTES_MAX = 64 * 1024
+HEARD_SITES_MAX = 10_000
+"""A broker whose ACL lets everybody write anywhere fills no more than this. A site that is here already stays."""
+SITE_MAX = 64
+"""Characters of a site's name, as in the schema."""
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +93,7 @@ class Switchboard:
             self._waiting.put_nowait(site)
 
     def heard(self) -> Mapping[str, Heard]:
-        """The last of every site that has been heard of since the start."""
+        """The last of every site that the broker knows of; nothing while there is no broker."""
         return self._heard
 
     async def run(self) -> None:
@@ -106,6 +110,8 @@ class Switchboard:
             except* (aiomqtt.MqttError, OSError) as group:
                 failures += 1
                 log.warning("broker lost", why=str(group.exceptions[0]))
+            finally:
+                self._heard.clear()  # who is there is not known without a broker; what is retained comes again
             await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
 
     async def _listen(self, client: Client) -> None:
@@ -118,7 +124,9 @@ class Switchboard:
 
     def _hear(self, site: str, leaf: str, payload: bytes) -> None:
         """Keep what a site shows. It is for the eye: a box that lies here cheats nobody."""
-        if len(payload) > HEARD_BYTES_MAX:
+        if len(payload) > HEARD_BYTES_MAX or len(site) > SITE_MAX:
+            return
+        if site not in self._heard and len(self._heard) >= HEARD_SITES_MAX:
             return
         heard = self._heard.setdefault(site, Heard())
         if leaf == "state":

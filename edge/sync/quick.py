@@ -11,6 +11,7 @@ Without a broker the site polls. A command that is lost here comes again with ev
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -39,6 +40,12 @@ STEADY_S = 60.0
 """A connection that lasted this long was a good one: after it the pauses begin anew."""
 FAREWELL_S = 2.0
 """What was being said when a connection ended gets this long to be dropped."""
+NEWS_MAX, NEWS_WITHIN_S = 6, 60.0
+"""So often within any such time news makes the box ask. News is signed by nobody: whoever may publish at the broker
+could otherwise have a metered link used up, and headquarters asked without end."""
+DISBELIEVED_EVERY_S = 60.0
+"""Commands that nobody at headquarters signed are told once within this time, with their number: they cost nothing to
+send, and a log line each would fill the disk."""
 
 log = structlog.get_logger()
 
@@ -79,6 +86,10 @@ class Quick:
         self._connected = False
         self._since_ms = site.clock.mono_ms()
         self._trouble: Trouble | None = None
+        self._news = asyncio.Event()
+        self._passed_on_s: deque[float] = deque(maxlen=NEWS_MAX)  # instants on the loop's clock
+        self._disbelieved = 0
+        self._disbelieved_ms: int | None = None  # when it was told last
 
     def status(self) -> QuickStatus:
         return QuickStatus(self._connected, self._since_ms, self._trouble)
@@ -110,9 +121,9 @@ class Quick:
             await broker.subscribe(topic(self._name, "news"), topic(self._name, "command"))
             await broker.publish(presence, here, qos=1, retain=True)
             self._set_connected(True)
-            if self._uplink is not None:
-                self._uplink.news()  # whatever was published while the box was not there
-            sides = [asyncio.create_task(side) for side in (self._tell(broker), self._hear(broker))]
+            self._news.set()  # whatever was published while the box was not there
+            work = (self._tell(broker), self._hear(broker), self._pass_on())
+            sides = [asyncio.create_task(side) for side in work]
             try:
                 done, _ = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
                 for side in done:
@@ -137,7 +148,19 @@ class Quick:
         async for name, payload in broker.messages():
             if name == topic(self._name, "command"):
                 await self._command(payload)
-            elif self._uplink is not None:
+            else:
+                self._news.set()
+
+    async def _pass_on(self) -> None:
+        """News has the box ask headquarters, NEWS_MAX times within NEWS_WITHIN_S however much of it comes."""
+        loop, passed_on_s = asyncio.get_running_loop(), self._passed_on_s
+        while True:
+            await self._news.wait()
+            if len(passed_on_s) == NEWS_MAX:
+                await asyncio.sleep(passed_on_s[0] + NEWS_WITHIN_S - loop.time())
+            self._news.clear()
+            passed_on_s.append(loop.time())
+            if self._uplink is not None:
                 self._uplink.news()
 
     async def _command(self, signed: bytes) -> None:
@@ -146,11 +169,18 @@ class Quick:
         try:
             outcome = await self._site.command(trust.check_command(self._pinned, signed))
         except (Unproven, NotCanonical) as error:
-            log.warning("command not believed", why=str(error), remedy=error.remedy)
+            self._disbelieve(error)
         except (JournalFull, JournalOverrun) as error:
             log.error("command not carried out", why=error.what, remedy=error.remedy)
         else:
             log.info("command", outcome=outcome)
+
+    def _disbelieve(self, error: Unproven | NotCanonical) -> None:
+        self._disbelieved += 1
+        now_ms, told_ms = self._site.clock.mono_ms(), self._disbelieved_ms
+        if told_ms is None or now_ms - told_ms >= DISBELIEVED_EVERY_S * 1000:
+            log.warning("command not believed", why=str(error), times=self._disbelieved, remedy=error.remedy)
+            self._disbelieved, self._disbelieved_ms = 0, now_ms
 
     def _presence(self, online: bool) -> bytes:
         state, boot = self._site.desk.state, self._site.clock.boot
