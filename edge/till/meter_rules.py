@@ -6,11 +6,13 @@ time allow. Anything else is a finding, and nothing is billed past it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from fractions import Fraction
 
 from edge.till.policy import Connector
-from protocols.trade.records import Register
+from edge.till.state import TillState
+from protocols.trade.records import Draft, Notice, Register
 
 
 class Finding(StrEnum):
@@ -38,6 +40,21 @@ def energy_between(before: Register, after: Register, elapsed_ms: int | None, pl
     if elapsed_ms is not None and gained_wh > energy_possible_wh(elapsed_ms, place):
         return Finding.JUMP
     return gained_wh
+
+
+def exchanged(state: TillState, registers: Iterable[Register]) -> list[Draft]:
+    """A notice for each meter that shows less than it did when the log last read it, nobody charging on it meanwhile.
+
+    It goes into the log before the reading: no bill is wrong, but a person should know that a meter was changed.
+    """
+    busy = {session.opened.begin.meter for session in state.sessions.values()}
+    drafts: list[Draft] = []
+    for register in registers:
+        last = state.registers.get(register.meter)
+        if last is not None and register.energy_wh < last.energy_wh and register.meter not in busy:
+            detail = f"{last.energy_wh} Wh when last read, now {register.energy_wh} Wh: exchanged or reset meanwhile"
+            drafts.append(Draft(Notice(Finding.BACKWARDS.value, register.meter, detail)))
+    return drafts
 
 
 def energy_possible_wh(elapsed_ms: int, place: Connector) -> Fraction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.till.meter_rules import Finding, energy_between
+from edge.till.meter_rules import Finding, energy_between, exchanged
 from edge.till.policy import Connector
 from protocols.trade.records import Notice, Register, body_of
 from tests.edge.till.story import PLACE, Story
@@ -82,3 +82,16 @@ def test_wbec_85_a_stale_value_is_no_reading() -> None:
     assert story.running[seq].register.mono_ms == read_ms
     story.pass_time(4)
     assert not story.running[seq].wants_delivery
+
+
+def test_a_meter_exchanged_while_nobody_charged_is_told() -> None:
+    """A register below the log's last one is told before it is logged; not while a session runs on that meter."""
+    story = Story().grant(1_000)
+    story.start()
+    lower = Register("m1", 5, story.mono_ms, story.wall_ms)
+    assert exchanged(story.state, [lower]) == []
+    story.pass_time(30).stop().pass_time(3)
+    (draft,) = exchanged(story.state, [lower])
+    assert isinstance(draft.body, Notice)
+    assert (draft.body.what, draft.body.subject) == ("meter-backwards", "m1")
+    assert exchanged(story.state, [Register("m1", story.register_wh, 0, 0), Register("m9", 0, 0, 0)]) == []
