@@ -37,7 +37,8 @@ import edge.plant.drive
 import edge.site
 from cloud.accounts import Limits
 from cloud.service import Answer, Request
-from edge.desk import Desk, _fold
+from edge.desk import Desk
+from edge.folded import fold_log
 from edge.epochs import EpochOver
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
 from edge.till.state import Lease
@@ -349,7 +350,7 @@ class World:
             if not auditor.forked(box.place):
                 self.mischief.resend(box)
             state = box.site.desk.state
-            if _fold(box.journal) != state:
+            if fold_log(box.journal) != state:
                 raise Wrong("fold-is-state", f"{box.branch}: the log does not fold to what the desk holds")
             for lease in state.leases.values():
                 purse = (box.branch, whose(lease.account, lease.asset))
