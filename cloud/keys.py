@@ -2,13 +2,14 @@
 
 Three Ed25519 keys, each in a file that only its owner may read: one grants value (and signs documents and commands),
 one cosigns checkpoints, one signs headquarters' own log. They differ so that a machine that only acknowledges cannot
-also make money.
+also make money. A key in systemd's credentials directory (sealed to the machine) comes before a file.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,10 @@ class KeyFiles:
 
     def current(self) -> HqKeys:
         """Read again when a file has been replaced. Raises BadKeyFile, Malformed."""
-        stats = [os.stat(self._directory / name) for name in FILES.values()]
+        try:
+            stats = [os.stat(locate(self._directory, name)) for name in FILES.values()]
+        except FileNotFoundError as error:
+            raise _missing(Path(error.filename)) from error
         seen = [(it.st_ino, it.st_mtime_ns) for it in stats]
         if self._keys is None or seen != self._seen:
             self._keys, self._seen = load(self._directory), seen
@@ -95,15 +99,24 @@ def create(directory: Path) -> HqKeys:
 
 def load(directory: Path) -> HqKeys:
     """The keys in `directory`; raises BadKeyFile, or Malformed for a file that holds something else."""
-    return HqKeys(*(keys.ed25519_from_pem(_read_private(directory / name)) for name in FILES.values()))
+    return HqKeys(*(keys.ed25519_from_pem(_read_key(directory, name)) for name in FILES.values()))
+
+
+def locate(directory: Path, name: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the key file `name` is: in systemd's credentials, else in `directory`, where it may be missing."""
+    credentials = environment.get("CREDENTIALS_DIRECTORY")
+    sealed = Path(credentials) / name if credentials else None
+    return sealed if sealed is not None and sealed.exists() else directory / name
 
 
 # --- another key for a role -------------------------------------------------------------------------------------------
 
 
 def prepare(directory: Path, role: str) -> Ed25519PrivateKey:
-    """A new key for the role, on the disk beside the one in use."""
+    """A new key for the role, on the disk beside the one in use. Raises BadKeyFile for one that is sealed."""
     file = directory / FILES[role]
+    if locate(directory, FILES[role]) != file:
+        raise BadKeyFile(f"the {role} key is sealed: put it back as {file} for the change, and seal the new one")
     file.with_suffix(".next").unlink(missing_ok=True)
     made = Ed25519PrivateKey.generate()
     _write_private(file.with_suffix(".next"), made)
@@ -156,6 +169,14 @@ def _fsync(directory: Path) -> None:
         os.close(handle)
 
 
+def _read_key(directory: Path, name: str) -> bytes:
+    """A credential is not looked at for its mode: systemd lets the service's user in by an ACL, whose mask shows as
+    rights of the group.
+    """
+    path = locate(directory, name)
+    return _read_private(path) if path.parent == directory else path.read_bytes()
+
+
 def _read_private(path: Path) -> bytes:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -163,4 +184,8 @@ def _read_private(path: Path) -> bytes:
             raise BadKeyFile(f"{path}: expected mode 0600, got {mode:04o}")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise BadKeyFile(f"{path}: expected a key file, found none; `fieldtill-hq init` makes one") from error
+        raise _missing(path) from error
+
+
+def _missing(path: Path) -> BadKeyFile:
+    return BadKeyFile(f"{path}: expected a key file, found none; `fieldtill-hq init` makes one")
