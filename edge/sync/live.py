@@ -63,7 +63,7 @@ def look(site: Site) -> LiveState:
                 phase=progress.phase.value,
                 energy_wh=progress.energy_wh,
                 amount_fen=running_price_fen(progress, desk.tariff_of(session)),
-                hold_fen=session.hold_fen,
+                hold_fen=desk.hold_fen(session),
                 power_w=progress.power_w,
                 reason=None if progress.reason is None else progress.reason.value,
             )

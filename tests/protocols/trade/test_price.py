@@ -14,6 +14,7 @@ from protocols.trade.price import (
     Bill,
     Delivered,
     bill,
+    bounds_by_code,
     ceiling,
     dearest_e3,
     energy_within,
@@ -22,6 +23,7 @@ from protocols.trade.price import (
 )
 from protocols.trade.records import Slice
 from protocols.trade.tariff import DAY_S, Offset, Tariff
+from protocols.trade.tender import owed_by
 
 from .samples import (
     BERLIN_2026,
@@ -251,6 +253,21 @@ def test_lines_add_up(of: Tariff, cut: tuple[Slice, ...], lb_ms: int, width_ms: 
     divisor = {"energy": 10**6, "service": 10**6, "session": 10**3, "idle": 60_000}
     assert sum(Fraction(line.quantity * line.price_e3, divisor[line.code]) for line in found.lines) == found.exact_fen
     assert found.exact_fen - Fraction(1, 2) < found.amount_fen <= found.exact_fen + Fraction(1, 2)
+
+
+@given(tariffs(), slices(), INSTANTS_MS, st.integers(0, 2 * DAY_MS), st.integers(0, 9_999), st.data())
+def test_lines_of_each_code_stay_within_their_bounds(
+    of: Tariff, cut: tuple[Slice, ...], lb_ms: int, width_ms: int, idle_s: int, data: st.DataObject
+) -> None:
+    """Whatever the clock turns out to have been: who may pay energy alone can be relied on for no less."""
+    wide = Delivered(cut, idle_s, lb_ms, data.draw(st.sampled_from([lb_ms + width_ms, None])))
+    least, most = bounds_by_code(of, wide)
+    start_ms = lb_ms + data.draw(st.integers(0, width_ms))
+    for known in (wide, Delivered(cut, idle_s, start_ms, start_ms)):
+        owed = owed_by(bill(of, known).lines)
+        assert owed.keys() <= least.keys() == most.keys()
+        for code in least:
+            assert 0 <= least[code] <= owed.get(code, 0) <= most[code], code
 
 
 @given(tariffs(), slices(), INSTANTS_MS, st.none() | st.integers(0, DAY_MS), st.integers(1, 9_999), st.data())
