@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
@@ -42,6 +41,8 @@ CLOCK_MS = 180_000
 """How wrong a clock may be that counts as synchronised (JJG 1148-2022): prices of this long before and after count."""
 RISK_PER_CARD_FEN = 600
 """What the sites of the simulation let one card draw on the operator's pool."""
+FORGIVEN_MS = 30_000
+"""A start that was under way when headquarters refused the log may still be committed."""
 ROUNDING_WH = 2
 """A whole register at the beginning and one at the end."""
 
@@ -101,6 +102,8 @@ class Auditor:
     log_of: dict[str, str] = field(default_factory=dict)
     inherited: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     risked: dict[tuple[str, bytes], int] = field(default_factory=lambda: defaultdict(int))
+    barred: set[str] = field(default_factory=set)
+    told_off: dict[str, int] = field(default_factory=dict)
     starts: set[tuple[str, str, int]] = field(default_factory=set)
     left: dict[Place, int] = field(default_factory=dict)
     lost_fen: dict[str, int] = field(default_factory=dict)
@@ -137,7 +140,7 @@ class Auditor:
     def view(self, branch: str) -> View:
         whose = {account for at, account in (*self.used, *self.returned, *self.held) if at == branch}
         purses = {a: (self.used[branch, a], self.returned[branch, a], self.held[branch, a]) for a in sorted(whose)}
-        visits = {seq: copy(visit) for (at, seq), visit in self.visits.items() if at == branch}
+        visits = {seq: _copied(visit) for (at, seq), visit in self.visits.items() if at == branch}
         return View(branch, list(self.logs[branch]), purses, self.overrun[branch], visits, list(self.days[branch]))
 
     def fork(self, view: View, branch: str, stands: dict[str, Stand]) -> None:
@@ -154,7 +157,7 @@ class Auditor:
         for stand in stands.values():
             stand.excused = True
         for seq, visit in view.visits.items():
-            self.visits[branch, seq] = replace(visit, place=(branch, visit.place[1]))
+            self.visits[branch, seq] = replace(_copied(visit), place=(branch, visit.place[1]))
 
     def stand_at(self, branch: str, stands: dict[str, Stand]) -> None:
         """What the boxes of this branch sell flows at these places from now on."""
@@ -194,6 +197,14 @@ class Auditor:
             self.committed(site, perhaps)
         elif found != log:
             raise Wrong("durable-is-durable", f"{site}: {len(log)} records were durable, {len(found)} are")
+
+    def heard(self, branch: str, now_ms: int, *, agreed: bool) -> None:
+        """Headquarters goes on from this history, or has just refused to."""
+        if agreed:
+            self.barred.discard(branch)
+        else:
+            self.told_off.setdefault(branch, now_ms)
+            self.seen["fork refused"] += 1
 
     def crashed(self, site: str, task: str, error: BaseException) -> None:
         raise Wrong("no-crash", f"{site}: {task}: {type(error).__name__}: {error}") from error
@@ -279,6 +290,10 @@ class Auditor:
 
     def _by_right(self, site: str, body: SessionOpened) -> None:
         """A start by code runs once; a card on the hot list opens nothing; the pool's cap holds for each card."""
+        if site in self.barred:
+            raise Wrong("counter", f"{site}: the disk is older than its counter says, and a session opens unheard")
+        if self.stands[site, body.connector].now_ms() - self.told_off.get(site, 10**12) > FORGIVEN_MS:
+            raise Wrong("fork-stops-trade", f"{site}: a session opens, and headquarters has refused this log")
         origin, card = body.origin, body.origin.credential
         if origin.via == "qr":
             start = (site, body.holds[0].account, origin.number)
@@ -387,6 +402,10 @@ class Auditor:
         e6 += ROUNDING_WH * max(period.energy_e3 + period.service_e3 for period in tariff.periods)
         fees = Fraction(tariff.session_e3, 1000) + Fraction(idle_s * tariff.idle_e3_per_min, 60_000)
         return ceil(e6 / 1_000_000 + fees)
+
+
+def _copied(visit: Visit) -> Visit:
+    return replace(visit, holds=dict(visit.holds))
 
 
 def dearest(tariff: Tariff, from_ms: int, to_ms: int) -> int:

@@ -24,6 +24,7 @@ from sim_disk import Disk
 from sim_net import Network, SimHq
 from sim_plant import Stand, StandCharger, StandMeter
 
+from cloud.service import Answer
 from edge.carried import Codes
 from edge.clock import Clock, System
 from edge.config import Headquarters as HqConfig
@@ -47,11 +48,13 @@ from edge.sync.trust import HqKeys
 from edge.sync.uplink import Uplink
 from edge.till.policy import Policy
 from protocols.proof import keys
+from protocols.proof.checkpoint import parse
 from protocols.proof.ed25519 import public_of
 from protocols.proof.ocmf import SoftwareSigner
+from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey
 from protocols.trade.records import Draft, EpochOpened
-from protocols.trade.wire import ENROL_DOMAIN, EnrolAsk, enrol_payload
+from protocols.trade.wire import ENROL_DOMAIN, BatchReply, EnrolAsk, Refusal, RefusalCode, enrol_payload
 
 POLICY = Policy(
     fill_up_cap_fen=3_000, progress_s=20, reaction_s=4, silence_s=10, restart_s=15, start_timeout_s=60,
@@ -75,6 +78,8 @@ class Witness(Protocol):
     def perhaps(self, branch: str, sealed: Sequence[Sealed]) -> None: ...
 
     def reopened(self, branch: str, journal: Journal) -> None: ...
+
+    def heard(self, branch: str, *, agreed: bool) -> None: ...
 
     def crashed(self, branch: str, task: str, error: BaseException) -> None: ...
 
@@ -364,7 +369,7 @@ class Box:
             name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()
         }
         self.site = site = Site(desk, SimWatch(clock, outlets), clock, drives, self.credential_key)
-        hq = SimHq(self.network, self.name, self.epoch, self.log_key)
+        hq = SimHq(self.network, self.name, self.epoch, self.log_key, self._heard)
         self.uplink = Uplink(HQ_CONFIG, journal, clock, site, hq, self.pinned, jitter=self.random.uniform)
         self.codes = Codes(site, self.pinned)
         for driver in (*chargers.values(), *meters.values()):
@@ -373,6 +378,14 @@ class Box:
         for drive in drives.values():
             self.spawn("drive", drive.run())
         self.spawn("sessions", site.run())
+
+    def _heard(self, answer: Answer) -> None:
+        """Tell the witness whether headquarters goes on from this log, where the answer says so."""
+        if answer.status == 200:
+            if parse(decode(answer.body, BatchReply).cosigned).size <= self.journal.size:
+                self.witness.heard(self.branch, agreed=True)
+        elif decode(answer.body, Refusal).code in (RefusalCode.FORK, RefusalCode.EPOCH_FROZEN):
+            self.witness.heard(self.branch, agreed=False)
 
     def spawn(self, name: str, work: Work) -> asyncio.Task[Any]:
         """Something that this daemon does; it ends with the daemon, and its failure is told."""

@@ -22,6 +22,7 @@ class Copy:
 
     files: dict[str, bytes]
     view: View
+    ticks: int
 
 
 class Lives:
@@ -42,7 +43,7 @@ class Lives:
             world.often(faults.copied_every_s, lambda box=box: self.run_copy(box))
             world.often(faults.lose_every_s, lambda box=box: self.lose(box))
             world.often(faults.close_every_s, lambda box=box: self.close(box))
-        world.often(60, self.see_to_forks)
+        world.often(100, self.see_to_forks)
 
     async def take_care(self) -> None:
         """A box whose epoch is over asks for the next; this goes on when all else has healed."""
@@ -64,7 +65,8 @@ class Lives:
     def copy_disk(self, box: Box) -> None:
         """Somebody keeps an image of the disk."""
         if box.alive and box.site is not None:
-            self._copies[box.branch] = Copy(box.files(), self.world.auditor.view(box.branch))
+            view = self.world.auditor.view(box.branch)
+            self._copies[box.branch] = Copy(box.files(), view, box.site.desk.state.ticks)
 
     def set_back(self, box: Box) -> None:
         """Somebody restores that image; what has been sold since is known to nobody here any more."""
@@ -77,6 +79,9 @@ class Lives:
         before, box.branch = box.branch, self._branch(box)
         self.world.auditor.fork(image.view, box.branch, box.stands)
         self.world.auditor.abandon(before)
+        if box.counter is not None and box.counter.read() > image.ticks:
+            self.world.auditor.barred.add(box.branch)
+            self.world.auditor.seen["disk set back behind its counter"] += 1
 
     def run_copy(self, box: Box) -> None:
         """Somebody starts a copy of the disk in another box, with the same keys, while the first goes on."""

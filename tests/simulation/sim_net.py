@@ -87,8 +87,17 @@ class Network:
 class SimHq:
     """Headquarters as one site sees it (`edge.sync.client.Hq`), over this network."""
 
-    def __init__(self, network: Network, site: str, epoch: int, log_key: Ed25519PrivateKey) -> None:
+    def __init__(
+        self,
+        network: Network,
+        site: str,
+        epoch: int,
+        log_key: Ed25519PrivateKey,
+        heard: Callable[[Answer], None] = lambda answer: None,
+    ) -> None:
+        """heard: told of each answer to a batch that arrives."""
         self._network = network
+        self._heard = heard
         self._site = site
         self._epoch = epoch
         self._log_key = log_key
@@ -142,6 +151,8 @@ class SimHq:
         except TimeoutError:
             raise HqUnreachable(f"no answer within {timeout_s} s") from None
         network.refused += answer.status != 200
+        if path == wire.PATH_BATCH:
+            self._heard(answer)
         return read(HttpAnswer(answer.status, answer.body), into)
 
 

@@ -24,6 +24,7 @@ from cloud.ingest import Ingested
 from cloud.service import Answer, Request, _inflate
 from edge.desk import Desk
 from edge.journal.step import Sealed, Step
+from edge.rollback import Guard
 from edge.site import Site
 from edge.till import purse
 from edge.till.fold import accept
@@ -194,6 +195,23 @@ def _carry(connection: sa.Connection, debit: str, credit: str, amount: int) -> N
         bulk.add(connection, schema.ledger, ["code", "asset"], [column], [(code, CNY, amount)])
 
 
+class DeafDesk(Desk):
+    """Goes on selling when headquarters has refused its log: it never hears of it."""
+
+    disputed = property(lambda self: None, lambda self, why: None)  # type: ignore[assignment]  # known-bad
+
+
+async def _never_compared(guard: Guard, ticks: int) -> list[Draft]:
+    return []
+
+
+def unread_counter() -> Variant:
+    """The rollback counter is ticked, and nobody compares it with the log."""
+    often = {"set_back_every_s": 80, "link_every_s": 60, "close_every_s": 0}
+    patches = [mock.patch.object(Guard, "check", _never_compared)]
+    return Variant("a counter nobody reads", faults=often, patches=lambda: patches)
+
+
 def _as_polled(site: Site) -> dict[str, Sight]:
     return site.watch.sights()
 
@@ -214,4 +232,6 @@ VARIANTS = (
     Variant("posted before it is verified", service=CredulousService),
     Variant("rights freed by a timeout", service=ReclaimingService),
     hasty_settlement(),
+    Variant("a fork does not stop trade", desk=DeafDesk, faults={"copied_every_s": 80, "close_every_s": 0}),
+    unread_counter(),
 )

@@ -10,9 +10,9 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -38,8 +38,8 @@ import edge.site
 from cloud.accounts import Limits
 from cloud.service import Answer, Request
 from edge.desk import Desk
-from edge.folded import fold_log
 from edge.epochs import EpochOver
+from edge.folded import fold_log
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
 from edge.till.state import Lease
 from protocols.proof.keys import fingerprint, spki
@@ -52,13 +52,14 @@ LOOK_S = 1.0
 
 @dataclass(frozen=True)
 class Variant:
-    """What runs: production as it is, or with one thing made wrong."""
+    """What runs: production as it is, or with one thing made wrong. faults: those without which it would not show."""
 
     name: str = "production"
     desk: type[Desk] = Desk
     writer: type[VirtualWriter] = VirtualWriter
     service: type[MortalService] = MortalService
     box: Callable[[Box], None] = lambda box: None
+    faults: Mapping[str, int] = field(default_factory=dict)
     patches: Callable[[], list[Any]] = list  # what to patch while the world runs: context managers
 
 
@@ -106,7 +107,7 @@ class World:
         self.random = random = Random(seed)
         self.loop, self.directory, self.variant = loop, directory, variant
         self.report = Report(seed)
-        self.faults = Faults.drawn(random).without(without)
+        self.faults = replace(Faults.drawn(random), **variant.faults).without(without)
         self.auditor = Auditor(START_UTC_MS)
         clock = TrueClock(loop.now_ms, START_UTC_MS)
         self.hq = SimHeadquarters(random, clock, variant.service)
@@ -163,6 +164,9 @@ class World:
 
     def reopened(self, branch: str, journal: Any) -> None:
         self.auditor.reopened(branch, journal)
+
+    def heard(self, branch: str, *, agreed: bool) -> None:
+        self.auditor.heard(branch, self.loop.now_ms(), agreed=agreed)
 
     def crashed(self, site: str, task: str, error: BaseException) -> None:
         if isinstance(error, JournalError):  # as in production: the process ends, and systemd starts it again
