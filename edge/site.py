@@ -27,7 +27,7 @@ from edge.till.start import Ask, Refusal, Refused, Source, Want, ask_of
 from edge.till.state import Lease, OpenSession
 from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey, hide_credential
-from protocols.trade.records import ClockMoved, DayClosed, Draft, Origin, Preset, TechnicianAct
+from protocols.trade.records import ClockMoved, DayClosed, Draft, Notice, Origin, Preset, TechnicianAct
 from protocols.trade.wire import Command
 
 LOOK_S = 0.25
@@ -72,6 +72,7 @@ class Site:
         self.is_online: Callable[[], bool] = lambda: False
         self.credential_key = credential_key
         self._command_ran = 0
+        self._disk_full = False
         self._starting: set[str] = set()
         self._in_vain: deque[Ask] = deque(maxlen=IN_VAIN_MAX)
         self._kept: dict[str, int] = {}
@@ -235,6 +236,7 @@ class Site:
                 log.warning("the clock was set", old_ms=old_ms, new_ms=new_ms)
                 await self.desk.record([Draft(ClockMoved(old_ms, new_ms, self.clock.stamp().quality))])
             await self.desk.look(self._sights())
+            await self._tell_of_disk()
             await self._close_if_asked()
         except JournalFull as error:
             log.error("nothing could be saved", error=str(error), remedy=error.remedy)
@@ -243,6 +245,21 @@ class Site:
             self._changed()
         for drive in self.drives.values():
             drive.wake()
+
+    async def _tell_of_disk(self) -> None:
+        """A full disk is told once, in the journal of the system and in the site's log, where headquarters sees it."""
+        journal = self.desk.journal
+        if journal.full == self._disk_full or self.desk.state.closed:
+            return
+        self._disk_full = journal.full
+        if not journal.full:
+            log.info("the disk has room again")
+            return
+        log.error(
+            "the disk is full", remedy="Free space on the journal's file system; the ballast comes back by itself."
+        )
+        detail = "the ballast is used up by running sessions, which finish; no session begins"
+        await self.desk.record([Draft(Notice("disk-full", journal.site, detail))])
 
     async def _close_if_asked(self) -> None:
         """CLOSE, once nobody charges any more and nobody is about to."""

@@ -33,6 +33,7 @@ class FaultKind(Enum):
     METER_WRAP = "meter-wrap"  # the register stands `amount` Wh below its largest value (0), and wraps to 0; at once
     METER_JUMP = "meter-jump"  # the register leaps `amount` Wh ahead (100000); at once
     METER_BACKWARDS = "meter-backwards"  # the register falls by `amount` Wh (1000); at once
+    METER_CHANGED = "meter-changed"  # another meter hangs there: its own serial number is `amount` (4712); at once
     METER_FROZEN = "meter-frozen"  # the register stands still until cleared, then catches up
 
     # In the charger.
@@ -47,6 +48,7 @@ AT_ONCE = frozenset(
         FaultKind.METER_WRAP,
         FaultKind.METER_JUMP,
         FaultKind.METER_BACKWARDS,
+        FaultKind.METER_CHANGED,
         FaultKind.POWER_CUT,
     }
 )
@@ -64,6 +66,7 @@ DEFAULT_AMOUNT: dict[FaultKind, int] = {
     FaultKind.EXCEPTION: 4,
     FaultKind.METER_JUMP: 100_000,
     FaultKind.METER_BACKWARDS: 1_000,
+    FaultKind.METER_CHANGED: 4_712,
     FaultKind.POWER_CUT: 2_000,
 }
 

@@ -166,6 +166,14 @@ class Twin:
             case UnknownRequest():
                 raise Refusal(ILLEGAL_VALUE if function in _SERVED else ILLEGAL_FUNCTION)
 
+    def _tell_serial(self, number: int) -> None:
+        """ValueError: it has no register for its serial number."""
+        name = self.profile.gives.serial
+        if name is None or name not in self.panel.points:
+            raise ValueError(f"{self.id} tells no serial number")
+        text = self.panel.points[name].type in ("ascii", "utf16", "hex")
+        self.panel.show(name, str(number) if text else number)
+
     def _begin(self, fault: Fault, now_us: int) -> None:
         amount_uj = fault.amount_or(0) * UJ_PER_WH
         match fault.kind:
@@ -177,6 +185,8 @@ class Twin:
                 self.totalizer.set(self.totalizer.register_uj + amount_uj)
             case FaultKind.METER_BACKWARDS:
                 self.totalizer.set(self.totalizer.register_uj - amount_uj)
+            case FaultKind.METER_CHANGED:
+                self._tell_serial(fault.amount_or(0))
             case FaultKind.METER_FROZEN:
                 self.totalizer.freeze(True)
             case FaultKind.STUCK_RELAY:

@@ -149,12 +149,14 @@ CAR = {"capacity_wh": 900_000, "energy_wh": 1_000, "power_w_max": 22_000, "curve
 class Plant(Stage):
     """The processes, and what a person at headquarters does to its database without waiting for a command line."""
 
+    twins_toml, config_toml = TWINS, CONFIG
+
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.paid_in_fen = 0
         self.cards: dict[str, str] = {}
-        self.late_ms = 0  # how far behind the box's wall clock is
         self.boot = b""  # of the box as the daemon sees it; empty for this machine's own
+        self._late = root / "late_ms"
 
     # --- headquarters -------------------------------------------------------------------------------------------------
 
@@ -235,7 +237,7 @@ class Plant(Stage):
 
     async def start_twins(self) -> None:
         pty = self.site_home / "rtu1"
-        (self.site_home / "twins.toml").write_text(TWINS.format(pty=pty))
+        (self.site_home / "twins.toml").write_text(self.twins_toml.format(pty=pty))
         command = [sys.executable, "-m", "drivers.twins", str(self.site_home / "twins.toml")]
         self._twins = await self._spawn("twins", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         assert self._twins.stdout is not None
@@ -243,13 +245,20 @@ class Plant(Stage):
             ready = json.loads(await self._twins.stdout.readline())
         assert self.link is not None
         tcp_port = int(ready["lines"]["tcp1"].rsplit(":", 1)[1])
-        self.config.write_text(CONFIG.format(hq_port=self.link.port, pty=pty, tcp_port=tcp_port))
+        self.config.write_text(self.config_toml.format(hq_port=self.link.port, pty=pty, tcp_port=tcp_port))
 
     async def cut_power(self, late_ms: int) -> None:
         """The box is dark for a moment: another boot, and a wall clock that nobody has set."""
         await self.kill_daemon()
-        self.boot, self.late_ms = os.urandom(8), late_ms
+        self.boot = os.urandom(8)
+        self.set_clock(late_ms)
         await self.start_daemon()
+
+    def set_clock(self, late_ms: int) -> None:
+        """How far behind the box's wall clock is from now on; below 0: ahead. Needs a box with a boot of its own."""
+        partial = self._late.with_suffix(".new")
+        partial.write_text(str(late_ms))
+        partial.rename(self._late)
 
     async def restart_daemon(self) -> None:
         """SIGKILL, then start again."""
@@ -297,7 +306,7 @@ class Plant(Stage):
     async def _spawn(self, name: str, command: Sequence[str], **more: Any) -> asyncio.subprocess.Process:
         if name == "daemon" and self.boot:
             launcher = [sys.executable, str(Path(__file__).with_name("other_box.py"))]
-            command = [*launcher, str(self.late_ms), self.boot.hex(), "--", *command[3:]]
+            command = [*launcher, str(self._late), self.boot.hex(), "--", *command[3:]]
         return await super()._spawn(name, command, **more)
 
     # --- the audit ----------------------------------------------------------------------------------------------------
