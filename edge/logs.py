@@ -57,17 +57,18 @@ def set_up(wall_ms: Callable[[], int], *, level: str = "info", terminal: bool | 
 def redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Hide what must not be known by whoever reads a log: keys, passwords, card numbers."""
     for name, value in event.items():
-        event[name] = HIDDEN if _SECRET_NAME.search(name) and value not in (None, "", False) else _safe(value)
+        event[name] = HIDDEN if _SECRET_NAME.search(name) and value not in (None, "", False) else hide(value)
     return event
 
 
-def _safe(value: Any) -> Any:
+def hide(value: Any) -> Any:
+    """The value as it may be shown: bytes in hex; in it, however deep, whatever has a secret's name or form is gone."""
     if isinstance(value, bytes):
         value = value.hex()
     if isinstance(value, dict):
-        return {name: HIDDEN if _SECRET_NAME.search(str(name)) else _safe(part) for name, part in value.items()}
+        return {name: HIDDEN if _SECRET_NAME.search(str(name)) else hide(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_safe(part) for part in value]
+        return [hide(part) for part in value]
     if not isinstance(value, str):
         return value
     value = _SECRET_TEXT.sub(HIDDEN, value)

@@ -10,7 +10,18 @@ import sys
 
 import typer
 
-from edge.panel import cli_box, cli_epoch, cli_journal, cli_live, cli_ocmf, cli_proof, cli_value, cli_verify, show
+from edge.panel import (
+    cli_box,
+    cli_bundle,
+    cli_epoch,
+    cli_journal,
+    cli_live,
+    cli_ocmf,
+    cli_proof,
+    cli_value,
+    cli_verify,
+    show,
+)
 from edge.panel.cli_shared import Exit
 from edge.panel.client import Failed, NoDaemon
 from edge.panel.messages import Trouble
@@ -35,6 +46,7 @@ app.add_typer(cli_epoch.app, name="epoch")
 app.add_typer(cli_proof.app)
 app.add_typer(cli_ocmf.app)
 app.add_typer(cli_verify.app)
+app.add_typer(cli_bundle.app)
 
 _BAD_INPUT = {"no-config", "bad-config", "bad-request", "not-hex", "bad-length"}
 
