@@ -75,8 +75,7 @@ class Faults:
             odds_of_cut=odds_of_cut,
             odds_of_hq_death=odds(0.2),
             meter_every_s=some(100, 600),
-            meter_registers=random.random() < 0.5
-            and not (power_every_s or odds_of_cut),  # see docs/reliability.md, what is not simulated
+            meter_registers=random.random() < 0.5,
             charger_every_s=some(100, 600),
             stuck=random.random() < 0.4,
             clock_every_s=some(60, 600),

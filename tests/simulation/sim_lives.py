@@ -149,6 +149,8 @@ class Lives:
     def _give_up(self, place: str, *, lend: bool) -> None:
         """At headquarters: nobody waits for this log any more."""
         hq, books = self.world.hq, self.world.auditor.books
+        if books.states.get(place) == "closed":
+            return  # it has told all it had to tell
         if books.states.get(place) == "frozen":
             hq.book_branch(place)
         else:
