@@ -117,6 +117,14 @@ class SlotCounter:
             raise CounterError(f"{self._path}: {error.strerror}") from error
 
 
+def shares_medium(config: CounterConfig, data_dir: Path) -> bool:
+    """Whether the counter lies on the journal's own disk, so that a copy of the one is a copy of the other."""
+    try:
+        return Path(config.path).parent.stat().st_dev == data_dir.stat().st_dev
+    except OSError:
+        return False
+
+
 def counter_of(config: CounterConfig | None) -> Counter | None:
     """None: the config names none."""
     return None if config is None else SlotCounter(config)

@@ -20,7 +20,7 @@ from edge import clock as clocks
 from edge.carried import Codes
 from edge.clock import Clock, System
 from edge.config import Config
-from edge.counter import counter_of
+from edge.counter import counter_of, shares_medium
 from edge.daemon_state import Daemon
 from edge.desk import Desk
 from edge.enrolment import SOFTWARE, open_log
@@ -140,6 +140,8 @@ async def _sell(
     places = {name: outlet.place() for name, outlet in outlets.items()}
     desk = Desk(journal, clock, config.till, places, recorder_of(config, ring), Guard(counter_of(config.counter)))
     await desk.check_counter()
+    if config.counter is not None and shares_medium(config.counter, Path(config.data_dir)):
+        log.warning("the rollback counter lies on the journal's own disk and tells nothing", path=config.counter.path)
     drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.config import Config, load
+from edge.counter import CounterBlank, CounterConfig, CounterError, SlotCounter, shares_medium
 from edge.daemon import prepare
 from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
@@ -37,7 +38,8 @@ def check_up(path: Path) -> list[Finding]:
     except Refused as refused:
         config_file.faults += [str(fault) for fault in refused.faults]
         return [config_file]
-    return [config_file, _site(config), _keys(config), _journal(config)]
+    findings = [config_file, _site(config), _keys(config), _journal(config)]
+    return findings if config.counter is None else [*findings, _counter(config, config.counter)]
 
 
 def _site(config: Config) -> Finding:
@@ -66,6 +68,19 @@ def _keys(config: Config) -> Finding:
         finding.faults.append(f"{error}. {error.remedy}")
     except PermissionError as error:
         finding.faults.append(f"{error}. Use `sudo -u fieldtill`: the keys are for the daemon's user alone.")
+    return finding
+
+
+def _counter(config: Config, named: CounterConfig) -> Finding:
+    finding = Finding("counter", named.path)
+    try:
+        finding.detail += f", stands at {SlotCounter(named).read()}"
+    except CounterBlank:
+        finding.detail += ", blank; the daemon begins it"
+    except CounterError as error:
+        finding.faults.append(f"{error}. {error.remedy}")
+    if shares_medium(named, Path(config.data_dir)):
+        finding.detail += "; on the journal's own disk, and copied with it: it tells nothing"
     return finding
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from daemon_rig import CONFIG, make_box
 
 from edge.counter import CounterBlank, CounterConfig, CounterError, SlotCounter, counter_of
+from edge.panel.checkup import check_up
 
 
 def file_counter(path: Path) -> SlotCounter:
@@ -77,3 +79,20 @@ def test_a_medium_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_without_a_table_there_is_no_counter() -> None:
     """`[counter]` is optional."""
     assert counter_of(None) is None
+
+
+def test_a_check_of_the_box_tells_of_its_counter(tmp_path: Path) -> None:
+    """Blank, counting, damaged; and that it lies on the very disk that it should watch."""
+    box = make_box(tmp_path, CONFIG.replace("[till]", '[counter]\npath = "stick"\n[till]'))
+    counter = SlotCounter(CounterConfig(str(tmp_path / "stick")))
+
+    def told() -> tuple[str, int]:
+        (finding,) = [one for one in check_up(box.config) if one.what == "counter"]
+        return finding.detail.removeprefix(f"{tmp_path}/"), len(finding.faults)
+
+    own_disk = "on the journal's own disk, and copied with it: it tells nothing"
+    assert told() == (f"stick, blank; the daemon begins it; {own_disk}", 0)
+    counter.begin(7)
+    assert told() == (f"stick, stands at 7; {own_disk}", 0)
+    (tmp_path / "stick").write_text("a letter")
+    assert told()[1] == 1
