@@ -68,3 +68,22 @@ def test_commands_exist(page: Path) -> None:
     """Every command shown is one, with options it has."""
     for words in _commands(page):
         _check(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_named_are_there(page: Path) -> None:
+    """Whoever reads that something is tested finds the test under its name."""
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", page.read_text(encoding="utf-8")))
+    if named:
+        sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+        assert named <= set(re.findall(r"^(?:async )?def (test_[a-z0-9_]+)", sources, re.M)), page.name
+
+
+@pytest.mark.parametrize("row", range(1, 7))
+def test_the_crash_matrix_is_whole(row: int) -> None:
+    """Six rows, as in the design, each with a test on the real daemon."""
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    matrix = page.split("## Crash matrix")[1].split("## ")[0]
+    rows = [line for line in matrix.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == 6
+    assert re.search(rf"`test_rows?_[0-9_and]*{row}_", rows[row - 1]), rows[row - 1]

@@ -149,6 +149,27 @@ async def test_a_device_that_must_be_woken_is_asked_twice() -> None:
         assert (await here.meter.read_now()).value is not None
 
 
+async def test_another_meter_in_the_same_place_is_known_before_it_is_believed() -> None:
+    """It answers at the same address with a register that fits: by then its own number is known to be another."""
+    async with rig(B23, register_start_wh=500_000) as here:
+        await good(here)
+        before = here.meter.reading().value
+        assert before is not None
+        here.fault(FaultKind.DEAD)
+        await here.until(lambda: here.meter.link().state is LinkState.OFFLINE)
+        here.fault(FaultKind.METER_CHANGED, amount=4712)
+        here.fault(FaultKind.METER_JUMP, amount=1_000)
+        here.twin.clear(FaultKind.DEAD)
+
+        def seen() -> tuple[str | None, int] | None:
+            value = here.meter.reading().value
+            return None if value is None else (value.serial, value.register_wh)
+
+        while seen() != ("4712", 501_000):
+            assert seen() != (before.serial, 501_000), "the new register under the old number"
+            await asyncio.sleep(0.001)
+
+
 async def test_a_dead_meter_says_what_to_look_at() -> None:
     """Its link has the error in words, with a remedy."""
     async with rig(IEM) as here:

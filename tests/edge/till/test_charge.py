@@ -317,8 +317,8 @@ def test_a_clock_that_becomes_known_prices_the_whole_session() -> None:
     assert {line.price_e3 for line in bill.lines} == {150_000}
 
 
-def test_stopping_twice_keeps_the_first_reason() -> None:
-    """steve #1297: a second stop changes nothing."""
+def test_steve_1297_stopping_twice_keeps_the_first_reason() -> None:
+    """A second stop changes nothing."""
     story = Story().grant(10_000)
     seq = story.start()
     story.pass_time(10).stop(StopReason.REMOTE).stop(StopReason.LOCAL)
