@@ -1,22 +1,18 @@
-"""A stranger, or another site, at the broker: a real mosquitto with the configuration that is shipped."""
+"""A stranger, or another site, at the broker with the configuration that is shipped."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiomqtt
 import pytest
+from broker_rig import Broker
 from paho.mqtt.reasoncodes import ReasonCode
 from sync_box import Box, enrolled, running, until
-from sync_broker import program
-from sync_hq import Authority, Headquarters
+from sync_hq import Headquarters
 
 from cloud import mqtt as hq_mqtt
 from cloud.home import Mqtt as HqMqtt
@@ -27,84 +23,13 @@ from edge.sync.uplink import Uplink
 from protocols.trade.codec import encode
 from protocols.trade.wire import SignedCommand, topic
 
-SHIPPED = Path(__file__).parents[2] / "systemd"
 SITES = ("alpha", "beta")
 LEAVES = ("presence", "state", "news", "command")
 
 
-class Broker:
-    """mosquitto as shipped, but for paths and ports; every site's password is its name."""
-
-    def __init__(self, directory: Path) -> None:
-        self.authority = Authority(directory / "tls")
-        certificate, key = self.authority.certify("broker")
-        passwords, acl = directory / "passwd", directory / "acl"
-        passwords.write_text("".join(f"{user}:{user}\n" for user in ("hq", *SITES)))
-        subprocess.run([program("mosquitto_passwd"), "-U", passwords], check=True, capture_output=True)
-        acl.write_text((SHIPPED / "mosquitto.acl.example").read_text())
-        self.site_port, self.hq_port = _free_port(), _free_port()
-        places = {
-            "listener 8883": f"listener {self.site_port} 127.0.0.1",
-            "listener 8884": f"listener {self.hq_port}",
-            "/etc/mosquitto/fieldtill.passwd": str(passwords),
-            "/etc/mosquitto/fieldtill.acl": str(acl),
-            "/etc/mosquitto/certs/ca.pem": str(self.authority.ca_file),
-            "/etc/mosquitto/certs/broker.pem": str(certificate),
-            "/etc/mosquitto/certs/broker.key": str(key),
-        }
-        text = (SHIPPED / "mosquitto.conf.example").read_text()
-        for shipped, here in places.items():
-            assert re.search(rf"^[^#]*{shipped}", text, re.M), shipped
-            text = text.replace(shipped, here)
-        for private in (passwords, acl):
-            private.chmod(0o600)
-        config = directory / "mosquitto.conf"
-        config.write_text(text + ("user root\n" if os.geteuid() == 0 else ""))
-        self._log = directory / "mosquitto.log"
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen([program("mosquitto"), "-c", config], stdout=log, stderr=log)
-
-    async def ready(self) -> None:
-        async with asyncio.timeout(10):
-            while True:
-                assert self.process.poll() is None, self._log.read_text()
-                with suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.hq_port)
-                    writer.close()
-                    return
-                await asyncio.sleep(0.02)
-
-    @property
-    def for_hq(self) -> HqMqtt:
-        password = self._log.with_name("hq-password")
-        password.write_text("hq\n")
-        ca_file = str(self.authority.ca_file)
-        return HqMqtt("127.0.0.1", self.hq_port, ca_file=ca_file, username="hq", password_file=str(password))
-
-    @asynccontextmanager
-    async def client(self, user: str, identifier: str = "") -> AsyncIterator[hq_mqtt.Client]:
-        """Somebody with this user's password; a refused publish is an error."""
-        client = hq_mqtt.Client(
-            "127.0.0.1",
-            self.hq_port if user == "hq" else self.site_port,
-            identifier=identifier or user,
-            username=user,
-            password=user,
-            tls_params=aiomqtt.TLSParameters(ca_certs=str(self.authority.ca_file)),
-        )
-        async with client:
-            yield client
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("broker"))
+    broker = Broker(tmp_path_factory.mktemp("broker"), SITES)
     yield broker
     broker.process.kill()
     broker.process.wait()
@@ -245,7 +170,7 @@ async def test_a_flood_of_forged_commands_is_one_line(
 
 async def test_presence_ends_with_the_broker(tmp_path: Path) -> None:
     """What headquarters knew of its sites is unknown once nobody can tell it."""
-    broker = Broker(tmp_path)
+    broker = Broker(tmp_path, SITES)
     await broker.ready()
     switchboard = Switchboard(broker.for_hq)
     running_it = asyncio.create_task(switchboard.run())
