@@ -266,6 +266,8 @@ class Site:
         desk = self.desk
         if desk.closing is None or desk.state.closed or desk.sessions() or self._starting:
             return
+        if desk.disputed is not None or desk.guard.waiting is not None:
+            return  # this may not be the log that headquarters knows
         await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
         await desk.close_epoch(desk.closing, self.watch.registers())
         log.warning("the epoch is closed", epoch=desk.state.epoch, records=desk.state.size, why=desk.closing.why)

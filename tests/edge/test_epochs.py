@@ -111,6 +111,17 @@ async def test_the_word_can_be_taken_back(tmp_path: Path) -> None:
         assert not till.desk.state.closed
 
 
+async def test_a_disputed_log_is_not_closed(tmp_path: Path) -> None:
+    """Headquarters would not take its last record: it is left as it is, for a person to give up."""
+    async with a_till(tmp_path) as till:
+        till.desk.disputed = "a fork"
+        await close(till)
+        assert not till.desk.state.closed
+        till.desk.disputed = None
+        await till.site._look()
+        assert till.desk.state.closed
+
+
 async def test_it_is_over_when_headquarters_has_all_of_it(tmp_path: Path) -> None:
     """A closed log that headquarters has not acknowledged stays in its place and goes on uploading."""
     path = tmp_path / "journal.db"
