@@ -59,7 +59,7 @@ class KeyRing:
     def log(self, epoch: int) -> Ed25519PrivateKey:
         """The key of one epoch's log; raises KeyUnusable."""
         return self._load(
-            log_name(epoch), keys.ed25519_from_pem, "Without it this log cannot go on: enrol again for a new epoch."
+            log_name(epoch), keys.ed25519_from_pem, "Without it this log cannot go on: `fieldtill epoch abandon`."
         )
 
     def make_pending_log(self) -> Ed25519PrivateKey:

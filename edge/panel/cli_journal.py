@@ -71,7 +71,7 @@ def salvage(
         if done.complete:
             paper.write("It may take the old one's place: stop the daemon, keep the old file, move this one there.")
         else:
-            paper.write("Send it to headquarters; this box goes on with a new epoch (`fieldtill setup`).")
+            paper.write("Send it to headquarters; `fieldtill epoch abandon` lets this box go on with a new epoch.")
 
     say(as_json, to_builtins(done), text)
     if not done.complete:

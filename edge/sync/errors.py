@@ -60,7 +60,7 @@ class HqRefused(HqError):
 class LogForked(HqError):
     """Headquarters holds another history of this log: this disk was copied or set back. Nothing more is uploaded."""
 
-    remedy = "Keep the disk as it is and call headquarters. Enrolling again begins a new log, on new grants."
+    remedy = "Keep the disk as it is and call headquarters; `fieldtill epoch abandon` then makes room for a new log."
 
 
 class BrokerLost(HqError):
