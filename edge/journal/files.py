@@ -41,6 +41,11 @@ def write_private(path: Path, data: bytes) -> None:
     fsync_directory(path.parent)
 
 
+def private_opener(path: str, flags: int) -> int:
+    """For `open(..., opener=private_opener)`: a file that is created is its owner's alone from the first byte."""
+    return os.open(path, flags, 0o600)
+
+
 class Lock:
     """Held by the one process that has the journal open; the kernel drops it with the process, however that ends."""
 

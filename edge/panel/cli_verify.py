@@ -77,6 +77,7 @@ def snapshot(
     from edge.enrolment import SOFTWARE
     from edge.journal import signed_snapshot
     from edge.journal.errors import JournalDamaged, JournalError
+    from edge.journal.files import private_opener
     from edge.journal.verify import replay
     from edge.keys import KeyRing, KeyUnusable
     from edge.panel.cli_box import load_config
@@ -95,7 +96,7 @@ def snapshot(
         raise Failed(Trouble(code, f"{path}: {error}", error.remedy)) from error
     data = signed_snapshot.sign(replayed.opened, replayed.fold, log_key, SOFTWARE)
     try:
-        with into.open("xb") as file:
+        with open(into, "xb", opener=private_opener) as file:  # the balances of accounts are in it
             file.write(data)
     except OSError as error:
         raise Failed(Trouble("bad-request", f"{into}: {error.strerror}", "Name a new file.")) from error
