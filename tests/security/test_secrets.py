@@ -132,7 +132,7 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 @asynccontextmanager
 async def sold(tmp_path: Path) -> AsyncIterator[Told]:
-    """A session has been sold by card, another card refused, a wrong code shown, all of it reported; and one session runs."""
+    """A session has been sold by card, another card refused, a wrong code shown; one session still runs."""
     (tmp_path / "broker").mkdir()
     broker = Broker(tmp_path / "broker", [SITE], {SITE: PASSWORD, "hq": PASSWORD})
     try:
