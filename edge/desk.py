@@ -14,7 +14,7 @@ import msgspec
 from edge.clock import Clock
 from edge.epochs import CLOSING, Closing, EpochOver, decode_closing
 from edge.folded import fold_log
-from edge.journal.errors import JournalFull
+from edge.journal.errors import JournalFull, JournalOverrun
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed, Step
 from edge.meter_record import MeterRecorder
@@ -49,6 +49,8 @@ from protocols.trade.records import (
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import Tenders, all_worth_fen
 
+DISPUTED = "disputed"
+"""The fact that says why headquarters does not go on from this log."""
 SNAPSHOT_RECORDS = 500
 """A snapshot of the fold every so many records: a restart folds at most this many."""
 
@@ -75,7 +77,8 @@ class Desk:
         self._policy = policy
         self.places = places
         self._meter_recorder = meter_recorder
-        self.disputed: str | None = None
+        told = journal.fact(DISPUTED)
+        self.disputed = None if told is None else told.decode()
         """Why headquarters does not go on from this log (a fork, an older disk): no new sessions then."""
         self.guard = guard or Guard()
         self._unticked: set[int] = set()  # sessions that must not deliver before the counter has been ticked
@@ -299,6 +302,14 @@ class Desk:
         """Headquarters has just acknowledged this log and knows no newer one."""
         if not self.state.closed:
             await self._write_down(await self.guard.agreed(self.state.ticks))
+
+    async def dispute(self, why: str | None) -> None:
+        """Headquarters does not go on from this log; None: it does, after all. Restarts without a link remember it."""
+        if why == self.disputed:
+            return
+        self.disputed = why
+        with suppress(JournalFull, JournalOverrun):  # only a restart would forget it then
+            await self.journal.commit(Step(facts={DISPUTED: None if why is None else why.encode()}))
 
     async def ask_to_close(self, closing: Closing | None) -> None:
         """From now on no session starts, restart or not. None: the wish is taken back. Raises EpochOver."""

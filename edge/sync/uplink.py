@@ -217,7 +217,7 @@ class Uplink:
                 self.news()  # let the uplink find out whether the link is really down
             return False
         except LogForked as error:
-            self._stop(error)
+            await self._stop(error)
             return False
         except HqError as error:
             log.info("no grant", why=error.what)
@@ -260,9 +260,9 @@ class Uplink:
         try:
             await self._exchange()
         except LogForked as error:
-            return self._stop(error)
+            return await self._stop(error)
         except HqRefused as error:
-            return self._refused(error)
+            return await self._refused(error)
         except HqError as error:
             return self._failed(error)
         except (JournalFull, JournalOverrun, JournalPruned) as error:
@@ -270,7 +270,8 @@ class Uplink:
             self._note("journal", error.what, error.remedy)
             return self._pause_s()
         self._failures = 0
-        self._stopped = self._site.desk.disputed = None
+        self._stopped = None
+        await self._site.desk.dispute(None)
         if self._trouble is before:
             self._trouble = None
         return 0 if self._next_seq < self._journal.size else self._config.poll_s
@@ -392,14 +393,14 @@ class Uplink:
             self._online, self._since_ms = online, self._clock.mono_ms()
             log.info("headquarters reached" if online else "headquarters lost")
 
-    def _refused(self, error: HqRefused) -> float:
+    async def _refused(self, error: HqRefused) -> float:
         self._answered()
         if error.code is RefusalCode.GAP and error.size < self._next_seq:
             log.warning("headquarters has less than it acknowledged", first_seq=self._next_seq, has=error.size)
             self._next_seq = error.size
             return 0
         if error.code in (RefusalCode.FORK, RefusalCode.EPOCH_FROZEN):
-            return self._stop(error)
+            return await self._stop(error)
         self._note(error.refusal.code, error.what, error.remedy)
         sent = min(self._records_max, self._journal.size - self._next_seq)
         if error.code in (RefusalCode.TOO_LARGE, RefusalCode.NOT_CANONICAL) and sent > 1:
@@ -407,14 +408,15 @@ class Uplink:
             return 0
         return REFUSED_S
 
-    def _stop(self, error: HqError) -> float:
+    async def _stop(self, error: HqError) -> float:
         """Upload nothing more until a person has acted. What this log sold from here on might be sold twice: no new
         sessions, and running ones finish.
         """
         code = error.refusal.code if isinstance(error, HqRefused) else RefusalCode.FORK.value
         if self._stopped is None:
             log.error("uploading stopped", why=error.what, remedy=error.remedy)
-        self._stopped = self._site.desk.disputed = error.what
+        await self._site.desk.dispute(error.what)
+        self._stopped = error.what
         self._note(code, error.what, error.remedy)
         return FROZEN_S
 

@@ -97,6 +97,21 @@ async def test_a_cloned_disk_freezes_the_epoch_and_neither_starts_a_session(hq: 
                 assert uplink.status().backlog > 0
 
 
+async def test_a_refused_log_is_remembered_without_a_link(hq: Headquarters, tmp_path: Path) -> None:
+    """A restart during an outage does not forget that headquarters has refused this log (simulation, seed 190)."""
+    async with enrolled(hq, tmp_path / "box", "remembers") as box:
+        await sent(box, 2)
+        old = copy_disk(box, tmp_path / "old")
+        await sent(box, 2)
+        async with reopened(box, old) as back, running(back.uplink()) as uplink:
+            await until(lambda: uplink.status().stopped is not None)
+            again = copy_disk(back, tmp_path / "again")
+        async with reopened(box, again) as offline:
+            refused = (await offline.site.tap(BAY, "CARD-R")).refused
+            assert refused is not None
+            assert refused.refusal == Refusal.LOG_DISPUTED
+
+
 async def test_a_headquarters_set_back_gets_everything_again(fresh_hq: Headquarters, tmp_path: Path) -> None:
     """Restored from last night's backup, headquarters names what it has, and the site sends the rest once more."""
     hq = fresh_hq
