@@ -198,7 +198,7 @@ def _carry(connection: sa.Connection, debit: str, credit: str, amount: int) -> N
 class DeafDesk(Desk):
     """Goes on selling when headquarters has refused its log: it never hears of it."""
 
-    disputed = property(lambda self: None, lambda self, why: None)  # type: ignore[assignment]  # known-bad
+    disputed = property(lambda self: None, lambda self, why: None)
 
 
 async def _never_compared(guard: Guard, ticks: int) -> list[Draft]:

@@ -59,7 +59,7 @@ class Variant:
     writer: type[VirtualWriter] = VirtualWriter
     service: type[MortalService] = MortalService
     box: Callable[[Box], None] = lambda box: None
-    faults: Mapping[str, int] = field(default_factory=dict)
+    faults: Mapping[str, Any] = field(default_factory=dict)
     patches: Callable[[], list[Any]] = list  # what to patch while the world runs: context managers
 
 
@@ -317,9 +317,8 @@ class World:
         ours = {whose(one.account, one.asset): (one.granted, one.used, one.returned) for one in leases.values()}
         lost = self.auditor.books.states.get(box.place) == "lost"
         for its in sorted({*theirs, *ours}):
-            one, other = ours.get(its, (0, 0, 0)), theirs.get(its, (0, 0, 0))
-            if lost:  # nobody tells a lost site of its last grants any more
-                one, other = one[1:], other[1:]
+            first = 1 if lost else 0  # nobody tells a lost site of its last grants any more
+            one, other = ours.get(its, (0, 0, 0))[first:], theirs.get(its, (0, 0, 0))[first:]
             self.report.differing_fen += sum(abs(a - b) for a, b in zip(one, other, strict=True))
             if one != other:
                 found.append(f"{box.branch}: {its} {one} and {other}")
