@@ -192,15 +192,13 @@ async def test_an_error_at_every_disk_operation(tmp_path: Path, code: int, error
         disk, till = at_work(begun)
         disk.fails_at, disk.fails_with = at, code
         told = Told()
-        try:
+        with suppress(error):  # none: the day was over before, or the disk did without
             await a_day(till, told)
-        except JournalError as raised:
-            assert isinstance(raised, error), raised
-            if isinstance(raised, JournalFailed):
-                assert isinstance(till.journal.failed, JournalFailed)
-                with pytest.raises(JournalFailed):
-                    await till.desk.close_day([])
-        if error is JournalFull and till.journal.failed is None:
+        if till.journal.failed is not None:
+            assert isinstance(till.journal.failed, JournalFailed)
+            with pytest.raises(JournalFailed):
+                await till.desk.close_day([])
+        elif error is JournalFull:
             till.obey()
             for session, _ in till.desk.sessions():
                 await till.desk.stop(session.seq, StopReason.LOCAL)
