@@ -224,9 +224,12 @@ class Mischief:
 
     def disturb_meter(self, stand: Stand) -> None:
         """Silence is no excuse: the till stops in time, and bills from the register once it answers again."""
-        kind = self.random.choice(
-            ("silent", "reset", "backwards", "jump") if self.world.faults.meter_registers else ("silent",)
-        )
+        faults, kinds = self.world.faults, ["silent"]
+        if faults.meter_registers:
+            kinds += ["reset", "backwards"]
+            if not (faults.power_every_s or faults.odds_of_cut):
+                kinds.append("jump")  # unseen, with an unknown clock, nothing tells it from energy that flowed
+        kind = self.random.choice(kinds)
         shown_wh = stand.register_wh
         if kind == "silent":
             stand.meter_silent = True
