@@ -224,7 +224,8 @@ class Auditor:
         for move in record.moves:
             effect = Effect(move.effect)
             if effect is Effect.USED:
-                captured[whose(move.account, move.asset)] = move.amount
+                its = whose(move.account, move.asset)
+                captured[its] = captured.get(its, 0) + move.amount
             if effect is Effect.OVERRUN:
                 self.overrun[site] += move.amount
                 expect("counters", f"{site}: overrun", self.overrun[site], move.counter)
