@@ -105,8 +105,7 @@ async def test_a_refused_log_is_remembered_without_a_link(hq: Headquarters, tmp_
         await sent(box, 2)
         async with reopened(box, old) as back, running(back.uplink()) as uplink:
             await until(lambda: uplink.status().stopped is not None)
-            again = copy_disk(back, tmp_path / "again")
-        async with reopened(box, again) as offline:
+        async with reopened(box, old) as offline:
             refused = (await offline.site.tap(BAY, "CARD-R")).refused
             assert refused is not None
             assert refused.refusal == Refusal.LOG_DISPUTED
