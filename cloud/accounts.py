@@ -96,7 +96,7 @@ def add_card(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, 
         return Done(None, True, frozenset())
     if _cards(connection, account, key.version) >= CARDS_MAX:
         raise Denied(f"the account has {CARDS_MAX} cards", "Open another account for the others.")
-    serial = hqlog.append(connection, hq, clock, [Act(account, "card added")])
+    serial = hqlog.append(connection, hq, clock, [Act(account, f"card added, {key.version}:{hidden.hex()}")])
     row = {"key_version": key.version, "hmac": hidden, "account": account, "added_ms": clock.now_ms()}
     connection.execute(table.insert().values(row))
     return Done(serial, False, frozenset(grants.renew(connection, hq, clock, account)))

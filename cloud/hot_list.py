@@ -154,10 +154,11 @@ def _change(
     listed = set() if before is None else set(hotlist.credentials(before))
     after = hotlist.make(version, now_ms // 1000, key_version, (listed | set(fresh)) - gone)
     payload = encode(after)
+    hashed = hashlib.sha256(payload).digest()
     versions, table = schema.hot_list_versions, schema.hot_list
     entries = len(after.entries) // hotlist.ENTRY_BYTES
     row = {"version": version, "key_version": key_version, "issued_ms": now_ms, "payload": payload}
-    row |= {"hash": hashlib.sha256(payload).digest(), "entries": entries}
+    row |= {"hash": hashed, "entries": entries}
     connection.execute(versions.insert().values(row))
     connection.execute(versions.update().where(versions.c.version < version).values(payload=None))
     if gone:
@@ -167,7 +168,7 @@ def _change(
     columns = ("key_version", "hmac", "account", "why", "listed_in")
     rows = [(key_version, hmac, owner, why, version) for hmac, owner in sorted(fresh.items())]
     bulk.insert(connection, table, columns, rows)
-    detail = f"version {version}: {len(fresh)} added, {len(gone)} removed; {why}"
+    detail = f"version {version}, {hashed.hex()}: {len(fresh)} added, {len(gone)} removed; {why}"
     hqlog.append(connection, hq, clock, [TechnicianAct("headquarters", KIND, detail)])
     return Changed(version, len(fresh), len(gone), entries)
 
@@ -212,6 +213,13 @@ def _payload_at(connection: sa.Connection, row: sa.Row[Any]) -> bytes:
     """The encoded list of a version: as stored, or made again from the entries."""
     if row.payload is not None:
         return bytes(row.payload)
+    payload = made_again(connection, row)
+    assert hashlib.sha256(payload).digest() == row.hash, row.version
+    return payload
+
+
+def made_again(connection: sa.Connection, row: sa.Row[Any]) -> bytes:
+    """The encoded list that the entries come to. row: its row of hot_list_versions."""
     table = schema.hot_list
     listed = connection.scalars(
         sa.select(table.c.hmac).where(
@@ -220,9 +228,7 @@ def _payload_at(connection: sa.Connection, row: sa.Row[Any]) -> bytes:
             sa.or_(table.c.cleared_in.is_(None), table.c.cleared_in > row.version),
         )
     )
-    payload = encode(hotlist.make(row.version, row.issued_ms // 1000, row.key_version, map(bytes, listed)))
-    assert hashlib.sha256(payload).digest() == row.hash, row.version
-    return payload
+    return encode(hotlist.make(row.version, row.issued_ms // 1000, row.key_version, map(bytes, listed)))
 
 
 def _patch(connection: sa.Connection, row: sa.Row[Any], have: int) -> HotListPatch | None:

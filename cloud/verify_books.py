@@ -119,6 +119,11 @@ def verify_accounts(connection: sa.Connection) -> Findings:
     """Every account against all transfers, and the invariants of the books as a whole."""
     findings = Findings()
     ledger, leases = pinned.ledger(connection), pinned.leases(connection)
+    table = schema.transfers
+    named = set(connection.scalars(sa.union(sa.select(table.c.debit), sa.select(table.c.credit))))
+    if gone := sorted(named - ledger.codes.keys()):
+        findings.add("books", None, "ledger accounts that transfers name", "there", f"rows {gone} are gone")
+        return findings
     summed = pinned.summed(connection, ledger.codes)
     for found in reconcile_accounts(
         ledger.balances, summed, leases, told=leases

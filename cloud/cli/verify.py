@@ -13,6 +13,7 @@ from cloud.accounts import Denied
 from cloud.cli.shop import shop_of
 from cloud.verify import Progress, Report, logs, signers, verify_log
 from cloud.verify_books import verify_accounts
+from cloud.verify_tables import verify_tables
 from protocols.trade.finding import Finding, Findings
 
 verify_app = typer.Typer()
@@ -31,7 +32,9 @@ def verify(
         raise typer.BadParameter("name a site, or say --all", param_hint="SITE")
     shop = shop_of(ctx)
     with shop.reading() as connection:
-        trusted = signers(connection, shop.open().keys)
+        keys = shop.open().keys
+        tables = verify_tables(connection, keys)  # whatever is asked: who is believed below stands in them
+        trusted = signers(connection, keys)
         rows = logs(connection, site, epoch)
         if not rows:
             what = f"{site} has no log here" if epoch is None else f"{site} has no epoch {epoch} here"
@@ -39,14 +42,21 @@ def verify(
         tick = _ticker()
         reports = [verify_log(connection, row, trusted, tick) for row in rows]
         accounts = verify_accounts(connection) if everything else Findings()
-    sound = all(report.sound for report in reports) and not accounts
+    sound = all(report.sound for report in reports) and not accounts and not tables
     shop.say(
         {
             "sound": sound,
             "logs": [_view(report) for report in reports],
             "accounts": [_finding(finding) for finding in accounts],
+            "tables": [_finding(finding) for finding in tables],
         },
-        "\n".join([*(line for report in reports for line in _lines(report)), *_told(accounts, "the books")]),
+        "\n".join(
+            [
+                *(line for report in reports for line in _lines(report)),
+                *_told(accounts, "the books"),
+                *_told(tables, "the tables beside the books"),
+            ]
+        ),
     )
     if not sound:
         raise typer.Exit(1)
