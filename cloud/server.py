@@ -14,6 +14,7 @@ from cloud.app import build
 from cloud.home import Home, Listen
 from cloud.keys import KeyFiles
 from cloud.mqtt import Switchboard
+from cloud.patience import CONNECTIONS_MAX, PatientProtocol
 from cloud.service import Headquarters
 
 BACKLOG = 1024  # sites that all come back at once after an outage
@@ -32,6 +33,8 @@ def serve(home: Home, listen: Listen, say: Callable[[str], None]) -> None:
     headquarters = Headquarters(home.engine, KeyFiles(home.path / "keys"), home.clock)
     config = uvicorn.Config(
         build(headquarters, switchboard, home.config.policy),
+        http=PatientProtocol,
+        limit_concurrency=CONNECTIONS_MAX,
         ssl_certfile=listen.certificate,
         ssl_keyfile=listen.key,
         log_config=None,
