@@ -75,4 +75,4 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
     """Where it was looked for, and what to do."""
     with pytest.raises(KeyUnusable, match=r"log-9\.pem does not exist") as caught:
         KeyRing(tmp_path, {}).log(9)
-    assert "enrol again" in caught.value.remedy
+    assert "fieldtill epoch abandon" in caught.value.remedy
