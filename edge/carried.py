@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from edge.journal.errors import JournalFull
 from edge.site import Site
 from edge.sync import trust
 from edge.sync.trust import HqKeys
@@ -108,7 +109,9 @@ class Codes:
         refused: Refused | None = None,
     ) -> Taken:
         grant = code.grant
-        lease = self._site.desk.state.leases[_key(code)]
+        lease = self._site.desk.state.leases.get(_key(code))
+        if lease is None:  # it was no news, as it had just come another way; and that way found no room on the disk
+            raise JournalFull("nothing was kept of this code's grant")
         expired = purse.expired(lease, self._site.clock.stamp().lb_ms)
         log.info("code taken", news=news, started=session is not None and not again, expired=expired)
         connector = code.start.connector if code.start is not None else ""

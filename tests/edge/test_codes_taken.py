@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from edge.carried import Codes, Taken
+from edge.journal.errors import JournalFull
+from edge.journal.step import Head, Step
 from edge.site import JOIN_S
 from edge.till.progress import StopReason
 from edge.till.start import Refusal
@@ -58,6 +60,32 @@ async def test_a_code_brings_rights(till: Till) -> None:
     taken = await take(till, code(4_000))
     assert (taken.account, taken.news, taken.rights, taken.session) == (GUEST, True, 4_000, None)
     assert till.kinds[-1] == "grant-accepted"
+
+
+async def test_what_the_link_brought_and_the_disk_did_not_keep_is_no_news_of_ours(till: Till) -> None:
+    """The grant comes by the link in the same moment, and neither commit finds room: no right is claimed to be here."""
+    text = code(4_000, start=order(1))
+    committer = till.journal._committer
+    real = committer.commit
+    with slow_disk(till.journal) as disk_goes_on:
+        slow = committer.commit
+
+        def no_room(group: Sequence[Step]) -> Head:
+            committer.commit = real
+            slow([])
+            raise JournalFull("no room")
+
+        committer.commit = no_room
+        by_link = asyncio.create_task(till.site.take_grants([carried.read(text).grant_bytes]))
+        await turns()
+        shown = asyncio.create_task(Codes(till.site, PINNED).take(text))
+        await turns()
+        disk_goes_on()
+        with pytest.raises(JournalFull):
+            await by_link
+        with pytest.raises(JournalFull):
+            await shown
+    assert lease_key(GUEST, CNY) not in till.desk.state.leases
 
 
 async def test_shown_again_it_is_no_news(till: Till) -> None:
