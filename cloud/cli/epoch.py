@@ -9,7 +9,7 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from cloud import epochs, evidence, forks, schema
+from cloud import epochs, evidence, forks, schema, sites
 from cloud.acts import Denied
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.table import in_yuan
@@ -59,11 +59,21 @@ def show(ctx: typer.Context, site: Site, epoch: Epoch) -> None:
 
 
 @epoch_app.command(epilog='Example: fieldtill-hq epoch lost pudong-1 2 --why "stolen on 2026-11-20"')
-def lost(ctx: typer.Context, site: Site, epoch: Epoch, why: Annotated[str, typer.Option(help="For the log.")]) -> None:
+def lost(
+    ctx: typer.Context,
+    site: Site,
+    epoch: Epoch,
+    why: Annotated[str, typer.Option(help="For the log.")],
+    stolen: Annotated[
+        bool, typer.Option("--stolen", help="Its keys are in other hands: the box gets no further epoch, either.")
+    ] = False,
+) -> None:
     """The box is gone: no more grants go there. What it holds stays where it is until its records or a loan tell."""
     shop = shop_of(ctx)
     with shop.writing() as (connection, home):
         new = epochs.mark_lost(connection, home.keys, home.clock, site, epoch, why)
+        if stolen:
+            sites.admit(connection, site, "")
     _say_state(shop, site, epoch, "lost", new)
 
 
