@@ -201,6 +201,13 @@ class DeafDesk(Desk):
     disputed = property(lambda self: None, lambda self, why: None)
 
 
+class ForgetfulDesk(Desk):
+    """Keeps in memory alone that headquarters has refused its log. Production did this once."""
+
+    async def dispute(self, why: str | None) -> None:
+        self.disputed = why
+
+
 async def _never_compared(guard: Guard, ticks: int) -> list[Draft]:
     return []
 
@@ -233,5 +240,9 @@ VARIANTS = (
     Variant("rights freed by a timeout", service=ReclaimingService),
     hasty_settlement(),
     Variant("a fork does not stop trade", desk=DeafDesk, faults={"copied_every_s": 80, "close_every_s": 0}),
+    Variant(
+        "a refusal is forgotten at the next start", desk=ForgetfulDesk,
+        faults={"set_back_every_s": 80, "link_every_s": 60, "kill_every_s": 60, "close_every_s": 0},
+    ),
     unread_counter(),
-)
+)  # fmt: skip
