@@ -17,7 +17,22 @@ from pathlib import Path
 
 import structlog
 
-from bench import bus, coalescing, daemon, dead, journal, page, pricing, receipts, results, signing, tap, upload, verify
+from bench import (
+    bus,
+    coalescing,
+    daemon,
+    dead,
+    failures,
+    journal,
+    page,
+    pricing,
+    receipts,
+    results,
+    signing,
+    tap,
+    upload,
+    verify,
+)  # fmt: skip
 from bench.figure import HEAD, aligned, cells
 from bench.machine import describe
 from bench.results import Results, Table
@@ -26,7 +41,7 @@ from protocols.door import Refused
 
 BENCHMARKS: dict[str, Benchmark] = {
     module.BENCHMARK.name: module.BENCHMARK
-    for module in (bus, dead, coalescing, tap, journal, upload, daemon, pricing, signing, verify, receipts)
+    for module in (bus, dead, coalescing, tap, journal, upload, daemon, pricing, signing, verify, receipts, failures)
 }
 """In this order; the journal's reads what the upload sends, so it comes first."""
 
