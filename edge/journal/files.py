@@ -19,10 +19,13 @@ def fsync_directory(directory: Path) -> None:
 
 
 def make_private_directory(directory: Path) -> None:
-    """The directory, readable by its owner alone, and its name durable. One that exists keeps its mode."""
+    """The directory, readable by its owner alone, and its name durable; so are those above it that are not there yet.
+    One that exists keeps its mode.
+    """
     if directory.is_dir():
         return
-    directory.mkdir(mode=0o700, parents=True)
+    make_private_directory(directory.parent)
+    directory.mkdir(mode=0o700, exist_ok=True)
     fsync_directory(directory.parent)
 
 

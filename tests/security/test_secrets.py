@@ -198,7 +198,15 @@ async def test_no_secret_is_shown_and_no_file_is_open_to_others(tmp_path: Path) 
         assert "records.json" in {name for name, data in members(full) if account.encode() in data}
         assert '"level": "debug"' in site.log("daemon")
 
-        created = [plain, full, snapshot, copy, *_tree(site.site_home / "data"), *_tree(site.hq_home)]
+        created = [
+            plain,
+            full,
+            snapshot,
+            copy,
+            site.site_home / "data",
+            *_tree(site.site_home / "data"),
+            *_tree(site.hq_home),
+        ]
         assert [f"{path}: {mode:o}" for path, mode in map(_mode, created) if mode & 0o077] == []
 
 
