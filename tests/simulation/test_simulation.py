@@ -17,7 +17,7 @@ from sim_variants import VARIANTS
 from sim_world import Variant, simulate
 
 SEEDS, CHUNK = 200, 5
-VARIANT_SEEDS = 20
+VARIANT_SEEDS = 40
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
