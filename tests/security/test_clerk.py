@@ -24,6 +24,7 @@ from protocols.proof import checkpoint
 from protocols.proof.ed25519 import public_of
 from protocols.trade import carried as codes
 from protocols.trade.finding import Finding
+from protocols.trade.grants import CredentialKey, hide_credential
 
 SITE = "pudong-1"
 ROGUE = hq_keys.generate()
@@ -222,3 +223,23 @@ def test_a_clerk_who_signs_it_all_anew(world: World, tmp_path: Path) -> None:
         connection.execute(schema.key_directory.insert().values(**row, published_seq=0, published_ms=0))
     clerk.dispose()
     assert any("headquarters' log" in it.what for it in examine(World(path, world.keys)))
+
+
+def test_a_backup_holds_neither_keys_nor_cards(world: World) -> None:
+    """Nor does whoever copies the database: card numbers only as HMACs, and no private key in any form."""
+    data = world.path.read_bytes()
+    for key in (world.keys.grant, world.keys.cosign, world.keys.log):
+        raw = key.private_bytes_raw()
+        assert raw not in data
+        assert raw.hex().encode() not in data
+    assert b"CARD-" not in data
+    assert b"CARDann" not in data
+    assert hide_credential(_credential_key(world), "CARD-ann") in data
+
+
+def _credential_key(world: World) -> CredentialKey:
+    engine = store.open_store(f"sqlite:///{world.path}")
+    with store.reading(engine) as connection:
+        key = accounts.current_key(connection)
+    engine.dispose()
+    return key
