@@ -28,6 +28,7 @@ ROWS = {
     "signing": 5,
     "verify": 3,
     "receipts": 4,
+    "failures": 6,
 }
 """At least so many; strace adds two where it is there."""
 
