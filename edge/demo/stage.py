@@ -18,7 +18,7 @@ from edge.demo.places import reader_toml, site_toml, twins_toml
 from edge.keys import KeyRing, fingerprint
 
 BIN = Path(sys.executable).parent
-READY_S = 20.0
+READY_S = 60.0
 
 
 class StageError(Exception):
