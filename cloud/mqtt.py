@@ -77,6 +77,7 @@ class Heard:
 
     presence: Presence | None = None
     state: bytes = b""
+    understood: bool = True  # its newest presence; nonsense is told when it begins, not each time
 
 
 class Switchboard:
@@ -133,9 +134,11 @@ class Switchboard:
             heard.state = payload
             return
         try:
-            heard.presence = msgspec.json.decode(payload, type=Presence)
+            heard.presence, heard.understood = msgspec.json.decode(payload, type=Presence), True
         except msgspec.DecodeError:
-            log.warning("presence not understood", site=site)
+            if heard.understood:
+                log.warning("presence not understood", site=site)
+            heard.understood = False
 
     async def _speak(self, client: Client) -> None:
         while True:

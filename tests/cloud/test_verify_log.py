@@ -15,6 +15,7 @@ from cloud import schema, store
 from cloud.service import Headquarters
 from cloud.verify import Report, logs, signers, verify_log
 from cloud.verify_books import verify_accounts
+from cloud.verify_tables import verify_tables
 from protocols.trade.finding import Finding
 
 SITE = "pudong-1"
@@ -62,6 +63,7 @@ def test_what_was_ingested_is_sound(sold: Headquarters) -> None:
     assert site.cosigned == site.size
     with store.reading(sold.engine) as connection:
         assert verify_accounts(connection) == []
+        assert verify_tables(connection, sold.keys) == []
 
 
 class Edit(NamedTuple):

@@ -187,7 +187,7 @@ async def test_presence_ends_with_the_broker(tmp_path: Path) -> None:
         await asyncio.gather(running_it, return_exceptions=True)
 
 
-def test_headquarters_remembers_no_more_than_a_fleet(broker: Broker) -> None:
+def test_headquarters_remembers_no_more_than_a_fleet() -> None:
     """A broker that lets everybody write anywhere cannot fill its memory; a site that is known stays known."""
     switchboard = Switchboard(HqMqtt("127.0.0.1"))
     for number in range(HEARD_SITES_MAX + 500):
@@ -196,3 +196,11 @@ def test_headquarters_remembers_no_more_than_a_fleet(broker: Broker) -> None:
     assert len(switchboard.heard()) == HEARD_SITES_MAX
     switchboard._hear("s0", "presence", b'{"online":true,"epoch":1,"boot":""}')
     assert switchboard.heard()["s0"].presence == Presence(True, 1, "")
+
+
+def test_nonsense_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A site that cannot say whether it is there fills no log at headquarters."""
+    switchboard = Switchboard(HqMqtt("127.0.0.1"))
+    for _ in range(100):
+        switchboard._hear("alpha", "presence", b"\xff")
+    assert capsys.readouterr().out.count("presence not understood") == 1

@@ -19,6 +19,9 @@ SYSTEMD = Path(__file__).parents[2] / "systemd"
 EXPOSURE_MAX = {"fieldtill.service": 2.2, "fieldtill-hq.service": 1.7}
 """systemd-analyze's own scale: 0 is safe, 10 is not. What is left is the network, and for the box its serial ports."""
 
+PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1
+"""prctl(2); what MemoryDenyWriteExecute= asks for."""
+
 
 def test_every_unit_has_its_limit() -> None:
     """One that is added is judged."""
@@ -47,6 +50,38 @@ def test_the_units_name_the_keys_that_the_code_reads() -> None:
     assert set(re.findall(r"^#?LoadCredentialEncrypted=([\w.-]+):", hq, re.M)) == set(FILES.values())
     box = (SYSTEMD / "fieldtill.service").read_text()
     assert set(re.findall(r"^#?LoadCredentialEncrypted=([\w.-]+):", box, re.M)) == {"device.pem"}
+
+
+@pytest.mark.parametrize(
+    "loads",
+    [
+        "import edge.daemon, edge.page.server, edge.sync.broker, serial_asyncio_fast, prometheus_client",
+        "import cloud.server, httptools, psycopg, jinja2, segno, uvloop\nuvloop.new_event_loop().close()",
+    ],
+    ids=["box", "headquarters"],
+)
+def test_nothing_writes_code_into_memory(loads: str) -> None:
+    """As MemoryDenyWriteExecute= will have it: each library is loaded where the kernel refuses such memory."""
+    code = f"""
+import ctypes, mmap
+if ctypes.CDLL(None, use_errno=True).prctl({PR_SET_MDWE}, {PR_MDWE_REFUSE_EXEC_GAIN}, 0, 0, 0):
+    raise SystemExit("this kernel cannot")
+try:
+    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    raise SystemExit("it was not refused")
+except OSError:
+    pass
+{loads}
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives import hashes
+ed25519.Ed25519PrivateKey.generate().sign(b"x")
+ec.generate_private_key(ec.SECP256R1()).sign(b"x", ec.ECDSA(hashes.SHA256()))
+print("signed")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    if "cannot" in done.stderr:
+        pytest.skip("Linux before 6.3 has no PR_SET_MDWE")
+    assert done.stdout == "signed\n", done.stderr
 
 
 def seal(path: Path, into: Path) -> None:
