@@ -34,6 +34,7 @@ def serve(home: Home, listen: Listen, say: Callable[[str], None]) -> None:
     config = uvicorn.Config(
         build(headquarters, switchboard, home.config.policy),
         http=PatientProtocol,
+        ws="none",
         limit_concurrency=CONNECTIONS_MAX,
         ssl_certfile=listen.certificate,
         ssl_keyfile=listen.key,
