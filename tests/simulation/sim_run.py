@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +27,21 @@ import protocols
 
 ROOT = Path(__file__).parents[2]
 PROGRESS_S = 10.0
+
+
+def counts(reports: Sequence[Report]) -> dict[str, int]:
+    """What a run came to, by what is counted."""
+    return {
+        "seeds": len(reports),
+        "sessions": sum(report.sessions for report in reports),
+        "simulated minutes": sum(report.virtual_s for report in reports) // 60,
+        "kills": sum(report.kills for report in reports),
+        "messages lost": sum(report.lost for report in reports),
+        "audits": sum(report.checks for report in reports),
+        "receipts proven": sum(report.receipts for report in reports),
+        "fen differing": sum(report.differing_fen for report in reports),
+        "failed": sum(report.wrong is not None for report in reports),
+    }
 
 
 def summary(reports: Iterable[Report]) -> str:
@@ -42,6 +57,8 @@ def summary(reports: Iterable[Report]) -> str:
         f"{sum(report.lost for report in reports):,} messages lost",
         f"{sum(report.doubled + report.replayed for report in reports):,} doubled or replayed",
         f"{sum(report.checks for report in reports):,} audits",
+        f"{sum(one.disks_lost + one.set_back + one.copied for one in reports):,} disks lost, set back or copied",
+        f"{sum(report.receipts for report in reports):,} receipts proven",
         f"slowest to agree {max((report.converged_s for report in reports), default=0)} s",
         f"{sum(report.differing_fen for report in reports)} fen differing",
         f"{len(failed)} failed" + (f": {failed[:20]}" if failed else ""),

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sim_run import first_caught, summary
+from sim_run import counts, first_caught, summary
 from sim_shrink import Case, corpus, shrink
 from sim_variants import VARIANTS
 from sim_world import Variant, simulate
@@ -21,9 +22,12 @@ VARIANT_SEEDS = 40
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
-def test_no_fen_is_lost_doubled_or_given_to_the_wrong_person(first: int) -> None:
+def test_no_fen_is_lost_doubled_or_given_to_the_wrong_person(
+    first: int, record_property: Callable[[str, object], None]
+) -> None:
     """Kills, power cuts, lost and doubled messages, wrong clocks and ill devices leave site and headquarters equal."""
     reports = [simulate(seed) for seed in range(first, first + CHUNK)]
+    record_property("simulated", counts(reports))
     print(summary(reports))
     assert [report.wrong for report in reports] == [None] * CHUNK
     assert sum(report.differing_fen for report in reports) == 0
