@@ -38,6 +38,8 @@ RECORDS = 200
 PATIENCE_S = 10.0
 UNIT = "fieldtill"
 _PERSON = re.compile(r"^(account|payer|by)s?$")
+_IN_WORDS = re.compile(r"(?<=\baccount )\S+|(?<= of )\S+(?= pays nothing)")
+"""An account as refusals name it (edge.till.set_aside); the log keeps them."""
 
 
 def make(config: Path, into: Path, *, log: Path | None = None, with_records: bool = False) -> list[str]:
@@ -82,7 +84,9 @@ def _without_people(value: Any) -> Any:
             name: HIDDEN if _PERSON.match(str(name)) and isinstance(part, str) else _without_people(part)
             for name, part in value.items()
         }
-    return [_without_people(part) for part in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_people(part) for part in value]
+    return _IN_WORDS.sub(HIDDEN, value) if isinstance(value, str) else value
 
 
 def _about() -> dict[str, Any]:
@@ -121,7 +125,7 @@ def _line(line: str, with_accounts: bool) -> str:
     except ValueError:
         told = line
     if not isinstance(told, dict):
-        return str(hide(line))
+        return str(hide(line) if with_accounts else _without_people(hide(line)))
     told = {name: HIDDEN if hide({name: part})[name] == HIDDEN else hide(part) for name, part in told.items()}
     return json.dumps(told if with_accounts else _without_people(told), ensure_ascii=False)
 

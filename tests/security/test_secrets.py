@@ -143,6 +143,9 @@ async def sold(tmp_path: Path) -> AsyncIterator[Told]:
             await site.until("energy", lambda status: bool(running(status)))
             await site.cli("start", "c2", "--card", UNKNOWN_CARD)
             await site.cli("take", CODE)
+            for account in site.cards:
+                await site.cli("start", "c2", "--account", f"{account}:POINTS")
+                await site.cli("start", "c2", "--account", account, "--money", "9000")
             await site.cli("stop", "c1", "--wait")
             await site.sold_out()
             await site.cli("start", "c3", "--card", CARD, "--money", "5")
@@ -194,6 +197,7 @@ async def test_no_secret_is_shown_and_no_file_is_open_to_others(tmp_path: Path) 
         assert leaks({"control": b"x" + secrets["grant.pem"][-1]}, secrets) == [("control", "grant.pem")]
         assert leaks(shown, secrets) == []
         assert account in said["status"], "so that there is something to hide"
+        assert account in site.log("daemon"), "in refusals"
         assert [name for name, data in members(plain) if account.encode() in data] == []
         assert "records.json" in {name for name, data in members(full) if account.encode() in data}
         assert '"level": "debug"' in site.log("daemon")
