@@ -118,7 +118,7 @@ def _variants(seeds: int) -> int:
 def _many(seeds: range, jobs: int) -> int:
     path = ROOT / ".sim" / f"{code()}.jsonl"
     path.parent.mkdir(exist_ok=True)
-    done = {report.seed: report for report in _read(path) if report.seed in seeds}
+    done = {report.seed: report for report in read_results(path) if report.seed in seeds}
     todo = [seed for seed in seeds if seed not in done]
     print(f"results in {path.relative_to(ROOT)}; {len(done)} of {len(seeds)} are there", flush=True)
     began_s = told_s = time.monotonic()
@@ -147,7 +147,7 @@ def _many(seeds: range, jobs: int) -> int:
     return 1 if any(report.wrong for report in reports) else 0
 
 
-def _read(path: Path) -> Iterator[Report]:
+def read_results(path: Path) -> Iterator[Report]:
     """The results that are there; a line that a kill cut short is none."""
     if not path.exists():
         return

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from sim_run import counts, first_caught, summary
+from sim_run import counts, first_caught, read_results, summary
 from sim_shrink import Case, corpus, shrink
 from sim_variants import VARIANTS
-from sim_world import Variant, simulate
+from sim_world import Report, Variant, simulate
 
 SEEDS, CHUNK = 200, 5
 VARIANT_SEEDS = 40
@@ -60,6 +62,15 @@ def test_a_failing_seed_is_shrunk() -> None:
     assert case is not None
     assert len(case.without) > len(first.faults) // 2
     assert case.run(eager).rule == first.rule
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+    """The line that was being written is dropped, and the next is written in its place."""
+    path = tmp_path / "results.jsonl"
+    whole = json.dumps(asdict(Report(7, sessions=3)))
+    path.write_text(f"{whole}\n{whole[:40]}", encoding="utf-8")
+    assert [(report.seed, report.sessions) for report in read_results(path)] == [(7, 3)]
+    assert path.read_text(encoding="utf-8") == f"{whole}\n"
 
 
 def test_same_seed_same_trace() -> None:
