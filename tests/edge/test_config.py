@@ -62,8 +62,8 @@ parity = "X"
 
 GOLDEN = """\
 config.toml: 10 faults
-  hue: expected one of ballast_mb, connector, counter, data_dir, device, hq, journal, line, metrics, mqtt, page, panel, \
-profiles_dir, reader, second_copy, site, till, got an unknown key. Remove it.
+  hue: expected one of ballast_mb, connector, counter, data_dir, device, hq, journal, line, metrics, mqtt, page, \
+panel, profiles_dir, reader, second_copy, site, till, got an unknown key. Remove it.
   site: expected 1 to 32 letters, digits, dots, dashes and underscores, a letter or digit first, got 'hz 1'.
   data_dir: expected text, got nothing. Add it.
   hq.pol_s: expected one of ask_timeout_s, ca_file, keys_file, poll_s, timeout_s, url, got an unknown key. Did you \
