@@ -13,12 +13,15 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from unittest import mock
 
+from sim_hq import DIRECTORY, memory
 from sim_shrink import shrink
 from sim_variants import VARIANTS
 from sim_world import Report, Variant, simulate
@@ -123,7 +126,12 @@ def _many(seeds: range, jobs: int) -> int:
     print(f"results in {path.relative_to(ROOT)}; {len(done)} of {len(seeds)} are there", flush=True)
     began_s = told_s = time.monotonic()
     ran = 0
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool, path.open("a", encoding="utf-8") as file:
+    with (
+        tempfile.TemporaryDirectory(prefix="fieldtill-sim-run-", dir=memory()) as directory,
+        mock.patch.dict(os.environ, {DIRECTORY: directory}),
+        multiprocessing.get_context("spawn").Pool(jobs) as pool,
+        path.open("a", encoding="utf-8") as file,
+    ):
         for report in pool.imap_unordered(simulate, todo):
             ran += 1
             done[report.seed] = report
