@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from edge.till.policy import Connector
 from edge.till.state import TillState
+from protocols.trade.daytime import DAY_MS
 from protocols.trade.records import Draft, Notice, Register
 
 
@@ -32,14 +33,14 @@ TOLERANCE = Fraction(11, 10)
 def energy_between(before: Register, after: Register, elapsed_ms: int | None, place: Connector) -> int | Finding:
     """Energy in Wh from one register to a later one of the same meter, or what is wrong.
 
-    elapsed_ms: monotonic time between them; None when they lie in different boots, so that no jump can be told.
+    elapsed_ms: time between them; None when nobody knows, after a power cut with an unknown clock: then it is a day, as
+    for the price of what flowed unseen.
     """
     gained_wh = after.energy_wh - before.energy_wh
+    possible_wh = energy_possible_wh(DAY_MS if elapsed_ms is None else elapsed_ms, place)
     if gained_wh < 0:
-        return _fallen(before.energy_wh, after.energy_wh, elapsed_ms, place)
-    if elapsed_ms is not None and gained_wh > energy_possible_wh(elapsed_ms, place):
-        return Finding.JUMP
-    return gained_wh
+        return _fallen(before.energy_wh, after.energy_wh, possible_wh, place)
+    return Finding.JUMP if gained_wh > possible_wh else gained_wh
 
 
 def exchanged(state: TillState, registers: Iterable[Register]) -> list[Draft]:
@@ -62,11 +63,10 @@ def energy_possible_wh(elapsed_ms: int, place: Connector) -> Fraction:
     return Fraction(place.power_w_max * elapsed_ms, 3_600_000) * TOLERANCE + 2 * place.resolution_wh
 
 
-def _fallen(before_wh: int, after_wh: int, elapsed_ms: int | None, place: Connector) -> Finding:
+def _fallen(before_wh: int, after_wh: int, possible_wh: Fraction, place: Connector) -> Finding:
     """A register that shows less than before: past its top, back near zero, or simply backwards."""
-    allowed_wh = energy_possible_wh(elapsed_ms if elapsed_ms is not None else 86_400_000, place)
-    if place.register_wh_max is not None and before_wh + allowed_wh >= place.register_wh_max:
+    if place.register_wh_max is not None and before_wh + possible_wh >= place.register_wh_max:
         return Finding.WRAP
-    if after_wh <= allowed_wh:
+    if after_wh <= possible_wh:
         return Finding.RESET
     return Finding.BACKWARDS

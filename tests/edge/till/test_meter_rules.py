@@ -19,6 +19,8 @@ WRAPS = Connector("c1", "m1", 7_200, 32_000, 10, 1_000_000_000, 1)
         (1_000, 1_002, 1_000, PLACE, 2),
         (1_000, 1_100, 1_000, PLACE, Finding.JUMP),
         (1_000, 1_100, None, PLACE, 100),
+        (1_000, 181_000, None, PLACE, 180_000),
+        (1_000, 1_701_000, None, PLACE, Finding.JUMP),
         (5_000_000, 0, 1_000, PLACE, Finding.RESET),
         (5_000_000, 4_000_000, 1_000, PLACE, Finding.BACKWARDS),
         (999_999_999, 1, 1_000, WRAPS, Finding.WRAP),
@@ -26,7 +28,7 @@ WRAPS = Connector("c1", "m1", 7_200, 32_000, 10, 1_000_000_000, 1)
     ],
 )
 def test_registers(before: int, after: int, elapsed_ms: int | None, place: Connector, expected: int | Finding) -> None:
-    """Growth within power and time is energy; anything else is a finding."""
+    """Growth within power and time, a day where it is not known, is energy; anything else is a finding."""
     first, second = Register("m1", before, 0, 0), Register("m1", after, elapsed_ms or 0, 0)
     assert energy_between(first, second, elapsed_ms, place) == expected
 
