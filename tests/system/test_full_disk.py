@@ -6,6 +6,7 @@ import asyncio
 import errno
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -42,6 +43,7 @@ class SmallDisk(Plant):
     """
 
     holder: asyncio.subprocess.Process | None = None
+    near = Path()
 
     @property
     def data(self) -> Path:
@@ -51,7 +53,8 @@ class SmallDisk(Plant):
 
     @property
     def socket(self) -> Path:
-        return self.data / "panel.sock"
+        """By a short way: the path of a Unix socket has at most 107 bytes."""
+        return self.near / "panel.sock"
 
     async def start_twins(self) -> None:
         await super().start_twins()
@@ -60,6 +63,8 @@ class SmallDisk(Plant):
         assert holder.stdout is not None
         assert await holder.stdout.readline() == b"mounted\n"
         self.holder = holder
+        self.near = Path(tempfile.mkdtemp(prefix="fieldtill-")) / "data"
+        self.near.symlink_to(self.data)
 
     async def _spawn(self, name: str, command: Sequence[str], **more: Any) -> asyncio.subprocess.Process:
         if name == "daemon":
@@ -86,6 +91,7 @@ class SmallDisk(Plant):
     async def close(self) -> None:
         await super().close()
         if self.holder is not None:
+            shutil.rmtree(self.near.parent)
             self.holder.terminate()
             await self.holder.wait()
 
