@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 import msgspec
@@ -32,6 +32,8 @@ HEARD_SITES_MAX = 10_000
 SITE_MAX = 64
 """Characters of a site's name, as in the schema."""
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 
@@ -42,7 +44,10 @@ class PublishRefused(aiomqtt.MqttError):
 
 
 class Client(aiomqtt.Client):
-    """aiomqtt's client, except that a publish which the broker refuses raises PublishRefused (it drops the reason)."""
+    """aiomqtt's client, except that a publish which the broker refuses raises PublishRefused (it drops the reason).
+
+    And it waits by `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that comes with the answer.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, protocol=aiomqtt.ProtocolVersion.V5, **kwargs)
@@ -56,6 +61,13 @@ class Client(aiomqtt.Client):
             await self.publish(name, payload, qos=1)
             if self._refusal is not None:
                 raise PublishRefused(f"{name}: {self._refusal}")
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:
+        try:
+            async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("Operation timed out") from None
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Any) -> None:
         if reason_code.is_failure:

@@ -245,8 +245,9 @@ def test_every_command_has_an_example() -> None:
 
 
 def test_a_twin_serves_until_ctrl_c() -> None:
-    """`fieldtill twin`: says where it is, and ends well."""
-    command = [sys.executable, "-m", "edge.panel.cli", "twin", "eastron-sdm630", "--tcp", "0", "--unit", "3"]
+    """`fieldtill twin`: says where it is, and ends well; also where the tests run in the background, deaf to Ctrl-C."""
+    hearing = "import signal, edge.panel.cli as it; signal.signal(signal.SIGINT, signal.default_int_handler); it.main()"
+    command = [sys.executable, "-c", hearing, "twin", "eastron-sdm630", "--tcp", "0", "--unit", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as twin:
         assert twin.stdout is not None
         assert re.match(r"eastron-sdm630 as unit 3 on 127\.0\.0\.1:\d+$", twin.stdout.readline().strip())
