@@ -16,7 +16,8 @@ INTRO = """\
 # Benchmarks
 
 `make bench` runs all of them in some twenty minutes, half of that for a log of a million records;
-`python -m bench NAME ... [--quick]` runs some, with `--quick` only to see that they run. Processes, disk writes and wires are real; cars, chargers and meters are twins.
+`python -m bench NAME ... [--quick]` runs some, with `--quick` only to see that they run. Processes, disk writes and
+wires are real; cars, chargers and meters are twins.
 
 A number alone says little, so each stands beside a limit or a peer *of the same run on the same machine*; *ratio* is
 measured / limit or peer. Other machines have other times and rates, but much the same ratios.
