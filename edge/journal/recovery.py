@@ -53,7 +53,7 @@ def check(path: Path, log_public: bytes, *, full: bool = False) -> None:
 
 
 def _check_pages(connection: sqlite3.Connection) -> None:
-    found = [line for (line,) in connection.execute("PRAGMA quick_check(5)")]
+    found = [line for (line,) in connection.execute("PRAGMA integrity_check(5)")]
     if found != ["ok"]:
         raise JournalDamaged("SQLite finds damaged pages: " + "; ".join(found))
 

@@ -26,7 +26,7 @@ from protocols.trade.codec import encode
 from protocols.trade.documents import TARIFF, Document
 
 CUTS = int(os.environ.get("FIELDTILL_CUTS", "100"))
-FLIPS = 400
+FLIPS = int(os.environ.get("FIELDTILL_FLIPS", "400"))
 
 
 def new_store(disk: PowerDisk) -> Store:
