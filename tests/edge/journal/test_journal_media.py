@@ -140,7 +140,7 @@ async def test_no_turned_bit_is_served(tmp_path: Path) -> None:
         except JournalError:
             refused += 1
     print(f"{FLIPS} bits turned: {refused} refused before anything was served, the others in no value")
-    assert refused > FLIPS // 2
+    assert refused > FLIPS // 4  # about half of the file is in use
 
 
 async def _one_of_everything(path: Path) -> None:
