@@ -279,12 +279,12 @@ def slow_disk(journal: Journal) -> Iterator[Callable[[], None]]:
         gate.wait()
         return real(group)
 
-    committer.commit = commit  # type: ignore[method-assign]
+    committer.commit = commit  # type: ignore[method-assign]  # a test's stand-in
     try:
         yield gate.set
     finally:
         gate.set()
-        committer.commit = real  # type: ignore[method-assign]
+        committer.commit = real  # type: ignore[method-assign]  # a test's stand-in
 
 
 async def turns(count: int = 20) -> None:

@@ -408,7 +408,7 @@ async def driving(drive: Drive) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def task(work: object) -> AsyncIterator[None]:
-    running = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    running = asyncio.ensure_future(work)  # type: ignore[arg-type]  # a list
     try:
         yield
     finally:

@@ -114,12 +114,12 @@ class Edit(NamedTuple):
 
 
 def edit(table: sa.Table, name: str, says: str, where: object = None, **values: object) -> Edit:
-    query = table.update() if where is None else table.update().where(where)  # type: ignore[arg-type]
+    query = table.update() if where is None else table.update().where(where)  # type: ignore[arg-type]  # a list
     return Edit(table, name, lambda: [query.values(**values)], says)
 
 
 def drop(table: sa.Table, name: str, says: str, where: object = None) -> Edit:
-    query = table.delete() if where is None else table.delete().where(where)  # type: ignore[arg-type]
+    query = table.delete() if where is None else table.delete().where(where)  # type: ignore[arg-type]  # a list
     return Edit(table, name, lambda: [query], says)
 
 

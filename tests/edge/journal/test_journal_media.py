@@ -163,8 +163,8 @@ def _everything(path: Path) -> list[Any]:
         return _read_all(journal)
     finally:
         journal._reader.close()
-        journal._writer.close()  # type: ignore[union-attr]
-        journal._lock.release()  # type: ignore[union-attr]
+        journal._writer.close()  # type: ignore[union-attr]  # known to be there
+        journal._lock.release()  # type: ignore[union-attr]  # known to be there
 
 
 def _read_all(journal: Journal) -> list[Any]:

@@ -24,7 +24,7 @@ async def test_one_sale_after_the_other_without_a_pause(hq: Headquarters, tmp_pa
             await asyncio.sleep(0.1)  # a link on which the question overtakes the log
             return await real(batch)
 
-        uplink._hq.batch = batch  # type: ignore[method-assign]
+        uplink._hq.batch = batch  # type: ignore[method-assign]  # a test's stand-in
         async with running(uplink):
             await until(lambda: box.site.desk.tariff is not None)
             for _ in range(3):
@@ -54,5 +54,5 @@ def count_asks(box: Box, uplink: Uplink) -> list[GrantAsk]:
         asked.append(ask)
         return await real(ask)
 
-    uplink._hq.grant = grant  # type: ignore[method-assign]
+    uplink._hq.grant = grant  # type: ignore[method-assign]  # a test's stand-in
     return asked

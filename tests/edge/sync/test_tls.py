@@ -49,7 +49,7 @@ async def test_azure_iotedge_4062_dates_are_checked_against_what_is_proven(
     """Whatever the wall clock says, a certificate is refused for its dates when it can be valid at no possible now."""
     lower, upper = known_years
     async with enrolled(hq, tmp_path, f"dates-{abs(hash((known_years, valid_years)))}", wall_ms=lambda: 0) as box:
-        box.clock.bounds = lambda: (  # type: ignore[method-assign]
+        box.clock.bounds = lambda: (  # type: ignore[method-assign]  # a test's stand-in
             BUILD_MS + lower * YEAR_MS,
             None if upper is None else BUILD_MS + upper * YEAR_MS,
         )

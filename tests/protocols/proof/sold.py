@@ -207,7 +207,7 @@ def spoilt(file: ReceiptFile, place: int, **parts: object) -> ReceiptFile:
     records = list(file.records)
     data = parts.pop("data", records[place].data)
     assert isinstance(data, bytes)
-    records[place] = ProvenRecord(data, replace(records[place].proof, **parts))  # type: ignore[arg-type]
+    records[place] = ProvenRecord(data, replace(records[place].proof, **parts))  # type: ignore[arg-type]  # a list
     return replace(file, records=tuple(records))
 
 
