@@ -99,8 +99,8 @@ class Order:
 class PumpTraits:
     """What does not change while the pump stays the same pump.
 
-    nozzles: their numbers, rising. volume_step_ml, amount_step_fen: one step of the last digit of a sale's volume and
-    amount. total_step_ml: of the volume totalizers. total_ml_wraps: they begin again at 0 after this many mL. amount_max_fen,
+    nozzles: their numbers, rising. volume_step_ml, amount_step_fen, price_step_e3: one step of the last digit of each.
+    total_step_ml: of the volume totalizers. total_ml_wraps: they begin again at 0 after this many mL. amount_max_fen,
     volume_max_ml: the largest preset it takes. price_max_e3: the highest price it shows. lift_first: it takes a preset
     only once a nozzle has been lifted. can_suspend: it can pause and go on. flow_ml_s_max: fastest flow, for margins.
     """
@@ -134,34 +134,38 @@ class Decimals:
     total_amount: int | None = None
 
     def volume_ml(self, digits: int) -> int:
-        return digits * 10 ** (3 - self.volume)
+        return digits * _ten(3 - self.volume)
 
     def amount_fen(self, digits: int) -> int:
-        return digits * 10 ** (2 - self.amount)
+        return digits * _ten(2 - self.amount)
 
     def price_e3(self, digits: int) -> int:
-        return digits * 10 ** (5 - self.price)
+        return digits * _ten(5 - self.price)
 
     def total_ml(self, digits: int) -> int:
-        return digits * 10 ** (3 - (self.volume if self.total_volume is None else self.total_volume))
+        return digits * _ten(3 - (self.volume if self.total_volume is None else self.total_volume))
 
     def total_fen(self, digits: int) -> int:
-        return digits * 10 ** (2 - (self.amount if self.total_amount is None else self.total_amount))
+        return digits * _ten(2 - (self.amount if self.total_amount is None else self.total_amount))
 
     def volume_digits(self, volume_ml: int) -> int:
         """Rounded down: a preset must never let more flow than was paid for."""
-        return volume_ml // 10 ** (3 - self.volume)
+        return volume_ml // _ten(3 - self.volume)
 
     def amount_digits(self, amount_fen: int) -> int:
         """Rounded down."""
-        return amount_fen // 10 ** (2 - self.amount)
+        return amount_fen // _ten(2 - self.amount)
 
     def price_digits(self, price_e3: int) -> int:
         """Raises ValueError for a price that the pump cannot show exactly: it would charge another one."""
-        digits, rest = divmod(price_e3, 10 ** (5 - self.price))
+        digits, rest = divmod(price_e3, _ten(5 - self.price))
         if rest:
             raise ValueError(f"expected a price of at most {self.price} decimals, got {price_e3} thousandths of a fen")
         return digits
+
+
+def _ten(places: int) -> int:
+    return int(10**places)
 
 
 @runtime_checkable
@@ -183,7 +187,7 @@ class Pump(Device, Protocol):
         ...
 
     async def read_totals(self) -> Mapping[int, NozzleTotal]:
-        """By nozzle, all of them, read now. Raises Transient where the pump gives them only when hung up, and is not."""
+        """By nozzle, all of them, read now. Raises Transient while the pump does not give them, a nozzle being out."""
         ...
 
     async def read_sale(self) -> Sale | None:
@@ -191,12 +195,14 @@ class Pump(Device, Protocol):
         ...
 
     async def read_prices(self) -> Mapping[int, int]:
-        """What a litre costs at each nozzle by the pump's own word, in thousandths of a fen. A nozzle that it says nothing of is missing."""
+        """What a litre costs at each nozzle, by the pump's own word. A nozzle that it says nothing of is missing."""
         ...
 
     async def set_prices(self, price_e3: Mapping[int, int]) -> None:
-        """For all nozzles. Only at an idle pump. Returns when the pump shows them. Raises Misconfigured for a price that
-        it cannot show exactly."""
+        """For all nozzles. Only at an idle pump. Returns when the pump shows them.
+
+        Raises Misconfigured for a price that it cannot show exactly.
+        """
         ...
 
     async def authorise(self, order: Order) -> None:
