@@ -1,0 +1,1 @@
+"""Fuel pumps: one driver per protocol, and what a site's config says of each pump."""
