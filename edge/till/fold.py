@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from edge.till.state import Day, Lease, OpenSession, TillState, lease_key
+from edge.till import fold_fuel
+from edge.till.state import Day, Lease, OpenFilling, OpenSession, TillState, lease_key
 from protocols.trade.grants import split
 from protocols.trade.records import (
     RISK,
@@ -20,6 +21,7 @@ from protocols.trade.records import (
     GrantAccepted,
     Hold,
     Move,
+    Origin,
     Record,
     Register,
     SessionClosed,
@@ -30,6 +32,7 @@ from protocols.trade.records import (
     TotalizersRead,
     body_of,
 )
+from protocols.trade.records_fuel import FillingClosed, FillingOpened
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -149,45 +152,43 @@ def _grant(state: TillState, seq: int, record: Record, body: GrantAccepted) -> T
 
 
 def _opened(state: TillState, seq: int, record: Record, body: SessionOpened) -> TillState:
-    state = _hold(state, seq, body.holds, +1)
+    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds)
     session = OpenSession(seq, record.stamp, body, tuple(body.holds))
-    numbers, command, risk_used = state.numbers, state.command, state.risk_used
-    on_risk = sum(hold.amount for hold in body.holds if hold.account == RISK)
-    if on_risk:
-        card = body.origin.credential
-        risk_used = _put(risk_used, card, risk_used.get(card, 0) + on_risk)
-    if body.origin.number and body.origin.via == "command":
-        command = (record.stamp.boot, body.origin.number)
-    elif body.origin.number:
-        numbers = _put(numbers, session.account, body.origin.number)
     return replace(
         state,
         sessions={**state.sessions, seq: session},
-        numbers=numbers,
-        command=command,
-        risk_used=risk_used,
         registers={**state.registers, body.begin.meter: body.begin},
     )
+
+
+def _filling_opened(state: TillState, seq: int, record: Record, body: FillingOpened) -> TillState:
+    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds)
+    court = fold_fuel.opened(state.forecourt, OpenFilling(seq, record.stamp, body, tuple(body.holds)))
+    return replace(state, forecourt=court)
+
+
+def _begun(state: TillState, record: Record, origin: Origin, holds: list[Hold]) -> TillState:
+    """The numbers that may never be used again, and what is held on the operator's risk."""
+    numbers, command, risk_used = state.numbers, state.command, state.risk_used
+    on_risk = sum(hold.amount for hold in holds if hold.account == RISK)
+    if on_risk:
+        risk_used = _put(risk_used, origin.credential, risk_used.get(origin.credential, 0) + on_risk)
+    if origin.number and origin.via == "command":
+        command = (record.stamp.boot, origin.number)
+    elif origin.number:
+        numbers = _put(numbers, holds[0].account, origin.number)
+    return replace(state, numbers=numbers, command=command, risk_used=risk_used)
 
 
 def _extended(state: TillState, seq: int, record: Record, body: SessionExtended) -> TillState:
     session = _session(state, seq, body.session)
     state = _hold(state, seq, body.holds, +1)
-    return replace(
-        state,
-        sessions={**state.sessions, body.session: replace(session, holds=(*session.holds, *body.holds))},
-    )
+    return _with(state, replace(session, holds=(*session.holds, *body.holds)))
 
 
 def _held(state: TillState, seq: int, record: Record, body: SessionHeld) -> TillState:
     session = _session(state, seq, body.session)
-    return replace(
-        state,
-        sessions={
-            **state.sessions,
-            body.session: replace(session, finding=body.finding, held=session.held or record.stamp),
-        },
-    )
+    return _with(state, replace(session, finding=body.finding, held=session.held or record.stamp))
 
 
 def _closed(state: TillState, seq: int, record: Record, body: SessionClosed) -> TillState:
@@ -202,6 +203,26 @@ def _closed(state: TillState, seq: int, record: Record, body: SessionClosed) -> 
     registers = {**state.registers, body.end.meter: body.end}
     numbered = state.meter_records + (body.meter_record is not None)
     return replace(_ended(state, seq, body.session), day=day, registers=registers, meter_records=numbered)
+
+
+def _filling_closed(state: TillState, seq: int, record: Record, body: FillingClosed) -> TillState:
+    filling = state.forecourt.fillings.get(body.session)
+    if filling is None:
+        raise Contradiction(f"record {seq}: names filling {body.session}, which is not open")
+    day = state.day
+    day = replace(
+        day,
+        sessions=day.sessions + 1,
+        amount_fen=day.amount_fen + body.amount_fen,
+        overrun_fen=day.overrun_fen + body.overrun_fen,
+    )
+    state = replace(state, forecourt=fold_fuel.closed(state.forecourt, filling, body))
+    numbered = state.meter_records + (body.meter_record is not None)
+    return replace(_ended(state, seq, body.session), day=day, meter_records=numbered)
+
+
+def _of_the_forecourt(state: TillState, seq: int, record: Record, body: Any) -> TillState:
+    return replace(state, forecourt=fold_fuel.FOLDS[type(body)](state.forecourt, body))
 
 
 def _voided(state: TillState, seq: int, record: Record, body: SessionVoided) -> TillState:
@@ -222,7 +243,7 @@ def _config(state: TillState, seq: int, record: Record, body: ConfigApplied) -> 
 
 
 def _epoch_closed(state: TillState, seq: int, record: Record, body: EpochClosed) -> TillState:
-    _expect(seq, "open sessions when the epoch closes", 0, len(state.sessions))
+    _expect(seq, "open sessions when the epoch closes", 0, len(state.sessions) + len(state.forecourt.fillings))
     return replace(state, closed=True)
 
 
@@ -235,7 +256,10 @@ def _ticked(state: TillState, seq: int, record: Record, body: CounterTicked) -> 
 def _ended(state: TillState, seq: int, session_seq: int) -> TillState:
     session = _session(state, seq, session_seq)
     state = _hold(state, seq, session.holds, -1)
-    return replace(state, sessions={key: value for key, value in state.sessions.items() if key != session_seq})
+    court = state.forecourt
+    sessions = {key: value for key, value in state.sessions.items() if key != session_seq}
+    fillings = {key: value for key, value in court.fillings.items() if key != session_seq}
+    return replace(state, sessions=sessions, forecourt=replace(court, fillings=fillings))
 
 
 def _hold(state: TillState, seq: int, holds: tuple[Hold, ...] | list[Hold], sign: int) -> TillState:
@@ -258,11 +282,19 @@ def _within_rights(state: TillState, seq: int, key: str) -> None:
         raise Contradiction(f"record {seq}: {key} would have {lease.rights} of rights left")
 
 
-def _session(state: TillState, seq: int, session_seq: int) -> OpenSession:
-    session = state.sessions.get(session_seq)
+def _session(state: TillState, seq: int, session_seq: int) -> OpenSession | OpenFilling:
+    session = state.sessions.get(session_seq) or state.forecourt.fillings.get(session_seq)
     if session is None:
         raise Contradiction(f"record {seq}: names session {session_seq}, which is not open")
     return session
+
+
+def _with(state: TillState, session: OpenSession | OpenFilling) -> TillState:
+    """The state with this session as it is now."""
+    if isinstance(session, OpenSession):
+        return replace(state, sessions={**state.sessions, session.seq: session})
+    court = state.forecourt
+    return replace(state, forecourt=replace(court, fillings={**court.fillings, session.seq: session}))
 
 
 def _expect(seq: int, what: str, expected: int, got: int) -> None:
@@ -283,5 +315,8 @@ _FOLDS: dict[type | None, Callable[[TillState, int, Record, Any], TillState]] = 
     ConfigApplied: _config,
     EpochClosed: _epoch_closed,
     CounterTicked: _ticked,
+    FillingOpened: _filling_opened,
+    FillingClosed: _filling_closed,
+    **dict.fromkeys(fold_fuel.FOLDS, _of_the_forecourt),
 }
 """Kinds that change the till's state beyond their moves; the others are for people and for headquarters."""

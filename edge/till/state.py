@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from protocols.trade.records import CNY, Hold, Pin, Register, SessionOpened, Stamp
+from protocols.trade.records_fuel import FillingOpened, GradeSum, Offered, PumpTotals, TankDipped
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -60,6 +61,54 @@ class OpenSession(msgspec.Struct, frozen=True):
         return self.holds[0].account
 
 
+class OpenFilling(msgspec.Struct, frozen=True):
+    """A filling whose end is not yet in the log. `seq` is its id."""
+
+    seq: int
+    stamp: Stamp
+    opened: FillingOpened
+    holds: tuple[Hold, ...]
+    finding: str | None = None  # set while it is held for review
+    held: Stamp | None = None  # of the record that holds it for review
+
+    @property
+    def account(self) -> str:
+        """The payer: the account of the first hold."""
+        return self.holds[0].account
+
+
+class Tank(msgspec.Struct, frozen=True):
+    """A tank since the last wet-stock close.
+
+    opening: the dip that the running day counts from; None: none has been taken. closing: the newest dip since.
+    notes: delivery notes that have been booked, newest last.
+    """
+
+    grade: str
+    opening: TankDipped | None = None
+    closing: TankDipped | None = None
+    received_ml: int = 0
+    sold_ml: int = 0
+    unattributed_ml: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Forecourt(msgspec.Struct, frozen=True):
+    """What the log says of pumps and tanks.
+
+    fillings: open ones, by seq. totals: newest totalizers in the log, by pump. prices: what each pump was last seen to
+    show, by pump. grades: the running site day's sums, by grade. used_ml: what accounts and cards have had, by
+    `fuel_terms.use_key`: (local day since 1970, mL). tanks: by name.
+    """
+
+    fillings: dict[int, OpenFilling] = {}
+    totals: dict[str, PumpTotals] = {}
+    prices: dict[str, tuple[Offered, ...]] = {}
+    grades: dict[str, GradeSum] = {}
+    used_ml: dict[str, tuple[int, int]] = {}
+    tanks: dict[str, Tank] = {}
+
+
 class Day(msgspec.Struct, frozen=True):
     """The site day that is running: sums of the sessions closed in it."""
 
@@ -79,6 +128,7 @@ class TillState(msgspec.Struct, frozen=True):
     lifetime register in the log, by meter. pins: documents in force, by kind. closed: the epoch has had its last
     record. ticks: the rollback counter as last logged. meter_records: sessions closed with a signed meter record, so
     also the number of the last one. risk_used: held on the operator's risk pool in all, by the credential it was for.
+    forecourt: pumps and tanks.
     """
 
     site: str = ""
@@ -97,6 +147,7 @@ class TillState(msgspec.Struct, frozen=True):
     ticks: int = 0
     meter_records: int = 0
     risk_used: dict[bytes, int] = {}
+    forecourt: Forecourt = Forecourt()
 
 
 def lease_key(account: str, asset: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.trade import records_fuel as fuel
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.records import (
     BODIES,
@@ -63,6 +64,9 @@ UNSURE = msgspec.structs.replace(STAMP, quality=ClockQuality.UNKNOWN, ub_ms=None
 MOVE = Move(effect="used", account="alice", asset="CNY", place="", amount=1501, counter=9_001)
 REGISTER = Register(meter="east-1", energy_wh=12_345_678, mono_ms=3_599_000, wall_ms=1_777_589_999_000)
 PINS = [Pin("offers", 3, bytes(32)), Pin("tariff", 7, bytes(range(32)))]
+TOTALS = fuel.NozzleTotals(1, 1_001_389, None)
+PUMP_TOTALS = fuel.PumpTotals("3", [TOTALS], 3_599_000, 1_777_589_999_000)
+SOLD = fuel.Offered(1, "92", "t1", 785_000)
 
 SAMPLES: list[Wire] = [
     EpochOpened("S1", 2, bytes(range(32)), b"\x30\x59", b"\x30\x45", "fieldtill 0.1.0"),
@@ -108,6 +112,47 @@ SAMPLES: list[Wire] = [
     CounterTicked(7),
     KeyPublished("log", "S1/2", bytes(range(32)), "valid"),
     EpochMarked("S1", 2, "lost", "the box was stolen", b"a head", b""),
+    fuel.FillingOpened(
+        pump="3",
+        holds=[Hold("alice", "CNY", 20_000)],
+        guaranteed=False,
+        preset=Preset("money", 20_000),
+        order_kind="amount",
+        order_limit=20_000,
+        offered=[SOLD],
+        origin=Origin("card", bytes.fromhex("1122334455667788"), 0, ""),
+        asked="81234",
+        begin=PUMP_TOTALS,
+        volume_step_ml=10,
+        amount_step_fen=1,
+        local_day=20_574,
+        pins=PINS,
+        clock_lb_ms=1_777_589_999_900,
+        clock_ub_ms=None,
+    ),
+    fuel.FillingClosed(
+        session=17,
+        reason="preset",
+        sold=SOLD,
+        volume_ml=25_480,
+        shown_fen=20_000,
+        end=PUMP_TOTALS,
+        lines=[BillLine("fuel", 1, 25_480, 785_000, 20_000)],
+        amount_fen=20_000,
+        exact_num=100_009,
+        exact_den=5,
+        overrun_fen=0,
+        meter_record=None,
+    ),
+    fuel.FuelUnattributed(
+        "3", 1, "92", "t1", "no-sale", TOTALS, msgspec.structs.replace(TOTALS, volume_ml=1_002_389), 1_000, None, ["li"]
+    ),
+    fuel.PumpPricesSet("3", [SOLD], "price-list"),
+    fuel.PumpTotalsRead([PUMP_TOTALS]),
+    fuel.TankDipped("t1", "92", 12_345_678, 1_640, 0, 185, "gauge", "", 3_599_000, 1_777_589_999_000),
+    fuel.FuelReceived("t1", "92", 9_950_000, "DN-2026-0042", "wang"),
+    fuel.WetStockClosed(41, "t1", "92", 12_345_678, 9_950_000, 8_000_000, 1_000, 14_290_000, -4_678, -585),
+    fuel.FuelDayClosed(41, [fuel.GradeSum("92", 210, 8_000_000, 6_280_000, 1_000)]),
 ]
 
 

@@ -40,7 +40,7 @@ def test_a_good_file() -> None:
         (('"30"', '"0"'), "tenders[0].yuan_each"),
         (('"30"', "30"), "tenders[0].yuan_each"),
         (('"0.015"', '"0.0000001"'), "tenders[1].yuan_each"),
-        (('["session"]', '["fuel"]'), "tenders[0].lines"),
+        (('["session"]', '["parking"]'), "tenders[0].lines"),
         (('"points"', '"swaps"'), "tenders"),
         (('"points"', '"CNY"'), "tenders[1].asset"),
         (("divisible", "divisble"), "tenders[0].divisble"),
@@ -55,7 +55,7 @@ def test_what_is_wrong_is_named(change: tuple[str, str], path: str) -> None:
 
 def test_all_faults_at_once() -> None:
     """A person mends the file once."""
-    text = GOOD.replace('"30"', '"0"').replace('["session"]', '["fuel"]').replace('"0.015"', '"0.0"')
+    text = GOOD.replace('"30"', '"0"').replace('["session"]', '["parking"]').replace('"0.015"', '"0.0"')
     with pytest.raises(Refused) as caught:
         read(tomllib.loads(text), source="t")
     assert len(caught.value.faults) == 3
