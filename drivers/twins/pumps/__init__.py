@@ -1,0 +1,1 @@
+"""Simulated pumps: one physical dispenser, its customers and its faults, under the twin of each protocol."""
