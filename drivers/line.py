@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -20,6 +22,7 @@ from drivers.line_late import LateAnswers
 from drivers.line_meter import LineMeter, LineStats
 from drivers.line_port import Port, open_port
 from drivers.line_queue import Queue, Request
+from drivers.line_turn import TURN_MAX_S, Turn
 from drivers.loop import Alarm
 from protocols.fieldbus.expect import ECHO, NEED_MORE, Expect
 
@@ -135,14 +138,20 @@ class Line:
                 await port.close()
 
     async def ask(
-        self, device: LineDevice, frame: bytes, expect: Expect[R], priority: Priority, timeout_s: float | None
+        self,
+        device: LineDevice,
+        frame: bytes,
+        expect: Expect[R],
+        priority: Priority,
+        timeout_s: float | None,
+        retries: int | None,
     ) -> R:
         """See LineDevice.exchange."""
-        refusal = device.refusal(asyncio.get_running_loop().time())
-        if refusal is not None:
-            device.count("refused_in_back_off")
-            raise refusal
-        request = self._enqueue(device, frame, expect, priority, timeout_s or device.policy.timeout_s)
+        self._refuse_in_back_off(device)
+        request = self._request(device, frame, expect, priority)
+        request.timeout_s = timeout_s or device.policy.timeout_s
+        request.attempts_left = device.policy.retries if retries is None else retries
+        self._enqueue(request)
         if not device.offline:
             return await request.future  # type: ignore[no-any-return]  # whatever expect gave
         device.probing, request.probe, request.attempts_left = True, True, 0
@@ -151,27 +160,52 @@ class Line:
         finally:
             device.probing = False
 
-    async def tell(self, device: LineDevice, frame: bytes, priority: Priority) -> None:
+    async def tell(self, device: LineDevice, frame: bytes, priority: Priority, pause_s: float | None) -> None:
         """See LineDevice.broadcast."""
-        await self._enqueue(device, frame, None, priority, 0.0).future
+        request = self._request(device, frame, None, priority)
+        request.pause_s = self.config.turnaround_ms / 1000 if pause_s is None else pause_s
+        self._enqueue(request)
+        await request.future
 
-    def _enqueue(
-        self, device: LineDevice, frame: bytes, expect: Expect[Any] | None, priority: Priority, timeout_s: float
-    ) -> Request:
+    @asynccontextmanager
+    async def turn(self, device: LineDevice, priority: Priority) -> AsyncIterator[Turn]:
+        """See LineDevice.turn."""
+        self._refuse_in_back_off(device)
+        request = self._request(device, b"", None, priority)
+        request.turn = turn = Turn(device, priority)
+        self._enqueue(request)
+        request.probe = probe = device.offline
+        device.probing = device.probing or probe
+        try:
+            await request.future
+            yield turn
+        finally:
+            turn.end()
+            if probe:
+                device.probing = False
+
+    def _refuse_in_back_off(self, device: LineDevice) -> None:
+        refusal = device.refusal(asyncio.get_running_loop().time())
+        if refusal is not None:
+            device.count("refused_in_back_off")
+            raise refusal
+
+    def _request(self, device: LineDevice, frame: bytes, expect: Expect[Any] | None, priority: Priority) -> Request:
+        return Request(device, frame, expect, 0.0, priority, 0, asyncio.get_running_loop().create_future())
+
+    def _enqueue(self, request: Request) -> None:
+        device = request.device
         if self._down is not None:
             raise LineDown(self._down.what, where=device.where)
-        if self._queue.full(priority):
+        if self._queue.full(request.priority):
             self._meter.overruns += 1
             raise Transient(
                 f"{len(self._queue)} requests are waiting for the line already",
                 where=device.where,
                 remedy="Poll less often, raise the baud rate, or put devices on another line.",
             )
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        request = Request(device, frame, expect, timeout_s, priority, device.policy.retries, future)
         self._queue.add(request)
         self._wake()
-        return request
 
     # The port.
 
@@ -208,7 +242,29 @@ class Line:
         request, ready_at = self._queue.pick(asyncio.get_running_loop().time(), self._late)
         if request is None:
             await self._sleep(ready_at)
+        elif request.turn is None:
+            await self._serve_or_fail(request)
+        else:
+            await self._serve_turn(request, request.turn)
+
+    async def _serve_turn(self, request: Request, turn: Turn) -> None:
+        """Whatever the driver says until it is done, its line is down, or its time is up."""
+        device, now = request.device, asyncio.get_running_loop().time()
+        if not request.probe and (refusal := device.refusal(now)) is not None:
+            request.fail(refusal)  # it has gone offline since this was asked
             return
+        request.done(None)
+        try:
+            while (step := await turn.next_step(now + TURN_MAX_S)) is not None:
+                self._turned_at = time.monotonic()
+                if step.expect is not None:
+                    await self._alarm.at(max(device.rest_until, self._late.over_at(step.expect.shape)))
+                await self._serve_or_fail(step)
+        except asyncio.CancelledError:
+            turn.end(LineDown("the line is shut down", where=device.where))
+            raise
+
+    async def _serve_or_fail(self, request: Request) -> None:
         try:
             await self._serve(request)
         except DeviceError as error:
@@ -231,10 +287,9 @@ class Line:
             return
         assert self._port is not None
         request.before = dict(request.expect.discarded)
-        self._echo.sent(request.frame)
         started = loop.time()
         sent = started + len(request.frame) * self.config.character_s
-        self._port.write(request.frame)
+        self._write(request.frame)
         answer = await self._ear.answer(request.expect, sent + request.timeout_s)
         now = loop.time()
         seen = self._seen(request, request.expect)
@@ -277,10 +332,11 @@ class Line:
     async def _wait_for_silence(self, device: LineDevice) -> None:
         """Until nothing has been on the wire for the guard time. Raises Garbled when that does not come."""
         loop = asyncio.get_running_loop()
-        give_up_at = max(loop.time(), self._silent_until) + self.config.guard_s + BABBLE_MAX_S
+        guard_s = self._guard_s(device)
+        give_up_at = max(loop.time(), self._silent_until) + guard_s + BABBLE_MAX_S
         while self._port is not None:
             now = loop.time()
-            free_at = max(self._last_rx + self.config.guard_s, self._silent_until)
+            free_at = max(self._last_rx + guard_s, self._silent_until)
             if now > give_up_at:
                 device.count("babble")
                 raise Garbled("the line is never silent; somebody talks without being asked", where=device.where)
@@ -291,13 +347,20 @@ class Line:
         assert self._down is not None
         raise LineDown(self._down.what, where=device.where)
 
+    def _guard_s(self, device: LineDevice) -> float:
+        if self.config.guard_ms is not None:
+            return self.config.guard_s
+        return max(self.config.guard_s, device.policy.guard_s)
+
     def _received(self, data: bytes) -> None:
         now = asyncio.get_running_loop().time()
         self._last_rx = now
-        if not self._ear.listening:
-            self._stray(data, now)
-        elif data := self._echo.strip(data):
+        if not (data := self._echo.strip(data)):
+            return
+        if self._ear.listening:
             self._ear.hear(data, now)
+        else:
+            self._stray(data, now)
 
     def _stray(self, data: bytes, now: float) -> None:
         """Bytes that nobody waits for: the late answer of a request that timed out, or noise."""
@@ -331,12 +394,17 @@ class Line:
             now = asyncio.get_running_loop().time()
 
     def _send_broadcast(self, request: Request) -> None:
-        assert self._port is not None
-        self._port.write(request.frame)
+        self._write(request.frame)
         now = asyncio.get_running_loop().time()
-        self._silent_until = now + len(request.frame) * self.config.character_s + self.config.turnaround_ms / 1000
+        pause_s = max(request.pause_s, self._guard_s(request.device))
+        self._silent_until = now + len(request.frame) * self.config.character_s + pause_s
         self._meter.busy(now, self._silent_until)
         request.done(None)
+
+    def _write(self, frame: bytes) -> None:
+        assert self._port is not None
+        self._echo.sent(frame)
+        self._port.write(frame)
 
     async def _reopen_if_dead(self, now: float) -> None:
         """Nobody answers any more: it may be the port or the connection itself."""

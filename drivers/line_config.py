@@ -10,7 +10,12 @@ BITS_PER_CHARACTER: Final = 11  # start, eight, parity or second stop, stop (Mod
 GUARD_CHARACTERS: Final = 3.5
 FIXED_GUARD_S: Final = 0.00175  # above 19,200 baud, same clause
 
-Baud = Literal[300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400]
+BAUD_MIN: Final = 300
+BAUD_MAX: Final = 230_400
+USUAL_BAUDS: Final = (300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400)
+
+# Any rate, for there are pumps at 5787 baud; what is meant for a usual one and is not is found by `fieldtill check`.
+Baud = Annotated[int, msgspec.Meta(ge=BAUD_MIN, le=BAUD_MAX, description=f"a baud rate from {BAUD_MIN} to {BAUD_MAX}")]
 
 
 class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,10 +24,12 @@ class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     id: the name in logs and commands.
     path: the serial port. Prefer /dev/serial/by-id/...: it stays the same when the adapter comes back as another tty.
     host, port: the TCP peer, instead of `path`.
-    baud, parity, stop_bits: of the serial line; for a serial server (`host` with framing rtu or
-        ascii), of the line behind it.
-    framing: how Modbus travels here. None: "rtu" on a serial port, "tcp" to a peer. A serial server is host and "rtu".
-    guard_ms: silence between two frames. None: 3.5 characters, or 1.75 ms above 19,200 baud.
+    baud, data_bits, parity, stop_bits: of the serial line; for a serial server (`host` with framing rtu, ascii or
+        raw), of the line behind it. Any baud rate that the port can make.
+    framing: how Modbus travels here. None: "rtu" on a serial port, "tcp" to a peer. A serial server is host and "rtu";
+        one with pumps behind it, whose protocols frame themselves, is host and "raw".
+    guard_ms: silence between two frames. None: 3.5 characters, or 1.75 ms above 19,200 baud, and more where the
+        device to be asked needs it (`DevicePolicy.guard_s`).
     drain_ms: after a time-out, silence that must pass before the next request. USB adapters hold bytes for up to 16 ms.
     turnaround_ms: pause after a broadcast.
     echo: the adapter always hears itself. False: the line finds out by its first read.
@@ -35,9 +42,10 @@ class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     host: str | None = None
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
     baud: Baud = 9600
+    data_bits: Literal[7, 8] = 8
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
-    framing: Literal["rtu", "ascii", "tcp"] | None = None
+    framing: Literal["rtu", "ascii", "tcp", "raw"] | None = None
     guard_ms: Annotated[float, msgspec.Meta(ge=0, le=1000)] | None = None
     drain_ms: Annotated[float, msgspec.Meta(ge=0, le=5000)] = 20.0
     turnaround_ms: Annotated[float, msgspec.Meta(ge=0, le=5000)] = 100.0
@@ -54,7 +62,14 @@ class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def modbus_framing(self) -> Literal["rtu", "ascii", "tcp"]:
-        return self.framing or ("tcp" if self.path is None else "rtu")
+        if self.framing is None:
+            return "tcp" if self.path is None else "rtu"
+        return "rtu" if self.framing == "raw" else self.framing
+
+    @property
+    def mode(self) -> str:
+        """Data bits, parity and stop bits, such as `8E1`."""
+        return f"{self.data_bits}{self.parity}{self.stop_bits}"
 
     @property
     def where(self) -> str:
@@ -81,6 +96,8 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     timeout_s: from the last bit of the request to the first byte of the answer.
     retries: further attempts at a request that got no valid answer. Each first waits out `late_s`.
+    guard_s: silence on the line that the device needs before each frame to it, if longer than the line's; a line with
+        `guard_ms` set keeps to that.
     request_gap_s: rest the device needs between two requests to it; others use the line meanwhile.
     late_s: how long after a time-out an answer may still come in; until then nothing is asked of the device whose
         answer would look the same. None: as long as `timeout_s`.
@@ -93,6 +110,7 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 1
+    guard_s: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     request_gap_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
     late_s: Annotated[float, msgspec.Meta(ge=0, le=60)] | None = None
     offline_after_s: Annotated[float, msgspec.Meta(ge=0)] = 3.0

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -16,6 +17,7 @@ from protocols.fieldbus.expect import ECHO, Expect
 
 if TYPE_CHECKING:
     from drivers.line import Line
+    from drivers.line_turn import Turn
 
 R = TypeVar("R")
 
@@ -62,18 +64,37 @@ class LineDevice:
         self._latencies_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
     async def exchange(
-        self, frame: bytes, expect: Expect[R], *, priority: Priority = Priority.POLL, timeout_s: float | None = None
+        self,
+        frame: bytes,
+        expect: Expect[R],
+        *,
+        priority: Priority = Priority.POLL,
+        timeout_s: float | None = None,
+        retries: int | None = None,
     ) -> R:
-        """Send `frame` in its turn and give what `expect` finds. timeout_s: instead of the policy's.
+        """Send `frame` in its turn and give what `expect` finds. timeout_s, retries: instead of the policy's.
 
         Raises Silent, Garbled or LineDown; Silent at once and without bus time while the device is in its back-off
         pause. Cancelling is clean: a request that is on the wire is seen through for the sake of the bus.
         """
-        return await self._line.ask(self, frame, expect, priority, timeout_s)
+        return await self._line.ask(self, frame, expect, priority, timeout_s, retries)
 
-    async def broadcast(self, frame: bytes, *, priority: Priority = Priority.COMMAND) -> None:
-        """Send `frame`, which nobody answers, and keep the line silent for the turnaround time. Raises LineDown."""
-        await self._line.tell(self, frame, priority)
+    async def broadcast(
+        self, frame: bytes, *, priority: Priority = Priority.COMMAND, pause_s: float | None = None
+    ) -> None:
+        """Send `frame`, which nobody answers, and keep the line silent for `pause_s` after its last bit.
+
+        pause_s: None: the line's turnaround time. Returns when the frame is on its way. Raises LineDown.
+        """
+        await self._line.tell(self, frame, priority, pause_s)
+
+    def turn(self, *, priority: Priority = Priority.POLL) -> AbstractAsyncContextManager[Turn]:
+        """Have the line for several frames in a row: `async with device.turn() as turn: await turn.ask(...)`.
+
+        Nobody else is served until the block ends, at the latest after `line_turn.TURN_MAX_S`. Entering raises Silent
+        or LineDown as `exchange` does. Nothing may be asked inside but through the turn.
+        """
+        return self._line.turn(self, priority)
 
     def detach(self) -> None:
         """Forget this device."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import termios
 from collections.abc import Callable
 from typing import Final
 
-import serial
 import serial_asyncio_fast
 
 from drivers.line_config import LineConfig
+from drivers.line_serial import open_serial
 
 CLOSE_S: Final = 1.0  # closing a port whose adapter hangs must not hang us
 
@@ -75,20 +74,9 @@ async def open_port(config: LineConfig, received: Callable[[bytes], None], lost:
             if config.host is not None:
                 await loop.create_connection(lambda: port, config.host, config.port)
                 return port
-            assert config.path is not None
-            await serial_asyncio_fast.create_serial_connection(
-                loop,
-                lambda: port,
-                config.path,
-                baudrate=config.baud,
-                bytesize=serial.EIGHTBITS,
-                parity=config.parity,
-                stopbits=config.stop_bits,
-                exclusive=True,  # two owners of one port garble each other's frames
-            )
+            opened = await loop.run_in_executor(None, open_serial, config)
+            await serial_asyncio_fast.connection_for_serial(loop, lambda: port, opened)
             await port.ready.wait()
-    except termios.error as error:  # the adapter went between opening and setting up
-        raise OSError(str(error)) from error
     except TimeoutError as error:
         raise OSError(f"no connection within {config.connect_timeout_s} s") from error
     return port

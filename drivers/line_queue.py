@@ -6,16 +6,22 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drivers.line_device import LineDevice, Priority
 from drivers.line_late import LateAnswers
 from protocols.fieldbus.expect import Expect
 
+if TYPE_CHECKING:
+    from drivers.line_turn import Turn
+
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One frame that wants to be sent. expect: None for a broadcast."""
+    """One frame that wants to be sent, or a whole turn. expect: None for a frame that nobody answers, and for a turn.
+
+    pause_s: silence after a frame that nobody answers. turn: who speaks then; None: it is one frame.
+    """
 
     device: LineDevice
     frame: bytes
@@ -25,6 +31,8 @@ class Request:
     attempts_left: int
     future: asyncio.Future[Any]
     probe: bool = False  # the one request by which an offline device is tried
+    pause_s: float = 0.0
+    turn: Turn | None = None
     before: dict[str, int] = field(default_factory=dict)  # what `expect` had discarded before this attempt
 
     def done(self, answer: object) -> None:

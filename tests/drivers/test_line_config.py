@@ -37,7 +37,7 @@ def test_the_guard_can_be_set() -> None:
         ({"id": "a"}, "either `path`"),
         ({"id": "a", "path": "/dev/ttyS0", "host": "10.0.0.5"}, "either `path`"),
         ({"id": "a", "path": "/dev/ttyS0", "framing": "tcp"}, "needs `host`"),
-        ({"id": "a", "path": "/dev/ttyS0", "baud": 9601}, "9600"),
+        ({"id": "a", "path": "/dev/ttyS0", "baud": 200}, "300 to 230400"),
         ({"id": "a", "path": "/dev/ttyS0", "parity": "X"}, "one of"),
         ({"id": "a", "path": "/dev/ttyS0", "speed": 9600}, "unknown key"),
     ],
