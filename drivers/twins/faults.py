@@ -159,17 +159,42 @@ def spoil(answer: Answer, faults: dict[FaultKind, Fault], random: Random) -> lis
     pieces = [Piece(data)]
     if fault := faults.get(FaultKind.TWO_AT_ONE_ADDRESS):
         pieces = _second_device(answer, data, fault.amount_or(0), random)
-    if fault := faults.get(FaultKind.NOISE_BEFORE):
-        pieces.insert(0, Piece(random.randbytes(fault.amount_or(3))))
-    if fault := faults.get(FaultKind.NOISE_AFTER):
-        pieces.append(Piece(random.randbytes(fault.amount_or(3))))
-    if FaultKind.ECHO in faults:
-        pieces.insert(0, Piece(answer.request))
-    if fault := faults.get(FaultKind.SLOW):
-        times = max(1, fault.amount_or(10))
+
+    def amount(kind: FaultKind, absent: int) -> int:
+        return faults[kind].amount_or(absent) if kind in faults else absent
+
+    return around(
+        pieces,
+        random,
+        noise_before=amount(FaultKind.NOISE_BEFORE, 0),
+        noise_after=amount(FaultKind.NOISE_AFTER, 0),
+        echo=answer.request if FaultKind.ECHO in faults else b"",
+        times=amount(FaultKind.SLOW, 1),
+        late_ms=amount(FaultKind.LATE, 0),
+    )
+
+
+def around(
+    pieces: list[Piece],
+    random: Random,
+    *,
+    noise_before: int = 0,
+    noise_after: int = 0,
+    echo: bytes = b"",
+    times: int = 1,
+    late_ms: int = 0,
+) -> list[Piece]:
+    """The pieces of an answer of any protocol, with what a bad wire puts around them."""
+    if noise_before:
+        pieces = [Piece(random.randbytes(noise_before)), *pieces]
+    if noise_after:
+        pieces = [*pieces, Piece(random.randbytes(noise_after))]
+    if echo:
+        pieces = [Piece(echo), *pieces]
+    if times > 1:
         pieces = [Piece(bytes([byte]), times=times) for piece in pieces for byte in piece.data]
-    if fault := faults.get(FaultKind.LATE):
-        pieces.insert(0, Piece(b"", after_us=fault.amount_or(1500) * 1000))
+    if late_ms:
+        pieces = [Piece(b"", after_us=late_ms * 1000), *pieces]
     return pieces
 
 

@@ -48,6 +48,13 @@ class WireStats:
     late_us: int = 0  # sum of the twin's own lateness beyond the ideal time
     late_us_max: int = 0
 
+    def answered(self, wire_us: int, late_us: int) -> None:
+        """One more exchange, which would have taken so long on the wire, and was so much later."""
+        self.answers += 1
+        self.wire_us += wire_us
+        self.late_us += late_us
+        self.late_us_max = max(self.late_us_max, late_us)
+
 
 @dataclass(slots=True)
 class Desk:

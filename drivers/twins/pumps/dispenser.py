@@ -60,6 +60,7 @@ class Dispenser:
         self.delivered_ul = dict.fromkeys(self.nozzles, 0)  # all that truly left each nozzle in sales, for auditors
         self.listeners: list[Callable[[Change], None]] = []
         self._resumes_as = Phase.AUTHORISED
+        self._grip_ul: int | None = None  # what still flows before the trigger is let go
 
     # What is seen.
 
@@ -264,10 +265,11 @@ class Dispenser:
         else:
             self._end(EndedBy.HUNG_UP)
 
-    def squeeze(self, ml_per_s: int) -> None:
-        """Hold the trigger of the selected nozzle."""
+    def squeeze(self, ml_per_s: int, ml: int | None = None) -> None:
+        """Hold the trigger of the selected nozzle, and let go after exactly `ml`; None: until released."""
         assert ml_per_s >= 0
         self.trigger_ml_s = ml_per_s if self.out is not None else 0
+        self._grip_ul = None if ml is None else ml * UL_PER_ML
 
     def release_trigger(self) -> None:
         self.trigger_ml_s = 0
@@ -312,8 +314,8 @@ class Dispenser:
     def clear_alarm(self) -> None:
         self.alarm = None
 
-    def cut_power(self) -> None:
-        """Dark at once. A sale is over; what of it, of the memory and of the prices survives, `head` says."""
+    def cut_power(self, *, forgets: bool = False) -> None:
+        """Dark at once; a sale is over. What sale, memory and prices survive, `head` says; `forgets`: none."""
         if not self.powered:
             return
         if self.sale is not None:
@@ -324,9 +326,9 @@ class Dispenser:
             self._end(EndedBy.POWER)
         elif self.phase is not Phase.ENDED:
             self.phase = self._rest()
-        if not self.head.keeps_sale:
+        if forgets or not self.head.keeps_sale:
             self.memory, self.phase = None, self._rest()
-        if not self.head.keeps_prices:
+        if forgets or not self.head.keeps_prices:
             self.prices_e3.clear()
             self.phase = Phase.UNPRICED
         self.powered, self.since_ms = False, self.now_ms
@@ -411,6 +413,10 @@ class Dispenser:
         assert sale is not None
         assert sale.nozzle is not None
         assert sale.stop_ul is not None
+        if self._grip_ul is not None:
+            ul = min(ul, self._grip_ul)
+            self._grip_ul -= ul
+            self.trigger_ml_s = self.trigger_ml_s if self._grip_ul else 0
         if sale.ul + ul >= sale.stop_ul:
             ul = max(0, sale.stop_ul - sale.ul) + self.head.overrun_ml * UL_PER_ML
         first = self.phase is Phase.AUTHORISED

@@ -8,8 +8,9 @@ import pytest
 
 from drivers.twins.config import DeviceConfig, LineConfig, OutletConfig, SiteConfig
 from drivers.twins.faults import Fault, FaultKind
+from drivers.twins.pty import wire_time_us
 from drivers.twins.site import TwinSite
-from drivers.twins.wire_serial import SerialWire, frame_gap_us, wire_time_us
+from drivers.twins.wire_serial import SerialWire, frame_gap_us
 from drivers.twins.wire_tcp import TcpWire
 from protocols.fieldbus.modbus import (
     Answer,
