@@ -13,6 +13,7 @@ from edge.till.progress import Phase, Progress, StopReason
 from edge.till.sight import Sight
 from edge.till.start import guard_fen, guard_wh, opening_bounds
 from edge.till.state import OpenSession
+from edge.till.waiting import waited_ms
 from protocols.trade.daytime import DAY_MS
 from protocols.trade.price import bill, ceiling, dearest_e3, extend, hold_for_energy
 from protocols.trade.records import ClockQuality, Register, Slice, Stamp
@@ -73,20 +74,11 @@ def resume(progress: Progress, boot: bytes, mono_ms: int) -> Progress:
 
 
 def wait(session: OpenSession, progress: Progress, now: Stamp) -> Progress:
-    """How long it has been held for review, never more than it truly has: what it was looked at for, through all boots,
-    or what the bounds of both instants prove, whichever is longer. A power cut does not begin it anew.
-    """
-    held = session.held
-    if held is None:
+    """The progress with how long it has been held for review."""
+    if session.held is None:
         return progress
-    waited_ms = progress.waited_ms
-    if progress.looked_ms is not None:
-        waited_ms += max(0, now.mono_ms - progress.looked_ms)
-    if held.boot == now.boot:
-        waited_ms = max(waited_ms, now.mono_ms - held.mono_ms)
-    if held.ub_ms is not None:
-        waited_ms = max(waited_ms, now.lb_ms - held.ub_ms)
-    return replace(progress, waited_ms=waited_ms, looked_ms=now.mono_ms)
+    waited = waited_ms(session.held, progress.waited_ms, progress.looked_ms, now)
+    return replace(progress, waited_ms=waited, looked_ms=now.mono_ms)
 
 
 def running_price_fen(progress: Progress, tariff: Tariff) -> int:

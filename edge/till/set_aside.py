@@ -77,6 +77,27 @@ def set_aside(
     return _enough(aside, need, tenders)
 
 
+def who_pays(
+    state: TillState,
+    sources: Sequence[Source],
+    credential: bytes,
+    need: Need,
+    tenders: Tenders,
+    clock_lb_ms: int,
+    *,
+    risk_fen: int,
+) -> Aside | Refused:
+    """The holds for `need` from these sources, or, where they are short, the operator's risk pool's for up to risk_fen
+    of this credential.
+    """
+    aside = set_aside(state, sources, need, tenders, clock_lb_ms)
+    if not isinstance(aside, Refused):
+        return aside
+    short = aside.refusal in (Refusal.UNKNOWN_ACCOUNT, Refusal.NOT_ENOUGH) and bool(aside.wants)
+    at_risk = from_the_risk_pool(state, credential, need, clock_lb_ms, risk_fen if short else 0)
+    return aside if at_risk is None else Aside(holds=at_risk)
+
+
 def from_the_risk_pool(
     state: TillState, credential: bytes, need: Need, clock_lb_ms: int, per_card_fen: int
 ) -> list[Hold] | None:

@@ -11,14 +11,14 @@ from edge.till.ask import Ask, Opening, Refusal, Refused, Source, Want, ask_of
 from edge.till.cover import covers, pays_all
 from edge.till.policy import Connector, Policy
 from edge.till.progress import Phase, Progress
-from edge.till.set_aside import Need, from_the_risk_pool, set_aside
+from edge.till.set_aside import Need, set_aside, who_pays
 from edge.till.sight import Sight
 from edge.till.state import OpenSession, TillState
 from protocols.trade import hotlist
 from protocols.trade.daytime import DAY_MS
 from protocols.trade.hotlist import HotList
 from protocols.trade.price import Delivered, dearest_e3, hold_for_energy
-from protocols.trade.records import ClockQuality, Draft, Hold, Preset, SessionExtended, SessionOpened, Stamp
+from protocols.trade.records import ClockQuality, Draft, Hold, Origin, Preset, SessionExtended, SessionOpened, Stamp
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import HOLDS_MAX, MONEY_ALONE, Tenders, all_worth_fen
 
@@ -53,16 +53,25 @@ def open_session(
     unfit = _unfit(place, sight, policy)
     if unfit is not None:
         return unfit
-    number = ask.origin.number
-    if ask.origin.via == "command" and state.command[0] == sight.now.boot and number <= state.command[1]:
-        return Refused(Refusal.OLD_NUMBER, f"command {number} is not above {state.command[1]}")
-    first = ask.sources[0]
-    payer = purse.lease_of(state, account=first.account, credential=first.credential, asset=first.asset)
-    if ask.origin.via == "qr" and payer is not None and number <= state.numbers.get(payer.account, 0):
-        return Refused(Refusal.OLD_NUMBER, f"start number {number} was used")
-    if hot_list is not None and any(hotlist.contains(hot_list, source.credential) for source in ask.sources):
-        return Refused(Refusal.HOT_LISTED, f"the card is on hot list {hot_list.version}")
+    refused = may_not_start(state, ask.origin, ask.sources, sight.now, hot_list)
+    if refused is not None:
+        return refused
     return _open(state, ask, place, sight, tariff, policy, tenders)
+
+
+def may_not_start(
+    state: TillState, origin: Origin, sources: Sequence[Source], now: Stamp, hot_list: HotList | None
+) -> Refused | None:
+    """Whether this start has been used before, or was made with a stolen card, whatever is to be delivered."""
+    number, first = origin.number, sources[0]
+    if origin.via == "command" and state.command[0] == now.boot and number <= state.command[1]:
+        return Refused(Refusal.OLD_NUMBER, f"command {number} is not above {state.command[1]}")
+    payer = purse.lease_of(state, account=first.account, credential=first.credential, asset=first.asset)
+    if origin.via == "qr" and payer is not None and number <= state.numbers.get(payer.account, 0):
+        return Refused(Refusal.OLD_NUMBER, f"start number {number} was used")
+    if hot_list is not None and any(hotlist.contains(hot_list, source.credential) for source in sources):
+        return Refused(Refusal.HOT_LISTED, f"the card is on hot list {hot_list.version}")
+    return None
 
 
 def extend_session(
@@ -163,24 +172,15 @@ def _open(
         return covers(holds, tenders, tariff, nothing, least_fen, guard_wh(place, policy))
 
     need = Need(target_fen, ask.preset.kind in ("money", "energy"), least_fen, suffices)
-    aside = set_aside(state, ask.sources, need, tenders, sight.now.lb_ms)
-    wants: tuple[Want, ...] = ()
-    if isinstance(aside, Refused):
-        short = aside.refusal in (Refusal.UNKNOWN_ACCOUNT, Refusal.NOT_ENOUGH) and bool(aside.wants)
-        risk = policy.risk_per_card_fen if ask.alone and short and not ask.tenders else 0
-        at_risk = from_the_risk_pool(state, ask.credential, need, sight.now.lb_ms, risk)
-        if at_risk is None:
-            return aside
-        holds = at_risk
-    else:
-        holds = aside.holds
-        if ask.origin.via != "qr":  # a code brings all that its customer wanted to spend
-            wants = tuple(aside.wants)
+    risk_fen = policy.risk_per_card_fen if ask.alone and not ask.tenders else 0
+    paid = who_pays(state, ask.sources, ask.credential, need, tenders, sight.now.lb_ms, risk_fen=risk_fen)
+    if isinstance(paid, Refused):
+        return paid
     register = sight.register
     assert register is not None  # _unfit has seen it
     opened = SessionOpened(
         connector=place.id,
-        holds=holds,
+        holds=paid.holds,
         preset=ask.preset,
         origin=ask.origin,
         begin=register,
@@ -188,7 +188,8 @@ def _open(
         clock_lb_ms=bounds[0],
         clock_ub_ms=bounds[1],
     )
-    return Opening(Draft(opened), wants)
+    # a code brings all that its customer wanted to spend
+    return Opening(Draft(opened), () if ask.origin.via == "qr" else tuple(paid.wants))
 
 
 def _target(

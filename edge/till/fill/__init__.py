@@ -1,0 +1,1 @@
+"""Fuel: whether a filling may start, what a pump is told, what it sold, and what nobody can explain. Pure."""
