@@ -11,7 +11,10 @@ from typing import Annotated
 import msgspec
 
 from drivers.line_config import LineConfig
+from drivers.pumps.config import PumpConfig
+from drivers.pumps.pts_config import ControllerConfig
 from drivers.registry import DeviceConfig
+from edge.config_pumps import pump_doubts, pump_faults
 from edge.counter import CounterConfig
 from edge.till.policy import Policy
 from protocols.door import Fault, Refused, check
@@ -123,6 +126,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: tuple[LineConfig, ...] = ()
     device: tuple[DeviceConfig, ...] = ()
     connector: tuple[ConnectorConfig, ...] = ()
+    controller: tuple[ControllerConfig, ...] = ()
+    pump: tuple[PumpConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
     till: Policy = Policy()
     panel: Panel = Panel()
@@ -168,11 +173,13 @@ def load(path: Path) -> Config:
 def cross_check(config: Config) -> list[Fault]:
     """Names that do not meet: ids used twice, and references to what is not there."""
     lines = [line.id for line in config.line]
+    controllers = [controller.id for controller in config.controller]
     devices = [device.id for device in config.device]
     connectors = [connector.id for connector in config.connector]
     faults = [
-        *_twice("line", lines),
-        *_twice("device", devices),
+        *_twice("line", [*lines, *controllers]),
+        *_twice("device", [*devices, *(pump.id for pump in config.pump)]),
+        *_twice("pump number", [str(pump.number) for pump in config.pump]),
         *_twice("connector", connectors),
         *_twice("reader", [reader.id for reader in config.reader]),
         *_twice("connector charger", [connector.charger for connector in config.connector]),
@@ -184,9 +191,20 @@ def cross_check(config: Config) -> list[Fault]:
         faults += _known(f"connector[{index}].charger", connector.charger, devices)
         if connector.meter is not None:
             faults += _known(f"connector[{index}].meter", connector.meter, devices)
+    for index, pump in enumerate(config.pump):
+        if pump.line is not None:
+            faults += _known(f"pump[{index}].line", pump.line, lines)
+        if pump.controller is not None:
+            faults += _known(f"pump[{index}].controller", pump.controller, controllers)
+    faults += pump_faults(config.line, config.controller, config.device, config.pump)
     for index, reader in enumerate(config.reader):
         faults += _known(f"reader[{index}].connector", reader.connector, connectors)
     return faults
+
+
+def doubts(config: Config) -> list[str]:
+    """What is no fault but mostly a mistake, for `fieldtill check`."""
+    return pump_doubts(config.line, config.pump)
 
 
 def _twice(what: str, ids: list[str]) -> list[Fault]:
@@ -212,9 +230,14 @@ def _rooted(config: Config, root: Path) -> Config:
     mqtt = config.mqtt and msgspec.structs.replace(
         config.mqtt, ca_file=rooted(config.mqtt.ca_file), password_file=rooted(config.mqtt.password_file)
     )
+    controllers = tuple(
+        msgspec.structs.replace(one, password_file=rooted(one.password_file), ca_file=rooted(one.ca_file))
+        for one in config.controller
+    )
     return msgspec.structs.replace(
         config,
         data_dir=rooted(config.data_dir),
+        controller=controllers,
         hq=hq,
         mqtt=mqtt,
         panel=msgspec.structs.replace(config.panel, socket=rooted(config.panel.socket)),

@@ -67,9 +67,9 @@ async def serve(config: Config, system: System | None = None) -> bool:
             def keep(name: str, work: Coroutine[Any, Any, None]) -> None:
                 daemon.tasks.append(group.create_task(work, name=name))
 
-            for line in daemon.premises.lines.values():
+            for line in daemon.premises.carriers():
                 keep(f"line {line.id}", line.run())
-            for device in daemon.premises.devices.values():
+            for device in daemon.premises.everything():
                 keep(f"device {device.id}", device.run())
             keep("link news", LinkNews(daemon.premises).run())
             keep("panel", serve_panel(daemon))

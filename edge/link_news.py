@@ -30,7 +30,7 @@ class LinkNews:
 
     def look(self) -> None:
         """Tell what has changed since the last look. A device on a line that is down is not told of besides."""
-        for line in self._premises.lines.values():
+        for line in self._premises.carriers():
             stats = line.stats()
             if not stats.up and stats.error is None:
                 continue  # not tried yet
@@ -40,7 +40,7 @@ class LinkNews:
                     log.info("line open", line=line.id, where=line.config.where)
                 else:
                     log.warning("line down", line=line.id, error=stats.error)
-        for device in self._premises.devices.values():
+        for device in self._premises.everything():
             link = device.link()
             if link.state is LinkState.NEW or self._devices.get(device.id) is link.state:
                 continue

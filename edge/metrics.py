@@ -87,8 +87,8 @@ def _field(daemon: Daemon) -> Iterable[Metric]:
     online = GaugeMetricFamily("fieldtill_device_online", "Whether a device answers", labels=["device"])
     exchanges = CounterMetricFamily("fieldtill_exchanges", "Exchanges by what came of them", labels=["device", "kind"])
     latency = GaugeMetricFamily("fieldtill_exchange_p90_seconds", "Of answered requests", labels=["device"])
-    for name, device in daemon.premises.devices.items():
-        link = device.link()
+    for device in daemon.premises.everything():
+        name, link = device.id, device.link()
         online.add_metric([name], link.state is LinkState.ONLINE)
         for kind, count in sorted(link.counts.items()):
             exchanges.add_metric([name, kind], count)
@@ -97,8 +97,8 @@ def _field(daemon: Daemon) -> Iterable[Metric]:
     up = GaugeMetricFamily("fieldtill_line_up", "Whether the port or peer is there", labels=["line"])
     use = GaugeMetricFamily("fieldtill_line_use_ratio", "Share of time that a line is busy", labels=["line"])
     overruns = CounterMetricFamily("fieldtill_line_overruns", "Requests turned away, queue full", labels=["line"])
-    for name, line in daemon.premises.lines.items():
-        stats = line.stats()
+    for line in daemon.premises.carriers():
+        name, stats = line.id, line.stats()
         up.add_metric([name], stats.up)
         use.add_metric([name], stats.bus_use)
         overruns.add_metric([name], stats.overruns)

@@ -1,18 +1,24 @@
-"""The hardware of a site, put together from the config: lines, devices on them, and the outlets they form."""
+"""The hardware of a site, put together from the config: lines, devices and pumps on them, the outlets they form."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drivers.api import Charger, Device, Meter
 from drivers.line import Line
+from drivers.pump import Pump
+from drivers.pumps.registry import build_controller, build_pump
 from drivers.registry import build_device, profile_of
 from edge.config import Config, ConnectorConfig
 from edge.plant.watch import Outlet
 from protocols.door import Fault, Refused
 from protocols.proof.ocmf_session import Plate
+
+if TYPE_CHECKING:
+    from drivers.pumps.pts import PtsController
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,18 @@ class Premises:
     lines: dict[str, Line]
     devices: dict[str, Device]
     outlets: dict[str, Outlet]
+    pumps: dict[str, Pump] = field(default_factory=dict)
+    controllers: dict[str, PtsController] = field(default_factory=dict)
+
+    def carriers(self) -> Iterator[Line | PtsController]:
+        """What all that hangs on, each of which keeps itself up."""
+        yield from self.lines.values()
+        yield from self.controllers.values()
+
+    def everything(self) -> Iterator[Device]:
+        """All that is polled and may be silent: devices, then pumps."""
+        yield from self.devices.values()
+        yield from self.pumps.values()
 
 
 def build(config: Config) -> Premises:
@@ -34,10 +52,15 @@ def build(config: Config) -> Premises:
         try:
             devices[device.id] = build_device(device, lines[device.line], folder)
         except Refused as refused:
-            faults += [
-                Fault(f"device[{index}] {fault.path}", fault.expected, fault.got, fault.remedy)
-                for fault in refused.faults
-            ]
+            faults += _within(f"device[{index}]", refused)
+    controllers: dict[str, PtsController] = {}
+    for index, controller in enumerate(config.controller):
+        try:
+            controllers[controller.id] = build_controller(controller)
+        except Refused as refused:
+            faults += _within(f"controller[{index}]", refused)
+    pumps, refusals = _pumps(config, {**lines, **controllers})
+    faults += refusals
     outlets: dict[str, Outlet] = {}
     for index, connector in enumerate(config.connector):
         outlet, found = _outlet(f"connector[{index}]", connector, devices)
@@ -46,7 +69,7 @@ def build(config: Config) -> Premises:
             outlets[connector.id] = outlet
     if faults:
         raise Refused("config", faults)
-    return Premises(lines, devices, outlets)
+    return Premises(lines, devices, outlets, pumps, controllers)
 
 
 def meter_plates(config: Config) -> dict[str, Plate]:
@@ -58,6 +81,25 @@ def meter_plates(config: Config) -> dict[str, Plate]:
         model = about.models[0] if len(about.models) == 1 else None  # the profile does not say which of them this is
         plates[device.id] = Plate(serial=device.serial or "", maker=about.maker, model=model)
     return plates
+
+
+def _pumps(config: Config, places: Mapping[str, Line | PtsController]) -> tuple[dict[str, Pump], list[Fault]]:
+    """places: what pumps hang on, by its id; one whose own fault has been said is missing, and so are its pumps."""
+    pumps: dict[str, Pump] = {}
+    faults: list[Fault] = []
+    for index, pump in enumerate(config.pump):
+        place = places.get(pump.line or pump.controller or "")
+        if place is None:
+            continue
+        try:
+            pumps[pump.id] = build_pump(pump, place)
+        except Refused as refused:
+            faults += _within(f"pump[{index}]", refused)
+    return pumps, faults
+
+
+def _within(path: str, refused: Refused) -> list[Fault]:
+    return [Fault(f"{path} {fault.path}", fault.expected, fault.got, fault.remedy) for fault in refused.faults]
 
 
 def _outlet(path: str, connector: ConnectorConfig, devices: dict[str, Device]) -> tuple[Outlet | None, Sequence[Fault]]:

@@ -87,7 +87,7 @@ class Watchdog:
 
 def ill(daemon: Daemon) -> str | None:
     """Why the daemon should be started again, if it should."""
-    for line in daemon.premises.lines.values():
+    for line in daemon.premises.carriers():
         if line.stalled_s > LINE_MAX_S:
             return f"line {line.id} has been at one thing for {line.stalled_s:.0f} s"
     if daemon.journal is not None and daemon.journal.waiting_s() > DISK_MAX_S:
@@ -101,7 +101,7 @@ def ill(daemon: Daemon) -> str | None:
 
 def in_words(daemon: Daemon) -> str:
     """The daemon in one line, for `systemctl status`."""
-    devices = [device.link().state for device in daemon.premises.devices.values()]
+    devices = [device.link().state for device in daemon.premises.everything()]
     online = f"{sum(state is LinkState.ONLINE for state in devices)} of {len(devices)} devices online"
     if daemon.site is None:
         return f"waiting for {daemon.waiting_for}; {online}"
