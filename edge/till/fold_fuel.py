@@ -38,8 +38,7 @@ def closed(court: Forecourt, filling: OpenFilling, body: FillingClosed) -> Forec
     sold = body.sold
     court = _add(court, sold.grade, fillings=1, volume_ml=body.volume_ml, amount_fen=body.amount_fen)
     if sold.tank:
-        tank = court.tanks.get(sold.tank) or Tank(sold.grade)
-        court = _with_tank(court, sold.tank, replace(tank, sold_ml=tank.sold_ml + body.volume_ml))
+        court = _flowed(court, sold.tank, sold.grade, sold_ml=body.volume_ml)
     return replace(court, used_ml=_used(court.used_ml, filling, body.volume_ml))
 
 
@@ -50,8 +49,7 @@ def _unattributed(court: Forecourt, body: FuelUnattributed) -> Forecourt:
         nozzles = [body.after if one.nozzle == body.nozzle else one for one in totals.nozzles]
         court = _with_totals(court, replace(totals, nozzles=nozzles))
     if body.tank:
-        tank = court.tanks.get(body.tank) or Tank(body.grade)
-        court = _with_tank(court, body.tank, replace(tank, unattributed_ml=tank.unattributed_ml + body.volume_ml))
+        court = _flowed(court, body.tank, body.grade, unattributed_ml=body.volume_ml)
     return court
 
 
@@ -70,21 +68,22 @@ def _dipped(court: Forecourt, body: TankDipped) -> Forecourt:
     tank = court.tanks.get(body.tank)
     if tank is None or tank.opening is None:
         return _with_tank(court, body.tank, Tank(body.grade, opening=body, notes=tank.notes if tank else ()))
-    return _with_tank(court, body.tank, replace(tank, grade=body.grade, closing=body))
+    return _with_tank(court, body.tank, replace(tank, grade=body.grade, closing=body, at_closing=tank.flow))
 
 
 def _received(court: Forecourt, body: FuelReceived) -> Forecourt:
-    tank = court.tanks.get(body.tank) or Tank(body.grade)
-    notes = (*tank.notes, body.number)[-NOTES_KEPT:]
-    return _with_tank(court, body.tank, replace(tank, received_ml=tank.received_ml + body.volume_ml, notes=notes))
+    court = _flowed(court, body.tank, body.grade, received_ml=body.volume_ml)
+    tank = court.tanks[body.tank]
+    return _with_tank(court, body.tank, replace(tank, notes=(*tank.notes, body.number)[-NOTES_KEPT:]))
 
 
 def _wet_stock(court: Forecourt, body: WetStockClosed) -> Forecourt:
-    """A closed day begins anew at its last dip; one without a dip goes on counting."""
+    """A closed day begins anew at its last dip, with what has flowed since; one without a dip goes on counting."""
     tank = court.tanks.get(body.tank)
     if tank is None or tank.closing is None:
         return court
-    return _with_tank(court, body.tank, Tank(tank.grade, opening=tank.closing, notes=tank.notes))
+    since = tank.flow.less(tank.at_closing)
+    return _with_tank(court, body.tank, Tank(tank.grade, opening=tank.closing, flow=since, notes=tank.notes))
 
 
 def _day(court: Forecourt, body: FuelDayClosed) -> Forecourt:
@@ -108,6 +107,12 @@ def _with_totals(court: Forecourt, totals: PumpTotals) -> Forecourt:
 
 def _with_tank(court: Forecourt, name: str, tank: Tank) -> Forecourt:
     return replace(court, tanks={**court.tanks, name: tank})
+
+
+def _flowed(court: Forecourt, name: str, grade: str, **gained: int) -> Forecourt:
+    tank = court.tanks.get(name) or Tank(grade)
+    flow = replace(tank.flow, **{what: getattr(tank.flow, what) + value for what, value in gained.items()})
+    return _with_tank(court, name, replace(tank, flow=flow))
 
 
 def _add(court: Forecourt, grade: str, **gained: int) -> Forecourt:

@@ -77,19 +77,35 @@ class OpenFilling(msgspec.Struct, frozen=True):
         return self.holds[0].account
 
 
+class Flow(msgspec.Struct, frozen=True):
+    """What went into and out of a tank, in mL."""
+
+    received_ml: int = 0
+    sold_ml: int = 0
+    unattributed_ml: int = 0
+
+    def less(self, before: Flow) -> Flow:
+        """What came after `before`, a flow of the same tank and the same beginning."""
+        return Flow(
+            self.received_ml - before.received_ml,
+            self.sold_ml - before.sold_ml,
+            self.unattributed_ml - before.unattributed_ml,
+        )
+
+
 class Tank(msgspec.Struct, frozen=True):
     """A tank since the last wet-stock close.
 
-    opening: the dip that the running day counts from; None: none has been taken. closing: the newest dip since.
-    notes: delivery notes that have been booked, newest last.
+    opening: the dip that the running day counts from; None: none has been taken. closing: the newest dip since. flow:
+    since the opening dip; at_closing: of it, what had flowed when the newest dip was taken. notes: numbers of delivery
+    notes that have been booked, newest last.
     """
 
     grade: str
     opening: TankDipped | None = None
     closing: TankDipped | None = None
-    received_ml: int = 0
-    sold_ml: int = 0
-    unattributed_ml: int = 0
+    flow: Flow = Flow()
+    at_closing: Flow = Flow()
     notes: tuple[str, ...] = ()
 
 

@@ -21,25 +21,27 @@ def day_drafts(state: TillState) -> tuple[Draft, ...]:
 
 
 def wet_stock(day: int, name: str, tank: Tank) -> WetStockClosed:
-    """A tank's book from its opening dip to its newest: what should be in it, and what is.
+    """A tank's book from its opening dip to its newest: what should have been in it then, and what was.
 
-    Without a second dip the book stays open: the next close covers both days.
+    What flows after the newest dip counts in the next day. Without a second dip the book stays open: the next close
+    covers both days.
     """
     opening_ml = None if tank.opening is None else tank.opening.volume_ml
     closing_ml = None if tank.closing is None else tank.closing.volume_ml
-    gone_ml = tank.sold_ml + tank.unattributed_ml
+    flow = tank.flow if tank.closing is None else tank.at_closing
+    gone_ml = flow.sold_ml + flow.unattributed_ml
     variance_ml = None
     if opening_ml is not None and closing_ml is not None:
-        variance_ml = closing_ml - (opening_ml + tank.received_ml - gone_ml)
+        variance_ml = closing_ml - (opening_ml + flow.received_ml - gone_ml)
     ppm = None if variance_ml is None or not gone_ml else round_half_up(Fraction(variance_ml * 1_000_000, gone_ml))
     return WetStockClosed(
         day=day,
         tank=name,
         grade=tank.grade,
         opening_ml=opening_ml,
-        received_ml=tank.received_ml,
-        sold_ml=tank.sold_ml,
-        unattributed_ml=tank.unattributed_ml,
+        received_ml=flow.received_ml,
+        sold_ml=flow.sold_ml,
+        unattributed_ml=flow.unattributed_ml,
         closing_ml=closing_ml,
         variance_ml=variance_ml,
         variance_ppm=ppm,
