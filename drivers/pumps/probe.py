@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from drivers.line import DevicePolicy, Line, LineDevice
@@ -21,8 +21,8 @@ class Sign:
     took_ms: float | None = None
 
 
-@contextmanager
-def probing(line: Line, address: int, timeout_s: float) -> Iterator[LineDevice]:
+@asynccontextmanager
+async def probing(line: Line, address: int | str, timeout_s: float) -> AsyncIterator[LineDevice]:
     """A device that is asked once and leaves no trace on the line."""
     policy = DevicePolicy(timeout_s=timeout_s, retries=0, late_s=0.0, guard_s=GUARD_S, back_off=False)
     device = line.attach(f"scan {address}", policy)
