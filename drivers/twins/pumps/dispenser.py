@@ -268,7 +268,7 @@ class Dispenser:
     def squeeze(self, ml_per_s: int, ml: int | None = None) -> None:
         """Hold the trigger of the selected nozzle, and let go after exactly `ml`; None: until released."""
         assert ml_per_s >= 0
-        self.trigger_ml_s = ml_per_s if self.out is not None else 0
+        self.trigger_ml_s = ml_per_s if self.out is not None and ml != 0 else 0
         self._grip_ul = None if ml is None else ml * UL_PER_ML
 
     def release_trigger(self) -> None:

@@ -19,7 +19,7 @@ MakeTwin = Callable[[Dispenser, int, PumpFaults, Options], PumpTwin]
 """(pump, address, faults, options of the protocol). Raises ValueError for an option that it does not know."""
 
 Serve = Callable[[Mapping[int, Bay], str, int, Options], AbstractAsyncContextManager[str]]
-"""(bays by number, host, port or 0, options). Its value is where it serves. It calls `bay.catch_up()` before it looks."""
+"""(bays by number, host, port or 0, options). The value is where it serves. Calls `bay.catch_up()` before it looks."""
 
 
 @dataclass(frozen=True, slots=True)
