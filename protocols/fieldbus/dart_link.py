@@ -130,15 +130,15 @@ class Heard:
 class Master:
     """The site controller's side of the talk with one slave.
 
-    `poll` or `send` gives what to put on the wire, and `hear` takes the answer. No answer: `send` again what `waiting`
-    holds, or poll again; nothing is lost.
+    `poll` or `send` gives what to put on the wire, and `hear` takes the answer. No answer: say again what `waiting`
+    holds, or poll again; nothing is lost. duplicates: repeats thrown away. restarts: of the slave, by its block 0.
     """
 
     def __init__(
         self, address: int, numbering: Numbering = Numbering.WRAP_TO_1, *, slave_says_zero_always: bool = False
     ) -> None:
         self.address = address
-        self.duplicates = 0
+        self.duplicates = self.restarts = 0
         self._sender = Sender(address, numbering)
         self._receiver = Receiver(zero_is_new=slave_says_zero_always)
 
@@ -165,8 +165,9 @@ class Master:
     def hear(self, frame: Frame) -> Heard:
         """Take an answer. Of DATA the reply is the ACK or NAK; of NAK the same block with number 0."""
         if frame.control is Control.DATA:
-            verdict = self._receiver.judge(frame.number)
+            last, verdict = self._receiver.last, self._receiver.judge(frame.number)
             self.duplicates += verdict is Verdict.DUPLICATE
+            self.restarts += verdict is Verdict.NEW and frame.number == 0 and last not in (None, 0, NUMBER_MAX)
             return _judged(frame, verdict)
         if frame.control is Control.ACK:
             self._sender.acknowledged(frame.number)
