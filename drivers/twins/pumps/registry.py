@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from drivers.twins.pty import BITS_PER_CHARACTER
 from drivers.twins.pumps.bay import Bay, PumpTwin
+from drivers.twins.pumps.dart import DartTwin
 from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.faults import PumpFaults
 from drivers.twins.pumps.parts import Head
@@ -42,4 +43,6 @@ class Server:
     first_address: int = 1
 
 
-PROTOCOLS: Mapping[str, Serial | Server] = {}
+PROTOCOLS: Mapping[str, Serial | Server] = {
+    "dart": Serial(DartTwin, Head(needs_reset=True), first_address=0x50),
+}
