@@ -295,6 +295,20 @@ def show(connection: sa.Connection, account: str, last: int = 10) -> Statement:
     )
 
 
+def card_of(connection: sa.Connection, account: str, number: str) -> bytes | None:
+    """What this card of the account is known by at sites; None where the account has no such card."""
+    key, table = current_key(connection), schema.credentials
+    hidden = hide_credential(key, number)
+    at = (table.c.key_version == key.version) & (table.c.hmac == hidden) & (table.c.account == account)
+    return hidden if connection.execute(sa.select(table.c.hmac).where(at)).one_or_none() is not None else None
+
+
+def exists(connection: sa.Connection, account: str) -> bool:
+    """Whether there is an account of that id, open or not."""
+    table = schema.accounts
+    return connection.execute(sa.select(table.c.id).where(table.c.id == account)).one_or_none() is not None
+
+
 def _cards(connection: sa.Connection, account: str, key_version: int) -> int:
     table = schema.credentials
     mine = (table.c.account == account) & (table.c.key_version == key_version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -13,9 +14,19 @@ from cloud.keys import HqKeys
 from cloud.refusal import Refuse
 from protocols.proof import keys
 from protocols.trade import hotlist
-from protocols.trade.codec import Wire, encode
+from protocols.trade.codec import Wire, decode, encode
 from protocols.trade.documents import DOMAIN, Document, signed_part
 from protocols.trade.wire import DocumentAsk, DocumentRef, DocumentReply, RefusalCode
+
+W = TypeVar("W", bound=Wire)
+
+
+class Made(NamedTuple):
+    """One version of a document as it was signed for a site, in Unix ms. document: its exact bytes."""
+
+    version: int
+    made_ms: int
+    document: bytes
 
 
 def publish(
@@ -41,6 +52,20 @@ def publish(
         )
         new.append(site)
     return new
+
+
+def newest(connection: sa.Connection, site: str, kind: str, into: type[W]) -> W | None:
+    """What is in force at a site; None where no version of this kind has been signed for it. Raises NotCanonical."""
+    versions = history(connection, site, kind, last=1)
+    return decode(decode(versions[0].document, Document).payload, into) if versions else None
+
+
+def history(connection: sa.Connection, site: str, kind: str, last: int) -> list[Made]:
+    """The newest versions for a site, newest first."""
+    table = schema.documents
+    query = sa.select(table.c.version, table.c.made_ms, table.c.document)
+    query = query.where(table.c.site == site, table.c.kind == kind).order_by(table.c.version.desc()).limit(last)
+    return [Made(row.version, row.made_ms, bytes(row.document)) for row in connection.execute(query)]
 
 
 def sign(hq: HqKeys, kind: str, site: str, version: int, payload: bytes) -> bytes:

@@ -18,6 +18,7 @@ from cloud import tend as tending
 from cloud.accounts import Denied
 from cloud.cli.account import accounts_app
 from cloud.cli.epoch import epoch_app, evidence_app
+from cloud.cli.fuel import price_app, terms_app
 from cloud.cli.guest import guest_app, refund_app
 from cloud.cli.hotlist import hotlist_app
 from cloud.cli.keys import keys_app
@@ -56,6 +57,8 @@ app.add_typer(risk_app, name="risk")
 app.add_typer(keys_app, name="keys")
 app.add_typer(tariff_app, name="tariff")
 app.add_typer(tender_app, name="tender")
+app.add_typer(price_app, name="price")
+app.add_typer(terms_app, name="fuel-terms")
 app.add_typer(command_app, name="command")
 app.add_typer(verify_app)
 tls_app = typer.Typer(no_args_is_help=True, help="TLS files for a demo.")

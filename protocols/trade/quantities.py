@@ -54,6 +54,17 @@ def kwh(energy_wh: int) -> str:
     return _decimal(energy_wh, 3)
 
 
+def litres(volume_ml: int) -> str:
+    """1234 -> "1.234"."""
+    return _decimal(volume_ml, 3)
+
+
+def e3_of_yuan(yuan: str) -> int:
+    """Yuan as text with up to 5 decimals in thousandths of a fen, exactly: "1.2345" -> 123450."""
+    whole, _, decimals = yuan.partition(".")
+    return int(whole) * 100_000 + int(decimals.ljust(5, "0"))
+
+
 def yuan_e3(price_e3: int) -> str:
     """A price in thousandths of a fen as yuan, at least two decimals: 123450 -> "1.2345", 100000 -> "1.00"."""
     whole, _, decimals = _decimal(price_e3, 5).partition(".")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from protocols.door import Fault, Refused, check
+from protocols.trade.quantities import e3_of_yuan
 from protocols.trade.records import Amount, Name
 from protocols.trade.tariff import DAY_S, Offset, Period, Tariff
 
@@ -64,13 +65,13 @@ def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, source: str) -> Tari
             Period(
                 from_s=_second_of_day(table.from_),
                 name=table.name,
-                energy_e3=_e3(table.energy_yuan_per_kwh),
-                service_e3=_e3(table.service_yuan_per_kwh),
+                energy_e3=e3_of_yuan(table.energy_yuan_per_kwh),
+                service_e3=e3_of_yuan(table.service_yuan_per_kwh),
             )
             for table in file.periods
         ],
-        session_e3=_e3(file.session_yuan),
-        idle_e3_per_min=_e3(file.idle_yuan_per_min),
+        session_e3=e3_of_yuan(file.session_yuan),
+        idle_e3_per_min=e3_of_yuan(file.idle_yuan_per_min),
         idle_grace_s=file.idle_grace_s,
     )
     faults = disorder(tariff)
@@ -138,12 +139,6 @@ def _in_words(fault: Fault) -> Fault:
     """The door speaks of patterns; a person wants to know what to write."""
     words = _WORDS.get(fault.path.rpartition(".")[2])
     return Fault(fault.path, words, fault.got, fault.remedy) if words else fault
-
-
-def _e3(yuan: str) -> int:
-    """Thousandths of a fen, exactly: "1.2345" -> 123450."""
-    whole, _, decimals = yuan.partition(".")
-    return int(whole) * 100_000 + int(decimals.ljust(5, "0"))
 
 
 def _second_of_day(clock: str) -> int:

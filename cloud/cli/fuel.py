@@ -1,0 +1,188 @@
+"""`fieldtill-hq price` and `fieldtill-hq fuel-terms`: what fuel costs at a site, and who may buy which."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import sqlalchemy as sa
+import typer
+
+from cloud import accounts, documents, sites
+from cloud.calendar import offsets_of
+from cloud.cli.shop import Shop, shop_of
+from cloud.cli.table import Row
+from protocols.door import Fault, Refused
+from protocols.trade import fuel_prices, fuel_prices_file, fuel_terms, fuel_terms_file
+from protocols.trade.codec import decode
+from protocols.trade.documents import Document
+from protocols.trade.fuel_prices import PriceList
+from protocols.trade.fuel_prices_file import local_text
+from protocols.trade.fuel_terms import FuelTerms
+from protocols.trade.quantities import litres, yuan_e3
+from protocols.trade.tariff import Offset
+
+price_app = typer.Typer(no_args_is_help=True, help="What a litre of each grade costs at a site, and from when on.")
+terms_app = typer.Typer(no_args_is_help=True, help="Which fuel cards and accounts may buy, and how much a day.")
+
+DAY_MS = 86_400_000
+
+D = TypeVar("D", PriceList, FuelTerms)
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See docs/fuel-prices.md.")]
+Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
+Site = Annotated[str, typer.Argument(help="Its name.")]
+Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1, max=1000)]
+
+
+@price_app.command("set", epilog="Example: fieldtill-hq price set prices.toml --site pudong-1")
+def price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
+    """Sign a price list for sites. Every fault of the file is named at once."""
+    shop, data = shop_of(ctx), _toml(file)
+    now_ms = shop.open().clock.now_ms()
+
+    def make(connection: sa.Connection, version: int) -> PriceList:
+        offsets = partial(_offsets_today, now_ms)
+        return fuel_prices_file.read(data, offsets, now_s=now_ms // 1000, next_version=version, source=str(file))
+
+    prices, new = _publish(shop, fuel_prices.KIND, site, make, PriceList)
+    change_s = fuel_prices.next_change_s(prices, now_ms // 1000)
+    told = f"prices {prices.id} version {prices.version}: {', '.join(new) or 'in force already'}"
+    if change_s is not None:
+        told += f"; next change {local_text(change_s, prices.offsets)} {prices.zone}"
+    shop.say({"id": prices.id, "version": prices.version, "sites": new, "next_change_s": change_s}, told)
+
+
+@price_app.command("show", epilog="Example: fieldtill-hq price show pudong-1")
+def price_show(ctx: typer.Context, site: Site) -> None:
+    """The list in force at a site: what holds now, and every change to come."""
+    shop = shop_of(ctx)
+    now_s = shop.open().clock.now_ms() // 1000
+    with shop.reading() as connection:
+        sites.require(connection, site)
+        prices = documents.newest(connection, site, fuel_prices.KIND, PriceList)
+    rows = [] if prices is None else _steps(prices, now_s)
+    if not shop.json and prices is not None:
+        print(f"{prices.id} version {prices.version}, local times of {prices.zone}")
+    shop.list(rows, ["from", "grade", "name", "yuan_per_litre"])
+
+
+@price_app.command("history", epilog="Example: fieldtill-hq price history pudong-1 --last 20")
+def price_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
+    """Every version that was signed for a site. sha256: as sessions pin it."""
+    rows = [
+        {**row, "steps": len(prices.steps), "grades": " ".join(grade.code for grade in prices.grades)}
+        for row, prices in _history(shop_of(ctx), site, fuel_prices.KIND, last, PriceList)
+    ]
+    shop_of(ctx).list(rows, ["version", "made", "steps", "grades", "sha256"])
+
+
+@terms_app.command("set", epilog="Example: fieldtill-hq fuel-terms set terms.toml")
+def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
+    """Sign terms for sites; a card's number is hidden on the way. Every fault of the file is named at once."""
+    shop, data = shop_of(ctx), _toml(file)
+
+    def make(connection: sa.Connection, version: int) -> FuelTerms:
+        has_account, card_of = partial(accounts.exists, connection), partial(accounts.card_of, connection)
+        return fuel_terms_file.read(data, has_account, card_of, next_version=version, source=str(file))
+
+    terms, new = _publish(shop, fuel_terms.KIND, site, make, FuelTerms)
+    told = f"fuel terms version {terms.version}: {', '.join(new) or 'in force already'}"
+    shop.say({"version": terms.version, "sites": new}, told)
+
+
+@terms_app.command("show", epilog="Example: fieldtill-hq fuel-terms show pudong-1")
+def terms_show(ctx: typer.Context, site: Site) -> None:
+    """The terms in force at a site. card: as records name it."""
+    shop = shop_of(ctx)
+    with shop.reading() as connection:
+        sites.require(connection, site)
+        found = documents.newest(connection, site, fuel_terms.KIND, FuelTerms)
+    rows = [
+        {
+            "account": one.account,
+            "card": one.credential.hex() or "all",
+            "grades": " ".join(one.grades) or "all",
+            "litres_a_day": litres(one.day_ml) if one.day_ml else None,
+            "asks": one.ask,
+        }
+        for one in ([] if found is None else found.terms)
+    ]
+    shop.list(rows, ["account", "card", "grades", "litres_a_day", "asks"])
+
+
+@terms_app.command("history", epilog="Example: fieldtill-hq fuel-terms history pudong-1")
+def terms_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
+    """Every version that was signed for a site. sha256: as sessions pin it."""
+    found = _history(shop_of(ctx), site, fuel_terms.KIND, last, FuelTerms)
+    rows = [{**row, "terms": len(document.terms)} for row, document in found]
+    shop_of(ctx).list(rows, ["version", "made", "terms", "sha256"])
+
+
+def _publish(
+    shop: Shop, kind: str, site: list[str] | None, make: Callable[[sa.Connection, int], D], into: type[D]
+) -> tuple[D, list[str]]:
+    """Sign what `make` gives; the document and the sites for which it is new. A file without a version gets the one in
+    force where it changes nothing, else the next.
+    """
+    with shop.writing() as (connection, home):
+        for name in site or []:
+            sites.require(connection, name)
+        chosen = site or sites.names(connection)
+        in_force = [documents.newest(connection, name, kind, into) for name in chosen]
+        version = max((one.version for one in in_force if one is not None), default=0)
+        document = make(connection, version)
+        if any(one != document for one in in_force):
+            document = make(connection, version + 1)
+        new = documents.publish(connection, home.keys, home.clock, kind, document.version, document, chosen)
+    shop.tell(new)
+    return document, new
+
+
+def _history(shop: Shop, site: str, kind: str, last: int, into: type[D]) -> list[tuple[Row, D]]:
+    with shop.reading() as connection:
+        sites.require(connection, site)
+        made = documents.history(connection, site, kind, last)
+    found: list[tuple[Row, D]] = []
+    for one in made:
+        payload = decode(one.document, Document).payload
+        at = f"{datetime.fromtimestamp(one.made_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        row = {"version": one.version, "made": at, "sha256": hashlib.sha256(payload).hexdigest()[:16]}
+        found.append((row, decode(payload, into)))
+    return found
+
+
+def _steps(prices: PriceList, now_s: int) -> list[dict[str, object]]:
+    """One row for each grade of the step that holds and of each later one."""
+    names = {grade.code: grade.name for grade in prices.grades}
+    begun = [step.from_s for step in prices.steps if step.from_s <= now_s]
+    holds_s = max(begun, default=prices.steps[0].from_s)
+    return [
+        {
+            "from": local_text(step.from_s, prices.offsets),
+            "grade": one.grade,
+            "name": names[one.grade],
+            "yuan_per_litre": yuan_e3(one.price_e3),
+            "price_e3": one.price_e3,
+        }
+        for step in prices.steps
+        if step.from_s >= holds_s
+        for one in step.prices
+    ]
+
+
+def _offsets_today(now_ms: int, zone: str) -> list[Offset] | None:
+    """The same all day long, so that saying a file again changes nothing."""
+    return offsets_of(zone, now_ms - now_ms % DAY_MS)
+
+
+def _toml(file: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(str(file), [Fault("", "a TOML file", str(error))]) from error
