@@ -80,9 +80,10 @@ def begin_paying(progress: FillProgress, mono_ms: int) -> FillProgress:
     return replace(progress, phase=FillPhase.PAYING, since_ms=mono_ms)
 
 
-def hold_for_review(filling: OpenFilling, progress: FillProgress, sight: FillSight) -> Draft:
+def hold_for_review(filling: OpenFilling, progress: FillProgress, sight: FillSight, policy: FillPolicy) -> Draft:
     """The pump cannot say what it sold, or does not stop; the customer's rights stay held, and the log says why."""
-    sells = sight.status is not None and sight.status.state in SELLS
+    status = sight.status_within(policy.silence_s * 1000)
+    sells = status is not None and status.state in SELLS
     finding = "pump-does-not-stop" if sells else "pump-silent"
     return Draft(SessionHeld(filling.seq, finding, f"last seen {progress.volume_ml} mL, {progress.amount_fen} fen"))
 

@@ -206,7 +206,7 @@ def _ending(
         offered = {one.nozzle for one in filling.opened.offered}
         if progress.nozzle is not None and progress.nozzle not in offered:
             return FillEnd.WRONG_GRADE, f"nozzle {progress.nozzle} was not allowed"
-        if progress.amount_fen > worth_fen:
+        if progress.amount_fen > worth_fen + policy.margin_fen:
             return FillEnd.OUT_OF_CREDIT, "the pump went on beyond what it was told"
     still_ms = sight.now.mono_ms - progress.flowed_ms
     limit_s = policy.still_s if progress.phase == FillPhase.DELIVERING else policy.start_timeout_s
