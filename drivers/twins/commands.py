@@ -9,6 +9,7 @@ import msgspec
 
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault, FaultKind
+from drivers.twins.pumps.commands import AnyPumpCommand, PumpCommand, obey
 from drivers.twins.site import TwinSite
 
 
@@ -56,7 +57,7 @@ class Restore(Command, frozen=True, tag="restore"):
 
 
 class State(Command, frozen=True, tag="state"):
-    """Every outlet and device."""
+    """Every outlet, device and pump."""
 
 
 class Stats(Command, frozen=True, tag="stats"):
@@ -67,7 +68,7 @@ class Quit(Command, frozen=True, tag="quit"):
     """End."""
 
 
-AnyCommand = Plug | Unplug | SetFault | Clear | Cut | Restore | State | Stats | Quit
+AnyCommand = Plug | Unplug | SetFault | Clear | Cut | Restore | State | Stats | Quit | AnyPumpCommand
 
 
 async def run(site: TwinSite, text: str | bytes) -> tuple[dict[str, Any], bool]:
@@ -85,8 +86,9 @@ def ready(site: TwinSite) -> dict[str, Any]:
     """What is said once everything serves: where each line is, and who is on it."""
     return {
         "ready": True,
-        "lines": {name: site.port(name) for name in site.wires},
+        "lines": {name: site.port(name) for name in (*site.wires, *site.forecourt.lines)},
         "devices": {name: {"profile": twin.profile.id, "unit": twin.unit} for name, twin in site.twins.items()},
+        **({"pumps": site.forecourt.about()} if site.forecourt.bays else {}),
     }
 
 
@@ -115,8 +117,16 @@ async def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
             return {
                 "outlets": {name: place.state() for name, place in site.places.items()},
                 "devices": {name: twin.state() for name, twin in site.twins.items()},
+                **(
+                    {"pumps": {name: bay.state() for name, bay in site.forecourt.bays.items()}}
+                    if site.forecourt.bays
+                    else {}
+                ),
             }
         case Stats():
-            return {"lines": {name: dataclasses.asdict(wire.stats) for name, wire in site.wires.items()}}
+            wires = {**site.wires, **site.forecourt.lines}
+            return {"lines": {name: dataclasses.asdict(wire.stats) for name, wire in wires.items()}}
+        case PumpCommand():
+            return obey(site.pump(command.pump), command)
         case Quit():
             return {}

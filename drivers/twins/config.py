@@ -13,6 +13,7 @@ from drivers.profile import Profile
 from drivers.profile_load import load
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault
+from drivers.twins.pumps.config import PumpLineConfig, TwinPumpConfig
 from protocols import door
 
 PROFILES = Path(__file__).parent.parent / "profiles"
@@ -66,11 +67,13 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of it. Devices on one outlet see the same flow."""
+    """All of it. Devices on one outlet see the same flow. Pumps have lines of their own."""
 
-    line: tuple[LineConfig, ...]
-    device: tuple[DeviceConfig, ...]
-    outlet: tuple[OutletConfig, ...]
+    line: tuple[LineConfig, ...] = ()
+    device: tuple[DeviceConfig, ...] = ()
+    outlet: tuple[OutletConfig, ...] = ()
+    pump_line: tuple[PumpLineConfig, ...] = ()
+    pump: tuple[TwinPumpConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def check_site(config: SiteConfig, *, source: str = "site") -> Checked:
     """Load the profiles and look for faults between the parts. Raises door.Refused."""
     faults: list[door.Fault] = []
     for kind, ids in (
-        ("line", [line.id for line in config.line]),
+        ("line", [line.id for line in config.line] + [line.id for line in config.pump_line]),
         ("outlet", [outlet.id for outlet in config.outlet]),
         ("device", [device.id for device in config.device]),
     ):

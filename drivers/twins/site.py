@@ -13,6 +13,8 @@ from drivers.profile import Profile
 from drivers.profile_state import Value, kinds_of
 from drivers.twins.car import UJ_PER_WH, Car, Outlet
 from drivers.twins.config import Checked, LineConfig, SiteConfig, check_site
+from drivers.twins.pumps.bay import Bay
+from drivers.twins.pumps.forecourt import Forecourt, PumpLine
 from drivers.twins.twin import Twin, monotonic_us
 from drivers.twins.wire_serial import SerialWire
 from drivers.twins.wire_tcp import TcpWire
@@ -74,6 +76,7 @@ class TwinSite:
 
     def __init__(self, config: SiteConfig, *, clock: Callable[[], int] = monotonic_us) -> None:
         checked = check_site(config)
+        self.forecourt = Forecourt(config.pump_line, config.pump, source="site")
         self._clock = clock
         self._ticker: asyncio.Task[None] | None = None
         self.places = {
@@ -97,24 +100,29 @@ class TwinSite:
     def device(self, device_id: str) -> Twin:
         return self.twins[device_id]
 
+    def pump(self, pump_id: str) -> Bay:
+        return self.forecourt.bays[pump_id]
+
     def port(self, line_id: str) -> str:
         """Where to reach a line once it serves: a path, or `host:port`."""
+        if line_id in self.forecourt.lines:
+            return self.forecourt.lines[line_id].port
         wire = self.wires[line_id]
         return wire.port if isinstance(wire, SerialWire) else f"{wire.host}:{wire.port}"
 
     async def cut(self, line_id: str) -> None:
         """Take a line away, as when its adapter is pulled out. Repeating it is harmless."""
-        await self.wires[line_id].close()
+        await self._wire_of(line_id).close()
 
     async def restore(self, line_id: str) -> None:
         """Put a line back: a pty under its symlink, a server on the port it had. Repeating it is harmless."""
-        wire = self.wires[line_id]
+        wire = self._wire_of(line_id)
         await wire.close()
         await wire.open()
 
     async def __aenter__(self) -> TwinSite:
         try:
-            for wire in self.wires.values():
+            for wire in (*self.wires.values(), *self.forecourt.lines.values()):
                 await wire.open()
         except BaseException:
             await self._close()
@@ -131,8 +139,11 @@ class TwinSite:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
-        for wire in self.wires.values():
+        for wire in (*self.wires.values(), *self.forecourt.lines.values()):
             await wire.close()
+
+    def _wire_of(self, line_id: str) -> SerialWire | TcpWire | PumpLine:
+        return self.forecourt.lines[line_id] if line_id in self.forecourt.lines else self.wires[line_id]
 
     async def _tick(self) -> None:
         while True:

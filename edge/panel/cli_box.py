@@ -42,12 +42,15 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
         for one in findings:
             word = paper.bad(counted(len(one.faults), "fault")) if one.faults else paper.good("ok")
             paper.write(f"{one.what:8} {word}  {one.detail}".rstrip())
-        for one in bad:
-            paper.write()
+        for one in findings:
+            if one.faults or one.doubts:
+                paper.write()
             for fault in one.faults:
                 paper.write(f"{paper.bad('!')} {fault}")
+            for doubt in one.doubts:
+                paper.write(f"{paper.warn('?')} {doubt}")
 
-    said = [{"what": one.what, "detail": one.detail, "faults": one.faults} for one in findings]
+    said = [{"what": one.what, "detail": one.detail, "faults": one.faults, "doubts": one.doubts} for one in findings]
     say(as_json, {"config": str(path), "ok": not bad, "findings": said}, text)
     if bad:
         damaged = any(one.damaged for one in bad)
@@ -87,33 +90,40 @@ def keys(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @app.command(epilog="Examples: fieldtill twin keba-p30 --tcp 1502; "
-             "fieldtill twin eastron-sdm630 --pty /tmp/ttyMeter --unit 3 --fault crc:5")  # fmt: skip
+             "fieldtill twin eastron-sdm630 --pty /tmp/ttyMeter --unit 3 --fault crc:5; "
+             "fieldtill twin dart --pty /tmp/ttyPump --nozzles 92=7.85,95=8.39,0=7.51 --customer random")  # fmt: skip
 def twin(
-    profile: Annotated[str, typer.Argument(help="A shipped profile, or a path to one.")],
+    profile: Annotated[str, typer.Argument(help="A shipped profile, a path to one, or a pump's protocol.")],
     tcp: Annotated[int | None, typer.Option(help="Serve on this port; 0: any free one.", min=0, max=65535)] = None,
     pty: Annotated[Path | None, typer.Option(help="Serve on a pty, and link it here.")] = None,
-    unit: Annotated[int | None, typer.Option(help="Unit id; else the product's usual one.", min=0, max=255)] = None,
+    unit: Annotated[int | None, typer.Option(help="Unit id or address; else the usual one.", min=0, max=255)] = None,
     baud: Annotated[int | None, typer.Option(help="Pace of the pty; else the profile's.")] = None,
     fault: Annotated[list[str] | None, typer.Option(help="KIND[:COUNT[:AMOUNT]]; may be given again.")] = None,
     register_wh: Annotated[int, typer.Option(help="What its counter shows at first.", min=0)] = 0,
+    nozzles: Annotated[str, typer.Option(help="Of a pump: GRADE[=YUAN],..")] = "92,95,0",
+    customer: Annotated[list[str] | None, typer.Option(help="Of a pump: random, fills:NOZZLE:ML, ..")] = None,
+    speed: Annotated[int, typer.Option(help="Of a pump: how much faster its time runs.", min=1, max=1000)] = 1,
+    seed: Annotated[int, typer.Option(help="Of a pump's random customers and noise.")] = 0,
 ) -> None:
     """Simulate one device on a real pty or TCP port, until Ctrl-C: to try a site, or a profile of your own."""
     import asyncio
 
     from drivers.loop import new_event_loop
-    from drivers.twins import serve_one
+    from drivers.twins import PROTOCOLS, serve_one, serve_pump
     from protocols.door import Refused
 
-    serving = serve_one(
-        profile,
-        tcp_port=tcp,
-        pty_link=None if pty is None else str(pty),
-        unit=unit,
-        baud=baud,
-        faults=fault or (),
-        register_start_wh=register_wh,
-        say=partial(print, flush=True),
-    )
+    link = None if pty is None else str(pty)
+    tell = partial(print, flush=True)
+    if profile in PROTOCOLS:
+        serving = serve_pump(
+            profile, tcp_port=tcp, pty_link=link, address=unit, baud=baud, nozzles=nozzles, customers=customer or (),
+            faults=fault or (), speed=speed, seed=seed, say=tell,
+        )  # fmt: skip
+    else:
+        serving = serve_one(
+            profile, tcp_port=tcp, pty_link=link, unit=unit, baud=baud, faults=fault or (),
+            register_start_wh=register_wh, say=tell,
+        )  # fmt: skip
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(serving)

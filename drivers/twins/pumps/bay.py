@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from drivers.twins.faults import Piece
 from drivers.twins.pumps.customer import Customer
-from drivers.twins.pumps.dispenser import Dispenser
+from drivers.twins.pumps.dispenser import UL_PER_ML, Dispenser
 from drivers.twins.pumps.faults import PumpFault, PumpFaultKind, PumpFaults
 from drivers.twins.pumps.parts import Change, Sale
 
@@ -65,6 +65,26 @@ class Bay:
     def busy(self) -> bool:
         """Whether a customer is there, or one is still to come from `add`."""
         return bool(self._queue)
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands, for a person or a test. delivered_ml: all that truly left it in sales."""
+        self.catch_up()
+        pump = self.pump
+        return {
+            "pump": self.id,
+            "phase": pump.phase.value if pump.powered else "dark",
+            "out": pump.out,
+            "blocked": list(pump.blocked),
+            "volume_ml": pump.shown_ml,
+            "amount_fen": pump.shown_fen,
+            "flow_ml_s": pump.flow_ml_s,
+            "totals_ml": {str(number): pump.total(number).volume_ml for number in pump.nozzles},
+            "delivered_ml": sum(pump.delivered_ul.values()) // UL_PER_ML,
+            "sold": len(self.sold),
+            "busy": self.busy,
+            "alarm": pump.alarm,
+            "faults": [fault.kind.value for fault in self.faults.active()],
+        }
 
     def add(self, customer: Customer) -> None:
         """Comes after those who stand there, and before those of `customers`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from random import Random
 
 from drivers.twins.pumps.dispenser import Dispenser
@@ -211,3 +212,60 @@ def random_customers(
         yield Customer((Wait(random.randint(gap_ms // 2, gap_ms * 3 // 2)),), "arrives")
         yield customer
         served += 1
+
+
+def parse_customers(words: Sequence[str], seed: int, nozzles: Sequence[int]) -> Iterator[Customer]:
+    """Customers from a command line or a file, one after the other; `random` comes last and never ends.
+
+    Raises ValueError at once for a word that is none of `CUSTOMER_WORDS`.
+    """
+    scripted: list[Customer] = []
+    endless: Iterator[Customer] = iter(())
+    for word in words:
+        kind, *rest = word.split(":")
+        try:
+            numbers = [[int(number) for number in part.split(",")] for part in rest]
+            if kind == "random":
+                endless = random_customers(seed, nozzles, gap_ms=numbers[0][0] if numbers else 20_000)
+            else:
+                scripted.append(_scripted(kind, numbers, nozzles))
+        except (ValueError, IndexError, TypeError, KeyError):
+            known = ", ".join(CUSTOMER_WORDS)
+            raise ValueError(f"customer {word!r}: expected one of {known}; nozzles are {list(nozzles)}") from None
+    return chain(scripted, endless)
+
+
+CUSTOMER_WORDS = (
+    "random[:GAP_MS]",
+    "fills:NOZZLE[:ML]",
+    "pauses:NOZZLE:ML,ML..",
+    "tops-up:NOZZLE:ROOM_ML:ML,ML..",
+    "wrong-first:WRONG:NOZZLE[:ML]",
+    "lifts-two:NOZZLE:OTHER[:ML]",
+    "returns:NOZZLE",
+    "drives-off:NOZZLE[:ML]",
+)
+
+
+def _scripted(kind: str, numbers: list[list[int]], nozzles: Sequence[int]) -> Customer:
+    """Raises ValueError or LookupError."""
+    two = kind in ("wrong-first", "lifts-two")
+    if any(number < 0 for part in numbers for number in part) or any(n[0] not in nozzles for n in numbers[: 1 + two]):
+        raise ValueError
+    first = numbers[0][0]
+    match kind, numbers[1:]:
+        case "fills", ([] | [[_]]) as rest:
+            return fills(first, *(part[0] for part in rest))
+        case "drives-off", ([] | [[_]]) as rest:
+            return drives_off(first, *(part[0] for part in rest))
+        case "pauses", [squirts]:
+            return pauses(first, squirts)
+        case "tops-up", [[room], squirts]:
+            return tops_up(first, room, squirts)
+        case "wrong-first", ([[_]] | [[_], [_]]) as rest:
+            return takes_wrong_first(first, *(part[0] for part in rest))
+        case "lifts-two", ([[_]] | [[_], [_]]) as rest:
+            return lifts_two(first, *(part[0] for part in rest))
+        case "returns", []:
+            return returns_nozzle(first)
+    raise ValueError
