@@ -17,12 +17,16 @@ RAW_MAX: Final = 65536  # bytes kept of what comes back
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A unit that answered: `how` says with what, for a person; `sure` is False for bytes that were no valid answer."""
+    """A unit that answered: `how` says with what, for a person; `sure` is False for bytes that were no valid answer.
+
+    unit: by the protocol's own count.
+    """
 
     unit: int
     how: str
     sure: bool
     took_ms: float | None
+    protocol: str = "modbus"
 
 
 async def scan(

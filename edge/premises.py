@@ -18,7 +18,7 @@ from protocols.door import Fault, Refused
 from protocols.proof.ocmf_session import Plate
 
 if TYPE_CHECKING:
-    from drivers.pumps.pts import PtsController
+    from drivers.pumps.pts_controller import PtsController
 
 
 @dataclass(frozen=True, slots=True)

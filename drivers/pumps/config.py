@@ -32,9 +32,14 @@ Grade = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How a protocol travels: the addresses it has, and the settings of a serial line that it is known to use."""
+    """How a protocol travels: the addresses it has, and the settings of a serial line that it is known to use.
+
+    scanned: the addresses that pumps mostly have. answer_s: the longest until the first byte of an answer.
+    """
 
     addresses: range
+    scanned: range
+    answer_s: float = 0.5
     bauds: tuple[int, ...] = ()
     data_bits: int = 8
     parity: str = "N"
@@ -47,18 +52,17 @@ class Wire:
 
     def misfit(self, line: LineConfig) -> str | None:
         """What of a serial line's settings does not fit, in words; None: all does."""
-        mode = f"{line.data_bits}{line.parity}{line.stop_bits}"
-        if line.baud in self.bauds and mode == self.mode:
+        if line.baud in self.bauds and line.mode == self.mode:
             return None
-        return f"{line.baud} baud {mode}"
+        return f"{line.baud} baud {line.mode}"
 
 
 WIRES: Final[dict[Protocol, Wire]] = {
-    "dart": Wire(range(0x50, 0xD0), (9600, 19200), parity="O"),
-    "gilbarco": Wire(range(1, 17), (5787, 5760, 9600), parity="E"),
-    "azt": Wire(range(1, 226), (4800, 9600, 2400, 19200), data_bits=7, parity="E", stop_bits=2),
-    "sanki": Wire(range(1, 100), (9600,), parity="E"),
-    "pts": Wire(range(1, 51)),
+    "dart": Wire(range(0x50, 0xD0), range(0x50, 0x70), 0.12, (9600, 19200), parity="O"),
+    "gilbarco": Wire(range(1, 17), range(1, 17), 0.1, (5787, 5760, 9600), parity="E"),
+    "azt": Wire(range(1, 226), range(1, 16), 0.4, (4800, 9600, 2400, 19200), data_bits=7, parity="E", stop_bits=2),
+    "sanki": Wire(range(1, 100), range(1, 33), 0.3, (9600,), parity="E"),
+    "pts": Wire(range(1, 51), range(1, 51)),
 }
 
 

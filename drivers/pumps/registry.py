@@ -14,8 +14,8 @@ from drivers.pumps.config import Protocol, PumpConfig
 from drivers.pumps.probe import Sign
 
 if TYPE_CHECKING:
-    from drivers.pumps.pts import PtsController
     from drivers.pumps.pts_config import ControllerConfig
+    from drivers.pumps.pts_controller import PtsController
 
 Probe = Callable[..., Awaitable[Sign | None]]
 """`probe(line, address, timeout_s=...)`: who is there, by harmless questions; None: nobody answers."""
@@ -31,7 +31,7 @@ def build_pump(config: PumpConfig, on: Line | PtsController) -> Pump:
 
 def build_controller(config: ControllerConfig) -> PtsController:
     """The controller that pumps of protocol `pts` hang on. Raises door.Refused."""
-    from drivers.pumps.pts import PtsController
+    from drivers.pumps.pts_controller import PtsController
 
     return PtsController(config)
 
@@ -72,7 +72,7 @@ def _pts(on: PtsController, config: PumpConfig) -> Pump:
 
 
 def _probe_dart() -> Probe:
-    from drivers.pumps.dart import probe
+    from drivers.pumps.dart_probe import probe
 
     return probe
 

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.config import Config, load
+from edge.config import Config, doubts, load
 from edge.counter import CounterBlank, CounterConfig, CounterError, SlotCounter, shares_medium
 from edge.daemon import prepare
 from edge.journal.connection import connect_reader
@@ -22,11 +22,12 @@ from protocols.proof.ed25519 import public_of
 
 @dataclass(slots=True)
 class Finding:
-    """One thing that was looked at. damaged: its fault is the journal's."""
+    """One thing that was looked at. doubts: no faults, but mostly mistakes. damaged: its fault is the journal's."""
 
     what: str
     detail: str = ""
     faults: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     damaged: bool = False
 
 
@@ -49,8 +50,10 @@ def _site(config: Config) -> Finding:
     except Refused as refused:
         finding.faults += [str(fault) for fault in refused.faults]
     else:
-        counts = (("line", premises.lines), ("device", premises.devices), ("connector", premises.outlets))
-        finding.detail = f"{config.site}: " + ", ".join(counted(len(things), name) for name, things in counts)
+        counts = {"line": len(premises.lines), "device": len(premises.devices), "connector": len(premises.outlets)}
+        counts |= {"pump": len(premises.pumps)} if premises.pumps else {}
+        finding.detail = f"{config.site}: " + ", ".join(counted(count, name) for name, count in counts.items())
+        finding.doubts += doubts(config)
         finding.detail += "" if config.hq is not None else "; no [hq]: it never gets an epoch of its own"
     return finding
 

@@ -60,28 +60,39 @@ def read(
             time.sleep(every)
 
 
-@app.command(epilog="Examples: fieldtill scan rs485; fieldtill scan rs485 --first 1 --last 32")
+@app.command(epilog="Examples: fieldtill scan rs485; fieldtill scan island-1 --protocol dart --first 80 --last 95")
 def scan(
     line: Annotated[str, typer.Argument(help="Its id in the config.")],
-    first: Annotated[int, typer.Option(min=1, max=255)] = 1,
-    last: Annotated[int, typer.Option(min=1, max=255)] = 247,
-    timeout_ms: Annotated[int, typer.Option(help="Patience with each unit.", min=10, max=5000)] = 150,
+    protocol: Annotated[str, typer.Option(help="modbus, dart, gilbarco, azt or sanki; else what the line has.")] = "",
+    first: Annotated[int | None, typer.Option(help="Address; else the protocol's first.", min=1, max=255)] = None,
+    last: Annotated[int | None, typer.Option(help="Else the protocol's last.", min=1, max=255)] = None,
+    timeout_ms: Annotated[int | None, typer.Option(help="Patience with each address.", min=10, max=5000)] = None,
     config: Config = None,
     socket: Socket = None,
     as_json: AsJson = False,
 ) -> None:
-    """Who answers on a line? Asks each unit id in turn, beside the daemon's polls."""
+    """Who answers on a line? Asks each address in turn, beside the daemon's polls, by questions that change nothing.
+
+    A line with nothing on it is asked in each protocol that its settings allow, until somebody answers in one.
+    """
     progress = Paper(sys.stderr)
     found: list[dict[str, Any]] = []
+    asked: list[str] = []
     with connect(config, socket) as daemon:
-        for begin in range(first, last + 1, _SCAN_STEP):
-            end = min(last, begin + _SCAN_STEP - 1)
-            if progress.is_terminal:
-                sys.stderr.write(f"\runits {begin} to {end} of {last} \x1b[K")
-            found += daemon.ask("scan", line=line, first=begin, last=end, timeout_ms=timeout_ms)
+        for part in daemon.ask("scan-plan", line=line, protocol=protocol):
+            name, begin_at, end_at = part["protocol"], first or part["first"], last or part["last"]
+            for begin in range(begin_at, end_at + 1, _SCAN_STEP):
+                end = min(end_at, begin + _SCAN_STEP - 1)
+                if progress.is_terminal:
+                    sys.stderr.write(f"\r{name}, {begin} to {end} of {end_at} \x1b[K")
+                step = {"first": begin, "last": end, "timeout_ms": timeout_ms}
+                found += daemon.ask("scan", line=line, protocol=name, **step)
+            asked.append(f"{name} {begin_at} to {end_at}")
+            if any(one["sure"] for one in found):
+                break
     if progress.is_terminal:
         sys.stderr.write("\r\x1b[K")
-    say(as_json, found, lambda paper: show.found(paper, line, first, last, found))
+    say(as_json, found, lambda paper: show.found(paper, line, asked, found))
     if not found:
         raise typer.Exit(Exit.REFUSED)
 

@@ -146,21 +146,22 @@ def records(paper: Paper, listed: Sequence[dict[str, Any]]) -> None:
     paper.table((">SEQ", "TIME", "KIND", "WHAT"), rows)
 
 
-def found(paper: Paper, line: str, first: int, last: int, units: Sequence[dict[str, Any]]) -> None:
-    """Who answered a scan."""
+def found(paper: Paper, line: str, asked: Sequence[str], units: Sequence[dict[str, Any]]) -> None:
+    """Who answered a scan. asked: protocols with their first and last address."""
     if not units:
-        paper.write(f"nobody answers on {line}, units {first} to {last}")
+        paper.write(f"nobody answers on {line}: {', '.join(asked)}")
         paper.write("Check supply, A/B wiring, and baud rate and parity of the line.")
         return
     rows = [
         (
-            str(one["unit"]),
+            one["protocol"],
+            f"0x{one['unit']:02X}" if one["protocol"] == "dart" else str(one["unit"]),
             one["how"] if one["sure"] else paper.warn(one["how"]),
             UNKNOWN if one["took_ms"] is None else f"{one['took_ms']:.1f} ms",
         )
         for one in units
     ]
-    paper.table((">UNIT", "HOW", ">TOOK"), rows)
+    paper.table(("PROTOCOL", ">ADDRESS", "HOW", ">TOOK"), rows)
 
 
 def hq(paper: Paper, view: HqView) -> None:

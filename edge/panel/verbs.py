@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
 
-from drivers.line_tools import ALL_UNITS, raw, scan
 from edge.daemon_state import Daemon
 from edge.panel import views
 from edge.panel.messages import Trouble
@@ -22,7 +20,6 @@ from protocols.trade.grants import hide_credential
 from protocols.trade.records import CNY, Origin, Preset
 
 RECORDS_MAX = 1_000
-FRAME_MAX = 256
 SYNC_S, SYNC_LOOK_S = 10.0, 0.1
 """How long `sync` waits for an answer from headquarters, or for the failure to get one."""
 
@@ -41,19 +38,6 @@ class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class OneDevice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str
-
-
-class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    line: str
-    first: Annotated[int, msgspec.Meta(ge=1, le=255)] = ALL_UNITS[0]
-    last: Annotated[int, msgspec.Meta(ge=1, le=255)] = ALL_UNITS[-1]
-    timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=5000)] = 150
-
-
-class RawFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    line: str
-    frame: str  # hex
-    timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=30_000)] = 1000
 
 
 class StartSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,19 +102,19 @@ async def status(daemon: Daemon, args: NoArgs, by: str) -> object:
 
 
 async def devices(daemon: Daemon, args: NoArgs, by: str) -> object:
-    lines = {device.id: device.line for device in daemon.config.device}
+    carriers = _carriers(daemon)
     return {
-        "lines": [views.line(line) for line in daemon.premises.lines.values()],
-        "devices": [views.device(device, lines[name]) for name, device in daemon.premises.devices.items()],
+        "lines": [views.line(line) for line in daemon.premises.carriers()],
+        "devices": [views.device(device, carriers[device.id]) for device in daemon.premises.everything()],
     }
 
 
 async def read(daemon: Daemon, args: OneDevice, by: str) -> object:
-    device = daemon.premises.devices.get(args.device)
+    devices = {device.id: device for device in daemon.premises.everything()}
+    device = devices.get(args.device)
     if device is None:
-        raise Declined(_unknown("device", args.device, daemon.premises.devices))
-    line = next(one.line for one in daemon.config.device if one.id == args.device)
-    return {"device": views.device(device, line), "points": views.points(device)}
+        raise Declined(unknown("device", args.device, devices))
+    return {"device": views.device(device, _carriers(daemon)[device.id]), "points": views.points(device)}
 
 
 async def sessions(daemon: Daemon, args: NoArgs, by: str) -> object:
@@ -227,30 +211,6 @@ async def sync(daemon: Daemon, args: NoArgs, by: str) -> object:
     return views.headquarters(daemon.uplink.status(), daemon.clock.mono_ms())
 
 
-async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
-    line = daemon.premises.lines.get(args.line)
-    if line is None:
-        raise Declined(_unknown("line", args.line, daemon.premises.lines))
-    units = range(args.first, args.last + 1)
-    return [views.plain(found) async for found in scan(line, units=units, timeout_s=args.timeout_ms / 1000)]
-
-
-async def raw_frame(daemon: Daemon, args: RawFrame, by: str) -> object:
-    line = daemon.premises.lines.get(args.line)
-    if line is None:
-        raise Declined(_unknown("line", args.line, daemon.premises.lines))
-    digits = re.sub(r"[\s:]", "", args.frame)
-    try:
-        frame = bytes.fromhex(digits)
-    except ValueError:
-        raise Declined(Trouble("not-hex", f"expected hex digits in pairs, got {args.frame!r}")) from None
-    if not 1 <= len(frame) <= FRAME_MAX:
-        raise Declined(Trouble("bad-length", f"expected 1 to {FRAME_MAX} bytes, got {len(frame)}"))
-    if daemon.site is not None:
-        await daemon.site.note(by, "raw", f"{args.line} {frame.hex()}")
-    return {"sent": frame.hex(" "), "received": (await raw(line, frame, timeout_s=args.timeout_ms / 1000)).hex(" ")}
-
-
 VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "status": (NoArgs, status),
     "devices": (NoArgs, devices),
@@ -266,9 +226,13 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "day": (NoArgs, day_show),
     "day-close": (NoArgs, day_close),
     "sync": (NoArgs, sync),
-    "scan": (ScanLine, scan_line),
-    "raw": (RawFrame, raw_frame),
 }
+
+
+def _carriers(daemon: Daemon) -> dict[str, str]:
+    """Which line or controller each device and pump hangs on, by ids."""
+    pumps = {pump.id: pump.line or pump.controller or "" for pump in daemon.config.pump}
+    return {**{device.id: device.line for device in daemon.config.device}, **pumps}
 
 
 def site_of(daemon: Daemon) -> Site:
@@ -327,7 +291,8 @@ _REMEDIES = {
 }
 
 
-def _unknown(what: str, name: str, known: Any) -> Trouble:
+def unknown(what: str, name: str, known: Any) -> Trouble:
+    """known: what there is instead."""
     return Trouble(
         f"unknown-{what}", f"no {what} {name}", f"It is one of {', '.join(sorted(known)) or '(none)'}.", where=name
     )

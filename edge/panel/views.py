@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,6 +39,9 @@ from edge.till.charge import expected_finish_s, running_price_fen
 from edge.till.progress import Progress
 from edge.till.state import OpenSession, TillState
 from protocols.trade.records import CNY, session_id
+
+if TYPE_CHECKING:
+    from drivers.pumps.pts_controller import PtsController
 
 
 def status(daemon: Daemon) -> StatusView:
@@ -204,7 +207,7 @@ def device(one: Device, line: str) -> DeviceView:
     )
 
 
-def line(one: Line) -> LineView:
+def line(one: Line | PtsController) -> LineView:
     stats, config = one.stats(), one.config
     return LineView(
         id=one.id,

@@ -121,9 +121,12 @@ def test_records_are_the_same_with_and_without_the_daemon(site: Box) -> None:
 def test_scan_and_raw(site: Box) -> None:
     """Who is on the line, and what a unit says to bytes typed by hand; both beside the daemon's own polls."""
     found = shown(site, "scan", "rs485", "--first", "11", "--last", "12", "--timeout-ms", "60").splitlines()
-    assert [line.partition("  ")[0] for line in found] == ["UNIT", "11"]
+    assert [line.partition("  ")[0] for line in found] == ["PROTOCOL", "modbus"]
+    assert "11" in found[1]
     nobody = site.cli("scan", "rs485", "--first", "90", "--last", "91", "--timeout-ms", "20")
-    assert (nobody.returncode, nobody.stdout.splitlines()[0]) == (1, "nobody answers on rs485, units 90 to 91")
+    assert (nobody.returncode, nobody.stdout.splitlines()[0]) == (1, "nobody answers on rs485: modbus 90 to 91")
+    wrong = site.cli("scan", "rs485", "--protocol", "gilbarco")
+    assert "a question in gilbarco may be an order there" in wrong.stderr
     assert shown(site, "raw", "rs485", "0b 04 00 48 00 02 f1 77").splitlines()[0] == ">>  0b 04 00 48 00 02 f1 77"
 
 

@@ -1,0 +1,98 @@
+"""What the panel can be asked of a line itself: who answers on it, and what comes back on raw bytes."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from drivers.line_tools import raw, scan
+from drivers.pumps.config import WIRES
+from drivers.pumps.scan import MODBUS, SCANNED, Part, WrongProtocol, plan, scan_pumps
+from edge.daemon_state import Daemon
+from edge.panel import views
+from edge.panel.messages import Trouble
+from edge.panel.verbs import Declined, Verb, unknown
+
+FRAME_MAX = 256
+
+
+class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """protocol: `modbus` or one of pumps; empty: the line's own. The others: None: as the protocol has it."""
+
+    line: str
+    protocol: str = ""
+    first: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
+    last: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
+    timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=5000)] | None = None
+
+
+class PlanScan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    line: str
+    protocol: str = ""
+
+
+class RawFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    line: str
+    frame: str  # hex
+    timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=30_000)] = 1000
+
+
+async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
+    part = _scan_parts(daemon, args.line, args.protocol)[0]
+    line, units = daemon.premises.lines[args.line], range(args.first or part.first, (args.last or part.last) + 1)
+    timeout_s = part.timeout_s if args.timeout_ms is None else args.timeout_ms / 1000
+    if part.protocol == MODBUS:
+        return [views.plain(found) async for found in scan(line, units=units, timeout_s=timeout_s)]
+    protocol = next(one for one in WIRES if one == part.protocol)
+    here = {one.address: one.id for one in daemon.config.pump if one.line == args.line and one.protocol == protocol}
+    known = {address: daemon.premises.pumps[name] for address, name in here.items()}
+    return [views.plain(found) async for found in scan_pumps(line, protocol, units, known, timeout_s=timeout_s)]
+
+
+async def plan_scan(daemon: Daemon, args: PlanScan, by: str) -> object:
+    return [views.plain(part) for part in _scan_parts(daemon, args.line, args.protocol)]
+
+
+async def raw_frame(daemon: Daemon, args: RawFrame, by: str) -> object:
+    line = daemon.premises.lines.get(args.line)
+    if line is None:
+        raise Declined(unknown("line", args.line, daemon.premises.lines))
+    digits = re.sub(r"[\s:]", "", args.frame)
+    try:
+        frame = bytes.fromhex(digits)
+    except ValueError:
+        raise Declined(Trouble("not-hex", f"expected hex digits in pairs, got {args.frame!r}")) from None
+    if not 1 <= len(frame) <= FRAME_MAX:
+        raise Declined(Trouble("bad-length", f"expected 1 to {FRAME_MAX} bytes, got {len(frame)}"))
+    if daemon.site is not None:
+        await daemon.site.note(by, "raw", f"{args.line} {frame.hex()}")
+    return {"sent": frame.hex(" "), "received": (await raw(line, frame, timeout_s=args.timeout_ms / 1000)).hex(" ")}
+
+
+VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
+    "scan": (ScanLine, scan_line),
+    "scan-plan": (PlanScan, plan_scan),
+    "raw": (RawFrame, raw_frame),
+}
+
+
+def _scan_parts(daemon: Daemon, name: str, protocol: str) -> list[Part]:
+    """At least one. Raises Declined."""
+    line = daemon.premises.lines.get(name)
+    if line is None:
+        raise Declined(unknown("line", name, daemon.premises.lines))
+    if protocol and protocol not in SCANNED:
+        raise Declined(unknown("protocol", protocol, SCANNED))
+    spoken = {pump.protocol for pump in daemon.config.pump if pump.line == name}
+    modbus = {MODBUS for device in daemon.config.device if device.line == name}
+    try:
+        parts = plan(line.config, spoken | modbus, protocol)
+    except WrongProtocol as error:
+        remedy = "Scan it in its own protocol, or take its pumps and devices out of the config first."
+        raise Declined(Trouble("wrong-protocol", str(error), remedy)) from error
+    if not parts:
+        settings = f"no protocol has {line.config.baud} baud {line.config.mode}"
+        raise Declined(Trouble("no-protocol", settings, "Name one with --protocol.", where=name))
+    return parts
