@@ -63,9 +63,10 @@ def short_answer(command: int, point: int, outcome: Outcome) -> bytes:
 class SankiExpect:
     """Finds the answer to one question; an `expect.Expect`. Never raises on anything that comes off a wire.
 
-    It gives the data bytes. The source expects the answers to DELETE_SALE and HOST_MODE to be one byte shorter than
-    other short answers, and does not say which byte is missing: both lengths are taken, and a frame that only repeats
-    the fuelling point, or whose one byte is no REFUSED, counts as DONE.
+    It gives the data bytes; where more than one is wanted, a short refusal is taken too. The source expects the answers
+    to DELETE_SALE and HOST_MODE to be one byte shorter than other short answers, and does not say which byte is
+    missing: both lengths are taken, and a frame that only repeats the fuelling point, or whose one byte is no REFUSED,
+    counts as DONE.
     """
 
     def __init__(self, point: int, question: Question) -> None:
@@ -105,6 +106,8 @@ class SankiExpect:
             return None
         if body[1:2] == bytes((self._point,)) and _sound(body, 2 + shape.answered):
             return self._take(shape.answered, body[2 : 2 + shape.answered])
+        if shape.answered > 1 and body[1:3] == bytes((self._point, Outcome.REFUSED.value)) and _sound(body, 3):
+            return self._take(1, body[2:3])
         if shape.tight and _sound(body, 2):
             refused = body[1] == Outcome.REFUSED.value and body[1] != self._point
             return self._take(0, bytes(((Outcome.REFUSED if refused else Outcome.DONE).value,)))
