@@ -46,24 +46,25 @@ class TwinNozzleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class TwinPumpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[pump]]`: one fuelling point.
 
-    address: None is the next one of its line. head: how this one differs from its protocol's usual heads, by the names
-    of `parts.Head`. options: what its protocol's twin asks alone. customers: as `customer.parse_customers` reads them.
-    faults: in force from the start. seed: of its customers, noise and chances.
+    address: None is the next one of its line. decimals: None is as its protocol's heads usually have them. head: how
+    this one differs from those, by the names of `parts.Head`. options: what its protocol's twin asks alone. customers:
+    as `customer.parse_customers` reads them. faults: in force from the start. seed: of its customers, noise and chances.
     """
 
     id: str
     line: str
     nozzles: tuple[TwinNozzleConfig, ...]
     address: NotNegative | None = None
-    decimals: DecimalsConfig = DecimalsConfig()
+    decimals: DecimalsConfig | None = None
     head: dict[str, int | bool] = {}
     options: dict[str, str | int | bool] = {}
     customers: tuple[str, ...] = ()
     faults: tuple[PumpFault, ...] = ()
     seed: int = 0
 
-    @property
-    def scales(self) -> Decimals:
+    def scales(self, usual: Decimals) -> Decimals:
         """Where the points stand in its digits."""
+        if self.decimals is None:
+            return usual
         plain: dict[str, Any] = msgspec.structs.asdict(self.decimals)
         return Decimals(**plain)

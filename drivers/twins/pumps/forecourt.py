@@ -138,7 +138,8 @@ def _hang(line: PumpLine, config: TwinPumpConfig) -> Bay:
     if address in line.bays:
         raise ValueError(f"address {address} of line {line.config.id} is that of pump {line.bays[address].id}")
     nozzles = _nozzles(config)
-    head = dataclasses.replace(line.protocol.head, decimals=config.scales, **config.head)  # type: ignore[arg-type]  # `_faults` has looked
+    usual = line.protocol.head
+    head = dataclasses.replace(usual, decimals=config.scales(usual.decimals), **config.head)  # type: ignore[arg-type]  # `_faults` has looked
     pump = Dispenser(nozzles, head)
     faults = PumpFaults(pump, config.seed, config.faults)
     customers = parse_customers(config.customers, config.seed, tuple(pump.nozzles))

@@ -7,11 +7,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from drivers.twins.pty import BITS_PER_CHARACTER
+from drivers.twins.pumps.azt import AztTwin
 from drivers.twins.pumps.bay import Bay, PumpTwin
 from drivers.twins.pumps.dart import DartTwin
 from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.faults import PumpFaults
+from drivers.twins.pumps.gilbarco import HEAD as GILBARCO_HEAD
+from drivers.twins.pumps.gilbarco import GilbarcoTwin
 from drivers.twins.pumps.parts import Head
+from drivers.twins.pumps.sanki import SankiTwin
 
 Option = str | int | bool
 Options = Mapping[str, Option]
@@ -45,4 +49,7 @@ class Server:
 
 PROTOCOLS: Mapping[str, Serial | Server] = {
     "dart": Serial(DartTwin, Head(needs_reset=True), first_address=0x50),
+    "gilbarco": Serial(GilbarcoTwin, GILBARCO_HEAD, baud=5787),
+    "azt": Serial(AztTwin, baud=4800),
+    "sanki": Serial(SankiTwin),
 }
