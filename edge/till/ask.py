@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     WRONG_GRADE = "wrong-grade"
     DAY_LIMIT = "day-limit"
     ANSWER_MISSING = "answer-missing"
+    NOZZLE_NOT_LIFTED = "nozzle-not-lifted"
     CHARGER_SILENT = "charger-silent"
     CHARGER_FAULTED = "charger-faulted"
     METER_SILENT = "meter-silent"

@@ -17,7 +17,9 @@ from typing import Any
 import msgspec
 
 from protocols.proof.ocmf_session import Session
+from protocols.trade import audit_fuel
 from protocols.trade.audit_bill import Pinned, bill_faults
+from protocols.trade.audit_fuel import FuelTrail, RunningFilling
 from protocols.trade.audit_meter import meter_record_faults
 from protocols.trade.books import HQ, CounterKey, check_counters, counter_key
 from protocols.trade.codec import NotCanonical, Wire, decode
@@ -34,6 +36,7 @@ from protocols.trade.records import (
     GrantAccepted,
     Hold,
     Notice,
+    Origin,
     Pin,
     Record,
     Register,
@@ -47,6 +50,7 @@ from protocols.trade.records import (
     ValueReturned,
     body_of,
 )
+from protocols.trade.records_fuel import FillingClosed
 
 PayloadOf = Callable[[Pin], bytes | None]
 """The exact bytes that a pin names, which hash to it; None where they are not to be had."""
@@ -101,6 +105,7 @@ class Trail(msgspec.Struct):
 
     device_key: of the box, as record 0 names it. boots: all there have been. excused: meters whose next register may
     be lower, since the log has said why. meter_records: sessions closed with a signed one. closed: nothing may follow.
+    fuel: pumps and tanks.
     """
 
     size: int = 0
@@ -117,6 +122,7 @@ class Trail(msgspec.Struct):
     meter_records: int = 0
     day: Sums = msgspec.field(default_factory=Sums)
     closed: bool = False
+    fuel: FuelTrail = msgspec.field(default_factory=FuelTrail)
 
 
 class Tally(msgspec.Struct):
@@ -149,7 +155,7 @@ class Audit:
         self.trail = trail or Trail()
         self.findings = findings if findings is not None else Findings()
         self.tally = Tally()
-        self._pinned = Pinned(payload_of)
+        self.pinned = Pinned(payload_of)
 
     def take(self, data: bytes) -> tuple[Record | None, Wire | None]:
         """The next record, as it is stored. None for what cannot be read; a body of later software is None too."""
@@ -170,7 +176,7 @@ class Audit:
         seq = trail.size
         tally.records += 1
         if trail.closed:
-            self._find("after-close", "a record", "none after the epoch's last", record.kind)
+            self.find("after-close", "a record", "none after the epoch's last", record.kind)
         self._stamp(record.stamp)
         if record.moves:
             tally.moves += len(record.moves)
@@ -179,10 +185,10 @@ class Audit:
         if check is not None:
             check(self, record, body)
         if seq == 0 and self.site != HQ and not isinstance(body, EpochOpened):
-            self._find("not-opened", "record 0", "epoch-opened", record.kind)
+            self.find("not-opened", "record 0", "epoch-opened", record.kind)
         trail.size = seq + 1
 
-    def _find(self, code: str, what: str, expected: object, got: object) -> None:
+    def find(self, code: str, what: str, expected: object, got: object) -> None:
         self.findings.add(code, self.trail.size, what, str(expected), str(got))
 
     # --- clocks -----------------------------------------------------------------------------------------------------
@@ -191,19 +197,19 @@ class Audit:
         trail = self.trail
         before, trail.stamp = trail.stamp, stamp
         if stamp.ub_ms is not None and stamp.ub_ms < stamp.lb_ms:
-            self._find("clock", "upper bound of the time", f"{stamp.lb_ms} or later", stamp.ub_ms)
+            self.find("clock", "upper bound of the time", f"{stamp.lb_ms} or later", stamp.ub_ms)
         if self.site == HQ:
             return  # several processes write it, each with clocks of its own
         if before is None:
             trail.boots.add(stamp.boot)
             return
         if stamp.lb_ms < before.lb_ms:
-            self._find("clock", "lower bound of the time", f"{before.lb_ms} or later", stamp.lb_ms)
+            self.find("clock", "lower bound of the time", f"{before.lb_ms} or later", stamp.lb_ms)
         if stamp.boot == before.boot:
             if stamp.mono_ms < before.mono_ms:
-                self._find("clock", "time since the start of the box", f"{before.mono_ms} ms or later", stamp.mono_ms)
+                self.find("clock", "time since the start of the box", f"{before.mono_ms} ms or later", stamp.mono_ms)
         elif stamp.boot in trail.boots:
-            self._find("clock", "start of the box", "one not seen before the last", stamp.boot.hex())
+            self.find("clock", "start of the box", "one not seen before the last", stamp.boot.hex())
         else:
             trail.boots.add(stamp.boot)
 
@@ -214,20 +220,20 @@ class Audit:
         for broken in check_counters(counters, record.moves):
             key = broken.key
             what = f"counter `{key.effect}` of {key.account} in {key.asset}"
-            self._find("counter", what, f"{broken.expected - broken.amount} + {broken.amount}", broken.got)
+            self.find("counter", what, f"{broken.expected - broken.amount} + {broken.amount}", broken.got)
         for move in record.moves:
             counters[counter_key(move)] = move.counter
         if self.site == HQ:
             return
         for move in record.moves:
             if move.effect in _EFFECTS and body is not None and not isinstance(body, _EFFECTS[move.effect]):
-                self._find("move-out-of-place", f"a move `{move.effect}`", _PLACES[move.effect], f"in {record.kind}")
+                self.find("move-out-of-place", f"a move `{move.effect}`", _PLACES[move.effect], f"in {record.kind}")
             if move.effect == Effect.USED:
                 self._lease(move.account, move.asset).used = move.counter
             elif move.effect == Effect.RETURNED:
                 self._lease(move.account, move.asset).returned = move.counter
-        if not isinstance(body, SessionClosed):  # there the hold is taken off first
-            self._within_rights((move.account, move.asset) for move in record.moves)
+        if not isinstance(body, SessionClosed | FillingClosed):  # there the hold is taken off first
+            self.within_rights((move.account, move.asset) for move in record.moves)
 
     def _lease(self, account: str, asset: str) -> Lease:
         key = (account, asset)
@@ -236,21 +242,21 @@ class Audit:
             lease = self.trail.leases[key] = Lease()
         return lease
 
-    def _within_rights(self, keys: Iterable[LeaseKey]) -> None:
+    def within_rights(self, keys: Iterable[LeaseKey]) -> None:
         for key in dict.fromkeys(keys):
             lease = self.trail.leases.get(key)
             if lease is not None and lease.rights < 0:
-                self._find("rights", f"rights of {key[0]} in {key[1]}", "0 or more", lease.rights)
+                self.find("rights", f"rights of {key[0]} in {key[1]}", "0 or more", lease.rights)
 
     def _grant(self, record: Record, body: GrantAccepted) -> None:
         self.tally.grants += 1
         try:
             grant, _, _ = split(body.grant)
         except NotCanonical as error:
-            self._find("not-canonical", "the grant", "the one encoding of a grant", error)
+            self.find("not-canonical", "the grant", "the one encoding of a grant", error)
             return
         if (grant.site, grant.epoch) != (self.site, self.epoch):
-            self._find("grant", "a grant", f"for {self.site}/{self.epoch}", f"for {grant.site}/{grant.epoch}")
+            self.find("grant", "a grant", f"for {self.site}/{self.epoch}", f"for {grant.site}/{grant.epoch}")
             return
         lease = self._lease(grant.account, grant.asset)
         lease.granted = max(lease.granted, grant.granted)
@@ -262,29 +268,33 @@ class Audit:
         self.tally.sessions += 1
         for seq, running in trail.sessions.items():
             if running.opened.connector == body.connector:
-                self._find("session", f"connector {body.connector}", "no session", f"session {seq} is open there")
-        if body.clock_ub_ms is not None and body.clock_ub_ms < body.clock_lb_ms:
-            self._find("clock", "latest start of the session", f"{body.clock_lb_ms} or later", body.clock_ub_ms)
-        if body.origin.via == "command" and body.origin.number:
-            boot, number = trail.command
-            if boot == record.stamp.boot and body.origin.number <= number:
-                self._find("number", "the command's number", f"above {number}", body.origin.number)
-            trail.command = (record.stamp.boot, body.origin.number)
-        self._hold(body.holds)
+                self.find("session", f"connector {body.connector}", "no session", f"session {seq} is open there")
+        self.begun(record, body.origin, body.clock_lb_ms, body.clock_ub_ms)
+        self.hold(body.holds)
         self._read(body.begin, record.stamp.boot, "register at the start of the session")
         trail.sessions[trail.size] = Running(body, list(body.holds), record.stamp, [trail.size])
+
+    def begun(self, record: Record, origin: Origin, clock_lb_ms: int, clock_ub_ms: int | None) -> None:
+        """What holds of every opening record: its time, and a command that has not run before."""
+        if clock_ub_ms is not None and clock_ub_ms < clock_lb_ms:
+            self.find("clock", "latest start of the session", f"{clock_lb_ms} or later", clock_ub_ms)
+        if origin.via == "command" and origin.number:
+            boot, number = self.trail.command
+            if boot == record.stamp.boot and origin.number <= number:
+                self.find("number", "the command's number", f"above {number}", origin.number)
+            self.trail.command = (record.stamp.boot, origin.number)
 
     def _extended(self, record: Record, body: SessionExtended) -> None:
         running = self._running(body.session)
         if running is not None:
-            self._hold(body.holds)
+            self.hold(body.holds)
             running.holds += body.holds
             running.records.append(self.trail.size)
 
-    def _hold(self, holds: list[Hold]) -> None:
+    def hold(self, holds: list[Hold]) -> None:
         for hold in holds:
             self._lease(hold.account, hold.asset).held += hold.amount
-        self._within_rights((hold.account, hold.asset) for hold in holds)
+        self.within_rights((hold.account, hold.asset) for hold in holds)
 
     def _held(self, record: Record, body: SessionHeld) -> None:
         running = self._running(body.session)
@@ -292,7 +302,7 @@ class Audit:
             running.records.append(self.trail.size)
 
     def _voided(self, record: Record, body: SessionVoided) -> None:
-        self._ended(body.session)
+        self.ended(body.session)
 
     def _closed(self, record: Record, body: SessionClosed) -> None:
         trail, tally = self.trail, self.tally
@@ -301,7 +311,10 @@ class Audit:
         day.energy_wh += body.energy_wh
         day.amount_fen += body.amount_fen
         day.overrun_fen += body.overrun_fen
-        running = self._ended(body.session)
+        running = self.ended(body.session)
+        if isinstance(running, RunningFilling):
+            self.find("session", "what ends a filling", "filling-closed or session-voided", record.kind)
+            return
         if body.meter_record is not None:
             trail.meter_records += 1
             tally.meter_records += 1
@@ -311,26 +324,28 @@ class Audit:
                     self.site, self.epoch, body.session, running.stamp, running.opened, body, closed_at=record.stamp
                 )
                 for fault in meter_record_faults(body.meter_record, page, key, told):
-                    self._find(*fault)
+                    self.find(*fault)
         if running is None:
             return
-        for fault in bill_faults(running.opened, running.holds, record.moves, body, self._pinned):
-            self._find(*fault)
+        for fault in bill_faults(running.opened, running.holds, record.moves, body, self.pinned):
+            self.find(*fault)
         tally.bills += 1
         same_boot = running.stamp.boot == record.stamp.boot
         self._read(body.end, record.stamp.boot if same_boot else b"", "register at the end of the session")
-        self._within_rights((move.account, move.asset) for move in record.moves)
+        self.within_rights((move.account, move.asset) for move in record.moves)
 
-    def _running(self, session: int) -> Running | None:
-        running = self.trail.sessions.get(session)
+    def _running(self, session: int) -> Running | RunningFilling | None:
+        running = self.trail.sessions.get(session) or self.trail.fuel.fillings.get(session)
         if running is None:
-            self._find("session", "the session it is about", "an open one", session)
+            self.find("session", "the session it is about", "an open one", session)
         return running
 
-    def _ended(self, session: int) -> Running | None:
+    def ended(self, session: int) -> Running | RunningFilling | None:
+        """Take it off the open ones, and its holds off the leases. None: it was not open."""
         running = self._running(session)
         if running is not None:
-            del self.trail.sessions[session]
+            self.trail.sessions.pop(session, None)
+            self.trail.fuel.fillings.pop(session, None)
             for hold in running.holds:
                 self._lease(hold.account, hold.asset).held -= hold.amount
         return running
@@ -353,7 +368,7 @@ class Audit:
             return
         if boot == before.boot and register.mono_ms < before.mono_ms:
             if energy_wh > before.energy_wh:
-                self._find("meter", f"{what}, read before one of {before.energy_wh} Wh", "no more", energy_wh)
+                self.find("meter", f"{what}, read before one of {before.energy_wh} Wh", "no more", energy_wh)
             return
         excused = meter in trail.excused
         trail.excused.discard(meter)
@@ -361,7 +376,7 @@ class Audit:
             if any(running.opened.begin.meter == meter for running in trail.sessions.values()):
                 return  # the session that runs on it has yet to say what it makes of this
             else:
-                self._find("meter", f"{what}, meter {meter}", f"{before.energy_wh} Wh or more", energy_wh)
+                self.find("meter", f"{what}, meter {meter}", f"{before.energy_wh} Wh or more", energy_wh)
         trail.meters[meter] = Reading(energy_wh, boot, register.mono_ms)
 
     def _totalizers(self, record: Record, body: TotalizersRead) -> None:
@@ -371,6 +386,8 @@ class Audit:
     def _notice(self, record: Record, body: Notice) -> None:
         if body.what in _EXCUSES:
             self.trail.excused.add(body.subject)
+        if body.what in audit_fuel.EXCUSES:
+            self.trail.fuel.excused.add(body.subject)
 
     # --- the log's own course ---------------------------------------------------------------------------------------
 
@@ -381,34 +398,35 @@ class Audit:
             expected = day.number if name == "day" else getattr(day, name)
             got = getattr(body, name)
             if expected != got:
-                self._find("day", f"{name} of day {body.day}", expected, got)
+                self.find("day", f"{name} of day {body.day}", expected, got)
         trail.day = Sums(number=body.day + 1, first_seq=trail.size + 1)
 
     def _epoch(self, record: Record, body: EpochOpened) -> None:
         self.trail.device_key = body.device_key
         if self.trail.size:
-            self._find("not-opened", "an epoch's opening", "record 0 alone", f"record {self.trail.size}")
+            self.find("not-opened", "an epoch's opening", "record 0 alone", f"record {self.trail.size}")
         if (body.site, body.epoch) != (self.site, self.epoch):
-            self._find("not-opened", "whose log", f"{self.site}/{self.epoch}", f"{body.site}/{body.epoch}")
+            self.find("not-opened", "whose log", f"{self.site}/{self.epoch}", f"{body.site}/{body.epoch}")
 
     def _epoch_closed(self, record: Record, body: EpochClosed) -> None:
-        if self.trail.sessions:
-            self._find("after-close", "open sessions at the epoch's end", "none", sorted(self.trail.sessions))
+        still = sorted([*self.trail.sessions, *self.trail.fuel.fillings])
+        if still:
+            self.find("after-close", "open sessions at the epoch's end", "none", still)
         self.trail.closed = True
 
     def _ticked(self, record: Record, body: CounterTicked) -> None:
         if body.value <= self.trail.ticks:
-            self._find("number", "the rollback counter", f"above {self.trail.ticks}", body.value)
+            self.find("number", "the rollback counter", f"above {self.trail.ticks}", body.value)
         self.trail.ticks = max(self.trail.ticks, body.value)
 
     def _config(self, record: Record, body: ConfigApplied) -> None:
         for pin in body.pins:
-            if not self._pinned.has(pin):
-                self._find("document", f"content of {pin.kind} {pin.version}", pin.hash.hex(), "none that hashes to it")
+            if not self.pinned.has(pin):
+                self.find("document", f"content of {pin.kind} {pin.version}", pin.hash.hex(), "none that hashes to it")
 
     def _act(self, record: Record, body: AccountActed) -> None:
         if body.serial != self.trail.size:
-            self._find("number", "the act's serial number", self.trail.size, body.serial)
+            self.find("number", "the act's serial number", self.trail.size, body.serial)
 
 
 def encode_trail(trail: Trail) -> bytes:
@@ -422,8 +440,8 @@ def decode_trail(data: bytes) -> Trail:
 
 
 _EFFECTS: dict[str, tuple[type[Wire], ...]] = {
-    Effect.USED: (SessionClosed,),
-    Effect.OVERRUN: (SessionClosed,),
+    Effect.USED: (SessionClosed, FillingClosed),
+    Effect.OVERRUN: (SessionClosed, FillingClosed),
     Effect.RETURNED: (ValueReturned,),
 }
 """In which records a site's own moves have their place."""
@@ -447,4 +465,5 @@ _CHECKS: dict[type | None, Callable[[Audit, Record, Any], None]] = {
     EpochClosed: Audit._epoch_closed,
     CounterTicked: Audit._ticked,
     AccountActed: Audit._act,
+    **audit_fuel.CHECKS,
 }

@@ -58,7 +58,7 @@ def bill_faults(
     """Everything that does not add up. holds: all that the session ever took. moves: of the closing record."""
     yield from _energy_faults(opened, closed)
     yield from _price_faults(opened, closed, pinned)
-    yield from _capture_faults(opened, holds, moves, closed, pinned)
+    yield from capture_faults(opened.pins, holds, moves, closed.lines, closed.overrun_fen, pinned)
 
 
 def _energy_faults(opened: SessionOpened, closed: SessionClosed) -> Iterator[Fault]:
@@ -94,11 +94,16 @@ def _price_faults(opened: SessionOpened, closed: SessionClosed, pinned: Pinned) 
         yield "bill", "the lines of the bill", _lines(bill.lines), _lines(closed.lines)
 
 
-def _capture_faults(
-    opened: SessionOpened, holds: Sequence[Hold], moves: Sequence[Move], closed: SessionClosed, pinned: Pinned
+def capture_faults(
+    pins: Sequence[Pin],
+    holds: Sequence[Hold],
+    moves: Sequence[Move],
+    lines: Sequence[BillLine],
+    billed_overrun_fen: int,
+    pinned: Pinned,
 ) -> Iterator[Fault]:
     """Who paid how much is worked out again too: the holds in their order, each for the lines that it may pay."""
-    tenders = pinned.read(opened.pins, tender.KIND, Tenders) or MONEY_ALONE
+    tenders = pinned.read(pins, tender.KIND, Tenders) or MONEY_ALONE
     moved, overrun_fen = Counter[tuple[str, str]](), 0
     for move in moves:
         if move.effect == Effect.USED:
@@ -106,7 +111,7 @@ def _capture_faults(
         elif move.effect == Effect.OVERRUN:
             overrun_fen += move.amount
     held, meant = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    drawn = tender.draw(tender.owed_by(closed.lines), holds, tenders)
+    drawn = tender.draw(tender.owed_by(lines), holds, tenders)
     for hold, capture in zip(holds, drawn.captures, strict=True):
         held[hold.account, hold.asset] += hold.amount
         meant[hold.account, hold.asset] += capture.units
@@ -115,8 +120,8 @@ def _capture_faults(
             yield "capture", f"captured from {key[0]} in {key[1]}", f"at most {held[key]}, as was held", moved[key]
         elif moved[key] != meant[key]:
             yield "capture", f"captured from {key[0]} in {key[1]}", meant[key], moved[key]
-    if not overrun_fen == closed.overrun_fen == drawn.overrun_fen:
-        got = f"{overrun_fen} moved, {closed.overrun_fen} in the bill"
+    if not overrun_fen == billed_overrun_fen == drawn.overrun_fen:
+        got = f"{overrun_fen} moved, {billed_overrun_fen} in the bill"
         yield "capture", "delivered beyond the holds, in fen", drawn.overrun_fen, got
 
 

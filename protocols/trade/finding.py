@@ -10,6 +10,7 @@ FINDINGS_MAX = 1_000
 _EVIDENCE = "Keep this copy as it is; `fieldtill-hq verify SITE` shows what headquarters has of the same log."
 _SOFTWARE = "Look at the record (`fieldtill journal inspect --seq N`): faulty software wrote it, or somebody edited it."
 _METER = "Look at the meter: a register that falls without a notice means an exchange nobody noted, or an edited log."
+_PUMP = "Look at the pump and its totalizers: fuel left it that no record names, or somebody edited the log."
 _KEYS = "Compare the fingerprints with the box (`fieldtill keys`) and with headquarters' key directory."
 _DERIVED = "The records are the truth: stop the daemon and run `fieldtill journal salvage`, which derives it anew."
 _BOOKS = "Run `fieldtill-hq nightly`, which shows it in fen; correct it by a linked adjustment, never by an edit."
@@ -39,6 +40,7 @@ REMEDIES = {
     "capture": _SOFTWARE,
     "energy": _SOFTWARE,
     "meter": _METER,
+    "totals": _PUMP,
     "meter-record": _SOFTWARE,
     "day": _SOFTWARE,
     "document": _DOCUMENT,

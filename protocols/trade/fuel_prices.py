@@ -12,7 +12,7 @@ from itertools import pairwise
 from protocols.door import Fault
 from protocols.trade.codec import Wire
 from protocols.trade.record_parts import Amount, ClockQuality, Name, Stamp
-from protocols.trade.tariff import Offset
+from protocols.trade.tariff import DAY_S, Offset
 
 KIND = "fuel-prices"
 """The document's kind."""
@@ -109,3 +109,13 @@ def disorder(prices: PriceList) -> list[Fault]:
         free = (one.grade for one in step.prices if not one.price_e3)
         faults += [Fault(f"steps[{index}].prices.{grade}", "more than 0", "0") for grade in free]
     return faults
+
+
+def local_day(prices: PriceList, wall_ms: int) -> int:
+    """Days since 1970-01-01 on the site's own calendar, which daily limits count by."""
+    wall_s = wall_ms // 1000
+    offset_s = prices.offsets[0].offset_s
+    for offset in prices.offsets:
+        if offset.since_s <= wall_s:
+            offset_s = offset.offset_s
+    return max(0, (wall_s + offset_s) // DAY_S)

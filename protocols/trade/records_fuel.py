@@ -48,8 +48,9 @@ class FillingOpened(Wire, frozen=True):
     guaranteed: the first hold stands in for whoever will pay after the filling, so it is drawn on last. preset: what
     the customer asked for. order_kind: `amount` (fen), `volume` (mL) or `full`; with order_limit what the pump is told
     at most. offered: the nozzles that may be used, rising, at the prices that the pump was seen to show. asked: the
-    odometer or the masked plate where the account's terms ask for one. volume_step_ml, amount_step_fen: one step of
-    the pump's own digits. local_day: days since 1970 by the site's clock and zone, which daily limits count by.
+    odometer or the masked plate where the account's terms ask for one. volume_step_ml, amount_step_fen, total_step_ml:
+    one step of the pump's own digits, of its display and its totalizers. local_day: days since 1970 by the site's clock
+    and zone, which daily limits count by.
     """
 
     pump: Name
@@ -64,6 +65,7 @@ class FillingOpened(Wire, frozen=True):
     begin: PumpTotals
     volume_step_ml: Annotated[int, msgspec.Meta(ge=1, le=1000)]
     amount_step_fen: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    total_step_ml: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
     local_day: Amount
     pins: list[Pin]
     clock_lb_ms: int  # the filling began, in Unix time, not before this

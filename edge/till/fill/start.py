@@ -159,6 +159,7 @@ def _open(
         begin=sight.totals,
         volume_step_ml=point.traits.volume_step_ml,
         amount_step_fen=point.traits.amount_step_fen,
+        total_step_ml=point.traits.total_step_ml,
         local_day=local_day(prices, sight.now.wall_ms),
         pins=[state.pins[pinned] for pinned in sorted(state.pins)],
         clock_lb_ms=bounds[0],

@@ -45,6 +45,8 @@ def resume(progress: FillProgress, boot: bytes, mono_ms: int) -> FillProgress:
     )
     if progress.boot == boot:
         return progress
+    if progress.phase == FillPhase.PAYING:  # the pump has been read, and may be asked no more
+        return replace(progress, boot=boot, since_ms=mono_ms)
     return replace(progress, boot=boot, since_ms=mono_ms, sale=None, end=None)
 
 

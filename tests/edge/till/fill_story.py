@@ -139,6 +139,7 @@ class FillStory:
     terms: FuelTerms = NO_TERMS
     boot: bytes = b"boot-001"
     mono_ms: int = 1_000
+    booted_ms: int = MIDNIGHT_MS
     state: TillState = field(default_factory=TillState)
     log: list[Record] = field(default_factory=list)
     rows: dict[int, FillProgress] = field(default_factory=dict)
@@ -160,7 +161,7 @@ class FillStory:
     # --- the world -------------------------------------------------------------------------------------------------
 
     def now(self) -> Stamp:
-        wall_ms = MIDNIGHT_MS + self.mono_ms
+        wall_ms = self.booted_ms + self.mono_ms
         return Stamp(self.boot, self.mono_ms, wall_ms, ClockQuality.SYNCHRONISED, wall_ms - 50, wall_ms + 50)
 
     def now_totals(self) -> PumpTotals:
@@ -193,7 +194,7 @@ class FillStory:
         self.sight_sale = SaleSeen(told, volume_ml, shown_fen, None, None, self.mono_ms, empty=pump.memory is None)
         fen = pump.total_fen
         found = [NozzleTotals(n, ml, None if fen is None else fen[n]) for n, ml in sorted(pump.total_ml.items())]
-        self.sight_totals = PumpTotals(self.point.id, found, self.mono_ms, MIDNIGHT_MS + self.mono_ms)
+        self.sight_totals = PumpTotals(self.point.id, found, self.mono_ms, self.booted_ms + self.mono_ms)
 
     def sight(self) -> FillSight:
         return FillSight(
@@ -297,6 +298,7 @@ class FillStory:
         """The daemon dies and comes back; rows as last saved."""
         self.mono_ms += 3_000
         if power_cut:
+            self.booted_ms += self.mono_ms
             self.boot, self.mono_ms = bytes([self.boot[0] + 1]) + self.boot[1:], 500
         self.status = self.sight_sale = self.sight_totals = None
         self.rows = {seq: watch.resume(row, self.boot, self.mono_ms) for seq, row in self.rows.items()}

@@ -14,6 +14,8 @@ from drivers.pump import PumpState
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.fill.progress import FillEnd, FillPhase, decode_fill, encode_fill
 from edge.till.state import OpenFilling
+from protocols.trade.audit import Audit
+from protocols.trade.codec import encode
 from protocols.trade.fuel_prices import GradePrice, PriceStep
 from protocols.trade.fuel_terms import FuelTerms, Terms
 from protocols.trade.records import Notice, Preset, SessionHeld, SessionVoided
@@ -441,6 +443,10 @@ def test_every_millilitre_is_a_bill_or_a_named_movement_and_every_fen_a_bill(eve
     assert story.lease("ann").used == billed_fen
     assert story.status is not None
     assert story.status.state in (PumpState.IDLE, PumpState.CALLING)
+    audit = Audit("hz-1", 1, lambda _: b"")
+    for record in story.log:
+        audit.take(encode(record))
+    assert list(audit.findings) == []
 
 
 def _happen(story: FillStory, event: str) -> None:

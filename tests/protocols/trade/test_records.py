@@ -125,6 +125,7 @@ SAMPLES: list[Wire] = [
         begin=PUMP_TOTALS,
         volume_step_ml=10,
         amount_step_fen=1,
+        total_step_ml=10,
         local_day=20_574,
         pins=PINS,
         clock_lb_ms=1_777_589_999_900,
