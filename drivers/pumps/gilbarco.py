@@ -34,7 +34,7 @@ PERIOD_S: Final = 0.25
 STALE_MS: Final = 3_000
 AUTHORISE_AGAIN_S: Final = 1.0  # the pump still calls: the word, which nobody acknowledges, may have been lost
 LOOK_AGAIN_S: Final = 0.1
-LIVE_MISSED_MAX: Final = 3  # in a row in one sale; each may take the line for a second and a half
+MISSED_MAX: Final = 3  # details that did not come, in a row in one state; each may take the line for 1.5 s
 PRICES_SHOWN_S: Final = 0.5  # between two looks whether new prices are in force
 
 
@@ -246,12 +246,19 @@ class GilbarcoPump:
         try:
             if raw is Status.CALL and before is not Status.CALL and self._watch.stage is Stage.NONE:
                 self._picture.nozzle = await self._nozzle_out()
-            elif raw is Status.BUSY and self.options.live_amount and self._picture.live_missed < LIVE_MISSED_MAX:
-                self._picture.live_missed += 1
+            elif self._picture.missed >= MISSED_MAX:
+                return
+            elif raw is Status.BUSY and self.options.live_amount:
+                self._picture.missed += 1
                 digits = await self._talk.live_amount(first=self._picture.amount_fen is None)
                 self._picture.flows(self._scales.amount_fen(digits))
-            elif self._watch.flowed and raw is not Status.BUSY and not self._picture.final:
-                self._picture.over(self._sale(await self._talk.sale()))
+            elif (
+                self._watch.flowed
+                and not self._picture.final
+                and (raw is Status.PEOT or self._watch.stage is Stage.OVER)
+            ):
+                self._picture.missed += 1
+                self._picture.over(self._sale(await self._talk.sale(retries=0)))
         except (Silent, Garbled):
             pass  # the state is known and counts; the next look asks for the rest again
 

@@ -33,15 +33,17 @@ class Picture:
     volume_ml: int | None = None
     amount_fen: int | None = None
     final: bool = False
-    live_missed: int = 0  # in a row, in this sale
+    missed: int = 0  # details asked for in vain in this state, in a row
     prices_e3: dict[int, int] = field(default_factory=dict)
 
     def see(self, raw: Status, now_ms: int) -> None:
+        if raw is not self.raw:
+            self.missed = 0
         self.raw, self.at_ms = raw, now_ms
 
     def flows(self, amount_fen: int) -> None:
         """The running money; the volume follows from it where the price is known."""
-        self.amount_fen, self.live_missed = amount_fen, 0
+        self.amount_fen, self.missed = amount_fen, 0
         price_e3 = None if self.nozzle is None else self.prices_e3.get(self.nozzle)
         if price_e3 is None and len(prices := set(self.prices_e3.values())) == 1:
             price_e3 = prices.pop()
@@ -56,7 +58,7 @@ class Picture:
     def clear_sale(self) -> None:
         """Another sale begins, or none is left."""
         self.volume_ml = self.amount_fen = None
-        self.final, self.live_missed = False, 0
+        self.final = False
 
     def forget(self) -> None:
         """The pump was away: its prices may be others."""

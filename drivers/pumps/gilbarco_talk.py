@@ -65,9 +65,9 @@ class GilbarcoTalk:
             remedy="On a current loop set `echo = true` for the line; then see whether the pump answers at all.",
         )
 
-    async def sale(self) -> SaleReply:
+    async def sale(self, *, retries: int = 2) -> SaleReply:
         """The last sale in its memory."""
-        return await self._ask(ask_sale(self.address, self._options.width), Priority.COMMAND, 2)
+        return await self._ask(ask_sale(self.address, self._options.width), Priority.COMMAND, retries)
 
     async def totals(self) -> tuple[GradeTotal, ...]:
         """Totals and prices of every grade."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from drivers.pump import Decimals
 from drivers.twins.faults import Piece
 from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.faults import PumpFaultKind, PumpFaults
-from drivers.twins.pumps.parts import FULL, Change, EndedBy, Phase
+from drivers.twins.pumps.parts import FULL, Change, EndedBy, Head, Phase
 from drivers.twins.pumps.parts import Preset as Limit
 from protocols.fieldbus.gilbarco import (
     AskSpecial,
@@ -59,6 +60,14 @@ OPTIONS: Final[Mapping[str, str | int | bool]] = {
     "resumes": False,  # goes on after a stop when authorised again
     "feot_polls": 1,  # how many status questions see FEOT
 }
+HEAD: Final = Head(
+    decimals=Decimals(volume=3, amount=2, price=2, total_volume=2, total_amount=2),
+    volume_max_ml=999_999,
+    amount_max_fen=999_999,
+    total_ml_wraps=1_000_000_000,
+    waits_after_stop=True,
+    remembers_zero=False,
+)
 _QUIET: Final = (Phase.AUTHORISED, Phase.DELIVERING, Phase.SUSPENDED)  # neither sale nor totals are told
 
 
