@@ -14,8 +14,6 @@ from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.faults import PumpFaults
 from drivers.twins.pumps.gilbarco import HEAD as GILBARCO_HEAD
 from drivers.twins.pumps.gilbarco import GilbarcoTwin
-from drivers.twins.pumps.gilbarco import HEAD as GILBARCO_HEAD
-from drivers.twins.pumps.gilbarco import GilbarcoTwin
 from drivers.twins.pumps.parts import Head
 from drivers.twins.pumps.sanki import SankiTwin
 
@@ -54,5 +52,4 @@ PROTOCOLS: Mapping[str, Serial | Server] = {
     "gilbarco": Serial(GilbarcoTwin, GILBARCO_HEAD, baud=5787),
     "azt": Serial(AztTwin, baud=4800),
     "sanki": Serial(SankiTwin),
-    "gilbarco": Serial(GilbarcoTwin, GILBARCO_HEAD, baud=5787),
 }
