@@ -16,6 +16,7 @@ from drivers.pumps.pts_config import ControllerConfig
 from drivers.registry import DeviceConfig
 from edge.config_pumps import pump_doubts, pump_faults
 from edge.counter import CounterConfig
+from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
 from protocols.door import Fault, Refused, check
 
@@ -65,10 +66,14 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[reader]]`: a line of text per card, from a serial port or a file descriptor. connector: where a tap starts."""
+    """`[[reader]]`: a line of text per card, from a serial port or a file descriptor.
+
+    connector: where a tap starts; or pump: its id or number, or several: a tap takes the one with a nozzle out.
+    """
 
     id: Id
-    connector: Id
+    connector: Id | None = None
+    pump: Id | tuple[Id, ...] | None = None
     path: str | None = None
     fd: Annotated[int, msgspec.Meta(ge=0)] | None = None
     baud: Annotated[int, msgspec.Meta(ge=300, le=921_600)] = 9600
@@ -76,6 +81,12 @@ class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if (self.path is None) == (self.fd is None):
             raise ValueError("either `path` (a serial port) or `fd` (a file descriptor), not both and not neither")
+        if (self.connector is None) == (not self.pumps):
+            raise ValueError("either `connector` or `pump` says where a tap starts, not both and not neither")
+
+    @property
+    def pumps(self) -> tuple[str, ...]:
+        return (self.pump,) if isinstance(self.pump, str) else self.pump or ()
 
 
 class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +141,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pump: tuple[PumpConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
     till: Policy = Policy()
+    fuel: FillPolicy = FillPolicy()
     panel: Panel = Panel()
     metrics: Metrics | None = None
     page: Page | None = None
@@ -181,6 +193,7 @@ def cross_check(config: Config) -> list[Fault]:
         *_twice("device", [*devices, *(pump.id for pump in config.pump)]),
         *_twice("pump number", [str(pump.number) for pump in config.pump]),
         *_twice("connector", connectors),
+        *_twice("connector or pump", [*dict.fromkeys(connectors), *{pump.id: pump for pump in config.pump}]),
         *_twice("reader", [reader.id for reader in config.reader]),
         *_twice("connector charger", [connector.charger for connector in config.connector]),
         *_twice("connector meter", [connector.meter for connector in config.connector if connector.meter]),
@@ -197,8 +210,12 @@ def cross_check(config: Config) -> list[Fault]:
         if pump.controller is not None:
             faults += _known(f"pump[{index}].controller", pump.controller, controllers)
     faults += pump_faults(config.line, config.controller, config.device, config.pump)
+    pumps = [name for pump in config.pump for name in (pump.id, str(pump.number))]
     for index, reader in enumerate(config.reader):
-        faults += _known(f"reader[{index}].connector", reader.connector, connectors)
+        if reader.connector is not None:
+            faults += _known(f"reader[{index}].connector", reader.connector, connectors)
+        for name in reader.pumps:
+            faults += _known(f"reader[{index}].pump", name, pumps)
     return faults
 
 

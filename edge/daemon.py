@@ -25,6 +25,7 @@ from edge.daemon_state import Daemon
 from edge.desk import Desk
 from edge.enrolment import SOFTWARE, open_log
 from edge.epochs import until_over
+from edge.forecourt.setup import set_up
 from edge.journal.journal import Journal
 from edge.journal.prune import Pruner, prune_quietly
 from edge.keys import KeyRing
@@ -35,7 +36,7 @@ from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
 from edge.plant.watch import Watch
 from edge.premises import Premises, build
-from edge.reader import read_cards
+from edge.reader import Tap, read_cards
 from edge.rollback import Guard
 from edge.service import Watchdog, in_words, ready, stopping
 from edge.site import Site
@@ -85,7 +86,7 @@ async def serve(config: Config, system: System | None = None) -> bool:
             stopping()
             log.info("stopping")
             if daemon.site is not None:
-                await daemon.site.desk.save()
+                await daemon.site.save()
             for task in daemon.tasks:
                 task.cancel()
     finally:
@@ -153,8 +154,14 @@ async def _sell(
         keep("quick", daemon.quick.run())
     for name, drive in drives.items():
         keep(f"drive {name}", drive.run())
+    islands = site.islands = set_up(config, site, daemon.premises.pumps, clock)
+    if islands is not None:
+        islands.keep(keep)
     for reader in config.reader:
-        keep(f"reader {reader.id}", read_cards(reader, site.tap, None if daemon.codes is None else daemon.codes.take))
+        tap: Tap = partial(site.tap, reader.connector or "")
+        if islands is not None and reader.pumps:
+            tap = partial(islands.tap, reader.pumps)
+        keep(f"reader {reader.id}", read_cards(reader, tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     keep("epoch", _end_with_epoch(daemon, journal, desk, stop))
     if config.journal.retain_days:

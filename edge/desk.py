@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 import msgspec
 
@@ -87,7 +88,7 @@ class Desk:
         """Who wants the epoch closed: no new sessions; None: nobody does."""
         self.state = fold_log(journal)
         self._snapshot_size = self.state.size
-        self._papers = Papers(journal)
+        self.papers = Papers(journal)
         self._running = self._recover()
         self._saved_ms = clock.mono_ms()
         self._boundary_ms = self._next_boundary_ms()
@@ -117,7 +118,7 @@ class Desk:
 
     def tariff_of(self, session: OpenSession) -> Tariff:
         """The tariff that the session's opening record pins."""
-        tariff = self._papers.tariff(session.opened.pins)
+        tariff = self.papers.tariff(session.opened.pins)
         assert tariff is not None, f"session {session.seq} pins no tariff"
         return tariff
 
@@ -128,19 +129,19 @@ class Desk:
     @property
     def tariff(self) -> Tariff | None:
         """The tariff in force for new sessions. None: none has come from headquarters yet."""
-        return self._papers.tariff(self.state.pins.values())
+        return self.papers.tariff(self.state.pins.values())
 
     @property
     def hot_list(self) -> HotList | None:
         """The list of stolen cards in force for new sessions. None: none has come from headquarters yet."""
-        return self._papers.hot_list(self.state.pins.values())
+        return self.papers.hot_list(self.state.pins.values())
 
     def no_starts(self, *, alone: bool) -> Refused | None:
         """Why no session starts here now, whoever asks and wherever; None: nothing like that. alone: as of an ask."""
         if self.closing is not None or self.state.closed:
             why = self.closing.why if self.closing is not None else "it has been closed"
             return Refused(Refusal.EPOCH_CLOSING, f"epoch {self.state.epoch} is being closed: {why}")
-        return self._no_holds(alone=alone)
+        return self.no_holds(alone=alone)
 
     # --- what to do --------------------------------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class Desk:
         session, progress = self.state.sessions.get(seq), self._running.get(seq)
         if session is None or progress is None:
             return Refused(Refusal.NO_SESSION, f"session {seq} is not open")
-        refused = self._no_holds(alone=alone)
+        refused = self.no_holds(alone=alone)
         if refused is not None:
             return refused
         if self.hot_list is not None and hotlist.contains(self.hot_list, source.credential):
@@ -282,16 +283,19 @@ class Desk:
         if not pins or self.state.closed:
             return
         for document, pinned in zip(decoded, pins, strict=True):
-            self._papers.remember(document, pinned)
+            self.papers.remember(document, pinned)
         sealed = self._seal([Draft(ConfigApplied(pins))])
         await self._commit(sealed, {}, documents=tuple(signed))
 
-    async def close_day(self, registers: Sequence[Register]) -> DayClosed:
-        """End the site day with a reading of all totalizers. Running sessions go on and count in the next day."""
+    async def close_day(self, registers: Sequence[Register], fuel: Sequence[Draft] = ()) -> DayClosed:
+        """End the site day with a reading of all totalizers. Running sessions go on and count in the next day.
+
+        fuel: what the day says of pumps and tanks, before its own record.
+        """
         day = self.state.day
         body = DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)
         notices = exchanged(self.state, registers)
-        await self.record([*notices, Draft(TotalizersRead(list(registers))), Draft(body)])
+        await self.record([*notices, Draft(TotalizersRead(list(registers))), *fuel, Draft(body)])
         return body
 
     async def check_counter(self) -> None:
@@ -318,8 +322,8 @@ class Desk:
         await self.journal.commit(Step(facts={CLOSING: None if closing is None else msgspec.msgpack.encode(closing)}))
         self.closing = closing
 
-    async def close_epoch(self, closing: Closing, registers: Sequence[Register]) -> None:
-        """Give everything back, and write the epoch's last record; one commit. No session is open.
+    async def close_epoch(self, closing: Closing, registers: Sequence[Register], fuel: Sequence[Draft] = ()) -> None:
+        """Give everything back, and write the epoch's last record; one commit. No session is open. fuel: as of a day.
 
         Raises EpochOver when that has been done before.
         """
@@ -328,16 +332,17 @@ class Desk:
             Draft(TechnicianAct(closing.by, "epoch-close", closing.why)),
             *exchanged(self.state, registers),
             Draft(TotalizersRead(list(registers))),
+            *fuel,
             Draft(DayClosed(day.number, day.first_seq, day.sessions, day.energy_wh, day.amount_fen, day.overrun_fen)),
             *purse.returns(self.state, self.state.leases, all_of_it=True),
             Draft(EpochClosed(closing.why[:64])),
         ]
         await self.record(drafts)
 
-    async def record(self, drafts: Sequence[Draft]) -> None:
-        """Put these into the log, durably."""
-        if drafts:
-            await self._commit(self._seal(drafts), {})
+    async def record(self, drafts: Sequence[Draft], rows: Mapping[int, bytes | None] | None = None) -> None:
+        """Put these into the log, durably; with the rows of other sessions than charging ones, in the same commit."""
+        if drafts or rows:
+            await self._commit(self._seal(drafts) if drafts else (), {}, rows=rows or {})
 
     async def save(self) -> None:
         """Save every running session now, as before an orderly end of the daemon."""
@@ -362,10 +367,10 @@ class Desk:
         refused = self.no_starts(alone=ask.alone)
         if refused is not None:
             return refused
-        place, tenders = self.places.get(ask.connector), self._papers.tenders(self.state.pins.values())
+        place, tenders = self.places.get(ask.connector), self.papers.tenders(self.state.pins.values())
         return open_session(self.state, ask, place, sight, self.tariff, self._policy, self.hot_list, tenders)
 
-    def _no_holds(self, *, alone: bool) -> Refused | None:
+    def no_holds(self, *, alone: bool) -> Refused | None:
         """Why nobody's rights may be set aside here now."""
         if self.disputed is not None:
             return Refused(Refusal.LOG_DISPUTED, self.disputed)
@@ -439,13 +444,17 @@ class Desk:
         return sealed
 
     async def _commit(
-        self, sealed: Sequence[Sealed], progress: Mapping[int, Progress | None], documents: tuple[bytes, ...] = ()
+        self,
+        sealed: Sequence[Sealed],
+        progress: Mapping[int, Progress | None],
+        documents: tuple[bytes, ...] = (),
+        rows: Mapping[int, bytes | None] = MappingProxyType({}),
     ) -> None:
         snapshot = None
         if self.state.size - self._snapshot_size >= SNAPSHOT_RECORDS:
             snapshot, self._snapshot_size = encode_state(self.state), self.state.size
-        rows = {seq: None if row is None else encode_progress(row) for seq, row in progress.items()}
-        step = Step(sealed=tuple(sealed), progress=rows, documents=documents, snapshot=snapshot)
+        own = {seq: None if row is None else encode_progress(row) for seq, row in progress.items()}
+        step = Step(sealed=tuple(sealed), progress={**own, **rows}, documents=documents, snapshot=snapshot)
         try:
             await self.journal.commit(step)
         except JournalFull:
@@ -476,4 +485,4 @@ class Desk:
         return running
 
     def _tenders_of(self, session: OpenSession) -> Tenders:
-        return self._papers.tenders(session.opened.pins)
+        return self.papers.tenders(session.opened.pins)

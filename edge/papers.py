@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge.journal.journal import Journal
-from protocols.trade import documents, hotlist, tender
+from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, tender
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
+from protocols.trade.fuel_prices import PriceList
+from protocols.trade.fuel_terms import NO_TERMS, FuelTerms
 from protocols.trade.hotlist import HotList
 from protocols.trade.records import Pin
 from protocols.trade.tariff import Tariff
@@ -15,13 +17,15 @@ from protocols.trade.tender import MONEY_ALONE, Tenders
 
 
 class Papers:
-    """The documents of one journal. Tariffs and tenders are kept as long as the daemon runs; of hot lists the last."""
+    """The documents of one journal. Of hot lists and fuel terms the last is kept, of all others each that was read."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._tariffs: dict[bytes, Tariff] = {}
         self._tenders: dict[bytes, Tenders] = {}
         self._hot_list: tuple[bytes, HotList] | None = None
+        self._prices: dict[bytes, PriceList] = {}
+        self._terms: tuple[bytes, FuelTerms] | None = None
 
     def remember(self, document: Document, pinned: Pin) -> None:
         """It is in force for whoever comes while its commit runs, before it can be read back."""
@@ -51,6 +55,23 @@ class Papers:
         assert self._hot_list is not None
         return self._hot_list[1]
 
+    def prices(self, pins: Iterable[Pin]) -> PriceList | None:
+        """What fuel costs. None: no list has come from headquarters yet."""
+        pinned = _of_kind(fuel_prices.KIND, pins)
+        if pinned is not None and pinned.hash not in self._prices:
+            self._decode(self._read(pinned), pinned)
+        return None if pinned is None else self._prices[pinned.hash]
+
+    def fuel_terms(self, pins: Iterable[Pin]) -> FuelTerms:
+        """What cards and accounts may have; everything while headquarters has said nothing else."""
+        pinned = _of_kind(fuel_terms.KIND, pins)
+        if pinned is None:
+            return NO_TERMS
+        if self._terms is None or self._terms[0] != pinned.hash:
+            self._decode(self._read(pinned), pinned)
+        assert self._terms is not None
+        return self._terms[1]
+
     def _read(self, pinned: Pin) -> Document:
         data = self._journal.document(pinned.kind, pinned.version, pinned.hash)
         assert data is not None, f"the log pins {pinned.kind} {pinned.version}, whose content is missing"
@@ -63,6 +84,10 @@ class Papers:
             self._tenders[pinned.hash] = decode(document.payload, Tenders)
         elif document.kind == hotlist.KIND:
             self._hot_list = pinned.hash, hotlist.read(document.payload)
+        elif document.kind == fuel_prices.KIND:
+            self._prices[pinned.hash] = decode(document.payload, PriceList)
+        elif document.kind == fuel_terms.KIND:
+            self._terms = pinned.hash, decode(document.payload, FuelTerms, bytes_max=documents.BYTES_MAX)
 
 
 def _of_kind(kind: str, pins: Iterable[Pin]) -> Pin | None:

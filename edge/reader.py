@@ -28,8 +28,8 @@ REOPEN_S = 2.0
 
 log = structlog.get_logger()
 
-Tap = Callable[[str, str], Awaitable[object]]
-"""(connector, card) -> whatever came of it."""
+Tap = Callable[[str], Awaitable[object]]
+"""(card) -> whatever came of it."""
 Take = Callable[[str], Awaitable[object]]
 """(code) -> whatever came of it."""
 
@@ -57,7 +57,7 @@ async def read_cards(config: ReaderConfig, tap: Tap, take: Take | None = None) -
 async def _serve(config: ReaderConfig, line: str, tap: Tap, take: Take | None) -> None:
     try:
         if not line.startswith(PREFIX):
-            await tap(config.connector, line)
+            await tap(line)
         elif take is not None:
             await take(line)
     except (JournalFull, JournalOverrun) as error:  # this customer cannot be served; the next one perhaps can

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import structlog
 
 from drivers.errors import DeviceError
+from edge.asking import AskForGrant, Asking
 from edge.clock import Clock
 from edge.desk import Desk
 from edge.journal.errors import JournalFull
@@ -23,12 +25,15 @@ from edge.till import purse
 from edge.till.command import vet
 from edge.till.progress import Phase, StopReason
 from edge.till.sight import Sight
-from edge.till.start import Ask, Refusal, Refused, Source, Want, ask_of
+from edge.till.start import Ask, Refusal, Refused, Source, ask_of
 from edge.till.state import Lease, OpenSession
 from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey, hide_credential
 from protocols.trade.records import ClockMoved, DayClosed, Draft, Notice, Origin, Preset, TechnicianAct
 from protocols.trade.wire import Command
+
+if TYPE_CHECKING:
+    from edge.forecourt.islands import Islands
 
 LOOK_S = 0.25
 """How often every running session is looked at. Readings change with the poll period of the devices."""
@@ -41,9 +46,6 @@ IN_VAIN_MAX = 100
 """Starts that came to nothing and whose grants may still arrive; those of older ones go back after a next session."""
 
 log = structlog.get_logger()
-
-AskForGrant = Callable[[bytes, str, int, str], Awaitable[bool]]
-"""(credential, account, want, asset) -> whether headquarters has granted something new, by now accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,11 @@ class Site:
         self.credential_key = credential_key
         self._command_ran = 0
         self._disk_full = False
-        self._starting: set[str] = set()
-        self._in_vain: deque[Ask] = deque(maxlen=IN_VAIN_MAX)
+        self.starting: set[str] = set()
+        """Connectors and pumps where a start is under way."""
+        self.islands: Islands | None = None
+        """The pumps. None: this site has none."""
+        self._in_vain: deque[tuple[Source, ...]] = deque(maxlen=IN_VAIN_MAX)
         self._kept: dict[str, int] = {}
         self._left_over = {key for key, lease in desk.state.leases.items() if lease.rights > lease.may_stay}
 
@@ -95,13 +100,13 @@ class Site:
 
     async def start(self, ask: Ask) -> OpenSession | Refused:
         """Open a session: register read, rights asked for online where they are short, one commit, then energy."""
-        if ask.connector in self._starting:
+        if ask.connector in self.starting:
             return Refused(Refusal.CONNECTOR_BUSY, f"{ask.connector} is being started")
-        self._starting.add(ask.connector)
+        self.starting.add(ask.connector)
         try:
             return await self._start(ask)
         finally:
-            self._starting.discard(ask.connector)
+            self.starting.discard(ask.connector)
 
     async def join(self, connector: str, source: Source) -> OpenSession | Refused:
         """A further payer for the session that a card has just begun at a connector; any other may be a stranger's."""
@@ -121,13 +126,13 @@ class Site:
             want = outcome.wants[0]
             await self.ask_for_grant(source.credential, want.source.account, want.total, source.asset)
             outcome = await self.desk.extend(seq, source, most_fen=most_fen, alone=not self.is_online())
-        self._changed()
+        self.changed()
         return outcome
 
     async def stop(self, seq: int, reason: StopReason, detail: str = "") -> bool:
         """End a session. False: it is not open."""
         stopped = await self.desk.stop(seq, reason, detail)
-        self._changed()
+        self.changed()
         return stopped
 
     async def settle_held(self, seq: int, by: str, because: str) -> str | None:
@@ -137,7 +142,7 @@ class Site:
             return "it is not open"
         sight = await self._see(session.opened.connector)
         why_not = await self.desk.settle_held(seq, sight, by, because)
-        self._changed()
+        self.changed()
         return why_not
 
     async def command(self, payload: bytes) -> str:
@@ -148,6 +153,8 @@ class Site:
             log.info("command refused", number=command.number, why=refusal.value)
             return refusal.value
         self._command_ran = command.number
+        if self.islands is not None and command.connector in self.islands:
+            return await self.islands.command(command)
         if command.verb == "stop":
             found = self.desk.session_at(command.connector)
             if found is None or found[0].seq != command.session:
@@ -166,8 +173,9 @@ class Site:
         """Read every meter that answers, and end the site day."""
         await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
         await self.desk.record([Draft(TechnicianAct(by, "day-close", ""))])
-        body = await self.desk.close_day(self.watch.registers())
-        self._changed()
+        fuel = () if self.islands is None else await self.islands.day()
+        body = await self.desk.close_day(self.watch.registers(), fuel)
+        self.changed()
         return body
 
     async def note(self, by: str, verb: str, detail: str) -> None:
@@ -179,7 +187,7 @@ class Site:
         taken = await self.desk.take_grants(grants)
         if taken:
             await self._give_back()
-            self._changed()
+            self.changed()
         return taken
 
     async def accept(self, grant: bytes, key: str) -> bool:
@@ -189,7 +197,7 @@ class Site:
         news = bool(await self.desk.take_grants([grant]))
         if news:
             self._left_over.discard(key)
-            self._changed()
+            self.changed()
         return news
 
     def keep(self, key: str, until_s: int) -> None:
@@ -200,7 +208,7 @@ class Site:
 
     async def heard(self) -> None:
         """Headquarters has just been heard: what nobody will use here any more goes back, for use elsewhere."""
-        if self._starting:
+        if self.starting:
             return
         now_s, leases = self.clock.stamp().lb_ms // 1000, self.desk.state.leases
         late = {key for key, until_s in self._kept.items() if now_s > until_s}
@@ -214,7 +222,13 @@ class Site:
     async def take_documents(self, documents: Sequence[bytes]) -> None:
         """Documents whose signatures have been checked."""
         await self.desk.take_documents(documents)
-        self._changed()
+        self.changed()
+
+    async def save(self) -> None:
+        """Save whatever runs now, as before an orderly end of the daemon."""
+        await self.desk.save()
+        if self.islands is not None:
+            await self.islands.fills.save()
 
     async def run(self) -> None:
         """Look at every running session, for ever."""
@@ -242,7 +256,7 @@ class Site:
             log.error("nothing could be saved", error=str(error), remedy=error.remedy)
         self.looked_ms = self.clock.mono_ms()
         if self.desk.state.size != before:
-            self._changed()
+            self.changed()
         for drive in self.drives.values():
             drive.wake()
 
@@ -262,14 +276,16 @@ class Site:
         await self.desk.record([Draft(Notice("disk-full", journal.site, detail))])
 
     async def _close_if_asked(self) -> None:
-        """CLOSE, once nobody charges any more and nobody is about to."""
+        """CLOSE, once nobody charges or fills any more and nobody is about to."""
         desk = self.desk
-        if desk.closing is None or desk.state.closed or desk.sessions() or self._starting:
+        running = desk.sessions() or desk.state.forecourt.fillings or self.starting
+        if desk.closing is None or desk.state.closed or running:
             return
         if desk.disputed is not None or desk.guard.waiting is not None:
             return  # this may not be the log that headquarters knows
         await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
-        await desk.close_epoch(desk.closing, self.watch.registers())
+        fuel = () if self.islands is None else await self.islands.day()
+        await desk.close_epoch(desk.closing, self.watch.registers(), fuel)
         log.warning("the epoch is closed", epoch=desk.state.epoch, records=desk.state.size, why=desk.closing.why)
 
     def _sights(self) -> dict[str, Sight]:
@@ -303,40 +319,40 @@ class Site:
 
     async def _start(self, ask: Ask) -> OpenSession | Refused:
         sight = await self._see(ask.connector)
-        asked: set[tuple[bytes | str, str]] = set()
-        granted = False
-        while (want := _first_other(asked, self.desk.rehearse(ask, sight))) and self.ask_for_grant is not None:
-            source = want.source
-            asked.add(_payer(source))
-            granted |= await self.ask_for_grant(source.credential, source.account, want.total, source.asset)
+        asking = Asking(self.ask_for_grant)
+        while await asking.more(self.desk.rehearse(ask, sight)):
             sight = await self._see(ask.connector)  # seconds may have passed: the session begins now
         outcome = await self.desk.start(replace(ask, alone=not self.is_online()), sight)
-        self._changed()
+        self.changed()
         if isinstance(outcome, Refused):
-            if asked or want:
-                self._in_vain.append(ask)
-            if granted:
-                await self._give_back(besides=ask.connector)
             log.info("refused", connector=ask.connector, why=outcome.refusal.value, detail=outcome.detail)
+            await self.in_vain(ask.connector, ask.sources, asking)
             return outcome
         drive = self.drives.get(ask.connector)
         if drive is not None:
             drive.wake()
         return outcome
 
+    async def in_vain(self, place: str, sources: tuple[Source, ...], asking: Asking) -> None:
+        """A start came to nothing: what was granted for it goes back, now or as soon as it has come."""
+        if asking.may_come_late:
+            self._in_vain.append(sources)
+        if asking.granted:
+            await self._give_back(besides=place)
+
     async def _give_back(self, besides: str = "") -> None:
         """What was granted for a start that came to nothing (the answer may come late), and what is a frozen account's:
         nobody uses it here, and the customer may want it elsewhere. Headquarters has just been heard, and will know.
         """
-        if self._starting - {besides}:
+        if self.starting - {besides}:
             return  # one of them may be about to use it
         state = self.desk.state
-        asked = {ask: [self._lease(source) for source in ask.sources] for ask in self._in_vain}
+        asked = {sources: [self._lease(source) for source in sources] for sources in self._in_vain}
         frozen = [lease for lease in state.leases.values() if lease.frozen]
         with suppress(JournalFull):  # then it goes back another time
             named = [lease for leases in asked.values() for lease in leases]
             returned = await self.desk.give_back([lease for lease in (*named, *frozen) if lease is not None])
-            still = (ask for ask, leases in asked.items() if not any(lease in returned for lease in leases))
+            still = (sources for sources, leases in asked.items() if not any(lease in returned for lease in leases))
             self._in_vain = deque(still, maxlen=IN_VAIN_MAX)
 
     def _lease(self, source: Source) -> Lease | None:
@@ -349,15 +365,7 @@ class Site:
         await self._try_read(connector)
         return self.watch.sight(connector)
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """The log, or what is seen, may be another now: whoever tells of it is woken."""
         for callback in self.on_change:
             callback()
-
-
-def _payer(source: Source) -> tuple[bytes | str, str]:
-    """Whom headquarters is asked for, before and after it has told whose a card is."""
-    return source.credential or source.account, source.asset
-
-
-def _first_other(asked: set[tuple[bytes | str, str]], wants: Sequence[Want]) -> Want | None:
-    return next((want for want in wants if _payer(want.source) not in asked), None)

@@ -17,9 +17,11 @@ from edge.sync.client import Hq
 from edge.sync.trust import HqKeys
 from protocols.door import Fault
 from protocols.proof.errors import Unproven
-from protocols.trade import documents, hotlist, tariff_file, tender
+from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, tariff_file, tender
 from protocols.trade.codec import NotCanonical, decode, encode
 from protocols.trade.documents import TARIFF, Document, Patched
+from protocols.trade.fuel_prices import PriceList
+from protocols.trade.fuel_terms import FuelTerms
 from protocols.trade.grants import CredentialKey
 from protocols.trade.hotlist import BadHotList
 from protocols.trade.records import Pin
@@ -88,9 +90,19 @@ def _hot_list(payload: bytes, key: CredentialKey) -> list[Fault]:
     return [Fault("key_version", f"{key.version}, the fleet's credential key here", str(listed.key_version))]
 
 
+def _fuel_prices(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return fuel_prices.disorder(decode(payload, PriceList))
+
+
+def _fuel_terms(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return fuel_terms.disorder(decode(payload, FuelTerms, bytes_max=documents.BYTES_MAX))
+
+
 CONTENT: Mapping[str, Callable[[bytes, CredentialKey], list[Fault]]] = {
     TARIFF: _tariff,
     tender.KIND: _tenders,
     hotlist.KIND: _hot_list,
+    fuel_prices.KIND: _fuel_prices,
+    fuel_terms.KIND: _fuel_terms,
 }
 """What this software can put in force. Documents of other kinds are left for the version that knows them."""

@@ -8,6 +8,7 @@ import pty
 import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -28,7 +29,7 @@ async def pipe() -> AsyncIterator[tuple[Callable[[bytes], int], Taps, asyncio.Ta
     """A reader on a descriptor; write to it what the reader says."""
     out, into = os.pipe()
     taps = Taps()
-    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), taps))
+    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), partial(taps, "c1")))
     try:
         yield lambda data: os.write(into, data), taps, task
     finally:
@@ -83,7 +84,7 @@ async def test_a_code_is_taken_not_tapped() -> None:
     async def take(code: str) -> None:
         codes.append(code)
 
-    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), taps, take))
+    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), partial(taps, "c1"), take))
     try:
         longest = "FT1:" + "A $%" * 170
         os.write(into, f"{longest}\r\n{longest}\r\n6222-0001\n".encode())
@@ -110,7 +111,7 @@ async def test_a_serial_reader_comes_back(tmp_path: object, monkeypatch: pytest.
     monkeypatch.setattr("edge.reader.REOPEN_S", 0.05)
     link = f"{tmp_path}/reader"
     taps = Taps()
-    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", path=link), taps))
+    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", path=link), partial(taps, "c1")))
     try:
         for card in (b"6222-0001", b"6222-0002"):
             ours, theirs = pty.openpty()

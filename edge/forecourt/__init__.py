@@ -1,0 +1,1 @@
+"""The pumps at work: what is seen of each, what the till decides on it, and the one loop that tells it what to do."""

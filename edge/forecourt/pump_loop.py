@@ -1,0 +1,238 @@
+"""One pump's loop: looks, lets the till decide, and does what it says. Nothing is decided here.
+
+    with a filling      look -> what is due is committed -> AUTHORISE, STOP or READ -> closing record durable -> release
+    without one         what flows unordered is stopped; totals explained; prices set
+
+What a device fails to do is a fact for the next look. After any crash the loop begins anew from the log and the pump.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from drivers.errors import DeviceError
+from drivers.pump import Pump, PumpState, PumpStatus
+from edge.clock import Clock
+from edge.forecourt.eye import Eye
+from edge.forecourt.fill_desk import FillDesk
+from edge.journal.errors import JournalFull
+from edge.till.fill.point import FuelPoint
+from edge.till.fill.prices import applied, due, to_set
+from edge.till.fill.sight import FillSight
+from edge.till.fill.watch import FillAct, order_of
+from edge.till.state import OpenFilling
+from protocols.trade.records import Draft, Notice
+
+LOOK_S = 0.1
+"""How often the pump is looked at. It costs nothing: what is seen is what its driver has polled."""
+AGAIN_S = 1.0
+"""What a pump has refused, or not answered, is asked again after this."""
+PRICES_AGAIN_S = 30.0
+"""A pump that refuses its prices is told them again after this."""
+STRAY = (PumpState.AUTHORISED, PumpState.DELIVERING, PumpState.SUSPENDED)
+"""What no pump does without a filling that is in the log."""
+
+log = structlog.get_logger()
+
+
+class PumpLoop:
+    """One pump. `lock` is held by whoever looks at it and acts on it, for a whole look or a whole start."""
+
+    def __init__(
+        self, pump: Pump, point: FuelPoint, fills: FillDesk, clock: Clock, changed: Callable[[], None]
+    ) -> None:
+        self.pump = pump
+        self.point = point
+        self.eye = Eye(pump, clock)
+        self.lock = asyncio.Lock()
+        self.looked_ms = clock.mono_ms()
+        self._fills = fills
+        self._clock = clock
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._not_before_ms: dict[str, int] = {}  # by what has failed
+        self._state: PumpState | None = None
+        self._turned_ms = 0  # when `_state` was first seen
+        self._told_of: dict[str, object] = {}  # notices, so that each is given once
+        self._last: int | None = None  # the last filling here, who may answer for what moves after it
+        self._full = False
+
+    def wake(self) -> None:
+        """What is wanted may have changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever. Survives whatever the pump does, and a full disk."""
+        while True:
+            self._wake.clear()
+            try:
+                async with self.lock:
+                    await self.turn()
+                self._full = False
+            except DeviceError as error:
+                log.debug("pump does not do as told", pump=self.point.id, error=str(error))
+            except JournalFull as error:
+                if not self._full:
+                    log.error("nothing could be saved", pump=self.point.id, error=str(error), remedy=error.remedy)
+                self._full = True
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def turn(self) -> None:
+        """One look, and what follows from it. Raises DeviceError and JournalFull, which the next look starts from."""
+        self.looked_ms = self._clock.mono_ms()
+        sight = self.eye.sight()
+        status = sight.status_within(self._fills.policy.silence_s * 1000)
+        if status is None:
+            self.eye.forget()
+        if status is not None and status.state is not self._state:
+            self._state, self._turned_ms = status.state, sight.now.mono_ms
+        found = self._fills.filling_at(self.point.id)
+        if found is not None:
+            await self._serve(found[0], sight)
+        elif status is not None:
+            await self._rest(status, sight)
+
+    async def look_closely(self) -> FillSight:
+        """Status, totals and prices as they are now, the log brought to these totals; whatever does not answer is old.
+
+        The caller holds the lock, and the pump has no filling. Raises JournalFull.
+        """
+        try:
+            await self.eye.read_status()
+            await self._explain()
+            await self.eye.read_prices()
+        except DeviceError as error:
+            log.info("pump not read", pump=self.point.id, error=str(error))
+        return self.eye.sight()
+
+    # --- with a filling ----------------------------------------------------------------------------------------------
+
+    async def _serve(self, filling: OpenFilling, sight: FillSight) -> None:
+        before = self._fills.desk.state.size
+        ended = await self._fills.look(filling, sight, self.point)
+        if self._fills.desk.state.size != before:
+            self._changed()
+        if ended:
+            self._last = filling.seq
+            await self.pump.release()
+            return
+        act = self._fills.act(filling, sight, self.point)
+        if act is FillAct.NONE or self._must_wait(act):
+            return
+        self._put_off(act, AGAIN_S)
+        match act:
+            case FillAct.AUTHORISE:
+                await self._authorise(filling)
+            case FillAct.STOP:
+                await self.pump.stop()
+            case FillAct.READ:
+                await self.eye.read_sale()
+                await self.eye.read_totals()
+        self.wake()
+
+    async def _authorise(self, filling: OpenFilling) -> None:
+        try:
+            await self.pump.authorise(order_of(filling))
+        except DeviceError as error:
+            log.warning("pump not authorised", pump=self.point.id, session=filling.seq, error=str(error))
+            await self._fills.told(filling, surely=False)
+            raise
+        await self._fills.told(filling, surely=True)
+        log.info("pump authorised", pump=self.point.id, session=filling.seq)
+
+    # --- without one -------------------------------------------------------------------------------------------------
+
+    async def _rest(self, status: PumpStatus, sight: FillSight) -> None:
+        if status.state in STRAY:
+            await self._stop_stray(status)
+            return
+        self._told_of.pop("pump-unordered", None)
+        if self._fills.desk.state.closed:
+            return
+        unread = self._totals_due(status, sight)
+        if unread and not self._must_wait("totals"):
+            self._put_off("totals", AGAIN_S)
+            await self._explain()
+            await self.eye.read_prices()
+            return
+        if status.state is PumpState.ENDED and not unread and not self._must_wait("release"):
+            self._put_off("release", AGAIN_S)
+            await self.pump.release()  # what it sold is in the log
+        if status.state in (PumpState.IDLE, PumpState.UNPRICED):
+            await self._keep_prices(status, sight)
+
+    async def _stop_stray(self, status: PumpStatus) -> None:
+        """It may deliver, and no filling in the log says so: an attendant's own key, or another controller."""
+        detail = f"{status.state.value} without a filling: stopped"
+        await self._notice("pump-unordered", detail, status.state)
+        if not self._must_wait(FillAct.STOP):
+            self._put_off(FillAct.STOP, AGAIN_S)
+            await self.pump.stop()
+
+    def _totals_due(self, status: PumpStatus, sight: FillSight) -> bool:
+        """When it comes to rest, and from time to time; with a nozzle out only where they have never been read."""
+        totals = sight.totals
+        if totals is None:
+            return status.state is not PumpState.OUT
+        if status.state in (PumpState.CALLING, PumpState.OUT, PumpState.REACHED):
+            return False
+        age_ms = sight.now.mono_ms - totals.mono_ms
+        return totals.mono_ms <= self._turned_ms or age_ms >= self._fills.policy.idle_totals_s * 1000
+
+    async def _explain(self) -> None:
+        totals = await self.eye.read_totals()
+        answers = () if self._last is None else (f"after session {self._last}",)
+        await self._fills.explain(self.point, totals, answers)
+
+    async def _keep_prices(self, status: PumpStatus, sight: FillSight) -> None:
+        """The pump shows what the list says, and the log says so too; or it sells nothing and says why."""
+        prices, state = self._fills.prices, self._fills.desk.state
+        if prices is None or self._must_wait("prices"):
+            return
+        should = due(state, self.point, prices, sight.now)
+        lost = bool(should) and status.state is PumpState.UNPRICED
+        if not lost and not to_set(state, self.point, should, sight.prices):
+            return
+        self._put_off("prices", PRICES_AGAIN_S)
+        why = await self._set_prices(should, lost=lost)
+        if why is not None:
+            await self._notice("price-refused", why, tuple(sorted(should.items())))
+            return
+        self._told_of.pop("price-refused", None)
+        self._not_before_ms.pop("prices", None)
+        await self._fills.desk.record([applied(self.point, should)])
+        self._changed()
+        log.info("prices set", pump=self.point.id, price_e3=dict(should))
+
+    async def _set_prices(self, should: Mapping[int, int], *, lost: bool) -> str | None:
+        """Why the pump does not show these; None: it does."""
+        try:
+            told = await self.eye.read_prices()
+            if lost or any(told.get(nozzle) != price_e3 for nozzle, price_e3 in should.items()):
+                await self.pump.set_prices({**told, **should})
+                told = await self.eye.read_prices()
+        except DeviceError as error:
+            return f"{error}"
+        wrong = {nozzle: told[nozzle] for nozzle in should if told.get(nozzle, should[nozzle]) != should[nozzle]}
+        return f"it shows {wrong}, the list says {dict(should)}" if wrong else None
+
+    async def _notice(self, what: str, detail: str, about: object) -> None:
+        """Into the log, once for as long as it is about the same."""
+        if self._told_of.get(what) == about or self._fills.desk.state.closed:
+            return
+        self._told_of[what] = about
+        log.warning(what, pump=self.point.id, detail=detail)
+        await self._fills.desk.record([Draft(Notice(what, self.point.id, detail))])
+
+    def _must_wait(self, what: str) -> bool:
+        return self._clock.mono_ms() < self._not_before_ms.get(what, 0)
+
+    def _put_off(self, what: str, seconds: float) -> None:
+        self._not_before_ms[what] = self._clock.mono_ms() + int(seconds * 1000)

@@ -1,0 +1,25 @@
+"""The forecourt of a site, put together from its config, its pumps and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.pump import Pump
+from edge.clock import Clock
+from edge.config import Config
+from edge.forecourt.fill_desk import FillDesk
+from edge.forecourt.islands import Islands
+from edge.site import Site
+from edge.till.fill.point import FuelPoint, NozzlePlace
+
+
+def set_up(config: Config, site: Site, pumps: Mapping[str, Pump], clock: Clock) -> Islands | None:
+    """None: no pump is configured, and no filling is open at one that was."""
+    if not pumps and not site.desk.state.forecourt.fillings:
+        return None
+    points: dict[str, FuelPoint] = {}
+    for one in config.pump:
+        nozzles = {nozzle.number: NozzlePlace(nozzle.grade, nozzle.tank or "") for nozzle in one.nozzles}
+        points[one.id] = FuelPoint(one.id, nozzles, pumps[one.id].traits)
+    numbers = {str(one.number): one.id for one in config.pump}
+    return Islands(site, FillDesk(site.desk, clock, config.fuel, points), pumps, numbers, clock)
