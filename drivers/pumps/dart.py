@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
 from drivers.api import Link, Point, Quality, Reading
@@ -42,11 +43,13 @@ from protocols.fieldbus.dart_app import (
 PERIOD_S: Final = 0.2  # between polls; 100 to 250 ms are sensible
 STATUS_PERIOD_S: Final = 5.0  # between questions for the status, in case the pump does not tell by itself
 STALE_MS: Final = 3000
+FRESH_MS: Final = 1000  # a state polled so recently is good enough to act on: what comes of the act is looked at anyway
 ACT_S: Final = 3.0  # a pump that has acknowledged does it, or says what it asked for, within this time
 ASK_AGAIN_S: Final = 0.6  # what was asked for and has not come is asked for again
 TRIES: Final = 3  # of a command acknowledged without effect
 HURRIED: Final = 4  # polls before other devices' in an act; beyond, the wait is the pump's and the line is for all
 STOPPABLE: Final = (*SELLING, State.RESET)
+PROGRAMMED: Final = (State.RESET, State.COMPLETED)
 STOPPED: Final = (State.COMPLETED, State.NOT_PROGRAMMED, State.SWITCHED_OFF)
 TAKES_ORDERS: Final = (PumpState.IDLE, PumpState.CALLING, PumpState.ENDED)
 TAKES_PRICES: Final = (PumpState.UNPRICED, PumpState.IDLE, PumpState.ENDED)
@@ -88,6 +91,7 @@ class DartPump:
         self._at_ms: int | None = None
         self._restarts = 0  # of the pump, that we have set up after
         self._stops = 0
+        self._callers = 0  # who wait for something that they asked for
         self._act = asyncio.Lock()  # one order, price change or suspension at a time; a stop does not wait for it
         self._setting_up = asyncio.Lock()
 
@@ -112,48 +116,48 @@ class DartPump:
 
     async def read_status(self) -> Reading[PumpStatus]:
         """Ask now. Raises DeviceError when the pump does not tell."""
-        await self._ready()
-        await self._ask_status()
-        return self.status()
+        async with self._at_it():
+            await self._ask_status()
+            return self.status()
 
     async def read_totals(self) -> Mapping[int, NozzleTotal]:
         """By nozzle, read now. Raises Transient during a sale, until the nozzle is hung up, and when none come."""
-        await self._ready()
-        await self._ask_status()
-        state = self._picture.pump_state
-        if state in SELLS or (self._picture.nozzle_out and not self._options.totals_lifted):
-            raise self._transient(f"its totals are not read in state {self._reason()}, with a nozzle out")
-        return {nozzle: await self._read_total(nozzle) for nozzle in self.traits.nozzles}
+        async with self._at_it():
+            await self._know_status()
+            state = self._picture.pump_state
+            if state in SELLS or (self._picture.nozzle_out and not self._options.totals_lifted):
+                raise self._transient(f"its totals are not read in state {self._reason()}, with a nozzle out")
+            return {nozzle: await self._read_total(nozzle) for nozzle in self.traits.nozzles}
 
     async def read_sale(self) -> Sale | None:
         """The last sale, read now; one of zero where the pump came up without one. None: it is reset, or is selling."""
-        await self._ready()
-        await self._ask_status()
-        if self._picture.state != State.COMPLETED:
-            return None
-        told = self._picture.fillings_told
-        await self._ask_for("its last sale (DC2)", Command(Ask.FILLING), lambda: self._picture.fillings_told > told)
-        sold, shown = self._picture.filled, self._picture.nozzle_price
-        assert sold is not None
-        nozzle, price = self._picture.sale_nozzle, self._picture.sale_price
-        if nozzle is None and shown is not None and shown.nozzle and not shown.out:
-            nozzle, price = shown.nozzle, shown.price  # we were not there; it shows the nozzle that was used last
-        return Sale(
-            nozzle=nozzle,
-            volume_ml=self._scales.volume_ml(sold.volume),
-            amount_fen=self._scales.amount_fen(sold.amount),
-            price_e3=None if price is None else self._scales.price_e3(price),
-        )
+        async with self._at_it():
+            await self._know_status()
+            if self._picture.state != State.COMPLETED:
+                return None
+            told = self._picture.fillings_told
+            await self._ask_for("its last sale (DC2)", Command(Ask.FILLING), lambda: self._picture.fillings_told > told)
+            sold, shown = self._picture.filled, self._picture.nozzle_price
+            assert sold is not None
+            nozzle, price = self._picture.sale_nozzle, self._picture.sale_price
+            if nozzle is None and shown is not None and shown.nozzle and not shown.out:
+                nozzle, price = shown.nozzle, shown.price  # we were not there; it shows the nozzle that was used last
+            return Sale(
+                nozzle=nozzle,
+                volume_ml=self._scales.volume_ml(sold.volume),
+                amount_fen=self._scales.amount_fen(sold.amount),
+                price_e3=None if price is None else self._scales.price_e3(price),
+            )
 
     async def read_prices(self) -> Mapping[int, int]:
         """See the class: a nozzle of which the pump has said nothing, by showing or by taking, is missing."""
-        await self._ready()
-        await self._ask_status()
-        return {
-            nozzle: self._scales.price_e3(price)
-            for nozzle, price in sorted(self._picture.prices.items())
-            if nozzle in self.traits.nozzles
-        }
+        async with self._at_it():
+            await self._know_status()
+            return {
+                nozzle: self._scales.price_e3(price)
+                for nozzle, price in sorted(self._picture.prices.items())
+                if nozzle in self.traits.nozzles
+            }
 
     # Acts.
 
@@ -166,16 +170,16 @@ class DartPump:
         digits = self._price_digits(price_e3)
         if digits.keys() != set(self.traits.nozzles):
             raise self._misconfigured(f"prices for nozzles {sorted(digits)}, but it has {list(self.traits.nozzles)}")
-        async with self._act:
-            await self._ready()
+        async with self._act, self._at_it():
             await self._ask_status()
             if self._picture.pump_state not in TAKES_PRICES:
                 raise self._transient(f"prices are not set in state {self._reason()}")
             for _ in range(TRIES):
+                told = self._picture.told
                 self._picture.prices.clear()
                 await self._talk.say(price_list(digits))
                 await self._ask_status()
-                if self._takes(digits):
+                if await self._shows(PROGRAMMED, told) and self._takes(digits):
                     self._picture.taken(digits)
                     await self._talk.say(Allow(self.traits.nozzles))
                     return
@@ -204,9 +208,8 @@ class DartPump:
             if self._stops != stops:
                 raise self._transient("it was stopped before it was authorised")
 
-        async with self._act:
-            await self._ready()
-            await self._ask_status()
+        async with self._act, self._at_it():
+            await self._know_status()
             self._check_order(digits)
             await self._reset(still)
             blocks: list[list[FromController]] = [[Allow(order.nozzles)], [*limit], [Command(Ask.AUTHORIZE)]]
@@ -229,17 +232,17 @@ class DartPump:
     async def stop(self) -> None:
         """End the sale, or take the authorisation back; returns when the pump is in no state that delivers."""
         self._stops += 1
-        await self._ready()
-        for _ in range(TRIES):
-            told = self._picture.told
-            if self._picture.state not in STOPPABLE:
-                await self._ask_status()
+        async with self._at_it():
+            for _ in range(TRIES):
+                told = self._picture.told
                 if self._picture.state not in STOPPABLE:
+                    await self._ask_status()
+                    if self._picture.state not in STOPPABLE:
+                        return
+                await self._talk.say(Command(Ask.STOP))
+                if await self._shows(STOPPED, told):
                     return
-            await self._talk.say(Command(Ask.STOP))
-            if await self._shows(STOPPED, told):
-                return
-        raise self._fault("STOP")
+            raise self._fault("STOP")
 
     async def suspend(self) -> None:
         """Close the valve; returns when it is SUSPENDED. Raises Unsupported where no way is configured."""
@@ -258,6 +261,8 @@ class DartPump:
         poller = Poller({"poll": self._poll_s, "status": STATUS_PERIOD_S})
         while True:
             what = await poller.next()
+            if self._callers:
+                continue
             try:
                 await self._ready(Priority.POLL)
                 if what == "status":
@@ -267,6 +272,16 @@ class DartPump:
                 pass  # the link tells of it; the next poll tries again
 
     # Below: how.
+
+    @asynccontextmanager
+    async def _at_it(self) -> AsyncIterator[None]:
+        """While somebody waits for the pump, the polls in between are his own."""
+        self._callers += 1
+        try:
+            await self._ready()
+            yield
+        finally:
+            self._callers -= 1
 
     async def _ready(self, priority: Priority = Priority.COMMAND) -> None:
         """Begin anew with a pump that is new, was away or has started again: its state first, and nothing assumed."""
@@ -292,6 +307,10 @@ class DartPump:
     async def _ask_status(self, priority: Priority = Priority.COMMAND) -> None:
         told = self._picture.told
         await self._ask_for("its status", Command(Ask.STATUS), lambda: self._picture.told > told, priority)
+
+    async def _know_status(self) -> None:
+        if self._at_ms is None or _now_ms() - self._at_ms > FRESH_MS:
+            await self._ask_status()
 
     async def _ask_for(
         self, what: str, question: FromController, come: Callable[[], bool], priority: Priority = Priority.COMMAND
@@ -325,16 +344,15 @@ class DartPump:
         now = asyncio.get_running_loop().time
         give_up_at, ask_at = now() + within_s, now() + (ASK_AGAIN_S if asked else 0.0)
         polls = 0
-        while True:
+        while not come():
+            if now() >= give_up_at:
+                return False
             if now() >= ask_at:
                 await self._talk.say(question, priority=priority)
                 ask_at = now() + ASK_AGAIN_S
-            await self._talk.poll(priority if polls < HURRIED else Priority.POLL)
+            await self._talk.poll(priority if polls < HURRIED else Priority.POLL, come)
             polls += 1
-            if come():
-                return True
-            if now() >= give_up_at:
-                return False
+        return True
 
     async def _reset(self, still: Callable[[], None]) -> None:
         """Some heads acknowledge a RESET and stay in 5; then another one helps, with a number of its own."""
@@ -354,8 +372,7 @@ class DartPump:
                 where=self._talk.device.where,
                 remedy="Set `options.suspend` when you have tried which one this pump obeys.",
             )
-        async with self._act:
-            await self._ready()
+        async with self._act, self._at_it():
             await self._ask_status()
             for _ in range(TRIES):
                 told = self._picture.told
@@ -405,8 +422,7 @@ class DartPump:
     def _takes(self, digits: Mapping[int, int]) -> bool:
         """Whether all that the pump has shown since agrees with the prices it was sent."""
         shown = self._picture.prices
-        programmed = self._picture.state != State.NOT_PROGRAMMED
-        return programmed and all(shown[nozzle] == digits[nozzle] for nozzle in shown if nozzle in digits)
+        return all(shown[nozzle] == digits[nozzle] for nozzle in shown if nozzle in digits)
 
     def _price_digits(self, price_e3: Mapping[int, int]) -> dict[int, int]:
         try:

@@ -58,8 +58,11 @@ class DartTalk:
         self._on_answer = on_answer
         self._lock = asyncio.Lock()  # block numbers are given and acknowledged one at a time
 
-    async def poll(self, priority: Priority) -> None:
-        """Fetch what the pump has to say, until it has no more. Raises Silent, Garbled or LineDown."""
+    async def poll(self, priority: Priority, enough: Callable[[], bool] | None = None) -> None:
+        """Fetch what the pump has to say, until it has no more. Raises Silent, Garbled or LineDown.
+
+        enough: asked after each block; the rest is left for the next poll.
+        """
         async with self._lock, self.device.turn(priority=priority) as turn:
             asked = self.master.poll()
             for _ in range(BLOCKS_MAX):
@@ -75,6 +78,8 @@ class DartTalk:
                     asked = self.master.poll()
                 for word in decode_from_pump(heard.data or b""):
                     self._hear(word)
+                if enough is not None and enough():
+                    break
             if asked.control is Control.ACKPOLL:
                 await turn.tell(encode_frame(Frame(frame.address, Control.ACK, frame.number)))
 

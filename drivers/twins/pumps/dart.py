@@ -223,7 +223,10 @@ class DartTwin:
                 pass  # acknowledged, and not done
 
     def _set_preset(self, preset: Preset) -> None:
-        """Before a sale it waits for AUTHORIZE; during one the last counts."""
+        """Before a sale it waits for AUTHORIZE; during one the last counts. No more than the display can show."""
+        head = self._pump.head
+        most = head.amount_max_fen if preset.kind == "amount" else head.volume_max_ml
+        preset = replace(preset, limit=min(preset.limit, most))
         if self._pump.sale is not None:
             self._pump.change_preset(preset)
         elif self._pump.phase is Phase.IDLE and self._may_start:
