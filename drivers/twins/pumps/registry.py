@@ -15,6 +15,7 @@ from drivers.twins.pumps.faults import PumpFaults
 from drivers.twins.pumps.gilbarco import HEAD as GILBARCO_HEAD
 from drivers.twins.pumps.gilbarco import GilbarcoTwin
 from drivers.twins.pumps.parts import Head
+from drivers.twins.pumps.pts_serve import serve as serve_pts
 from drivers.twins.pumps.sanki import SankiTwin
 
 Option = str | int | bool
@@ -51,5 +52,6 @@ PROTOCOLS: Mapping[str, Serial | Server] = {
     "dart": Serial(DartTwin, Head(needs_reset=True), first_address=0x50),
     "gilbarco": Serial(GilbarcoTwin, GILBARCO_HEAD, baud=5787),
     "azt": Serial(AztTwin, baud=4800),
-    "sanki": Serial(SankiTwin),
+    "sanki": Serial(SankiTwin, Head(total_ml_wraps=100_000_000_000)),
+    "pts": Server(serve_pts),
 }
