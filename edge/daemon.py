@@ -30,7 +30,7 @@ from edge.journal.journal import Journal
 from edge.journal.prune import Pruner, prune_quietly
 from edge.keys import KeyRing
 from edge.link_news import LinkNews
-from edge.meter_signer import recorder_of
+from edge.meter_signer import fuel_recorder_of, recorder_of
 from edge.metrics import serve_metrics
 from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
@@ -154,7 +154,8 @@ async def _sell(
         keep("quick", daemon.quick.run())
     for name, drive in drives.items():
         keep(f"drive {name}", drive.run())
-    islands = site.islands = set_up(config, site, daemon.premises.pumps, clock)
+    recorder = fuel_recorder_of(config, ring)
+    islands = site.islands = set_up(config, site, daemon.premises.pumps, clock, recorder)
     if islands is not None:
         islands.keep(keep)
     for reader in config.reader:

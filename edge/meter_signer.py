@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.config import Config
 from edge.enrolment import SOFTWARE
+from edge.fuel_record import FuelRecorder
 from edge.keys import KeyRing, KeyUnusable
 from edge.meter_record import MeterRecorder
 from edge.premises import meter_plates
+from protocols.proof.fuel_record import PumpPlate
 from protocols.proof.ocmf import Signer, SoftwareSigner
 
 log = structlog.get_logger()
@@ -21,6 +23,12 @@ def recorder_of(config: Config, ring: KeyRing) -> MeterRecorder:
     """The box's own. Without a usable device key it sells on, and with every closed session a notice says so."""
     evse_ids = {connector.id: connector.evse_id for connector in config.connector if connector.evse_id}
     return MeterRecorder(_signer(ring), SOFTWARE.rpartition(" ")[2], meter_plates(config), evse_ids)
+
+
+def fuel_recorder_of(config: Config, ring: KeyRing) -> FuelRecorder:
+    """As above, for fillings."""
+    plates = {pump.id: PumpPlate(serial=pump.serial or "") for pump in config.pump}
+    return FuelRecorder(_signer(ring), SOFTWARE.rpartition(" ")[2], plates)
 
 
 def _signer(ring: KeyRing) -> Signer:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from edge.clock import Clock
 from edge.desk import Desk
+from edge.fuel_record import FuelRecorder
 from edge.journal.errors import JournalFull
 from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.fill import day, settle, totals, watch
@@ -33,8 +34,19 @@ from protocols.trade.tender import Tenders
 class FillDesk:
     """Fillings as decided and as last seen. Nothing is decided on a filling before its opening record is durable."""
 
-    def __init__(self, desk: Desk, clock: Clock, policy: FillPolicy, points: Mapping[str, FuelPoint]) -> None:
-        """`points`: by the pump's id. Every open filling is taken up as its last row left it."""
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        policy: FillPolicy,
+        points: Mapping[str, FuelPoint],
+        recorder: FuelRecorder | None = None,
+    ) -> None:
+        """`points`: by the pump's id. Every open filling is taken up as its last row left it.
+
+        recorder: None: fillings close without a signed measurement.
+        """
+        self._recorder = recorder
         self.desk = desk
         self.policy = policy
         self.points = points
@@ -154,6 +166,8 @@ class FillDesk:
                 after = settle.begin_paying(after, sight.now.mono_ms)
             case Next.SETTLE:
                 drafts = settle.settle(self.desk.state, filling, after, sight.now, point, tenders)
+                if self._recorder is not None:
+                    drafts = self._recorder.complete(drafts, self.desk.state, filling, sight.now)
         self._rows[filling.seq] = after
         ends = decision is Next.SETTLE
         await self.desk.record(drafts, {filling.seq: None} if ends else self._due(before, after))

@@ -9,12 +9,15 @@ from edge.clock import Clock
 from edge.config import Config
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
+from edge.fuel_record import FuelRecorder
 from edge.site import Site
 from edge.till.fill.point import FuelPoint, NozzlePlace
 
 
-def set_up(config: Config, site: Site, pumps: Mapping[str, Pump], clock: Clock) -> Islands | None:
-    """None: no pump is configured, and no filling is open at one that was."""
+def set_up(
+    config: Config, site: Site, pumps: Mapping[str, Pump], clock: Clock, recorder: FuelRecorder | None
+) -> Islands | None:
+    """None: no pump is configured, and no filling is open at one that was. recorder: as of `FillDesk`."""
     if not pumps and not site.desk.state.forecourt.fillings:
         return None
     points: dict[str, FuelPoint] = {}
@@ -22,4 +25,5 @@ def set_up(config: Config, site: Site, pumps: Mapping[str, Pump], clock: Clock) 
         nozzles = {nozzle.number: NozzlePlace(nozzle.grade, nozzle.tank or "") for nozzle in one.nozzles}
         points[one.id] = FuelPoint(one.id, nozzles, pumps[one.id].traits)
     numbers = {str(one.number): one.id for one in config.pump}
-    return Islands(site, FillDesk(site.desk, clock, config.fuel, points), pumps, numbers, clock)
+    fills = FillDesk(site.desk, clock, config.fuel, points, recorder)
+    return Islands(site, fills, pumps, numbers, clock)

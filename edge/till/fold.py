@@ -217,8 +217,7 @@ def _filling_closed(state: TillState, seq: int, record: Record, body: FillingClo
         overrun_fen=day.overrun_fen + body.overrun_fen,
     )
     state = replace(state, forecourt=fold_fuel.closed(state.forecourt, filling, body))
-    numbered = state.meter_records + (body.meter_record is not None)
-    return replace(_ended(state, seq, body.session), day=day, meter_records=numbered)
+    return replace(_ended(state, seq, body.session), day=day)
 
 
 def _of_the_forecourt(state: TillState, seq: int, record: Record, body: Any) -> TillState:

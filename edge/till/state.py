@@ -113,14 +113,16 @@ class Forecourt(msgspec.Struct, frozen=True):
     """What the log says of pumps and tanks.
 
     fillings: open ones, by seq. totals: newest totalizers in the log, by pump. prices: what each pump was last seen to
-    show, by pump. grades: the running site day's sums, by grade. used_ml: what accounts and cards have had, by
-    `fuel_terms.use_key`: (local day since 1970, mL). tanks: by name.
+    show, by pump. grades: the running site day's sums, by grade. fuel_records: fillings closed with a signed
+    measurement, so also the number of the last one. used_ml: what accounts and cards have had, by `fuel_terms.use_key`:
+    (local day since 1970, mL). tanks: by name.
     """
 
     fillings: dict[int, OpenFilling] = {}
     totals: dict[str, PumpTotals] = {}
     prices: dict[str, tuple[Offered, ...]] = {}
     grades: dict[str, GradeSum] = {}
+    fuel_records: int = 0
     used_ml: dict[str, tuple[int, int]] = {}
     tanks: dict[str, Tank] = {}
 

@@ -30,6 +30,8 @@ from protocols.proof.errors import BadSignature, Malformed
 from protocols.proof.keys import fingerprint, spki
 from protocols.trade.quantities import kwh
 
+TAG = "OCMF"
+"""The first section. Other signed measurements have the same form under a tag of their own."""
 FORMAT = "1.3"
 IMPORT_TOTAL = "01-00:01.08.00*FF"
 """OBIS code of a meter's lifetime register of imported energy."""
@@ -163,22 +165,22 @@ def build(payload: Payload) -> str:
         "RD": [_reading(reading) for reading in payload.readings],
         **payload.vendor,
     }
-    return _json({key: value for key, value in fields.items() if value not in (None, "")})
+    return as_json({key: value for key, value in fields.items() if value not in (None, "")})
 
 
-def sign(payload: str, signer: Signer) -> str:
+def sign(payload: str, signer: Signer, tag: str = TAG) -> str:
     """The whole record over what `build` wrote. Raises OSError as the signer does."""
     signature = signer.sign(payload.encode("ascii")).hex().upper()
-    return f'OCMF|{payload}|{{"SA":"{ALGORITHM}","SD":"{signature}"}}'
+    return f'{tag}|{payload}|{{"SA":"{ALGORITHM}","SD":"{signature}"}}'
 
 
-def parse(text: str) -> MeterRecord:
+def parse(text: str, tag: str = TAG) -> MeterRecord:
     """The record in its parts; raises Malformed. Only the algorithm of device keys is taken, P-256 with SHA-256."""
     if len(text) > TEXT_MAX:
         raise Malformed("meter record", expected=f"at most {TEXT_MAX} characters", got=str(len(text)))
     sections = text.split("|")
-    if len(sections) != 3 or sections[0] != "OCMF":
-        raise Malformed("meter record", expected="OCMF|payload|signature", got=repr(text[:40]))
+    if len(sections) != 3 or sections[0] != tag:
+        raise Malformed("meter record", expected=f"{tag}|payload|signature", got=repr(text[:40]))
     fields = read_payload(sections[1])
     return MeterRecord(text, sections[1], fields, _readings(fields), _signature(_object(sections[2], "signature")))
 
@@ -196,9 +198,9 @@ def read_payload(payload: str) -> Mapping[str, Any]:
     return fields
 
 
-def verify(text: str, public: ec.EllipticCurvePublicKey) -> MeterRecord:
+def verify(text: str, public: ec.EllipticCurvePublicKey, tag: str = TAG) -> MeterRecord:
     """The record, signed by this key; raises BadSignature, Malformed."""
-    record = parse(text)
+    record = parse(text, tag)
     try:
         public.verify(record.signature, record.payload.encode(), ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
@@ -229,7 +231,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
     return {
         "TM": timestamp(reading.at_ms, reading.offset_s, reading.clock),
         "TX": reading.reason,
-        "RV": _Literal(kwh(reading.energy_wh)),
+        "RV": Literal(kwh(reading.energy_wh)),
         "RI": IMPORT_TOTAL,
         "RU": "kWh",
         "RT": reading.current,
@@ -238,19 +240,19 @@ def _reading(reading: Reading) -> dict[str, Any]:
     }
 
 
-class _Literal(str):
+class Literal(str):
     """A JSON number exactly as it is to be written: 100 Wh are 0.100, and never 0.1."""
 
     __slots__ = ()
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     match value:
         case dict():
-            return "{" + ",".join(f"{_json(key)}:{_json(part)}" for key, part in value.items()) + "}"
+            return "{" + ",".join(f"{as_json(key)}:{as_json(part)}" for key, part in value.items()) + "}"
         case list():
-            return "[" + ",".join(map(_json, value)) + "]"
-        case _Literal():
+            return "[" + ",".join(map(as_json, value)) + "]"
+        case Literal():
             return str(value)
         case _:
             return json.dumps(value, ensure_ascii=True).replace("|", "\\u007c").replace("\x7f", "\\u007f")

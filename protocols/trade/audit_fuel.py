@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from protocols.proof.fuel_record import Filling
 from protocols.trade.audit_bill import Fault, Pinned, capture_faults
+from protocols.trade.audit_meter import fuel_record_faults
 from protocols.trade.fuel_bill import bill_of
 from protocols.trade.records import Hold, Move, Record, Stamp
 from protocols.trade.records_fuel import (
@@ -57,13 +59,15 @@ class FuelTrail(msgspec.Struct):
     """What the audit of pumps and tanks carries along.
 
     totals_ml: newest totalizer of each nozzle. owed_ml: movements that a closed filling left to records after it.
-    excused: pumps whose next totals may stand anywhere, since the log has said why. notes: delivery notes by tank.
+    excused: pumps whose next totals may stand anywhere, since the log has said why. fuel_records: fillings closed with
+    a signed measurement. notes: delivery notes by tank.
     """
 
     fillings: dict[int, RunningFilling] = msgspec.field(default_factory=dict)
     totals_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
     owed_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
     excused: set[str] = msgspec.field(default_factory=set)
+    fuel_records: int = 0
     prices: dict[str, list[Offered]] = msgspec.field(default_factory=dict)
     grades: dict[str, list[int]] = msgspec.field(default_factory=dict)  # fillings, mL, fen, unattributed mL
     tanks: dict[str, TankTrail] = msgspec.field(default_factory=dict)
@@ -121,10 +125,16 @@ def closed(audit: Audit, record: Record, body: FillingClosed) -> None:
     day.sessions += 1
     day.amount_fen += body.amount_fen
     day.overrun_fen += body.overrun_fen
-    if body.meter_record is not None:
-        trail.meter_records += 1
-        audit.tally.meter_records += 1
     running = audit.ended(body.session)
+    if body.meter_record is not None:
+        court.fuel_records += 1
+        audit.tally.meter_records += 1
+        if isinstance(running, RunningFilling):
+            told = Filling(
+                audit.site, audit.epoch, body.session, running.stamp, running.opened, body, closed_at=record.stamp
+            )
+            for fault in fuel_record_faults(body.meter_record, court.fuel_records, trail.device_key, told):
+                audit.find(*fault)
     if not isinstance(running, RunningFilling):
         return
     grade = court.grades.setdefault(body.sold.grade, [0, 0, 0, 0])

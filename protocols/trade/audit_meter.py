@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from protocols.proof import ocmf
+from protocols.proof import fuel_record, ocmf
 from protocols.proof.errors import Malformed, Unproven
 from protocols.proof.keys import device_public_from_spki
 from protocols.proof.ocmf_lint import Weight, continuity
@@ -33,6 +33,17 @@ def meter_record_faults(text: str, page: int, device_key: bytes, session: Sessio
                 f"one that keeps the rule `{found.rule}`",
                 found.detail,
             )
+
+
+def fuel_record_faults(text: str, page: int, device_key: bytes, filling: fuel_record.Filling) -> Iterator[Fault]:
+    """As above, of a filling's signed measurement."""
+    try:
+        record = fuel_record.verified(text, _public(device_key))
+    except Unproven as error:
+        yield "meter-record", error.what, error.expected, error.got
+        return
+    for said in fuel_record.disagreements(record, filling, page):
+        yield "meter-record", f"signed measurement T{page}", "what the log says", said
 
 
 @lru_cache(maxsize=8)
