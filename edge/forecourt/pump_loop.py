@@ -65,24 +65,28 @@ class PumpLoop:
         self._wake.set()
 
     async def run(self) -> None:
-        """For ever. Survives whatever the pump does, and a full disk."""
+        """For ever."""
         while True:
             self._wake.clear()
-            try:
-                async with self.lock:
-                    await self.turn()
-                self._full = False
-            except DeviceError as error:
-                log.debug("pump does not do as told", pump=self.point.id, error=str(error))
-            except JournalFull as error:
-                if not self._full:
-                    log.error("nothing could be saved", pump=self.point.id, error=str(error), remedy=error.remedy)
-                self._full = True
+            await self.step()
             try:
                 async with asyncio.timeout(LOOK_S):
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+    async def step(self) -> None:
+        """One turn. Survives whatever the pump does, and a full disk: the next turn starts from both."""
+        try:
+            async with self.lock:
+                await self.turn()
+            self._full = False
+        except DeviceError as error:
+            log.debug("pump does not do as told", pump=self.point.id, error=str(error))
+        except JournalFull as error:
+            if not self._full:
+                log.error("nothing could be saved", pump=self.point.id, error=str(error), remedy=error.remedy)
+            self._full = True
 
     async def turn(self) -> None:
         """One look, and what follows from it. Raises DeviceError and JournalFull, which the next look starts from."""
