@@ -28,6 +28,7 @@ from protocols.fieldbus.azt_frames import Above15, Short
 
 FIRST_BYTE_S: Final = 0.4  # two sources
 TRIES: Final = 3  # one source
+LATE_S: Final = 0.2  # an answer after 0.6 s is none; answers name no pump, so the whole line waits for it
 USUAL_TYPE: Final = "H"  # of a pump that does not tell: Topaz-106K, and the two host programs
 
 
@@ -41,7 +42,7 @@ class AztTalk:
     """One pump's address on a line. Every method that asks raises DeviceError: NotNow for CAN, Unsupported for NAK."""
 
     def __init__(self, line: Line, name: str, address: int, options: AztOptions) -> None:
-        self.device: LineDevice = line.attach(name, DevicePolicy(timeout_s=FIRST_BYTE_S, retries=TRIES - 1))
+        self.device: LineDevice = line.attach(name, DevicePolicy(timeout_s=FIRST_BYTE_S, retries=TRIES - 1, late_s=LATE_S))
         self.where = self.device.where
         self._address = address
         self._above_15 = Above15(options.above_15)
