@@ -94,7 +94,7 @@ class PtsPump:
             can_suspend=options.can_suspend,
             flow_ml_s_max=config.flow_ml_s_max,
         )
-        self._view = PtsView(config.address)
+        self._view = PtsView(config.address, options.display)
         self._link = PtsLink()
         self._at_ms: int | None = None
         self._arrivals = asyncio.Lock()  # one thing asked for that comes later, at a time
@@ -314,17 +314,16 @@ class PtsPump:
         """Ask for what comes later in place of a status, and wait for it."""
         deadline = time.monotonic() + self._options.totals_s
         asked = False
-        while True:
+        while time.monotonic() < deadline:
             if not asked:
                 asked = not isinstance(await self._tell(question, harmless=_BUSY), Refusal)
-            else:
+            if asked:
                 await self._look()
             if (result := arrived()) is not None:
                 return result
-            if time.monotonic() > deadline:
-                what = f"no answer to {type(question).__name__} within {self._options.totals_s:g} s"
-                raise Transient(what, where=self._where)
             await asyncio.sleep(AGAIN_S)
+        what = f"no answer to {type(question).__name__} within {self._options.totals_s:g} s"
+        raise Transient(what, where=self._where)
 
     async def _recorded(self, sale: int | None) -> Sale | None:
         """The sale of this number, or the last one, from the controller's memory card; None: it has none or no card."""

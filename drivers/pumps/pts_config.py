@@ -55,6 +55,7 @@ class PtsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     totalizers begin again at 0 after this many mL. can_suspend: the head can pause and go on. act_s: how long the pump
     may take to show what it was told, after the controller has taken it. totals_s: to give one nozzle's totalizers.
     report_h: how far back the controller's memory card is searched for a sale that it no longer shows.
+    display: what Volume of PumpFillingStatus carries: some heads' has the money in it. Nothing is billed from it.
     """
 
     amount_max_fen: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 999_999
@@ -62,6 +63,7 @@ class PtsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     price_max_e3: Annotated[int, msgspec.Meta(ge=1, le=100_000_000)] = 9_999_000
     total_ml_wraps: Annotated[int, msgspec.Meta(ge=1_000_000, le=10**15)] = 10_000_000_000
     can_suspend: bool = True
+    display: Literal["litres", "money", "nothing"] = "litres"
     act_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 10.0
     totals_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 10.0
     report_h: Annotated[int, msgspec.Meta(ge=1, le=720)] = 48

@@ -130,6 +130,10 @@ class PtsController:
         self.digits = digits if isinstance(digits, SystemDecimalDigits) else None
         self._met = True
 
+    def close(self) -> None:
+        """End the connection; the next question opens another."""
+        self._courier.close()
+
     async def _poll(self) -> None:
         for first in range(0, len(self.pumps), PUMPS_IN_ONE):
             pumps = self.pumps[first : first + PUMPS_IN_ONE]

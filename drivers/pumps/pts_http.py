@@ -57,9 +57,11 @@ class Courier:
         """
         try:
             async with asyncio.timeout(self._config.timeout_s):
-                status, headers, answer = await self._exchange(body)
-                if status == 401 and self._meet(headers):
-                    status, headers, answer = await self._exchange(body)
+                status, challenges, answer = await self._exchange(body)
+                if status == 401 and self._meet(challenges):
+                    status, challenges, answer = await self._exchange(body)
+                    if status == 401 and self._meet(challenges, stale_only=True):
+                        status, challenges, answer = await self._exchange(body)
         except TimeoutError:
             connected = self.up
             self.close()
@@ -160,12 +162,12 @@ class Courier:
         self._count += 1
         return digest(self._password(), self._challenge, "POST", PATH, self._count, secrets.token_hex(8))
 
-    def _meet(self, challenges: list[str]) -> bool:
-        """Whether the 401 can be answered by another try: the first one, or one with a new nonce."""
+    def _meet(self, challenges: list[str], *, stale_only: bool = False) -> bool:
+        """Whether another try can answer the 401. stale_only: only if the nonce was too old, and the password right."""
         if self._config.auth == "basic":
             return False
         self._challenge, self._count = read_challenge(challenges), 0
-        return self._challenge is not None
+        return self._challenge is not None and (self._challenge.stale or not stale_only)
 
     def _password(self) -> Login:
         if self._login is None:

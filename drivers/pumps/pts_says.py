@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from drivers.errors import DeviceError, DeviceFault, Misconfigured, Transient, Unsupported
 from drivers.pump import PumpState, PumpStatus, Sale
@@ -21,7 +21,10 @@ from protocols.fieldbus.jsonpts_packets import (
     TransactionState,
 )
 
-LIVE_SLACK_FEN: Final = 100  # the display's volume and amount are not read at one instant
+Display = Literal["litres", "money", "nothing"]
+"""What Volume of PumpFillingStatus carries."""
+
+LIVE_SLACK_FEN: Final = 50  # the display's volume and amount are not read at one instant
 LIVE_SLACK_PERCENT: Final = 10
 WAITS: Final = (TransactionState.WAITING_NOZZLE_UP, TransactionState.AUTHORIZED)
 OVER: Final = (TransactionState.END_OF_TRANSACTION, TransactionState.FINISHED)
@@ -78,11 +81,13 @@ def number_of(packet: Packet) -> int | None:
     return None
 
 
-def status(packet: Packet, info: PumpTransactionInformation | None, standing: bool) -> PumpStatus:
+def status(
+    packet: Packet, info: PumpTransactionInformation | None, standing: bool, carries: Display = "litres"
+) -> PumpStatus:
     """The status in the daemon's words.
 
     info: what the controller says of the pump's newest sale, from the same envelope. standing: we have told the pump
-    to stop, and nothing has flowed since. Raises Malformed.
+    to stop, and nothing has flowed since. carries: what a filling status's Volume is. Raises Malformed.
     """
     if isinstance(packet, PumpEndOfTransactionStatus):
         return PumpStatus(
@@ -94,15 +99,14 @@ def status(packet: Packet, info: PumpTransactionInformation | None, standing: bo
             price_e3=_price(packet.price),
         )
     if isinstance(packet, PumpFillingStatus):
-        return _filling(packet, standing)
+        return _filling(packet, standing, carries)
     if isinstance(packet, PumpIdleStatus):
         return _idle(packet, info)
     return PumpStatus(PumpState.OUT, type(packet).__name__)
 
 
-def _filling(packet: PumpFillingStatus, standing: bool) -> PumpStatus:
-    """Some heads' display volume carries money here: numbers that do not fit each other are not told."""
-    volume_ml, amount_fen = display(packet)
+def _filling(packet: PumpFillingStatus, standing: bool, carries: Display) -> PumpStatus:
+    volume_ml, amount_fen = _display(packet, carries)
     flowed = bool(packet.volume or packet.amount)
     if standing or _reached(packet, volume_ml, amount_fen):
         state = PumpState.REACHED
@@ -114,15 +118,17 @@ def _filling(packet: PumpFillingStatus, standing: bool) -> PumpStatus:
     return PumpStatus(state, "PumpFillingStatus", nozzle, True, volume_ml, amount_fen, _price(packet.price))
 
 
-def display(packet: PumpFillingStatus) -> tuple[int | None, int | None]:
+def _display(packet: PumpFillingStatus, carries: Display) -> tuple[int | None, int | None]:
     """Volume in mL and amount in fen, as far as they can be believed: volume times price must be near the amount."""
     try:
+        if carries == "money":
+            return None, None if packet.volume is None else fen(packet.volume, "Volume")
         volume_ml = None if packet.volume is None else ml(packet.volume, "Volume")
         amount_fen = None if packet.amount is None else fen(packet.amount, "Amount")
         price = _price(packet.price)
     except Malformed:
         return None, None
-    if volume_ml is None or amount_fen is None or not price:
+    if carries == "nothing" or volume_ml is None or amount_fen is None or not price:
         return None, None
     wanted = volume_ml * price // _E3_ML_PER_FEN
     slack = LIVE_SLACK_FEN + max(wanted, amount_fen) * LIVE_SLACK_PERCENT // 100
@@ -131,11 +137,11 @@ def display(packet: PumpFillingStatus) -> tuple[int | None, int | None]:
 
 def _reached(packet: PumpFillingStatus, volume_ml: int | None, amount_fen: int | None) -> bool:
     dose = packet.ordered_dose
-    if not dose or volume_ml is None or amount_fen is None:
+    if not dose:
         return False
     if packet.ordered_type == "Amount":
-        return amount_fen >= fen(dose, "OrderedDose")
-    return packet.ordered_type == "Volume" and volume_ml >= ml(dose, "OrderedDose")
+        return amount_fen is not None and amount_fen >= fen(dose, "OrderedDose")
+    return packet.ordered_type == "Volume" and volume_ml is not None and volume_ml >= ml(dose, "OrderedDose")
 
 
 def _idle(packet: PumpIdleStatus, info: PumpTransactionInformation | None) -> PumpStatus:

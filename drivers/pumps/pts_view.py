@@ -28,8 +28,9 @@ STANDS_MS: Final = 1_000  # a stopped sale whose display does not move for so lo
 class PtsView:
     """The newest status, the number of the newest sale, and what has arrived of totals and prices."""
 
-    def __init__(self, pump: int) -> None:
+    def __init__(self, pump: int, carries: says.Display = "litres") -> None:
         self.pump = pump
+        self._carries = carries
         self.status: PumpStatus | None = None
         self.packet: Packet | None = None  # `status` as it came
         self.newest: int | None = None  # number of the pump's newest sale; None: the last one, whatever it is
@@ -66,7 +67,7 @@ class PtsView:
             self.newest, self.info = number, None
         if self.newest is None and isinstance(answer, PumpIdleStatus):
             self.newest = answer.last_transaction or None
-        self.status = says.status(answer, self.info, self._stands(answer, now_ms))
+        self.status = says.status(answer, self.info, self._stands(answer, now_ms), self._carries)
         self.packet = answer
         return True
 

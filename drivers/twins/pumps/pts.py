@@ -77,8 +77,10 @@ class PtsTwin:
         has_card: bool = True,
         first_number: int = 1,
     ) -> None:
-        """money_in_volume: PumpFillingStatus's Volume is the amount, as seen in the field. tells_order: an idle pump
-        with an order says so in `Request`. needs_number: no PumpGetTransactionInformation without a number.
+        """money_in_volume: PumpFillingStatus's Volume is the amount, and its Amount that times the price.
+
+        tells_order: an idle pump with an order says so in `Request`. needs_number: no PumpGetTransactionInformation
+        without a number. has_card: keeps sales for ReportGetPumpTransactions. first_number: of the next sale.
         """
         self.places = {number: Place(number, bay) for number, bay in bays.items()}
         self.pts_id = pts_id
@@ -254,7 +256,7 @@ class PtsTwin:
                 nozzle=current.sale.nozzle,
                 volume=amount if self.money_in_volume else _litres(pump.shown_ml),
                 price=_price(current.sale.price_e3),
-                amount=_yuan(pump.shown_fen * 7) if self.money_in_volume else amount,
+                amount=_yuan(_times(pump.shown_fen, current.sale.price_e3)) if self.money_in_volume else amount,
                 transaction=current.number,
                 is_suspended=pump.phase is Phase.SUSPENDED,
                 ordered_type=current.order.type,
@@ -394,3 +396,8 @@ def _yuan(amount_fen: int) -> Decimal:
 
 def _price(price: int | None) -> Decimal:
     return number(price or 0, PRICE_PLACES, PRICE_PLACES)
+
+
+def _times(amount_fen: int, price: int | None) -> int:
+    """The amount taken for litres, in fen at this price."""
+    return amount_fen * (price or 0) // 10**PRICE_PLACES

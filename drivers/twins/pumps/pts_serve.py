@@ -30,6 +30,7 @@ OPTIONS: Final = (
     "has_card",
 )
 CHUNK: Final = 65_536
+NONCES_MAX: Final = 8
 BYTE_S: Final = 0.002  # per byte and `times` of the fault SLOW
 
 
@@ -58,8 +59,9 @@ class PtsServer:
         self._auth = auth
         self._nonce_uses = nonce_uses
         self._tls = tls
-        self._challenge = Challenge(REALM, "261122060000000")
-        self._uses = 0
+        self._challenges: dict[str, Challenge] = {}  # by nonce; the newest few
+        self._uses: dict[str, int] = {}
+        self._nonce = 261122060000000
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,23 +136,32 @@ class PtsServer:
         if head.method != b"POST":
             return 405, [], b""
         said = next((value.decode("latin-1") for name, value in head.headers if name == b"authorization"), "")
-        if not self._proves(said):
-            asked = f'Basic realm="{REALM}"' if self._auth == "basic" else self._challenge.header()
+        if (stale := self._flaw(said)) is not None:
+            asked = f'Basic realm="{REALM}"' if self._auth == "basic" else self._challenge(stale).header()
             return 401, [("WWW-Authenticate", asked)], b""
         self.requests += 1
         return 200, [], self.twin.hear(body)
 
-    def _proves(self, said: str) -> bool:
+    def _flaw(self, said: str) -> bool | None:
+        """None: it proves the login. True: it would with a fresh nonce."""
         if self._auth == "basic":
-            return said == basic(self._login)
-        count = proves(said, self._login, self._challenge, "POST", PATH)
-        if count is None or count <= self._uses or count > self._nonce_uses:
-            if count is not None:  # the password is right, the nonce is used up
-                self._challenge = Challenge(REALM, str(int(self._challenge.nonce) + 1), stale=True)
-                self._uses = 0
-            return False
-        self._uses = count
-        return True
+            return None if said == basic(self._login) else False
+        for nonce, challenge in self._challenges.items():
+            count = proves(said, self._login, challenge, "POST", PATH)
+            if count is not None:
+                if not self._uses[nonce] < count <= self._nonce_uses:
+                    return True
+                self._uses[nonce] = count
+                return None
+        return False
+
+    def _challenge(self, stale: bool) -> Challenge:
+        self._nonce += 1
+        nonce = str(self._nonce)
+        self._challenges[nonce], self._uses[nonce] = Challenge(REALM, nonce, stale=stale), 0
+        while len(self._challenges) > NONCES_MAX:
+            del self._challenges[next(iter(self._challenges))]
+        return self._challenges[nonce]
 
     def _spoilt(self, whole: bytes, status: int) -> Sequence[Piece]:
         asked = getattr(self.twin.asked[-1], "pump", 0) if self.twin.asked else 0
