@@ -127,7 +127,8 @@ def test_the_ladder_is_complete_and_in_order() -> None:
         Refusal.START_EXPIRED, Refusal.EPOCH_CLOSING, Refusal.LOG_DISPUTED, Refusal.ROLLED_BACK, Refusal.COUNTER_SILENT,
         Refusal.DISK_FULL, Refusal.UNKNOWN_CONNECTOR, Refusal.UNKNOWN_PRESET, Refusal.NO_SESSION,
         Refusal.UNKNOWN_PUMP, Refusal.NO_PRICES, Refusal.PUMP_SILENT, Refusal.PUMP_OUT, Refusal.PUMP_BUSY,
-        Refusal.PRICE_DIFFERS, Refusal.WRONG_GRADE, Refusal.DAY_LIMIT, Refusal.ANSWER_MISSING, Refusal.NOZZLE_NOT_LIFTED,
+        Refusal.PRICE_DIFFERS, Refusal.WRONG_GRADE, Refusal.DAY_LIMIT, Refusal.ANSWER_MISSING,
+        Refusal.NOZZLE_NOT_LIFTED,
     }  # fmt: skip
     assert [refusal for refusal, _ in LADDER] == [refusal for refusal in Refusal if refusal not in elsewhere]
 
