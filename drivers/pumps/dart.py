@@ -222,7 +222,10 @@ class DartPump:
 
             def shown() -> bool:
                 still()
-                return bool(self._picture.seen_since(told) & set(SELLING))
+                seen = self._picture.seen_since(told)
+                if not seen & set(SELLING) and seen - {State.RESET}:
+                    raise self._transient(f"it is not authorised, and in state {self._reason()} instead")
+                return bool(seen & set(SELLING))
 
             if not await self._comes(Command(Ask.STATUS), shown, asked=True, within_s=self._options.authorise_s):
                 raise self._transient(

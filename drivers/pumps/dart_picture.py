@@ -93,8 +93,12 @@ class Picture:
         self.released, self.alarm = True, None
 
     def forget(self) -> None:
-        """It was away: a sale may have come and gone, prices may be others."""
-        self.released = self._hung_up = False
+        """It was away: a sale may have come and gone, prices may be others.
+
+        In state 5 it cannot have been authorised: a nozzle that is out then has not sold anything.
+        """
+        self._hung_up = self.state == State.COMPLETED and (self.released or self._hung_up)
+        self.released = False
         self.filled = self.sale_nozzle = self.sale_price = None
         self.prices.clear()
 

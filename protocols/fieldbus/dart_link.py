@@ -139,6 +139,7 @@ class Master:
     ) -> None:
         self.address = address
         self.duplicates = self.restarts = 0
+        self._refused = False  # our NAK makes the slave begin again at 0
         self._sender = Sender(address, numbering)
         self._receiver = Receiver(zero_is_new=slave_says_zero_always)
 
@@ -166,8 +167,10 @@ class Master:
         """Take an answer. Of DATA the reply is the ACK or NAK; of NAK the same block with number 0."""
         if frame.control is Control.DATA:
             last, verdict = self._receiver.last, self._receiver.judge(frame.number)
+            begins_again = verdict is Verdict.NEW and frame.number == 0 and last not in (None, 0, NUMBER_MAX)
             self.duplicates += verdict is Verdict.DUPLICATE
-            self.restarts += verdict is Verdict.NEW and frame.number == 0 and last not in (None, 0, NUMBER_MAX)
+            self.restarts += begins_again and not self._refused
+            self._refused = verdict is Verdict.UNEXPECTED
             return _judged(frame, verdict)
         if frame.control is Control.ACK:
             self._sender.acknowledged(frame.number)

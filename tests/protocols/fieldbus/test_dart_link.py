@@ -149,7 +149,9 @@ def test_the_master_acknowledges_a_repeat_and_uses_it_once() -> None:
     assert master.hear(data(4, b"x")) == Heard(reply=ack(4), data=None)
     assert master.duplicates == 1
     assert master.hear(data(9, b"y")) == Heard(reply=nak(9))
-    assert master.restarts == 0
+    assert master.hear(data(0, b"y")) == Heard(reply=ack(0), data=b"y")
+    assert master.restarts == 0  # our NAK made it begin again
+    master.hear(data(1, b"z"))
     assert master.hear(data(0, b"y")) == Heard(reply=ack(0), data=b"y")
     assert master.restarts == 1
 
