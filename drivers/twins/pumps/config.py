@@ -48,7 +48,7 @@ class TwinPumpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     address: None is the next one of its line. decimals: None is as its protocol's heads usually have them. head: how
     this one differs from those, by the names of `parts.Head`. options: what its protocol's twin asks alone. customers:
-    as `customer.parse_customers` reads them. faults: in force from the start. seed: of its customers, noise and chances.
+    as `customer.parse_customers` reads them. faults: in force from the start. seed: of customers, noise and chances.
     """
 
     id: str

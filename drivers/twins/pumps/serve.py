@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
 
 from drivers.twins.pumps.bay import Bay
 from drivers.twins.pumps.config import PumpLineConfig, TwinNozzleConfig, TwinPumpConfig
@@ -82,12 +82,9 @@ def parse_nozzles(text: str) -> tuple[TwinNozzleConfig, ...]:
 
 
 def _price_e3(yuan: str) -> int | None:
-    """Thousandths of a fen; None: no price, or one that is finer."""
-    try:
-        exact = Decimal(yuan).scaleb(5)
-        return int(exact) if exact == int(exact) else None
-    except (InvalidOperation, OverflowError, ValueError):
-        return None
+    """Thousandths of a fen; None: no price, or a finer one."""
+    found = re.fullmatch(r"(\d{1,5})(?:\.(\d{1,5}))?", yuan, re.ASCII)
+    return None if found is None else int(found[1] + (found[2] or "").ljust(5, "0"))
 
 
 def pump_line(bay: Bay) -> str:
