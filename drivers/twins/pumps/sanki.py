@@ -71,6 +71,10 @@ class SankiTwin:
     def silence(self) -> None:
         self._ear.silence()
 
+    def set_at_panel(self, preset: Preset) -> None:
+        """Somebody sets a limit at the pump's own panel."""
+        self._preset = preset
+
     @property
     def state(self) -> State:
         """As it truly is."""
