@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import tomllib
+from pathlib import Path
 
+import msgspec
 import pytest
 from one_nozzle_rig import PRICE_E3, Station, fills_litres, order, station
 
@@ -12,12 +16,12 @@ from drivers.errors import DeviceFault, Misconfigured, Silent, Transient, Unsupp
 from drivers.line import Line, LineConfig
 from drivers.pump import NozzleTotal, Order, Pump, PumpState, Sale
 from drivers.pumps import azt
-from drivers.pumps.azt import AztPump, probe
-from drivers.pumps.config import NozzleConfig, PumpConfig
+from drivers.pumps.azt import AztOptions, AztPump, probe
+from drivers.pumps.config import WIRES, NozzleConfig, PumpConfig
 from drivers.twins.pumps.customer import drives_off, fills, pauses, returns_nozzle
 from drivers.twins.pumps.faults import PumpFaultKind as Kind
 from drivers.twins.pumps.parts import Head, Phase, Preset
-from protocols.door import Refused
+from protocols.door import Refused, check
 from protocols.fieldbus.azt_app import Command
 
 
@@ -473,6 +477,20 @@ def test_config_is_checked_at_the_door() -> None:
     with pytest.raises(Refused) as caught:
         AztPump(line, config)
     assert [fault.path for fault in caught.value.faults] == ["nozzles", "address"]
+
+
+def test_docs_have_every_option_and_a_config_that_loads() -> None:
+    """docs/azt.md: its tables and its example."""
+    text = (Path(__file__).parents[3] / "docs" / "azt.md").read_text()
+    for field in msgspec.structs.fields(AztOptions):
+        shown = "none" if field.default is None else str(field.default).lower()
+        assert re.search(rf"\| `{field.name}` \| `?{shown}`? \|", text), field.name
+    site = tomllib.loads(text.split("```toml")[1].split("```")[0])
+    line = LineConfig(**site["line"][0])
+    assert WIRES["azt"].misfit(line) is None
+    config, faults = check(site["pump"][0], PumpConfig)
+    assert config is not None, faults
+    AztPump(Line(line), config)
 
 
 def _another(site: Station) -> AztPump:
