@@ -28,11 +28,10 @@ from protocols.fieldbus.gilbarco import Command, Level, Status
 from protocols.fieldbus.gilbarco_host import BEFORE_AUTHORISE_S, TRIES, ask_sale, ask_status
 from protocols.fieldbus.gilbarco_replies import EXTENDED, GRADES_MAX, NORMAL, GradeTotal, SaleReply
 from protocols.fieldbus.gilbarco_special import EXTENDED_STATUS, ExtendedStatus, extended_status
-from protocols.fieldbus.gilbarco_watch import RUNNING, SaleWatch, Stage
+from protocols.fieldbus.gilbarco_watch import ENDED, RUNNING, SaleWatch, Stage
 
 PERIOD_S: Final = 0.25
 STALE_MS: Final = 3_000
-AUTHORISE_AGAIN_S: Final = 1.0  # the pump still calls: the word, which nobody acknowledges, may have been lost
 LOOK_AGAIN_S: Final = 0.1
 MISSED_MAX: Final = 3  # details that did not come, in a row in one state; each may take the line for 1.5 s
 PRICES_SHOWN_S: Final = 0.5  # between two looks whether new prices are in force
@@ -163,11 +162,12 @@ class GilbarcoPump:
             await self._check_nozzle(order)
             await self._check_prices(order)
             if block is not None:
-                raw = await self._talk.bring(block)
-                self._picture.see(raw, _now_ms())
+                await self._talk.bring(block)
                 await asyncio.sleep(BEFORE_AUTHORISE_S)
-            await self._must_call()
-            await self._authorise(stops)
+            await self._must_call(retries=0)  # dark for a moment, and it has forgotten the preset
+            if stops != self._stops:
+                raise Transient("it was stopped before it was authorised", where=self._where)
+            await self._authorise()
 
     async def stop(self) -> None:
         """Does not wait for an act under way, and an authorisation that is being given is not given."""
@@ -258,7 +258,7 @@ class GilbarcoPump:
                 and (raw is Status.PEOT or self._watch.stage is Stage.OVER)
             ):
                 self._picture.missed += 1
-                self._picture.over(self._sale(await self._talk.sale(retries=0)))
+                self._picture.over(self._sale(await self._talk.sale_once()))
         except (Silent, Garbled):
             pass  # the state is known and counts; the next look asks for the rest again
 
@@ -301,9 +301,9 @@ class GilbarcoPump:
 
     # Steps of an act.
 
-    async def _must_call(self) -> None:
+    async def _must_call(self, *, retries: int | None = None) -> None:
         """Raises Transient unless a nozzle is out and waits."""
-        raw = await self._talk.status()
+        raw = await self._talk.status(retries=retries)
         if raw is Status.CALL:
             self._picture.see(raw, _now_ms())
             return
@@ -347,40 +347,39 @@ class GilbarcoPump:
                     remedy="Set the prices while the pump is idle.",
                 )
 
-    async def _authorise(self, stops: int) -> None:
-        """Say it and look; say it again only to a pump that still calls. What is not shown in time is taken back."""
+    async def _authorise(self) -> None:
+        """Say it once, for whatever makes a pump miss it may wipe its preset. What is not shown in time is undone."""
         until = time.monotonic() + self.options.authorise_s
-        say_at = 0.0
-        while True:
-            if stops != self._stops:
-                raise Transient("it was stopped before it was authorised", where=self._where)
-            if time.monotonic() >= say_at:
-                self._picture.clear_sale()
-                self._watch.authorising()
-                await self._talk.say(Command.AUTHORISE)
-                say_at = time.monotonic() + AUTHORISE_AGAIN_S
-            raw = await self._talk.status()
-            if raw is not Status.CALL or time.monotonic() >= until:
-                break
+        self._picture.clear_sale()
+        self._watch.authorising()
+        await self._talk.say(Command.AUTHORISE)
+        raw = await self._settled(Status.CALL)
+        while raw is Status.CALL and time.monotonic() < until:
             await asyncio.sleep(LOOK_AGAIN_S)
+            raw = await self._settled(Status.CALL)
         if raw is Status.CALL:
             raw = await self._say_stop()
             if raw is Status.CALL:
                 self._watch.refused()
                 raise Transient("it was authorised, still called, and was told to stop", where=self._where)
         self._see(raw)
-        if raw is Status.OFF:
-            raise Transient("it was authorised, and the nozzle is hung up", where=self._where)
+        if raw not in RUNNING | ENDED:
+            raise Transient(f"it was authorised, and is at {raw.name}", where=self._where)
 
     async def _say_stop(self) -> Status:
         """Until it neither delivers nor may. Harmless to a pump at rest."""
         raw = Status.OFF
         for _ in range(TRIES):
             await self._talk.say(Command.STOP)
-            raw = await self._talk.status()
+            raw = await self._settled(Status.AUTHORISED, Status.BUSY)
             if raw not in (Status.AUTHORISED, Status.BUSY):
                 break
         return raw
+
+    async def _settled(self, *before: Status) -> Status:
+        """The status; one that is none of `before` counts once the next is none of them either."""
+        raw = await self._talk.status()
+        return raw if raw in before else await self._talk.status()
 
 
 async def probe(line: Line, address: int, *, timeout_s: float) -> Sign | None:

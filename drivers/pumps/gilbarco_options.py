@@ -38,7 +38,7 @@ class GilbarcoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     live_amount: bool = True
     can_resume: bool = False
     timeout_ms: Annotated[int, msgspec.Meta(ge=70, le=2000)] = 150
-    authorise_s: Annotated[float, msgspec.Meta(ge=0.5, le=60)] = 4.0
+    authorise_s: Annotated[float, msgspec.Meta(ge=0.2, le=60)] = 2.0
 
     @property
     def width(self) -> Width:

@@ -52,9 +52,10 @@ class GilbarcoTalk:
         self.address = address
         self._options = options
 
-    async def status(self, priority: Priority = Priority.COMMAND) -> Status:
-        """Never DATA_ERROR: a pump says that once, of the block before."""
-        retries = TRIES - 1 if priority is Priority.COMMAND else 1
+    async def status(self, priority: Priority = Priority.COMMAND, *, retries: int | None = None) -> Status:
+        """Never DATA_ERROR: a pump says that once, of the block before. retries: None: many for a command."""
+        if retries is None:
+            retries = TRIES - 1 if priority is Priority.COMMAND else 1
         for _ in range(2):
             status = await self._ask(ask_status(self.address), priority, retries, self._options.timeout_ms / 1000)
             if status is not Status.DATA_ERROR:
@@ -65,13 +66,17 @@ class GilbarcoTalk:
             remedy="On a current loop set `echo = true` for the line; then see whether the pump answers at all.",
         )
 
-    async def sale(self, *, retries: int = 2) -> SaleReply:
-        """The last sale in its memory."""
-        return await self._ask(ask_sale(self.address, self._options.width), Priority.COMMAND, retries)
+    async def sale(self) -> SaleReply:
+        """The last sale in its memory, said twice alike."""
+        return await self._agreed(ask_sale(self.address, self._options.width))
+
+    async def sale_once(self) -> SaleReply:
+        """The same, for a display: one attempt, and not compared."""
+        return await self._ask(ask_sale(self.address, self._options.width), Priority.POLL, 0)
 
     async def totals(self) -> tuple[GradeTotal, ...]:
-        """Totals and prices of every grade."""
-        return await self._ask(ask_totals(self.address, self._options.width), Priority.COMMAND, 2)
+        """Totals and prices of every grade, said twice alike."""
+        return await self._agreed(ask_totals(self.address, self._options.width))
 
     async def live_amount(self, *, first: bool) -> int:
         """The money of the sale under way, in digits. first: of this sale, which some heads take long for."""
@@ -124,6 +129,16 @@ class GilbarcoTalk:
         """Within the turn, so that a refusal, which is said once, is not lost on a poll."""
         question = ask_status(self.address)
         return await turn.ask(question.frame, question.expect, timeout_s=self._options.timeout_ms / 1000)
+
+    async def _agreed(self, question: Question[R]) -> R:
+        """What two answers say: their check sum has four bits, and lets one spoilt frame in sixteen pass."""
+        heard: list[R] = []
+        for _ in range(TRIES):
+            answer = await self._ask(question, Priority.COMMAND, 2)
+            if answer in heard:
+                return answer
+            heard.append(answer)
+        raise Garbled(f"it said {TRIES} different things to one question", where=self.device.where)
 
     async def _ask(self, question: Question[R], priority: Priority, retries: int, timeout_s: float | None = None) -> R:
         return await self.device.exchange(
