@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from drivers.twins.faults import Piece
 from drivers.twins.pumps.customer import Customer
-from drivers.twins.pumps.dispenser import UL_PER_ML, Dispenser
+from drivers.twins.pumps.dispenser import Dispenser
+from drivers.twins.pumps.display import UL_PER_ML
 from drivers.twins.pumps.faults import PumpFault, PumpFaultKind, PumpFaults
 from drivers.twins.pumps.parts import Change, Sale
 
@@ -114,7 +115,12 @@ class Bay:
             self._serve()
             if (left_ms := end_ms - self.pump.now_ms) <= 0:
                 return
-            self.pump.advance(min(left_ms, STEP_MS))
+            self.pump.advance(left_ms if self._still else min(left_ms, STEP_MS))
+
+    @property
+    def _still(self) -> bool:
+        """Nothing can happen by itself but what a meter and an unused authorisation do."""
+        return not (self._queue or self._later or self.pump.flow_ml_s or self.faults.active())
 
     def _serve(self) -> None:
         while True:

@@ -1,7 +1,7 @@
 """What a pump is, whatever it speaks: nozzles, meters, a valve, one sale at a time. No I/O and no clock.
 
 A flow of one mL per second moves one microlitre in a millisecond, so volumes are whole microlitres and adding up never
-rounds. The display counts in steps: volume is rounded down, amount = round(shown volume * price).
+rounds. What the display makes of them stands in `display`.
 
     UNPRICED -prices-> IDLE -authorise-> AUTHORISED -flow-> DELIVERING -limit-> REACHED -hang up-> ENDED
     AUTHORISED, DELIVERING -suspend-> SUSPENDED -resume-> what it was     any of them -hang up, stop-> ENDED
@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from drivers.pump import NozzleTotal
+from drivers.twins.pumps import display
+from drivers.twins.pumps.display import UL_PER_ML
 from drivers.twins.pumps.parts import FULL, Change, EndedBy, Head, Nozzle, Phase, Preset, Refusal, Sale
 
-UL_PER_ML = 1_000
-_E3_ML_PER_FEN = 1_000_000  # price_e3 * volume_ml is this many times the amount in fen
 _VALVE_OPEN = (Phase.AUTHORISED, Phase.DELIVERING)
 
 
@@ -97,27 +97,19 @@ class Dispenser:
 
     def volume_ml(self, sale: Sale) -> int:
         """As displayed: whole steps."""
-        step_ml = self.head.decimals.volume_ml(1)
-        return sale.ul // UL_PER_ML // step_ml * step_ml
+        return display.volume_ml(self.head, sale)
 
     def amount_fen(self, sale: Sale) -> int:
         """As displayed: whole steps."""
-        volume_ml = self.volume_ml(sale)
-        if sale.price_e3 is None:
-            return 0
-        if sale.lands_fen is not None and volume_ml * UL_PER_ML == sale.stop_ul:
-            return sale.lands_fen
-        step_fen = self.head.decimals.amount_fen(1)
-        return _round(volume_ml * sale.price_e3, _E3_ML_PER_FEN * step_fen) * step_fen
+        return display.amount_fen(self.head, sale)
 
     def total(self, number: int) -> NozzleTotal:
         """As the head shows it: whole steps, wrapped."""
-        decimals, meter, sale = self.head.decimals, self.meters[number], self.sale
+        meter, sale = self.meters[number], self.sale
         ul, fen = meter.ul, meter.fen
         if sale is not None and sale.nozzle == number:
             ul, fen = (ul, fen + self.amount_fen(sale)) if self.head.totals_live else (ul - sale.ul, fen)
-        step_ml, step_fen = decimals.total_ml(1), decimals.total_fen(1)
-        return NozzleTotal(ul // UL_PER_ML // step_ml * step_ml % self.head.total_ml_wraps, fen // step_fen * step_fen)
+        return display.total(self.head, ul, fen)
 
     # What the line does.
 
@@ -128,7 +120,7 @@ class Dispenser:
         if self.phase not in (Phase.IDLE, Phase.ENDED):
             return Refusal.PHASE
         allowed = tuple(self.nozzles) if nozzles is None else tuple(sorted(set(nozzles)))
-        if not allowed or not set(allowed) <= self.nozzles.keys() or not self._takes(preset):
+        if not allowed or not set(allowed) <= self.nozzles.keys() or not display.takes(self.head, preset):
             return Refusal.LIMIT
         self.sales += 1
         self.sale = Sale(self.sales, preset, allowed)
@@ -140,7 +132,7 @@ class Dispenser:
         """In mid-sale; the last one counts. One that is exceeded already ends the sale."""
         if self.sale is None or self.phase is Phase.REACHED:
             return Refusal.PHASE
-        if not self._takes(preset):
+        if not display.takes(self.head, preset):
             return Refusal.LIMIT
         self.sale.preset = preset
         if self.sale.price_e3 is not None:
@@ -358,14 +350,6 @@ class Dispenser:
             return Phase.UNPRICED
         return Phase.ENDED if self.head.needs_reset else Phase.IDLE
 
-    def _takes(self, preset: Preset) -> bool:
-        if preset.kind == "full":
-            return True
-        decimals = self.head.decimals
-        if preset.kind == "amount":
-            return decimals.amount_fen(1) <= preset.limit <= self.head.amount_max_fen
-        return decimals.volume_ml(1) <= preset.limit <= self.head.volume_max_ml
-
     def _enter(self, phase: Phase, change: Change | None) -> None:
         self.phase, self.since_ms = phase, self.now_ms
         if change is not None:
@@ -389,24 +373,8 @@ class Dispenser:
         self._set_stop(sale)
 
     def _set_stop(self, sale: Sale) -> None:
-        """Where the valve closes: the first step of volume at which the display shows the limit."""
         assert sale.price_e3 is not None
-        step_ml, most_ml = self.head.decimals.volume_ml(1), self.head.volume_max_ml
-        sale.lands_fen = None
-        stop_ml = min(most_ml, self._ml_of(self.head.amount_max_fen, sale.price_e3))
-        if sale.preset.kind == "volume":
-            stop_ml = min(stop_ml, sale.preset.limit)
-        elif sale.preset.kind == "amount" and (ml := self._ml_of(sale.preset.limit, sale.price_e3)) <= stop_ml:
-            stop_ml = ml
-            step_fen = self.head.decimals.amount_fen(1)
-            sale.lands_fen = sale.preset.limit // step_fen * step_fen if self.head.lands_on_amount else None
-        sale.stop_ul = stop_ml // step_ml * step_ml * UL_PER_ML
-
-    def _ml_of(self, amount_fen: int, price_e3: int) -> int:
-        step_ml, step_fen = self.head.decimals.volume_ml(1), self.head.decimals.amount_fen(1)
-        units = amount_fen // step_fen
-        least_ml = -(-(2 * units - 1) * _E3_ML_PER_FEN * step_fen // (2 * price_e3))
-        return -(-max(0, least_ml) // step_ml) * step_ml
+        sale.stop_ul, sale.lands_fen = display.end_of(self.head, sale.preset, sale.price_e3)
 
     def _flow(self, ul: int) -> None:
         sale = self.sale
@@ -464,8 +432,3 @@ class Dispenser:
             self.memory = sale
         self.sale = None
         self._enter(Phase.ENDED, Change.ENDED)
-
-
-def _round(numerator: int, denominator: int) -> int:
-    """Half up, of what is not below 0."""
-    return (2 * numerator + denominator) // (2 * denominator)
