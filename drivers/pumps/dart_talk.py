@@ -17,7 +17,7 @@ from protocols.fieldbus.dart_link import Master, Numbering, acknowledge_and_poll
 
 GUARD_S: Final = 0.005  # silence before the master speaks, least before an ACK
 LATE_S: Final = 0.05  # an answer that has not begun this long after its time does not come any more
-BLOCKS_MAX: Final = 8  # of one pump in one turn; what it has left waits, so that others are polled too
+BLOCKS_MAX: Final = 8  # of one pump in one poll; what it has left waits
 POLLS: Final = 2  # a pump may miss one while it fills or changes its state
 SENDS: Final = 3  # of one block
 
@@ -63,25 +63,32 @@ class DartTalk:
 
         enough: asked after each block; the rest is left for the next poll.
         """
-        async with self._lock, self.device.turn(priority=priority) as turn:
-            asked = self.master.poll()
+        async with self._lock:
             for _ in range(BLOCKS_MAX):
-                frame = await self._ask(turn, asked)
-                if frame.control is Control.EOT:
-                    return
-                heard = self.master.hear(frame)
-                assert heard.reply is not None
-                if self._ack_poll and heard.reply.control is Control.ACK:
-                    asked = acknowledge_and_poll(frame)
-                else:
-                    await turn.tell(encode_frame(heard.reply))
-                    asked = self.master.poll()
-                for word in decode_from_pump(heard.data or b""):
-                    self._hear(word)
-                if enough is not None and enough():
-                    break
-            if asked.control is Control.ACKPOLL:
+                async with self.device.turn(priority=priority) as turn:  # one for each: others speak while it rests
+                    if not await self._fetch(turn, enough):
+                        return
+
+    async def _fetch(self, turn: Turn, enough: Callable[[], bool] | None) -> bool:
+        """One block, and our ACK right after it; those that can ACK and poll in one frame: all. False: that is all."""
+        asked, blocks = self.master.poll(), 0
+        while (frame := await self._ask(turn, asked)).control is not Control.EOT:
+            heard = self.master.hear(frame)
+            assert heard.reply is not None
+            joined = self._ack_poll and heard.reply.control is Control.ACK
+            if not joined:
+                await turn.tell(encode_frame(heard.reply))
+            for word in decode_from_pump(heard.data or b""):
+                self._hear(word)
+            blocks += 1
+            done = blocks == BLOCKS_MAX or (enough is not None and enough())
+            if not joined:
+                return not done
+            if done:
                 await turn.tell(encode_frame(Frame(frame.address, Control.ACK, frame.number)))
+                break
+            asked = acknowledge_and_poll(frame)
+        return False
 
     async def say(
         self, *words: FromController, priority: Priority = Priority.COMMAND, still: Callable[[], None] | None = None
