@@ -271,10 +271,18 @@ class DartPump:
                 if what == "status":
                     await self._talk.say(Command(Ask.STATUS), priority=Priority.POLL)
                 await self._talk.poll(Priority.POLL)
+                if self._returned and not self._callers:
+                    await self.stop()
             except DeviceError:
                 pass  # the link tells of it; the next poll tries again
 
     # Below: how.
+
+    @property
+    def _returned(self) -> bool:
+        """Whether an authorisation stands that was for a nozzle hung up since."""
+        wanted = self._options.lift_first and self._options.stop_returned
+        return wanted and self._picture.state == State.AUTHORIZED and self._picture.nozzle_out is False
 
     @asynccontextmanager
     async def _at_it(self) -> AsyncIterator[None]:

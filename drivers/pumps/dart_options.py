@@ -13,6 +13,8 @@ class DartOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     numbering: what follows our block 15: "f-1" (the document), "f-0" (some heads), or "0": every block is 0.
     pump_numbers_zero: the pump numbers all its blocks 0, so that 0 after 0 is no repeat.
     lift_first: it takes a preset only with a nozzle out. So all Wayne heads in China do, by their maker's advice.
+    stop_returned: with lift_first, a nozzle that is hung up before any flow takes the authorisation back. Heads that
+    end the sale then by themselves do not need it; at others the next customer would have it.
     suspend: the transaction that pauses: "cd14" (CD14, CD15), "cd1" (CD1 with 0D and 0E), or "none".
     amount_totals: how it is asked for totals of money: "65" (counter 11h and up), "66" (CD102), or "none".
     totals_lifted: it gives its totals with a nozzle lifted before a sale.
@@ -27,6 +29,7 @@ class DartOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     numbering: Literal["f-1", "f-0", "0"] = "f-1"
     pump_numbers_zero: bool = False
     lift_first: bool = True
+    stop_returned: bool = True
     suspend: Literal["none", "cd14", "cd1"] = "none"
     amount_totals: Literal["none", "65", "66"] = "none"
     totals_lifted: bool = True

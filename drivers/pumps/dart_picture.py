@@ -187,7 +187,7 @@ class Picture:
     def _hear_nozzle(self, shown: NozzlePrice) -> None:
         self.nozzle_price = shown
         self.nozzles_told += 1
-        if shown.nozzle:
+        if shown.nozzle and shown.price and self.state != State.NOT_PROGRAMMED:
             if self.prices.get(shown.nozzle, shown.price) != shown.price:
                 self.prices.clear()  # it has others than it took from us: those of its other nozzles are doubtful too
             self.prices[shown.nozzle] = shown.price

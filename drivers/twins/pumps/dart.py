@@ -270,7 +270,7 @@ class DartTwin:
         if pump.out is not None:
             self._last_nozzle = pump.out
         nozzle = self._last_nozzle if pump.out is not None or self._options["last-nozzle"] else 0
-        price_e3 = pump.prices_e3.get(self._last_nozzle, 0)
+        price_e3 = pump.prices_e3.get(self._last_nozzle or min(pump.nozzles), 0)
         return NozzlePrice(price_e3 // pump.head.decimals.price_e3(1), nozzle, pump.out is not None)
 
     def _filled(self) -> Filled:

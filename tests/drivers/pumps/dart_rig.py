@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
 from drivers.line import Line, LineConfig
 from drivers.pump import NozzleTotal, Order, Pump, PumpState, Sale
 from drivers.pumps.config import DecimalsConfig, NozzleConfig, PumpConfig
@@ -50,9 +48,13 @@ async def dart(
     decimals: Mapping[str, int] | None = None,
     speed: int = 100,
     polled: bool = True,
+    echo: bool = False,
     nozzles: Mapping[int, tuple[str, int | None]] = GRADES,
 ) -> AsyncIterator[Rig]:
-    """head, twin: of the simulated pump, decimals: of what the config says of it. polled: `run` goes on beside."""
+    """head, twin: of the simulated pump, decimals: of what the config says of it. polled: `run` goes on beside.
+
+    echo: the adapter hears itself, which the line has to find out.
+    """
     scales = DecimalsConfig(**(decimals or {}))
     config = PumpConfig(
         id="P1",
@@ -73,7 +75,7 @@ async def dart(
     plan = PumpFaults(dispenser, faults=parse_pump_faults(faults))
     bay = Bay(dispenser, faults=plan, speed=speed)
     bay.twin = DartTwin(dispenser, ADDRESS, plan, {**({"answer-ms": 0} if wire == "tcp" else {}), **(twin or {})})
-    async with PumpWire([bay], kind=wire) as on, Line(_line(wire, on.port)) as line:
+    async with PumpWire([bay], kind=wire, echo=echo) as on, Line(_line(wire, on.port)) as line:
         pump = DartPump(line, config)
         task = asyncio.create_task(pump.run()) if polled else None
         try:
@@ -154,6 +156,7 @@ async def finish(pump: Pump, before: Mapping[int, NozzleTotal]) -> Filling:
     return Filling(before, sale, after)
 
 
-def with_options(config: PumpConfig, **options: Any) -> PumpConfig:
-    """The same pump with other options."""
-    return msgspec.structs.replace(config, options=options)
+def exact_sale(filling: Filling, volume_ml: int) -> None:
+    """The sale and the totalizers are this volume."""
+    assert filling.sale is not None
+    assert (filling.sale.volume_ml, filling.moved_ml) == (volume_ml, volume_ml)

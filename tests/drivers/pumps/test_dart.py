@@ -340,3 +340,23 @@ async def test_it_is_a_pump() -> None:
         assert rig.pump.status().value is None
         assert (await rig.pump.read_status()).value is not None  # without `run` too
         assert {point.name for point in rig.pump.points()} >= {"state", "nozzle", "price", "alarm"}
+
+
+@pytest.mark.parametrize("stops", [True, False])
+async def test_a_nozzle_returned_before_flow_takes_the_authorisation_back(stops: bool) -> None:
+    """At a head that would keep it for the next customer; unless the option says to leave it."""
+    options = {"stop_returned": stops}
+    async with dart(head={"keeps_authorisation": True}, options=options) as rig:
+        await ready(rig.pump)
+        before = await rig.pump.read_totals()
+        rig.dispenser.lift(1)
+        await shows(rig.pump, PumpState.CALLING)
+        await rig.pump.authorise(order("full"))
+        rig.dispenser.hang_up()
+        if stops:
+            filling = await finish(rig.pump, before)
+            assert filling.sale is not None
+            assert (filling.sale.volume_ml, filling.moved_ml) == (0, 0)
+        else:
+            await until(lambda: (value := rig.pump.status().value) is not None and value.nozzle_out is False)
+            assert await shows(rig.pump, PumpState.AUTHORISED)
