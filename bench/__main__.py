@@ -26,6 +26,7 @@ from bench import (
     journal,
     page,
     pricing,
+    pumps,
     receipts,
     results,
     signing,
@@ -39,10 +40,8 @@ from bench.results import Results, Table
 from bench.run import Benchmark, Run
 from protocols.door import Refused
 
-BENCHMARKS: dict[str, Benchmark] = {
-    module.BENCHMARK.name: module.BENCHMARK
-    for module in (bus, dead, coalescing, tap, journal, upload, daemon, pricing, signing, verify, receipts, failures)
-}
+MODULES = (bus, pumps, dead, coalescing, tap, journal, upload, daemon, pricing, signing, verify, receipts, failures)
+BENCHMARKS: dict[str, Benchmark] = {module.BENCHMARK.name: module.BENCHMARK for module in MODULES}
 """In this order; the journal's reads what the upload sends, so it comes first."""
 
 QUICK = 0.03

@@ -18,6 +18,7 @@ from protocols.door import Refused
 TINY = 0.005
 ROWS = {
     "bus": 8,
+    "pumps": 8,
     "dead": 4,
     "coalescing": 3,
     "tap": 8,
