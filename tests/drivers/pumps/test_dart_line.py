@@ -63,7 +63,7 @@ async def test_a_scan_finds_a_pump() -> None:
         sign = await probe(rig.line, ADDRESS, timeout_s=0.5)
         assert isinstance(sign, Sign)
         assert (sign.address, sign.state) == (ADDRESS, "COMPLETED")
-        assert "price digits 000000, nozzle - in" in sign.notes
+        assert "price digits 000785, nozzle - in" in sign.notes
         assert await probe(rig.line, ADDRESS + 1, timeout_s=0.05) is None
         assert rig.line.devices[1:] == []
         await rig.pump.read_status()
