@@ -33,7 +33,7 @@ def figures(run: Run) -> list[Figure]:
 
 
 async def _measure(twins: Twins, baud: int, count: int, seconds: float) -> Figure:
-    config = LineConfig(id="bench", path=twins.lines[f"b{baud}"], baud=baud)  # type: ignore[arg-type]  # one of the bauds
+    config = LineConfig(id="bench", path=twins.lines[f"b{baud}"], baud=baud)
     async with Line(config) as line:
         device = line.attach("meter")
         for _ in range(3):  # the first finds out about echoes, and the alarm learns how late timers are

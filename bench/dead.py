@@ -80,7 +80,7 @@ async def _watch(port: str, baud: int, settle_s: float, seconds: float) -> list[
             else:
                 made[unit] += 1
 
-    config = LineConfig(id=port, path=port, baud=baud)  # type: ignore[arg-type]  # one of the bauds
+    config = LineConfig(id=port, path=port, baud=baud)
     async with Line(config) as line:
         tasks = [asyncio.create_task(keep_asking(unit)) for unit in UNITS]
         await asyncio.sleep(settle_s)
