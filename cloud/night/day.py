@@ -9,11 +9,22 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from cloud.night.reconcile.bills import tariff_pin
-from cloud.night.reconcile.log import LogFacts, LogKey, Session
-from cloud.night.report_model import Adjustment, Connector, DayClose, HotListUse, Hour, Quantities, SiteDay, TariffUse
+from cloud.night.reconcile.log import AnyDelivery, Instant, LogFacts, LogKey, Session
+from cloud.night.report_model import (
+    Adjustment,
+    Connector,
+    DayClose,
+    FuelDay,
+    HotListUse,
+    Hour,
+    Quantities,
+    SiteDay,
+    TariffUse,
+)
 from protocols.trade import hotlist
 from protocols.trade.quantities import largest_remainder
-from protocols.trade.records import CNY, Effect
+from protocols.trade.records import CNY, Effect, SessionClosed
+from protocols.trade.records_fuel import FillingClosed
 
 LATE_AFTER_S = 600
 """A site with a working link reports within seconds; ten minutes later, it had none."""
@@ -53,14 +64,22 @@ def bounds_ms(site: Site, day: date) -> tuple[int, int]:
     return begins(day), begins(day + timedelta(days=1))
 
 
-def site_day(site: Site, day: date, logs: Sequence[LogFacts], since: Since | None, heard_ms: int | None) -> SiteDay:
+def site_day(
+    site: Site,
+    day: date,
+    logs: Sequence[LogFacts],
+    since: Since | None,
+    heard_ms: int | None,
+    fuel: FuelDay | None = None,
+) -> SiteDay:
     """The site's day. heard_ms: when it was last in touch, None for never. Sessions count on the day they ended."""
     begins_ms, ends_ms = bounds_ms(site, day)
     iso = day.isoformat()
-    sessions = [it for facts in logs for it in facts.sessions.values()]
+    sessions = [it for facts in logs for it in facts.deliveries]
+    charges = [it for facts in logs for it in facts.sessions.values() if it.ended is not None and it.ended.date == iso]
     ended = [it for it in sessions if it.ended is not None]
     today = [it for it in ended if it.ended is not None and it.ended.date == iso]
-    earlier = [it for it in ended if _is_adjustment(it, iso, since)]
+    earlier = [it for it in ended if it.ended is not None and came_late(it.ended, it.log, iso, since)]
     unfinished = [it for it in sessions if it.ended is None]
     closes = [(facts.key, at, it) for facts in logs for at, it in facts.days if at.date == iso]
     return SiteDay(
@@ -77,9 +96,9 @@ def site_day(site: Site, day: date, logs: Sequence[LogFacts], since: Since | Non
         held=sum(it.held is not None for it in unfinished),
         held_fen=sum(hold.amount for it in unfinished for hold in it.holds if hold.asset == CNY),
         hours=_hours(today, site),
-        connectors=_connectors(today),
+        connectors=_connectors(charges),
         clocks=_clocks(today),
-        tariffs=_tariffs(today),
+        tariffs=_tariffs(charges),
         hot_lists=_hot_lists(today),
         closes=[
             DayClose(
@@ -92,13 +111,14 @@ def site_day(site: Site, day: date, logs: Sequence[LogFacts], since: Since | Non
             )
             for key, at, it in closes
         ],
+        fuel=fuel,
     )
 
 
-def quantities(sessions: Iterable[Session]) -> Quantities:
+def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
     """Sums over sessions that ended."""
-    count = voided = late = energy_wh = gross_fen = captured_fen = overrun_fen = 0
-    parts = {"energy": 0, "service": 0, "session": 0, "idle": 0}
+    count = voided = late = energy_wh = gross_fen = captured_fen = overrun_fen = fillings = volume_ml = 0
+    parts = {"energy": 0, "service": 0, "session": 0, "idle": 0, "fuel": 0}
     for session in sessions:
         assert session.ended is not None, session.id
         late += session.ended.received_ms - session.ended.at_ms > LATE_AFTER_S * 1000
@@ -106,7 +126,11 @@ def quantities(sessions: Iterable[Session]) -> Quantities:
             voided += 1
             continue
         count += 1
-        energy_wh += session.closed.energy_wh
+        if isinstance(session, Session):
+            energy_wh += session.closed.energy_wh
+        else:
+            fillings += 1
+            volume_ml += session.closed.volume_ml
         gross_fen += session.closed.amount_fen
         captured_fen += sum(it.amount for it in session.moves if it.effect == Effect.USED and it.asset == CNY)
         overrun_fen += sum(it.amount for it in session.moves if it.effect == Effect.OVERRUN and it.asset == CNY)
@@ -124,6 +148,9 @@ def quantities(sessions: Iterable[Session]) -> Quantities:
         service_fen=parts["service"],
         session_fen=parts["session"],
         idle_fen=parts["idle"],
+        fillings=fillings,
+        volume_ml=volume_ml,
+        fuel_fen=parts["fuel"],
     )
 
 
@@ -135,27 +162,27 @@ def add(sums: Iterable[Quantities]) -> Quantities:
     return Quantities(**totals)
 
 
-def _is_adjustment(session: Session, iso: str, since: Since | None) -> bool:
+def came_late(at: Instant, log: LogKey, iso: str, since: Since | None) -> bool:
     """Of an earlier day, and in no report before: it came after the previous one, or its day never had a report."""
-    ended = session.ended
-    assert ended is not None
-    if ended.date >= iso:
+    if at.date >= iso:
         return False
-    return since is None or ended.date > since.date or ended.seq >= since.sizes.get(session.log, 0)
+    return since is None or at.date > since.date or at.seq >= since.sizes.get(log, 0)
 
 
-def _adjustment(session: Session) -> Adjustment:
+def _adjustment(session: AnyDelivery) -> Adjustment:
     assert session.ended is not None
+    closed = session.closed
     return Adjustment(
         date=session.ended.date,
         session=session.id,
-        energy_wh=session.closed.energy_wh if session.closed else 0,
-        gross_fen=session.closed.amount_fen if session.closed else 0,
+        energy_wh=closed.energy_wh if isinstance(closed, SessionClosed) else 0,
+        volume_ml=closed.volume_ml if isinstance(closed, FillingClosed) else 0,
+        gross_fen=closed.amount_fen if closed else 0,
         received_ms=session.ended.received_ms,
     )
 
 
-def _hours(sessions: Iterable[Session], site: Site) -> list[Hour]:
+def _hours(sessions: Iterable[AnyDelivery], site: Site) -> list[Hour]:
     """All 24, from the hour at which the business day begins."""
     zone = ZoneInfo(site.zone)
     count, energy_wh, gross_fen = [0] * 24, [0] * 24, [0] * 24
@@ -165,7 +192,7 @@ def _hours(sessions: Iterable[Session], site: Site) -> list[Hour]:
         hour = datetime.fromtimestamp(session.ended.at_ms // 1000, zone).hour
         count[hour] += 1
         gross_fen[hour] += session.closed.amount_fen
-        for piece in session.closed.slices:
+        for piece in session.closed.slices if isinstance(session.closed, SessionClosed) else ():
             from_ms, to_ms = session.begun.at_ms + piece.from_ms, session.begun.at_ms + piece.to_ms
             for hour, part_wh in _by_hour(from_ms, to_ms, piece.energy_wh, zone):
                 energy_wh[hour] += part_wh
@@ -216,7 +243,7 @@ def _occupied_ms(session: Session) -> int | None:
     return session.ended.mono_ms - session.begun.mono_ms if session.ended.boot == session.begun.boot else None
 
 
-def _clocks(sessions: Iterable[Session]) -> dict[str, int]:
+def _clocks(sessions: Iterable[AnyDelivery]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for session in sessions:
         assert session.ended is not None
@@ -235,7 +262,7 @@ def _tariffs(sessions: Iterable[Session]) -> list[TariffUse]:
     return [TariffUse(version=key[0], sha256=key[1], sessions=count) for key, count in sorted(counts.items())]
 
 
-def _hot_lists(sessions: Iterable[Session]) -> list[HotListUse]:
+def _hot_lists(sessions: Iterable[AnyDelivery]) -> list[HotListUse]:
     counts: dict[int, int] = {}
     for session in sessions:
         version = next((pin.version for pin in session.opened.pins if pin.kind == hotlist.KIND), 0)

@@ -25,6 +25,7 @@ from cloud.clock import Clock, SystemClock
 from cloud.night import pinned, report_model
 from cloud.night.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
 from cloud.night.exposure import account_exposures, lease_sums
+from cloud.night.fuel import site_fuel
 from cloud.night.phone import guests_waiting, reconcile_refunds, refunds_due
 from cloud.night.pinned import LogRow
 from cloud.night.reconcile.bills import reconcile_bills
@@ -40,6 +41,7 @@ from cloud.night.reconcile.liability import (
 )
 from cloud.night.reconcile.log import LogFacts, LogKey, read
 from cloud.night.reconcile.meters import MeterSum, reconcile_meters
+from cloud.night.reconcile.pumps import NozzleSum
 from cloud.night.reconcile.running import unfinished, unreported
 from cloud.night.report import page
 from cloud.night.report_model import CHECKED, FORMAT, Found, LegResult, Previous, Report, RiskPool, SiteDay
@@ -135,6 +137,7 @@ class _Sums:
     findings: list[Finding] = field(default_factory=list)
     sites: list[SiteDay] = field(default_factory=list)
     meters: list[MeterSum] = field(default_factory=list)
+    nozzles: list[NozzleSum] = field(default_factory=list)
     told: dict[Lease, LeaseCounters] = field(default_factory=dict)
     before: dict[str, Flows] = field(default_factory=dict)
     since: dict[str, Flows] = field(default_factory=dict)
@@ -171,8 +174,14 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
         if site.id == HQ:
             sums.hq_size, sums.hq_counters = logs[0].size, logs[0].counters
         else:
-            made = site_day(site, day, logs, since, _heard(by_site.get(site.id, []), reported.get(site.id)))
-            bills = reconcile_bills(logs, pinned.tariffs(connection, site.id), pinned.tenders(connection, site.id))
+            tenders = pinned.tenders(connection, site.id)
+            lists = pinned.price_lists(connection, site.id)
+            fuel, nozzles, found_of_fuel = site_fuel(site, day, logs, since, lists, tenders)
+            heard_ms = _heard(by_site.get(site.id, []), reported.get(site.id))
+            made = site_day(site, day, logs, since, heard_ms, fuel)
+            bills = reconcile_bills(logs, pinned.tariffs(connection, site.id), tenders)
+            sums.nozzles += nozzles
+            sums.findings += found_of_fuel
             _add_site(site, made, logs, bills, sums)
             sums.pools += risk_pools(logs, sums.hq_counters, day.isoformat())
     current = own is None
@@ -182,6 +191,8 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
     sums.findings += with_booked(connection, pinned.incidents(connection, incidents), sums.hq_size, sums.hq_counters)
     sums.count("accounts", len(sums.posted))
     sums.count("leases", len(sums.told))
+    sums.count("nozzles", len(sums.nozzles))
+    sums.count("totals", sum(it.readings for it in sums.nozzles))
     books = ledger.balances if current else sums.posted
     rolls = _roll_forward(sums, books, previous)
     sums.findings += lives(connection, rows, sums.hq_size, lease_sums(books), sums.hq_counters)
@@ -203,6 +214,7 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
         legs=_legs(found, sums.checked),
         liabilities=rolls,
         meters=sums.meters,
+        nozzles=sums.nozzles,
         leases=lease_sums(books),
         accounts=account_exposures(books),
         refunds=refunds,
@@ -254,6 +266,9 @@ def _add_site(site: Site, made: SiteDay, logs: list[LogFacts], bills: Iterable[F
     sums.count("meters", len(meters))
     sums.count("readings", sum(it.readings for it in meters))
     sums.count("bills", sum(it.closed is not None for facts in logs for it in facts.sessions.values()))
+    sums.count("fillings", sum(it.closed is not None for facts in logs for it in facts.fillings.values()))
+    if made.fuel is not None:
+        sums.count("tanks", len(made.fuel.tanks))
 
 
 def _roll_forward(sums: _Sums, books: Books, previous: Earlier | None) -> list[RollForward]:
@@ -273,6 +288,8 @@ def _legs(found: list[Found], checked: Mapping[str, int]) -> list[LegResult]:
     results: list[LegResult] = []
     for leg in Leg:
         its = [it for it in found if it.leg is leg]
+        if leg is Leg.FUEL and not its and not any(checked.get(name) for name in CHECKED[leg]):
+            continue  # no site sells any
         unexplained = [it for it in its if it.weight is Weight.UNEXPLAINED]
         results.append(
             LegResult(
@@ -284,6 +301,7 @@ def _legs(found: list[Found], checked: Mapping[str, int]) -> list[LegResult]:
                 noted=sum(it.weight is Weight.NOTED for it in its),
                 difference_fen=sum(abs(it.difference_fen or 0) for it in unexplained),
                 difference_wh=sum(abs(it.difference_wh or 0) for it in unexplained),
+                difference_ml=sum(abs(it.difference_ml or 0) for it in unexplained),
             )
         )
     return results
@@ -302,6 +320,7 @@ def _age(it: Finding, ends_ms: Mapping[str, int]) -> Found:
         detail=it.detail,
         difference_fen=it.difference_fen,
         difference_wh=it.difference_wh,
+        difference_ml=it.difference_ml,
         age_days=None if it.since_ms is None else max(0, (ends - it.since_ms) // DAY_MS),
     )
 

@@ -12,18 +12,21 @@ import sqlalchemy as sa
 from cloud import schema
 from cloud.keys import HQ_LOG_SITE
 from cloud.night.day import Site
-from cloud.night.reconcile.bills import Tariffs, TendersByHash
+from cloud.night.reconcile.bills import Tariffs
 from cloud.night.reconcile.books import Head
+from cloud.night.reconcile.captures import TendersByHash
+from cloud.night.reconcile.fillings import PriceLists
 from cloud.night.reconcile.findings import Finding, Leg
 from cloud.night.reconcile.log import LogKey, Stored
 from cloud.night.report_model import PinnedIncidents, PinnedLog
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import EMPTY_ROOT
-from protocols.trade import tender
+from protocols.trade import fuel_prices, tender
 from protocols.trade.books import Balance, Books, Lease, LeaseCounters, Transfer
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF, Document, pin
+from protocols.trade.fuel_prices import PriceList
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import Tenders
 
@@ -170,6 +173,11 @@ def tariffs(connection: sa.Connection, site: str) -> Tariffs:
 def tenders(connection: sa.Connection, site: str) -> TendersByHash:
     """The same of what assets may pay there."""
     return _documents(connection, site, tender.KIND, Tenders)
+
+
+def price_lists(connection: sa.Connection, site: str) -> PriceLists:
+    """The same of what fuel costs there."""
+    return _documents(connection, site, fuel_prices.KIND, PriceList)
 
 
 def _documents(connection: sa.Connection, site: str, kind: str, into: type[T]) -> dict[bytes, T]:

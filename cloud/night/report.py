@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import jinja2
 from markupsafe import Markup
 
-from cloud.night import charts
+from cloud.night import charts, report_fuel
 from cloud.night.charts import Bar, Comparison, Share
 from cloud.night.labels import LABELS
 from cloud.night.reconcile.findings import CODES, Leg, Weight
 from cloud.night.report_model import CHECKED, Found, LegResult, Report, SiteDay, decode
+from cloud.night.shown import amount, days, duration, energy, grouped, instant, money, table, thousandths, volume
 from protocols.trade.quantities import kwh, yuan
 
 DAY_S = 86_400
@@ -28,6 +27,7 @@ def show(json_path: Path) -> str:
     report = decode(json_path.read_bytes())
     verdict = "everything adds up" if report.sound else f"{_unexplained(report)} unexplained"
     sections = [f"Nightly report {report.date}: {verdict}", _sites_table(report), _legs_table(report)]
+    sections += [report_fuel.tables(report)] if report_fuel.has_fuel(report) else []
     sections += [_money_table(report)] if report.liabilities else []
     sections += [_risk_table(report)] if _has_risk(report) else []
     sections += [_guests_table(report)] if report.refunds or report.guests else []
@@ -48,6 +48,7 @@ def page(data: bytes) -> str:
         ages=_ages(report.findings),
         actions=_actions(report.findings),
         has_risk=_has_risk(report),
+        has_fuel=report_fuel.has_fuel(report),
     )
 
 
@@ -62,39 +63,8 @@ def _template() -> jinja2.Template:
     )
     environment.globals |= {"t": label, "codes": CODES, "duration": duration, "instant": instant}
     environment.filters |= {"yuan": money, "kwh": energy, "amount": amount}
+    environment.filters |= {"litres": volume, "per_mille": thousandths, "days": days}
     return environment.get_template("nightly.html.j2")
-
-
-# --- numbers as text -------------------------------------------------------------------------------------------------
-
-
-def money(amount_fen: int | None) -> str:
-    """1234567 -> "12,345.67"; None, which is unknown, is a dash."""
-    return "–" if amount_fen is None else grouped(yuan(amount_fen))
-
-
-def energy(energy_wh: int | None) -> str:
-    """Wh as kWh: 1234567 -> "1,234.567"."""
-    return "–" if energy_wh is None else grouped(kwh(energy_wh))
-
-
-def amount(value: int, asset: str) -> str:
-    """Of any asset: fen as yuan, others as they are counted."""
-    return money(value) if asset == "CNY" else grouped(str(value))
-
-
-def grouped(decimal: str) -> str:
-    """Commas between thousands: "-1234.5" -> "-1,234.5"."""
-    whole, point, rest = decimal.partition(".")
-    return f"{int(whole):,}{point}{rest}" if whole not in ("-0", "-") else decimal
-
-
-def duration(seconds: int | None) -> str:
-    return "–" if seconds is None else f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
-
-
-def instant(unix_ms: int | None, zone: str) -> str:
-    return "–" if unix_ms is None else f"{datetime.fromtimestamp(unix_ms // 1000, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
 
 
 def label(key: str) -> Markup:
@@ -125,6 +95,7 @@ _SIDES: dict[Leg, tuple[tuple[str, str], tuple[str, str]]] = {
     Leg.BOOKS: (("站点日志", "Site logs"), ("总部账簿", "Headquarters' books")),
     Leg.LIABILITY: (("期初与收支", "Opening and flows"), ("客户余额", "Customers' balances")),
     Leg.ENERGY: (("账单电量与金额", "Billed Wh and fen"), ("电表与费率", "Meters and tariffs")),
+    Leg.FUEL: (("加油升数与金额", "Billed mL and fen"), ("油机累计数与价目", "Totalizers and price lists")),
 }
 
 
@@ -140,6 +111,8 @@ def _comparison(leg: LegResult) -> Comparison:
             gaps.append(f"{money(leg.difference_fen)} ¥")
         if leg.difference_wh:
             gaps.append(f"{energy(leg.difference_wh)} kWh")
+        if leg.difference_ml:
+            gaps.append(f"{volume(leg.difference_ml)} L")
         said = f"未解释 {leg.unexplained} unexplained" + "".join(f" · {it}" for it in gaps)
         return Comparison(ours, theirs, "bad", said, checked)
     if leg.awaited:
@@ -213,7 +186,7 @@ def _sites_table(report: Report) -> str:
         late = report.adjusted
         shown = (late.sessions, energy(late.energy_wh), money(late.gross_fen), money(late.captured_fen))
         rows.append(("earlier days", *map(str, shown), money(late.overrun_fen), str(late.voided), "", "", ""))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _site_row(site: SiteDay) -> tuple[str, ...]:
@@ -224,14 +197,16 @@ def _site_row(site: SiteDay) -> tuple[str, ...]:
 
 
 def _legs_table(report: Report) -> str:
-    head = ("leg", "unexplained", "yuan", "kWh", "awaited", "open", "noted", "checked")
+    fuel = any(it.leg is Leg.FUEL for it in report.legs)
+    units = ("yuan", "kWh", "litres") if fuel else ("yuan", "kWh")
+    head = ("leg", "unexplained", *units, "awaited", "open", "noted", "checked")
     rows = []
     for it in report.legs:
         counts = map(str, (it.awaited, it.open, it.noted))
         checked = " ".join(f"{it.checked.get(name, 0)} {name}" for name in CHECKED[it.leg])
-        row = (it.leg.value, str(it.unexplained), money(it.difference_fen), energy(it.difference_wh), *counts, checked)
-        rows.append(row)
-    return _table(head, rows, left=(0, 7))
+        gaps = (money(it.difference_fen), energy(it.difference_wh), volume(it.difference_ml))[: len(units)]
+        rows.append((it.leg.value, str(it.unexplained), *gaps, *counts, checked))
+    return table(head, rows, left=(0, len(head) - 1))
 
 
 def _money_table(report: Report) -> str:
@@ -241,7 +216,7 @@ def _money_table(report: Report) -> str:
         flows = (it.paid_in, it.loaned, -it.used, -it.paid_out, -it.repaid)
         shown = (it.opening, *flows, it.closing, it.difference)
         rows.append((it.asset, *(amount(value, it.asset) for value in shown)))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _risk_table(report: Report) -> str:
@@ -249,7 +224,7 @@ def _risk_table(report: Report) -> str:
     parts = ("balance", "lent", "pooled", "forked", "adjusted")
     rows = [(name, money(getattr(report.operator, f"{name}_fen"))) for name in parts]
     rows += [(f"pool {it.site}/{it.epoch}, today", money(it.today_fen)) for it in report.pools]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _has_risk(report: Report) -> bool:
@@ -264,7 +239,7 @@ def _guests_table(report: Report) -> str:
         (f"refunds due, {it.channel}", str(it.refunds), money(it.amount_fen), str(it.age_days)) for it in report.refunds
     ]
     rows += [(f"not ended, {it.site}", str(it.guests), money(it.amount_fen), str(it.age_days)) for it in report.guests]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _findings_table(report: Report) -> str:
@@ -272,21 +247,9 @@ def _findings_table(report: Report) -> str:
     for it in report.findings:
         gaps = [f"{money(it.difference_fen)} yuan"] if it.difference_fen is not None else []
         gaps += [f"{energy(it.difference_wh)} kWh"] if it.difference_wh is not None else []
+        gaps += [f"{volume(it.difference_ml)} L"] if it.difference_ml is not None else []
         age = "" if it.age_days is None else f", {it.age_days} d"
         lines.append(f"{it.weight.value}{age}: {CODES[it.code].en}: {it.subject} {' '.join(gaps)}".rstrip())
         lines.append(f"    {it.detail}")
         lines.append(f"    {it.owner.value}: {CODES[it.code].step_en}")
-    return "\n".join(lines)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
-    """Columns wide enough for their widest entry; all but those in `left` stand right."""
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    lines = []
-    for row in (head, *rows):
-        cells = [
-            cell.ljust(wide) if at in left else cell.rjust(wide)
-            for at, (cell, wide) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """What does a nightly report hold? Whole numbers and text alone; the canonical JSON is the report, the rest is a view.
 
-Money in fen, energy in Wh, instants in Unix ms, dates as ISO text of the site's business day. None is unknown.
+Money in fen, energy in Wh, fuel in mL, instants in Unix ms, dates as ISO text of the site's business day. None is
+unknown.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import msgspec
 from cloud.night.reconcile.findings import Leg, Owner, Weight
 from cloud.night.reconcile.liability import RollForward
 from cloud.night.reconcile.meters import MeterSum
+from cloud.night.reconcile.price_changes import PriceChange
+from cloud.night.reconcile.pumps import NozzleSum
 
 FORMAT = "fieldtill/nightly/v1"
 
@@ -17,6 +20,7 @@ CHECKED: dict[Leg, tuple[str, ...]] = {
     Leg.BOOKS: ("logs", "records", "transfers", "accounts", "leases"),
     Leg.LIABILITY: ("assets",),
     Leg.ENERGY: ("meters", "readings", "bills"),
+    Leg.FUEL: ("nozzles", "totals", "fillings", "tanks"),
 }
 """What each leg counts of what it has compared, in the order in which a person reads it."""
 
@@ -51,7 +55,8 @@ class Previous(_Part, frozen=True):
 
 
 class Quantities(_Part, frozen=True):
-    """Of sessions that ended. gross_fen = captured_fen + overrun_fen, and is also the sum of the four parts by price.
+    """Of sessions that ended, fillings among them. gross_fen = captured_fen + overrun_fen, and is also the sum of the
+    five parts by price.
 
     voided: ended without delivery. late: reached headquarters more than `late_after_s` after they ended, for want of a
     link.
@@ -68,6 +73,9 @@ class Quantities(_Part, frozen=True):
     service_fen: int = 0
     session_fen: int = 0
     idle_fen: int = 0
+    fillings: int = 0
+    volume_ml: int = 0
+    fuel_fen: int = 0
 
 
 class Hour(_Part, frozen=True):
@@ -95,6 +103,7 @@ class Adjustment(_Part, frozen=True):
     date: str
     session: str
     energy_wh: int
+    volume_ml: int
     gross_fen: int
     received_ms: int
 
@@ -125,11 +134,93 @@ class HotListUse(_Part, frozen=True):
     sessions: int
 
 
+class GradeDay(_Part, frozen=True):
+    """One grade's fillings of a site's day, and what nobody has answered for."""
+
+    grade: str
+    fillings: int
+    volume_ml: int
+    amount_fen: int
+    unattributed_ml: int
+
+
+class PumpDay(_Part, frozen=True):
+    """The same at one nozzle of one pump."""
+
+    pump: str
+    nozzle: int
+    grade: str
+    fillings: int
+    volume_ml: int
+    amount_fen: int
+    unattributed_ml: int
+
+
+class Unattributed(_Part, frozen=True):
+    """A totalizer moved and no sale explains it. session: that it may belong to. answers: who might answer for it."""
+
+    record: str
+    date: str
+    pump: str
+    nozzle: int
+    grade: str
+    volume_ml: int
+    why: str
+    session: str
+    answers: list[str]
+
+
+class TankDay(_Part, frozen=True):
+    """A tank's book as the site closed it: opening + received - sold - unattributed = expected; closing - expected =
+    variance. None: a dip is missing, and the book stays open.
+    """
+
+    record: str
+    day: int
+    tank: str
+    grade: str
+    opening_ml: int | None
+    received_ml: int
+    sold_ml: int
+    unattributed_ml: int
+    expected_ml: int | None
+    closing_ml: int | None
+    variance_ml: int | None
+    variance_ppm: int | None
+
+
+class TankNow(_Part, frozen=True):
+    """What a tank should hold by the newest record, and for how long. stock_ml: None: never dipped. dipped_ms: of its
+    newest dip. day_ml: expected to go out on the next day; None: nothing ever has. tenths: of days until it is empty;
+    None: not to be told, or longer than a forecast goes. by: `weekday`, `mean`, or empty.
+    """
+
+    tank: str
+    grade: str
+    stock_ml: int | None
+    dipped_ms: int | None
+    day_ml: int | None
+    tenths: int | None
+    by: str
+
+
+class FuelDay(_Part, frozen=True):
+    """The fuel of one site's business day."""
+
+    grades: list[GradeDay]
+    pumps: list[PumpDay]
+    unattributed: list[Unattributed]
+    stock: list[TankDay]
+    tanks: list[TankNow]
+    price_changes: list[PriceChange]
+
+
 class SiteDay(_Part, frozen=True):
     """One site's business day, from begins_ms to ends_ms.
 
     reported: it has told everything up to the day's end, or closed the day itself. running, held: sessions that have
-    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end.
+    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. fuel: None: the site
+    has never told of a pump or a tank.
     """
 
     site: str
@@ -150,6 +241,7 @@ class SiteDay(_Part, frozen=True):
     tariffs: list[TariffUse]
     hot_lists: list[HotListUse]
     closes: list[DayClose]
+    fuel: FuelDay | None
 
 
 class LeaseSum(_Part, frozen=True):
@@ -239,6 +331,7 @@ class Found(_Part, frozen=True):
     detail: str
     difference_fen: int | None
     difference_wh: int | None
+    difference_ml: int | None
     age_days: int | None
 
 
@@ -253,10 +346,11 @@ class LegResult(_Part, frozen=True):
     noted: int
     difference_fen: int
     difference_wh: int
+    difference_ml: int
 
 
 class Report(_Part, frozen=True):
-    """One business date over all sites."""
+    """One business date over all sites. legs: that of fuel only where there is any."""
 
     format: str
     date: str
@@ -271,6 +365,7 @@ class Report(_Part, frozen=True):
     legs: list[LegResult]
     liabilities: list[RollForward]
     meters: list[MeterSum]
+    nozzles: list[NozzleSum]
     leases: list[LeaseSum]
     accounts: list[Exposure]
     refunds: list[RefundsDue]

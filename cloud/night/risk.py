@@ -78,7 +78,7 @@ def risk_pools(logs: Iterable[LogFacts], counters: Counters, iso: str) -> list[R
         back = facts.counters.get(CounterKey(Effect.RETURNED, RISK, CNY, ""), 0)
         back += sum(counters.get(CounterKey(it, RISK, CNY, place), 0) for it in (Effect.FREED, Effect.REPAID))
         cards: dict[str, int] = {}
-        for session in facts.sessions.values():
+        for session in facts.deliveries:
             if session.ended is not None and session.ended.date == iso:
                 for move in session.moves:
                     if (move.effect, move.account, move.asset) == (Effect.USED, RISK, CNY) and move.amount:

@@ -20,7 +20,7 @@ from protocols.trade.books import (
     breaches,
     quarantined,
 )
-from protocols.trade.records import CNY
+from protocols.trade.records import CNY, SessionClosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +124,13 @@ def _against_postings(
 
 def _against_day_closes(facts: LogFacts) -> Iterator[Finding]:
     """The site's own day totals against the sessions that it closed within them."""
-    closed = sorted(
-        ((it.ended.seq, it.closed) for it in facts.sessions.values() if it.ended and it.closed), key=itemgetter(0)
-    )
+    closed = sorted(((it.ended.seq, it.closed) for it in facts.deliveries if it.ended and it.closed), key=itemgetter(0))
     seqs = [seq for seq, _ in closed]
     for at, day in facts.days:
         within = [it for _, it in closed[bisect_left(seqs, day.first_seq) : bisect_left(seqs, at.seq)]]
         sums = (
             len(within),
-            sum(it.energy_wh for it in within),
+            sum(it.energy_wh for it in within if isinstance(it, SessionClosed)),
             sum(it.amount_fen for it in within),
             sum(it.overrun_fen for it in within),
         )

@@ -15,6 +15,7 @@ class Leg(StrEnum):
     BOOKS = "books"  # site logs against headquarters' books
     LIABILITY = "liability"  # what customers are owed, rolled forward
     ENERGY = "energy"  # quantities billed against the meters' own registers
+    FUEL = "fuel"  # litres billed against the pumps' own totalizers, and tanks
 
 
 class Weight(StrEnum):
@@ -56,6 +57,11 @@ _METER = (
     Owner.TECHNICIAN,
     "Read the meter on site; look for a bypass or a missing session.",
     "现场读表；检查有无旁路或漏记的会话。",
+)
+_PUMP = (
+    Owner.TECHNICIAN,
+    "Read the pump's totalizers on site; look for a sale in its memory.",
+    "现场读取油机累计数；查油机内存中的交易。",
 )
 _BILL = (
     Owner.FINANCE,
@@ -189,6 +195,80 @@ CODES: dict[str, Code] = {
         "Find the signed tariff and store it.",
         "找到已签名的费率并存入。",
     ),
+    # Leg 4: fuel.
+    "litres-missing": Code(_U, "Totalizer moved and no record explains it", "油机累计数走动而无记录", *_PUMP),
+    "litres-too-many": Code(_U, "More litres booked than the totalizer moved", "入账升数多于累计数走动", *_PUMP),
+    "totalizer-fell": Code(
+        _U,
+        "Pump's totalizer went back",
+        "油机累计数回退",
+        Owner.TECHNICIAN,
+        "Check for a reset or an exchanged pump computer.",
+        "检查是否清零或更换油机主板。",
+    ),
+    "totalizer-began-anew": Code(
+        _N,
+        "Pump's totalizer began anew, as the site has said",
+        "油机累计数重新起算，站点已说明",
+        Owner.TECHNICIAN,
+        "Confirm the exchange or reset.",
+        "确认更换或清零。",
+    ),
+    "litres-unattributed": Code(
+        _O,
+        "Litres that nobody has answered for",
+        "无人认领的升数",
+        Owner.OPERATIONS,
+        "Ask those named; charge by a linked adjustment, or write the litres off.",
+        "询问相关人员；以关联调整收取，或作损耗核销。",
+    ),
+    "display-differs": Code(_U, "Litres times price is not the amount shown", "升数乘单价与显示金额不符", *_BILL),
+    "price-not-offered": Code(_U, "Sold at a price that was not offered", "以未公示的单价出售", *_BILL),
+    "price-not-listed": Code(_U, "Offered at a price that is not on the list", "单价不在价目表中", *_BILL),
+    "price-list-missing": Code(
+        _U,
+        "Pinned price list is not stored",
+        "缺少锁定的价目表",
+        Owner.FINANCE,
+        "Find the signed price list and store it.",
+        "找到已签名的价目表并存入。",
+    ),
+    "fuel-day-differs": Code(
+        _U, "Site's fuel total is not the sum of its fillings", "站点油品日结与加油合计不符", *_SITE_COPY
+    ),
+    "stock-differs": Code(_U, "Wet stock does not follow from the records", "油罐账与记录不符", *_SITE_COPY),
+    "tank-variance": Code(
+        _N,
+        "Tank differs from its book",
+        "油罐实存与账面不符",
+        Owner.TECHNICIAN,
+        "Dip again; check for leaks, water, short deliveries, meter drift.",
+        "复测液位；检查渗漏、积水、短卸、计量漂移。",
+    ),
+    "dip-missing": Code(
+        _O,
+        "Tank has no dip for the day",
+        "油罐当日缺少液位",
+        Owner.OPERATIONS,
+        "Dip it: fieldtill tank dip. Its book stays open meanwhile.",
+        "测量液位：fieldtill tank dip。其账目保持未结。",
+    ),
+    "price-late": Code(
+        _N,
+        "Price change came late to a pump",
+        "油机调价延迟",
+        Owner.TECHNICIAN,
+        "See why: was the pump busy or silent?",
+        "查明原因：油机繁忙或无应答？",
+    ),
+    "price-not-applied": Code(
+        _O,
+        "Price change has not come to a pump",
+        "油机未执行调价",
+        Owner.TECHNICIAN,
+        "It sells nothing meanwhile: look at the pump and its line.",
+        "其间该油机停售：检查油机及线路。",
+    ),
     "overrun": Code(
         _N,
         "Delivered beyond the hold",
@@ -215,6 +295,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     difference_fen: int | None = None
     difference_wh: int | None = None
+    difference_ml: int | None = None
     since_ms: int | None = None
 
     @property

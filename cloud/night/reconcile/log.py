@@ -1,10 +1,11 @@
-"""What does a log say? One pass over the stored bytes: its root, its moves, its sessions and its register readings."""
+"""What does a log say? One pass over the stored bytes: its root, its moves, its sessions, fillings and readings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from cloud.calendar import effective_ms
 from protocols.proof.tree import Frontier, leaf_hash
@@ -19,9 +20,11 @@ from protocols.trade.books import (
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.records import (
     ClockQuality,
+    ConfigApplied,
     DayClosed,
     Hold,
     Move,
+    Notice,
     Record,
     Register,
     SessionClosed,
@@ -33,6 +36,20 @@ from protocols.trade.records import (
     body_of,
     session_id,
 )
+from protocols.trade.records_fuel import (
+    FillingClosed,
+    FillingOpened,
+    FuelDayClosed,
+    FuelReceived,
+    FuelUnattributed,
+    PumpPricesSet,
+    PumpTotalsRead,
+    TankDipped,
+    WetStockClosed,
+)
+
+Opened = TypeVar("Opened", SessionOpened, FillingOpened)
+Closed = TypeVar("Closed", SessionClosed, FillingClosed)
 
 
 class LogKey(NamedTuple):
@@ -67,15 +84,15 @@ class Instant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Delivery(Generic[Opened, Closed]):
     """All that the log tells of one session. closed and voided are both None while it runs or is held for review."""
 
     log: LogKey
     begun: Instant
-    opened: SessionOpened
+    opened: Opened
     holds: tuple[Hold, ...]
     ended: Instant | None = None
-    closed: SessionClosed | None = None
+    closed: Closed | None = None
     voided: SessionVoided | None = None
     held: SessionHeld | None = None
     moves: tuple[Move, ...] = ()
@@ -89,6 +106,25 @@ class Session:
         """The payer: the account of the first hold; empty without one."""
         return self.holds[0].account if self.holds else ""
 
+    @property
+    def place(self) -> str:
+        """The connector or the pump."""
+        return self.opened.pump if isinstance(self.opened, FillingOpened) else self.opened.connector
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Delivery[SessionOpened, SessionClosed]):
+    """A charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filling(Delivery[FillingOpened, FillingClosed]):
+    """A filling at a pump."""
+
+
+AnyDelivery: TypeAlias = Session | Filling
+D = TypeVar("D", bound=AnyDelivery)
+
 
 class Reading(NamedTuple):
     """A register as read. seq: of the record that tells it. what: `begin`, `end` or `total`. session: of those two."""
@@ -99,9 +135,19 @@ class Reading(NamedTuple):
     session: str
 
 
+class Told(NamedTuple):
+    """A record of pumps and tanks, or one that bears on them. epoch: of its log."""
+
+    epoch: int
+    at: Instant
+    body: Wire
+
+
 @dataclass(slots=True)
 class LogFacts:
-    """A log, read. Lists are in the log's order; `missing` holds (first, after the last) of each hole."""
+    """A log, read. Lists are in the log's order; `missing` holds (first, after the last) of each hole. fuel: what was
+    told of pumps and tanks, with the ends of fillings, and with notices and configurations, which may explain it.
+    """
 
     key: LogKey
     size: int = 0
@@ -113,9 +159,16 @@ class LogFacts:
     meant: dict[int, list[Transfer]] = field(default_factory=dict)
     counters: dict[CounterKey, int] = field(default_factory=dict)
     sessions: dict[int, Session] = field(default_factory=dict)
+    fillings: dict[int, Filling] = field(default_factory=dict)
+    fuel: list[Told] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     days: list[tuple[Instant, DayClosed]] = field(default_factory=list)
     last: Instant | None = None
+
+    @property
+    def deliveries(self) -> Iterator[AnyDelivery]:
+        """Sessions and fillings."""
+        return chain(self.sessions.values(), self.fillings.values())
 
 
 def read(key: LogKey, records: Iterable[Stored]) -> LogFacts:
@@ -165,25 +218,58 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
             session = Session(facts.key, at, body, tuple(body.holds))
             facts.sessions[stored.seq] = session
             facts.readings.append(Reading(at, body.begin, "begin", session.id))
-        case SessionExtended() if running := _running(facts, at, body.session):
-            facts.sessions[body.session] = replace(running, holds=(*running.holds, *body.holds))
-        case SessionHeld() if running := _running(facts, at, body.session):
-            facts.sessions[body.session] = replace(running, held=body)
-        case SessionVoided() if running := _running(facts, at, body.session):
-            facts.sessions[body.session] = replace(running, ended=at, voided=body)
-        case SessionClosed() if running := _running(facts, at, body.session):
-            facts.sessions[body.session] = replace(running, ended=at, closed=body, moves=tuple(record.moves))
-            facts.readings.append(Reading(at, body.end, "end", running.id))
+        case FillingOpened():
+            facts.fillings[stored.seq] = Filling(facts.key, at, body, tuple(body.holds))
+        case SessionExtended() if running := _running(facts, at, body.session, _table(facts, body.session)):
+            _put(facts, running, holds=(*running.holds, *body.holds))
+        case SessionHeld() if running := _running(facts, at, body.session, _table(facts, body.session)):
+            _put(facts, running, held=body)
+        case SessionVoided() if running := _running(facts, at, body.session, _table(facts, body.session)):
+            _put(facts, running, ended=at, voided=body)
+        case SessionClosed() if charge := _running(facts, at, body.session, facts.sessions):
+            _put(facts, charge, ended=at, closed=body, moves=tuple(record.moves))
+            facts.readings.append(Reading(at, body.end, "end", charge.id))
+        case FillingClosed() if filling := _running(facts, at, body.session, facts.fillings):
+            _put(facts, filling, ended=at, closed=body, moves=tuple(record.moves))
         case TotalizersRead():
             facts.readings += [Reading(at, register, "total", "") for register in body.registers]
         case DayClosed():
             facts.days.append((at, body))
+    if isinstance(body, _FUEL):
+        facts.fuel.append(Told(facts.key.epoch, at, body))
 
 
-def _running(facts: LogFacts, at: Instant, seq: int) -> Session | None:
-    """The session of that opening; None, and a fact to be found, when it never began or has ended already."""
-    session = facts.sessions.get(seq)
-    if session is None or session.ended is not None:
+_FUEL = (
+    FillingOpened,
+    FillingClosed,
+    SessionVoided,
+    FuelUnattributed,
+    PumpPricesSet,
+    PumpTotalsRead,
+    TankDipped,
+    FuelReceived,
+    WetStockClosed,
+    FuelDayClosed,
+    ConfigApplied,
+    Notice,
+)
+
+
+def _running(facts: LogFacts, at: Instant, seq: int, table: Mapping[int, D]) -> D | None:
+    """The delivery of that opening; None, and a fact to be found, when it never began or has ended already."""
+    found = table.get(seq)
+    if found is None or found.ended is not None:
         facts.orphans.append((at.seq, seq))
         return None
-    return session
+    return found
+
+
+def _table(facts: LogFacts, seq: int) -> Mapping[int, AnyDelivery]:
+    """Where the delivery of that opening stands."""
+    return facts.fillings if seq in facts.fillings else facts.sessions
+
+
+def _put(facts: LogFacts, running: AnyDelivery, **changed: Any) -> None:
+    """What is known of it from here on."""
+    table: dict[int, Any] = facts.fillings if isinstance(running, Filling) else facts.sessions
+    table[running.begun.seq] = replace(running, **changed)

@@ -12,7 +12,7 @@ from protocols.trade.records import CNY
 def unfinished(logs: Iterable[LogFacts]) -> Iterator[Finding]:
     """One finding for each session that runs or is held for review, with what it holds."""
     for facts in logs:
-        for session in facts.sessions.values():
+        for session in facts.deliveries:
             if session.ended is None:
                 held_fen = sum(hold.amount for hold in session.holds if hold.asset == CNY)
                 why = "" if session.held is None else f": {session.held.finding}, {session.held.detail}"
@@ -22,7 +22,7 @@ def unfinished(logs: Iterable[LogFacts]) -> Iterator[Finding]:
                     site=facts.key.site,
                     subject=session.id,
                     source=f"session {session.id}",
-                    detail=f"{held_fen} fen of {session.account} held on {session.opened.connector}{why}",
+                    detail=f"{held_fen} fen of {session.account} held on {session.place}{why}",
                     since_ms=session.begun.at_ms,
                 )
 

@@ -12,7 +12,7 @@ from hq_box import open_headquarters
 from site_story import Story, at, customer, night
 
 from cloud.clock import SetClock
-from cloud.night import charts, report, report_model
+from cloud.night import charts, report, report_model, shown
 from cloud.night.charts import Bar
 from cloud.night.labels import LABELS
 from cloud.night.reconcile.findings import CODES
@@ -163,4 +163,4 @@ def test_bars_are_as_high_as_their_values() -> None:
 )
 def test_money_as_text(fen: int | None, text: str) -> None:
     """Yuan with thousands apart; unknown is a dash, never 0."""
-    assert report.money(fen) == text
+    assert shown.money(fen) == text
