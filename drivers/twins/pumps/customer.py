@@ -202,13 +202,18 @@ def random_customer(random: Random, nozzles: Sequence[int], *, room_ml: tuple[in
 
 
 def random_customers(
-    seed: int, nozzles: Sequence[int], *, gap_ms: int = 20_000, count: int | None = None
+    seed: int,
+    nozzles: Sequence[int],
+    *,
+    gap_ms: int = 20_000,
+    count: int | None = None,
+    room_ml: tuple[int, int] = (5_000, 60_000),
 ) -> Iterator[Customer]:
     """One after the other, about `gap_ms` apart; None: without end. The same seed gives the same queue."""
     random = Random(seed)  # noqa: S311  (replayable on purpose)
     served = 0
     while count is None or served < count:
-        customer = random_customer(random, nozzles)
+        customer = random_customer(random, nozzles, room_ml=room_ml)
         yield Customer((Wait(random.randint(gap_ms // 2, gap_ms * 3 // 2)),), "arrives")
         yield customer
         served += 1

@@ -8,18 +8,12 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drivers.line import Line, LineConfig
-from drivers.pump import Order, Pump, PumpState
-from drivers.pumps.config import PumpConfig
-from drivers.pumps.pts_config import ControllerConfig
-from drivers.pumps.registry import build_controller, build_pump
+from drivers.pump import Order, PumpState
 from drivers.twins.commands import run
 from drivers.twins.config import SiteConfig, read_site
 from drivers.twins.pumps.config import PumpLineConfig, TwinNozzleConfig, TwinPumpConfig
@@ -32,52 +26,10 @@ from drivers.twins.pumps.serve import parse_nozzles, serve_pump
 from drivers.twins.site import TwinSite
 from protocols import door
 
+from .driven import PRICE_E3, driven, shows
+
 DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "pump-twins.md").read_text(encoding="utf-8")
-PRICE_E3 = 785_000
-
-
-@asynccontextmanager
-async def sold_at(protocol: str, site: Forecourt, tmp_path: Path) -> AsyncIterator[Pump]:
-    """The real driver of a protocol on the first pump of its line."""
-    host, _, port = site.lines["line"].port.rpartition(":")
-    address = int(site.about()["p1"]["address"])
-    place = "controller" if protocol == "pts" else "line"
-    plain = {"id": "P1", "number": 1, "protocol": protocol, "address": address, place: "x", "poll_s": 0.05}
-    config = door.admit(
-        {**plain, "nozzles": [{"number": 1, "grade": "92"}], **_decimals(protocol)}, PumpConfig, source=""
-    )
-    async with AsyncExitStack() as stack:
-        runs = []
-        if protocol == "pts":
-            (tmp_path / "password").write_text("admin\n")
-            on: Any = build_controller(
-                ControllerConfig(
-                    id="x", host=host, port=int(port), tls=False, password_file=str(tmp_path / "password"), poll_s=0.05
-                )
-            )
-            runs.append(asyncio.create_task(on.run()))
-        else:
-            on = await stack.enter_async_context(Line(LineConfig(id="x", host=host, port=int(port), drain_ms=0)))
-        pump = build_pump(config, on)
-        runs.append(asyncio.create_task(pump.run()))
-        try:
-            yield pump
-        finally:
-            for task in runs:
-                task.cancel()
-            await asyncio.wait(runs)
-
-
-def _decimals(protocol: str) -> dict[str, Any]:
-    """As the protocol's usual heads have them."""
-    return {"decimals": dataclasses.asdict(PROTOCOLS[protocol].head.decimals)}
-
-
-async def until(pump: Pump, *states: PumpState) -> None:
-    async with asyncio.timeout(20):
-        while (value := pump.status().value) is None or value.state not in states:  # noqa: ASYNC110  # polled
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -86,20 +38,20 @@ async def test_every_protocol_sells_the_same(protocol: str, tmp_path: Path) -> N
     lines = [PumpLineConfig(id="line", protocol=protocol, kind="tcp", speed=50)]
     nozzle = TwinNozzleConfig(grade="92", price_e3=PRICE_E3, total_ml=1_000_000, total_fen=785_000)
     pumps = [TwinPumpConfig(id="p1", line="line", nozzles=(nozzle,))]
-    async with Forecourt(lines, pumps) as site, sold_at(protocol, site, tmp_path) as pump:
+    async with Forecourt(lines, pumps) as site, driven(protocol, site, tmp_path) as pump:
         bay = site.bays["p1"]
-        await until(pump, PumpState.IDLE, PumpState.ENDED)
+        await shows(pump, PumpState.IDLE, PumpState.ENDED)
         await pump.release()
         before = (await pump.read_totals())[1]
         bay.pump.lift(1)
-        await until(pump, PumpState.CALLING)
+        await shows(pump, PumpState.CALLING)
         await pump.authorise(Order("volume", 10_000, (1,), {1: PRICE_E3}))
         bay.pump.squeeze(700, 20_000)
         async with asyncio.timeout(20):
             while bay.pump.phase is not Phase.REACHED:  # noqa: ASYNC110  # not every head shows it
                 await asyncio.sleep(0.01)
         bay.pump.hang_up()
-        await until(pump, PumpState.ENDED)
+        await shows(pump, PumpState.ENDED)
         sale, after = await pump.read_sale(), (await pump.read_totals())[1]
         assert sale is not None
         assert (sale.volume_ml, sale.amount_fen, sale.price_e3) == (10_000, 7_850, PRICE_E3)
