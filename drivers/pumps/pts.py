@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NoReturn, TypeVar
+from typing import Final, Literal, NoReturn, TypeVar
 
 from drivers.api import Link, Point, Quality, Reading
 from drivers.errors import DeviceError, DeviceFault, Garbled, LineDown, Misconfigured, Silent, Transient, Unsupported
@@ -225,8 +225,8 @@ class PtsPump:
 
     async def stop(self) -> None:
         """Sent whatever the last status was. The nozzle may still be out when it returns."""
-        self._view.told_to_stop(now_ms())
         await self._tell(PumpStop(pump=self._pump), harmless=(Code.PUMP_NOT_IN_FILLING_PROCESS,))
+        self._view.told_to_stop(now_ms())
         await self._until(lambda state: state not in SELLS or state is PumpState.REACHED, "stopped")
 
     async def suspend(self) -> None:
@@ -350,9 +350,9 @@ class PtsPump:
         if strange or not order.nozzles:
             raise Misconfigured(f"expected nozzles of {self._traits.nozzles}, got {order.nozzles}", where=self._where)
         if order.kind == "amount":
-            dose = self._dose(order, self._traits.amount_step_fen, self._traits.amount_max_fen, YUAN_PLACES)
+            dose = self._dose(order, self._traits.amount_max_fen, YUAN_PLACES, self._shown("amount"))
         elif order.kind == "volume":
-            dose = self._dose(order, self._traits.volume_step_ml, self._traits.volume_max_ml, LITRE_PLACES)
+            dose = self._dose(order, self._traits.volume_max_ml, LITRE_PLACES, self._shown("volume"))
         else:
             dose = None
         one = len(order.nozzles) == 1
@@ -366,11 +366,11 @@ class PtsPump:
             auto_close_transaction=False,
         )
 
-    def _dose(self, order: Order, step: int, most: int, places: int) -> Decimal:
-        """Litres or yuan, rounded down to the pump's step: never more than was paid for."""
+    def _dose(self, order: Order, most: int, places: int, shown: int) -> Decimal:
+        """Litres or yuan, rounded down to what can be shown: never more than was paid for."""
+        step = int(10 ** (places - shown))
         if not step <= order.limit <= most:
             raise Misconfigured(f"expected {order.kind} from {step} to {most}, got {order.limit}", where=self._where)
-        shown = self._decimals.amount if order.kind == "amount" else self._decimals.volume
         return number(order.limit // step * step, places, shown)
 
     def _price(self, prices: Mapping[int, int], nozzle: int) -> int:
@@ -379,12 +379,19 @@ class PtsPump:
         if price is None or not 0 < price <= self._traits.price_max_e3:
             what = f"nozzle {nozzle}: expected a price up to {self._traits.price_max_e3}, got {price}"
             raise Misconfigured(what, where=self._where)
-        digits = self._controller.digits
-        shown = self._decimals.price if digits is None else min(self._decimals.price, digits.price)
+        shown = self._shown("price")
         if price % 10 ** (PRICE_PLACES - shown):
             what = f"nozzle {nozzle}: expected a price of at most {shown} decimals, got {price} thousandths of a fen"
             raise Misconfigured(what, where=self._where)
         return price
+
+    def _shown(self, what: Literal["amount", "volume", "price"]) -> int:
+        """Decimals that both the head and, as far as it has told, the controller have."""
+        head, controller = self._decimals, self._controller.digits
+        own = {"amount": head.amount, "volume": head.volume, "price": head.price}[what]
+        if controller is None:
+            return own
+        return min(own, {"amount": controller.amount, "volume": controller.volume, "price": controller.price}[what])
 
     def _check_suspends(self) -> None:
         if not self._options.can_suspend:

@@ -13,7 +13,7 @@ from drivers.pumps.pts_config import ControllerConfig
 from drivers.pumps.pts_http import Courier
 from drivers.pumps.pts_says import refused
 from protocols.fieldbus.jsonpts import Answer, Asker
-from protocols.fieldbus.jsonpts_errors import Malformed, Refusal
+from protocols.fieldbus.jsonpts_errors import Code, Malformed, Refusal
 from protocols.fieldbus.jsonpts_packets import (
     DateTime,
     GetDateTime,
@@ -28,7 +28,7 @@ from protocols.fieldbus.jsonpts_packets import (
 if TYPE_CHECKING:
     from drivers.pumps.pts import PtsPump
 
-PUMPS_IN_ONE: Final = 16  # pumps polled in one envelope; controllers answer `JSON request is too long` to long ones
+PUMPS_IN_ONE: Final = 16  # pumps polled in one envelope; halved where the controller finds the request too long
 PAUSE_MAX_S: Final = 5.0  # between tries at a controller that does not answer
 PAUSE_REFUSED_S: Final = 30.0  # at one that refuses the login: some lock a user out
 
@@ -50,6 +50,7 @@ class PtsController:
         self._asked_at: float | None = None
         self._waiting = 0
         self._met = False
+        self._in_one = PUMPS_IN_ONE
         self._error: DeviceError | None = None
 
     def attach(self, pump: PtsPump) -> None:
@@ -135,8 +136,9 @@ class PtsController:
         self._courier.close()
 
     async def _poll(self) -> None:
-        for first in range(0, len(self.pumps), PUMPS_IN_ONE):
-            pumps = self.pumps[first : first + PUMPS_IN_ONE]
+        size = self._in_one
+        for first in range(0, len(self.pumps), size):
+            pumps = self.pumps[first : first + size]
             started = time.monotonic()
             asked = [pump.questions() for pump in pumps]
             try:
@@ -145,6 +147,9 @@ class PtsController:
                 self._tell(pumps, error)
                 raise
             took_ms = (time.monotonic() - started) * 1000
+            if len(pumps) > 1 and _too_long(answers):
+                self._in_one = max(1, len(pumps) // 2)
+                return
             for pump, questions in zip(pumps, asked, strict=True):
                 pump.polled(questions, answers[: len(questions)], took_ms)
                 del answers[: len(questions)]
@@ -171,3 +176,8 @@ class PtsController:
             self._meter.busy(started, time.monotonic())
         self._error = None
         return answers
+
+
+def _too_long(answers: Sequence[Answer]) -> bool:
+    """Whether the whole envelope was refused for its length."""
+    return all(isinstance(one, Refusal) and one.known is Code.JSON_REQUEST_IS_TOO_LONG for one in answers)

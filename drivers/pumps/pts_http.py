@@ -20,6 +20,9 @@ from protocols.fieldbus.jsonpts import BODY_MAX, PATH
 from protocols.fieldbus.jsonpts_digest import Challenge, Login, basic, digest, read_challenge
 
 CHUNK: Final = 65_536
+NO_CHECK_TIME: Final = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME, which `ssl` does not name. A pinned certificate is trusted for itself, not for its dates,
+and a box whose clock is not set yet must still reach its pumps."""
 PASSWORD_MAX: Final = 256
 
 _LOGIN_REMEDY: Final = (
@@ -131,6 +134,7 @@ class Courier:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the controller's own certificate is enough
+        context.verify_flags |= NO_CHECK_TIME
         try:
             context.load_verify_locations(self._config.ca_file)
         except (OSError, ssl.SSLError) as error:

@@ -20,8 +20,10 @@ from protocols.fieldbus.jsonpts_packets import (
     PumpPrices,
     PumpTotals,
     PumpTransactionInformation,
+    TransactionState,
 )
 
+ODD_MS: Final = 5_000  # a pump that stays idle for so long fills nothing, whatever else is said
 STANDS_MS: Final = 1_000  # a stopped sale whose display does not move for so long waits for its nozzle
 
 
@@ -39,6 +41,7 @@ class PtsView:
         self.prices: PumpPrices | None = None
         self._needs_number = False  # this firmware tells of no sale without its number
         self._stopped: int | None = None  # the sale that was told to stop
+        self._odd: tuple[int | None, int] | None = None  # the sale that an idle pump is said to be filling, since when
         self._display: object = None  # of the sale under way
         self._moved_ms = 0  # when it changed last
 
@@ -67,7 +70,8 @@ class PtsView:
             self.newest, self.info = number, None
         if self.newest is None and isinstance(answer, PumpIdleStatus):
             self.newest = answer.last_transaction or None
-        self.status = says.status(answer, self.info, self._stands(answer, now_ms), self._carries)
+        info = None if self._contradicts(answer, now_ms) else self.info
+        self.status = says.status(answer, info, self._stands(answer, now_ms), self._carries)
         self.packet = answer
         return True
 
@@ -97,6 +101,16 @@ class PtsView:
                 self.newest = answer.transaction or None
             if answer.transaction == self.newest:
                 self.info = answer
+
+    def _contradicts(self, packet: Packet, now_ms: int) -> bool:
+        """Whether the sale's own state lags behind the pump's for good, as after a power failure in mid-sale."""
+        filling = self.info is not None and self.info.state == TransactionState.FILLING
+        if not filling or not isinstance(packet, PumpIdleStatus):
+            self._odd = None
+            return False
+        if self._odd is None or self._odd[0] != self.newest:
+            self._odd = (self.newest, now_ms)
+        return now_ms - self._odd[1] >= ODD_MS
 
     def _stands(self, packet: Packet, now_ms: int) -> bool:
         if not isinstance(packet, PumpFillingStatus):

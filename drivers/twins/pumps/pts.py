@@ -76,11 +76,13 @@ class PtsTwin:
         needs_number: bool = False,
         has_card: bool = True,
         first_number: int = 1,
+        longest: int = 65_536,
     ) -> None:
         """money_in_volume: PumpFillingStatus's Volume is the amount, and its Amount that times the price.
 
         tells_order: an idle pump with an order says so in `Request`. needs_number: no PumpGetTransactionInformation
         without a number. has_card: keeps sales for ReportGetPumpTransactions. first_number: of the next sale.
+        longest: bytes of a request that it reads.
         """
         self.places = {number: Place(number, bay) for number, bay in bays.items()}
         self.pts_id = pts_id
@@ -93,10 +95,13 @@ class PtsTwin:
         self.asked: list[p.Packet] = []  # the newest questions, for tests
         self._known: dict[tuple[int, int], Transaction] = {}
         self._next = dict.fromkeys(bays, first_number)
+        self._longest = longest
         self._answerer = Answerer(pts_id)
 
     def hear(self, body: bytes) -> bytes:
         """The answer to one envelope."""
+        if len(body) > self._longest:
+            return self._answerer.refuse(Refusal.of(Code.JSON_REQUEST_IS_TOO_LONG))
         try:
             heard = self._answerer.receive(body)
         except Malformed:

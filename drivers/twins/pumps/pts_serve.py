@@ -45,11 +45,12 @@ class PtsServer:
         password: str = "admin",  # noqa: S107  (as the controller leaves the factory)
         auth: str = "digest",
         nonce_uses: int = 1_000,
+        keeps_alive: bool = True,
         tls: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        """nonce_uses: requests by one nonce before a new one is asked for."""
+        """nonce_uses: requests by one nonce before a new one is asked for. keeps_alive: or hangs up."""
         if auth not in ("digest", "basic"):
             raise ValueError(f"auth: expected digest or basic, got {auth}")
         self.twin = twin
@@ -58,6 +59,7 @@ class PtsServer:
         self._login = Login(login, password)
         self._auth = auth
         self._nonce_uses = nonce_uses
+        self._keeps_alive = keeps_alive
         self._tls = tls
         self._challenges: dict[str, Challenge] = {}  # by nonce; the newest few
         self._uses: dict[str, int] = {}
@@ -118,6 +120,7 @@ class PtsServer:
             assert head is not None
             status, headers, answer = self._serve(head, body)
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
+            headers += [] if self._keeps_alive else [("Connection", "close")]
             parts = (h11.Response(status_code=status, headers=headers), h11.Data(answer), h11.EndOfMessage())
             whole = b"".join(http.send(part) or b"" for part in parts)
             for piece in self._spoilt(whole, status):

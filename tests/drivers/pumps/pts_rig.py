@@ -156,7 +156,7 @@ async def sell(rig: Rig, ordered: Order, customer: Customer) -> Sale | None:
     return sale
 
 
-def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
+def certificate(folder: Path, *names: str, days: int = 36_500) -> tuple[ssl.SSLContext, Path]:
     """A new self-signed certificate, as controllers have one: the server's context, and the file to pin it by."""
     from datetime import UTC, datetime, timedelta  # only here: most tests need no certificate
 
@@ -174,7 +174,7 @@ def certificate(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=36_500))
+        .not_valid_after(start + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -376,6 +376,24 @@ async def test_two_pumps_are_polled_in_one_envelope(tmp_path: Path) -> None:
         assert status.state is PumpState.IDLE
 
 
+async def test_a_controller_that_reads_short_requests_only(tmp_path: Path) -> None:
+    """`JSON request is too long`: fewer pumps are asked at once, until it answers."""
+    async with pts(tmp_path, pumps=5, twin={"longest": 400}) as rig:
+        for pump in range(5):
+            await _link(rig, LinkState.ONLINE, pump=pump)
+
+
+async def test_decimals_that_the_controller_is_set_to(tmp_path: Path) -> None:
+    """A price with more is refused, a preset is rounded down, whatever the config says of the head."""
+    async with pts(tmp_path, pump={"decimals": DecimalsConfig(volume=3, price=3)}) as rig:
+        await _link(rig, LinkState.ONLINE)
+        with pytest.raises(Misconfigured, match="at most 2 decimals"):
+            await rig.pump.set_prices({1: 785_500, 2: 836_000})
+        await rig.pump.authorise(order("volume", 9_999))
+        (asked,) = [question for question in rig.twin.asked if isinstance(question, PumpAuthorize)]
+        assert str(asked.dose) == "9.99"
+
+
 async def test_a_pump_that_the_controller_does_not_have(tmp_path: Path) -> None:
     """Misconfigured, with what to check; its neighbours do not suffer. A probe finds nobody there."""
     async with pts(tmp_path) as rig:

@@ -29,6 +29,14 @@ async def test_login(tmp_path: Path, auth: str) -> None:
         assert (stats.up, stats.opened, stats.error, rig.server.requests) == (True, 1, None, 3)
 
 
+async def test_a_controller_that_hangs_up_after_each_answer(tmp_path: Path) -> None:
+    """A new connection for each request, with the nonce of the one before."""
+    async with pts(tmp_path, polled=False, server={"keeps_alive": False}) as rig:
+        for _ in range(3):
+            await rig.pump.read_status()
+        assert (rig.server.requests, rig.controller.stats().opened) == (3, 4)
+
+
 async def test_a_nonce_that_is_used_up(tmp_path: Path) -> None:
     """A new one is taken from the 401, and the question is asked again: it was not looked at."""
     async with pts(tmp_path, polled=False, server={"nonce_uses": 2}) as rig:
@@ -86,6 +94,14 @@ async def test_a_certificate_that_is_not_the_pinned_one(tmp_path: Path, pinned: 
         with pytest.raises(Misconfigured, match="certificate is not the one expected"):
             await rig.pump.read_status()
         assert rig.server.requests == 0
+
+
+async def test_the_dates_of_a_pinned_certificate_do_not_matter(tmp_path: Path) -> None:
+    """A box whose clock is not set yet still reaches its pumps."""
+    context, cert = certificate(tmp_path, "pts2", days=1)
+    tls = {"tls": True, "ca_file": str(cert), "tls_name": "pts2"}
+    async with pts(tmp_path, polled=False, server={"tls": context}, controller=tls) as rig:
+        await rig.pump.read_status()
 
 
 async def test_a_ca_file_that_is_none(tmp_path: Path) -> None:

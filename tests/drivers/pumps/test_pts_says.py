@@ -9,7 +9,7 @@ import pytest
 from drivers.errors import DeviceFault, Misconfigured, Transient, Unsupported
 from drivers.pump import PumpState, PumpStatus, Sale
 from drivers.pumps.pts_says import Display, refused, sale_of_idle, sale_of_info, status
-from drivers.pumps.pts_view import STANDS_MS, PtsView
+from drivers.pumps.pts_view import ODD_MS, STANDS_MS, PtsView
 from protocols.fieldbus.jsonpts_errors import Code, Malformed, Refusal
 from protocols.fieldbus.jsonpts_packets import (
     Packet,
@@ -155,6 +155,18 @@ def test_an_answer_about_an_older_sale_is_not_taken() -> None:
     view.ordered(8)
     view.take(questions, [IDLE, info("Finished")], 0)
     assert (view.newest, view.info) == (8, None)
+
+
+def test_a_sale_that_is_said_to_fill_at_an_idle_pump() -> None:
+    """For a moment it is about to flow; after a while it is the controller's memory that hangs."""
+    view = PtsView(1)
+    view.ordered(7)
+    states = []
+    for now_ms in (0, ODD_MS - 1, ODD_MS):
+        view.take(view.questions(), [IDLE, info("Filling")], now_ms)
+        assert view.status is not None
+        states.append(view.status.state)
+    assert states == [PumpState.DELIVERING, PumpState.DELIVERING, PumpState.IDLE]
 
 
 def test_a_stopped_sale_stands_after_a_second_without_flow() -> None:
