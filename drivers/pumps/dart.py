@@ -449,7 +449,7 @@ class DartPump:
         return "unknown" if status is None else status.reason
 
     def _transient(self, what: str) -> Transient:
-        return Transient(what, where=self._talk.device.where, remedy="Look at its state; `fieldtill points` shows it.")
+        return Transient(what, where=self._talk.device.where, remedy=f"`fieldtill read {self.id}` shows what it says.")
 
     def _misconfigured(self, what: str) -> Misconfigured:
         remedy = "Compare the prices, nozzles and decimals in the config with the pump; docs/dart.md says how."

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from pathlib import Path
 
+import msgspec
 import pytest
 from dart_rig import ADDRESS, GRADES, dart, exact_sale, fill, order, ready
 
 from drivers.line import Line, LineConfig
 from drivers.pumps.config import NozzleConfig, PumpConfig
 from drivers.pumps.dart import DartPump
+from drivers.pumps.dart_options import DartOptions
 from drivers.pumps.dart_probe import probe
 from drivers.pumps.probe import Sign
 from drivers.twins.pumps.bay import Bay
@@ -86,3 +91,11 @@ def test_wrong_options_are_named_all_at_once() -> None:
     assert {fault.path for fault in refused.value.faults} == {
         "options.lift_frist", "options.timeout_ms", "options.numbering",
     }  # fmt: skip
+
+
+def test_the_page_says_every_option_and_its_default() -> None:
+    """docs/dart.md, line by line."""
+    page = (Path(__file__).parents[3] / "docs" / "dart.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| `(\w+)` \| `?([^|`]+)`? \|", page, re.M))
+    there = {field.name: json.dumps(field.default) for field in msgspec.structs.fields(DartOptions)}
+    assert said == there
