@@ -22,7 +22,7 @@ from drivers.twins.pumps.customer import random_customers
 from drivers.twins.pumps.forecourt import Forecourt
 from drivers.twins.pumps.registry import PROTOCOLS
 
-from .driven import PRICE_E3, driven
+from .driven import PRICE_E3, driven, shows
 
 CUSTOMERS = 6
 SPEED = 60
@@ -93,7 +93,7 @@ async def test_no_drop_is_lost(protocol: str, seed: int, tmp_path: Path) -> None
     pumps = [TwinPumpConfig(id="p1", line="line", nozzles=nozzles, seed=seed)]
     async with Forecourt([line], pumps) as site, driven(protocol, site, tmp_path) as pump:
         bay = site.bays["p1"]
-        await totals_of(pump)
+        await shows(pump, *OVER)
         await pump.release()
         for customer in random_customers(
             seed, range(1, count + 1), gap_ms=4_000, count=CUSTOMERS, room_ml=(2_000, 9_000)
