@@ -69,7 +69,7 @@ class AztPump:
         self._acting = asyncio.Lock()
         self._error: DeviceError | None = None  # of the last poll
         self._total_digits = self._options.total_digits
-        self._price_e3: int | None = None  # as the pump last showed it
+        self._price_e3: int | None = None  # as the pump last showed it; 0: it has lost it
         self._given: FullSale | None = None  # what `read_sale` gave of the sale that waits: `release` confirms no other
 
     # What is known. No I/O.
@@ -147,12 +147,12 @@ class AztPump:
             nozzle=self._nozzle,
             volume_ml=scales.volume_ml(sale.volume),
             amount_fen=scales.amount_fen(sale.amount),
-            price_e3=self._price_e3,
+            price_e3=self._price_e3 or None,
         )
 
     async def read_prices(self) -> Mapping[int, int]:
         await self._full_sale((await self._look()).state)
-        return {} if self._price_e3 is None else {self._nozzle: self._price_e3}
+        return {self._nozzle: self._price_e3} if self._price_e3 else {}
 
     # What is done.
 
@@ -237,13 +237,13 @@ class AztPump:
             volume, amount = sale.volume, sale.amount
         self._seen.heard(
             PumpStatus(
-                state=_STATES[status.state],
+                state=PumpState.UNPRICED if status.state in _OFF and self._price_e3 == 0 else _STATES[status.state],
                 reason=words(status),
                 nozzle=None if status.state is State.IDLE else self._nozzle,
                 nozzle_out=_NOZZLE_OUT.get(status.state),
                 volume_ml=None if volume is None else self._scales.volume_ml(volume),
                 amount_fen=None if amount is None else self._scales.amount_fen(amount),
-                price_e3=self._price_e3,
+                price_e3=self._price_e3 or None,
                 alarm=await self._talk.error(priority) if status.flags & 1 else None,
             ),
             took_ms,
@@ -259,7 +259,7 @@ class AztPump:
                 raise
             self._price_e3 = None
             return None
-        self._price_e3 = self._scales.price_e3(sale.price) or None
+        self._price_e3 = self._scales.price_e3(sale.price)
         return sale
 
     async def _make_way(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Annotated, Final, NoReturn
 
@@ -101,7 +102,9 @@ class SankiPump:
         self._device = line.attach(config.id, policy)
         self._seen = Seen(self._poll_s)
         self._acting = asyncio.Lock()
+        self._error: DeviceError | None = None  # of the last poll
         self._course = _Course.NONE
+        self._flowed = False  # in that sale; before, the display may show the one before it
         self._chain = 0
         self._preset_stands = True  # a preset that nobody used may stand in the pump; from before our time, too
 
@@ -126,7 +129,10 @@ class SankiPump:
         )
 
     def link(self) -> Link:
-        return self._device.link()
+        link = self._device.link()
+        if link.error is None and self._error is not None:
+            return replace(link, error=f"{self._error}. {self._error.remedy}")
+        return link
 
     def points(self) -> list[Point]:
         return self._seen.points(f"sanki {self._point}")
@@ -145,9 +151,9 @@ class SankiPump:
                 if self._device.on_return.is_set() or fails >= HOST_MODE_AFTER_FAILS:
                     self._device.on_return.clear()
                     await self._take_over()
-                fails = 0
-            except DeviceError:  # the link tells of it; the next poll tries again
-                fails += 1
+                fails, self._error = 0, None
+            except DeviceError as error:  # shown in the link; the next poll tries again
+                fails, self._error = fails + 1, error
 
     async def read_status(self) -> Reading[PumpStatus]:
         await self._look()
@@ -209,7 +215,7 @@ class SankiPump:
             shown, wanted = self._scales.price_e3(status.price), order.price_e3[self._nozzle]
             if shown != wanted:
                 raise Transient(f"it shows the price {shown}, ordered is {wanted}", where=self._where)
-            self._course = _Course.NONE
+            self._course, self._flowed = _Course.NONE, False
             if self._preset_stands:
                 await self._cancel()
             if limit is not None:
@@ -263,11 +269,12 @@ class SankiPump:
         if status is None:
             raise self._garbled(data)
         if status.state in _SELLS:
+            self._flowed = self._flowed or (status.state == State.BUSY and status.volume > 0)
             self._course, self._preset_stands = _Course.UNDER_WAY, False
         elif status.state in _HUNG_UP and self._course is _Course.UNDER_WAY:
             self._course = _Course.OVER
         state = self._state(status)
-        told = state in (PumpState.DELIVERING, PumpState.REACHED, PumpState.ENDED)
+        told = state is PumpState.DELIVERING or (self._flowed and state in (PumpState.REACHED, PumpState.ENDED))
         out = status.state == State.LIFTED
         self._seen.heard(
             PumpStatus(
@@ -294,6 +301,8 @@ class SankiPump:
             return PumpState.OUT
         if self._course is _Course.OVER:
             return PumpState.ENDED
+        if not status.price:
+            return PumpState.UNPRICED
         return PumpState.CALLING if status.state == State.LIFTED else PumpState.IDLE
 
     async def _preset(self, command: Command, digits: int) -> None:

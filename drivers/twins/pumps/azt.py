@@ -64,6 +64,8 @@ class AztTwin:
         while not isinstance(request := self._ear.next_event(), NeedMore):
             if request.command == Command.BROADCAST:
                 continue
+            if self.pump.phase is Phase.REACHED:
+                self.pump.stop()  # a limit ends the sale wherever the nozzle is, and the totals count it
             pieces += self._say(self._answer(request))
         return pieces
 

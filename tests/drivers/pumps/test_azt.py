@@ -179,6 +179,18 @@ async def test_prices_that_the_pump_cannot_show(price_e3: int) -> None:
         assert site.twin.asked == []
 
 
+async def test_lost_prices_are_seen_and_set() -> None:
+    """A pump that shows 0 sells nothing until it is given its price."""
+    async with station("azt", price_e3=None) as site:
+        assert await site.driver.read_prices() == {}
+        await site.until(PumpState.UNPRICED)
+        with pytest.raises(Transient, match="shows the price 0"):
+            await site.driver.authorise(order("full"))
+        await site.driver.set_prices({1: PRICE_E3})
+        await site.until(PumpState.IDLE)
+        assert await site.driver.read_prices() == {1: PRICE_E3}
+
+
 async def test_a_wrong_price_stops_the_authorisation() -> None:
     """The pump shows another price than the order says."""
     async with station("azt") as site:
