@@ -16,7 +16,8 @@ from edge.sync import trust
 from edge.sync.trust import HqKeys
 from edge.till import purse
 from edge.till.ask import Ask, Refusal, Refused, Source
-from edge.till.state import OpenSession, lease_key
+from edge.till.fill.ask import FillAsk
+from edge.till.state import OpenFilling, OpenSession, lease_key
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Carried, CarriedStart, Fault
 from protocols.trade.records import Origin
@@ -39,7 +40,7 @@ class Taken:
     expired: bool
     rights: int
     connector: str = ""
-    session: OpenSession | None = None
+    session: OpenSession | OpenFilling | None = None
     again: bool = False
     refused: Refused | None = None
 
@@ -76,7 +77,7 @@ class Codes:
             return self._taken(code, news, refused=outcome)
         return self._taken(code, news, outcome)
 
-    async def _start(self, code: Carried, start: CarriedStart) -> OpenSession | Refused:
+    async def _start(self, code: Carried, start: CarriedStart) -> OpenSession | OpenFilling | Refused:
         try:
             carried.require_live(start, self._site.clock.stamp().lb_ms // 1000)
         except BadCode as late:
@@ -84,17 +85,21 @@ class Codes:
         grant, origin = code.grant, Origin("qr", b"", start.number, "")
         if start.number <= self._site.desk.state.numbers.get(grant.account, 0):  # without a question to the meter
             return Refused(Refusal.OLD_NUMBER, f"start number {start.number} was used")
-        payer = Source(grant.account, asset=grant.asset)
+        payer, islands = Source(grant.account, asset=grant.asset), self._site.islands
+        if islands is not None and start.connector in islands:
+            return await islands.start(FillAsk(islands.id_of(start.connector), start.preset, origin, (payer,)))
         if self._site.desk.session_at(start.connector) is not None:  # a card has begun it, the code pays on
             return await self._site.join(start.connector, payer)
         return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, (payer,)))
 
-    def _running(self, code: Carried, start: CarriedStart) -> OpenSession | None:
+    def _running(self, code: Carried, start: CarriedStart) -> OpenSession | OpenFilling | None:
         """The session that this very code has opened or joined, while it is open: showing it again does not end it."""
-        for session in self._site.desk.state.sessions.values():
+        state = self._site.desk.state
+        found: list[OpenSession | OpenFilling] = [*state.sessions.values(), *state.forecourt.fillings.values()]
+        for session in found:
             origin = session.opened.origin
             opened = (origin.via, origin.number) == ("qr", start.number)
-            here = opened or session.opened.connector == start.connector
+            here = opened or (isinstance(session, OpenSession) and session.opened.connector == start.connector)
             if here and code.grant.account in {hold.account for hold in session.holds}:
                 return session
         return None
@@ -103,7 +108,7 @@ class Codes:
         self,
         code: Carried,
         news: bool,
-        session: OpenSession | None = None,
+        session: OpenSession | OpenFilling | None = None,
         *,
         again: bool = False,
         refused: Refused | None = None,

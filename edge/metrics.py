@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
 from drivers.api import LinkState
 from edge.config import Metrics
 from edge.daemon_state import Daemon
+from edge.till.state import TillState
 from protocols.trade.records import CNY
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ def _till(daemon: Daemon) -> Iterable[Metric]:
         return
     state = daemon.site.desk.state
     yield GaugeMetricFamily("fieldtill_sessions", "Sessions that are open", value=len(state.sessions))
+    if daemon.site.islands is not None:
+        fillings = len(state.forecourt.fillings)
+        yield GaugeMetricFamily("fieldtill_fillings", "Fillings that are open", value=fillings)
+        yield _by_grade("fieldtill_day_fuel_millilitres", "Sold in this site day", state, "volume_ml")
+        yield _by_grade("fieldtill_day_unattributed_millilitres", "That no sale explains", state, "unattributed_ml")
     day = state.day
     yield GaugeMetricFamily("fieldtill_day_sessions", "Sessions closed in this site day", value=day.sessions)
     yield GaugeMetricFamily("fieldtill_day_energy_watthours", "Sold in this site day", value=day.energy_wh)
@@ -128,6 +134,15 @@ def _till(daemon: Daemon) -> Iterable[Metric]:
         yield GaugeMetricFamily("fieldtill_hq_online", "Whether headquarters answers", value=daemon.uplink.online)
         backlog = daemon.uplink.status().backlog
         yield GaugeMetricFamily("fieldtill_backlog_records", "Not acknowledged by headquarters", value=backlog)
+
+
+def _by_grade(name: str, about: str, state: TillState, what: Literal["volume_ml", "unattributed_ml"]) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(name, about, labels=["grade"])
+    for grade, sums in sorted(state.forecourt.grades.items()):
+        family.add_metric([grade], getattr(sums, what))
+    return family
 
 
 def _journal(daemon: Daemon) -> Iterable[Metric]:

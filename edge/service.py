@@ -19,6 +19,9 @@ EVERY_S = 5.0
 """How often health is judged where systemd does not ask for more."""
 LOOK_MAX_MS = 20_000
 """Sessions are looked at 4 times a second; reading all meters at a change of price may take some seconds."""
+PUMP_MAX_MS = 180_000
+"""A pump is not looked at while it is told something: several requests, each with its retries, on a line that others
+use too."""
 LINE_MAX_S = 90.0
 """A line is busy with one request for at most a device's timeout (60 s) and the silence after it."""
 DISK_MAX_S = 20.0
@@ -96,6 +99,10 @@ def ill(daemon: Daemon) -> str | None:
         unseen_ms = daemon.clock.mono_ms() - daemon.site.looked_ms
         if unseen_ms > LOOK_MAX_MS:
             return f"no session has been looked at for {unseen_ms // 1000} s"
+        for name, loop in daemon.site.islands.loops.items() if daemon.site.islands is not None else ():
+            unseen_ms = daemon.clock.mono_ms() - loop.looked_ms
+            if unseen_ms > PUMP_MAX_MS:
+                return f"pump {name} has not been looked at for {unseen_ms // 1000} s"
     return None
 
 
@@ -106,7 +113,11 @@ def in_words(daemon: Daemon) -> str:
     if daemon.site is None:
         return f"waiting for {daemon.waiting_for}; {online}"
     sessions = len(daemon.site.desk.sessions())
-    parts = [f"{sessions} session{'s' * (sessions != 1)}", online]
+    parts = [f"{sessions} session{'s' * (sessions != 1)}"]
+    if daemon.site.islands is not None:
+        fillings = len(daemon.site.islands.fills.fillings())
+        parts.append(f"{fillings} filling{'s' * (fillings != 1)}")
+    parts.append(online)
     if daemon.uplink is not None:
         parts.append("headquarters reached" if daemon.uplink.online else "headquarters not reached")
     return ", ".join(parts)

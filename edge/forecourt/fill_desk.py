@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from drivers.pump import SELLS, PumpStatus
 from edge.clock import Clock
 from edge.desk import Desk
 from edge.fuel_record import FuelRecorder
@@ -26,7 +27,7 @@ from edge.till.fill.watch import FillAct
 from edge.till.state import OpenFilling
 from protocols.trade import hotlist
 from protocols.trade.fuel_prices import PriceList
-from protocols.trade.records import Draft
+from protocols.trade.records import Draft, Stamp, TechnicianAct
 from protocols.trade.records_fuel import PumpTotals, PumpTotalsRead
 from protocols.trade.tender import Tenders
 
@@ -64,6 +65,13 @@ class FillDesk:
     def filling(self, seq: int) -> tuple[OpenFilling, FillProgress] | None:
         """By its number."""
         return next((found for found in self.fillings() if found[0].seq == seq), None)
+
+    def __contains__(self, seq: object) -> bool:
+        return seq in self.desk.state.forecourt.fillings
+
+    def now(self) -> Stamp:
+        """The box's clocks."""
+        return self._clock.stamp()
 
     def fillings(self) -> list[tuple[OpenFilling, FillProgress]]:
         """All that are open, by number."""
@@ -165,15 +173,29 @@ class FillDesk:
             case Next.PAY:
                 after = settle.begin_paying(after, sight.now.mono_ms)
             case Next.SETTLE:
-                drafts = settle.settle(self.desk.state, filling, after, sight.now, point, tenders)
-                if self._recorder is not None:
-                    drafts = self._recorder.complete(drafts, self.desk.state, filling, sight.now)
+                drafts = self._settlement(filling, after, sight.now, point)
         self._rows[filling.seq] = after
         ends = decision is Next.SETTLE
         await self.desk.record(drafts, {filling.seq: None} if ends else self._due(before, after))
         if ends:
             self._rows.pop(filling.seq, None)
         return ends
+
+    async def settle_held(
+        self, filling: OpenFilling, point: FuelPoint, status: PumpStatus | None, by: str, because: str
+    ) -> str | None:
+        """Close a filling that is held for review, as a person has decided. Why not; None: done. Raises JournalFull."""
+        if filling.seq not in self:
+            return "it is not open"
+        if filling.held is None:
+            return "it is not held for review: it settles by itself"
+        if status is not None and status.state in SELLS:
+            return "its pump is not at rest"
+        act = Draft(TechnicianAct(by, "settle", f"session {filling.seq}: {because}"))
+        drafts = self._settlement(filling, self._row(filling), self._clock.stamp(), point)
+        await self.desk.record([act, *drafts], {filling.seq: None})
+        self._rows.pop(filling.seq, None)
+        return None
 
     def act(self, filling: OpenFilling, sight: FillSight, point: FuelPoint) -> FillAct:
         """What its pump should be told or asked now."""
@@ -223,6 +245,14 @@ class FillDesk:
             tenders=desk.papers.tenders(pins),
             risk_per_card_fen=desk.policy.risk_per_card_fen,
         )
+
+    def _settlement(
+        self, filling: OpenFilling, progress: FillProgress, now: Stamp, point: FuelPoint
+    ) -> Sequence[Draft]:
+        """The records that end a filling, with its signed measurement."""
+        state = self.desk.state
+        drafts = settle.settle(state, filling, progress, now, point, self._tenders_of(filling))
+        return drafts if self._recorder is None else self._recorder.complete(drafts, state, filling, now)
 
     def _due(self, before: FillProgress, after: FillProgress) -> dict[int, bytes | None]:
         """The rows to save now: of a filling that goes another way, and from time to time all of them."""

@@ -182,8 +182,26 @@ class Islands:
 
     async def day(self) -> list[Draft]:
         """All pumps read that answer, the log brought to it; what a day close says of fuel. Raises JournalFull."""
+        return self.fills.day(await self.read_totals())
+
+    async def read_totals(self) -> list[PumpTotals]:
+        """Of all pumps that answer, now; the log is brought to those of pumps without a filling. Raises JournalFull."""
         seen = await asyncio.gather(*(self._totals(loop) for loop in self.loops.values()))
-        return self.fills.day([totals for totals in seen if totals is not None])
+        return [totals for totals in seen if totals is not None]
+
+    async def settle_held(self, seq: int, by: str, because: str) -> str | None:
+        """Close a filling that is held for review by what is known of it. Why not; None: done. Raises JournalFull."""
+        found = self.fills.filling(seq)
+        if found is None:
+            return "it is not open"
+        loop = self.loops.get(found[0].opened.pump)
+        if loop is None:
+            why_not = await self.fills.settle_held(found[0], _point_of(found[0]), None, by, because)
+        else:
+            async with loop.lock:
+                why_not = await self.fills.settle_held(found[0], loop.point, loop.eye.sight().status, by, because)
+        self.site.changed()
+        return why_not
 
     # --- how ---------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -58,11 +59,15 @@ class PumpLoop:
         self._turned_ms = 0  # when `_state` was first seen
         self._told_of: dict[str, object] = {}  # notices, so that each is given once
         self._last: int | None = None  # the last filling here, who may answer for what moves after it
-        self._full = False
 
     def wake(self) -> None:
         """What is wanted may have changed."""
         self._wake.set()
+
+    def troubles(self) -> list[str]:
+        """What a technician should know: the last read that failed, prices that it refuses."""
+        error = self.eye.error
+        return [*([] if error is None else [f"{error}. {error.remedy}"]), *self._told_of]
 
     async def run(self) -> None:
         """For ever."""
@@ -80,13 +85,10 @@ class PumpLoop:
         try:
             async with self.lock:
                 await self.turn()
-            self._full = False
         except DeviceError as error:
             log.debug("pump does not do as told", pump=self.point.id, error=str(error))
         except JournalFull as error:
-            if not self._full:
-                log.error("nothing could be saved", pump=self.point.id, error=str(error), remedy=error.remedy)
-            self._full = True
+            self._tell_of_disk(error)
 
     async def turn(self) -> None:
         """One look, and what follows from it. Raises DeviceError and JournalFull, which the next look starts from."""
@@ -119,11 +121,7 @@ class PumpLoop:
     # --- with a filling ----------------------------------------------------------------------------------------------
 
     async def _serve(self, filling: OpenFilling, sight: FillSight) -> None:
-        before = self._fills.desk.state.size
-        ended = await self._fills.look(filling, sight, self.point)
-        if self._fills.desk.state.size != before:
-            self._changed()
-        if ended:
+        if not self._must_wait("disk") and await self._look(filling, sight):
             self._last = filling.seq
             await self.pump.release()
             return
@@ -140,6 +138,19 @@ class PumpLoop:
                 await self.eye.read_sale()
                 await self.eye.read_totals()
         self.wake()
+
+    async def _look(self, filling: OpenFilling, sight: FillSight) -> bool:
+        """Whether it has ended, durably. A full disk keeps nobody from stopping the pump."""
+        before = self._fills.desk.state.size
+        try:
+            return await self._fills.look(filling, sight, self.point)
+        except JournalFull as error:
+            self._put_off("disk", AGAIN_S)
+            self._tell_of_disk(error)
+            return False
+        finally:
+            if self._fills.desk.state.size != before:
+                self._changed()
 
     async def _authorise(self, filling: OpenFilling) -> None:
         try:
@@ -228,12 +239,19 @@ class PumpLoop:
         return f"it shows {wrong}, the list says {dict(should)}" if wrong else None
 
     async def _notice(self, what: str, detail: str, about: object) -> None:
-        """Into the log, once for as long as it is about the same."""
+        """Into the log, once for as long as it is about the same; a disk without room is told of elsewhere."""
         if self._told_of.get(what) == about or self._fills.desk.state.closed:
             return
         self._told_of[what] = about
         log.warning(what, pump=self.point.id, detail=detail)
-        await self._fills.desk.record([Draft(Notice(what, self.point.id, detail))])
+        with suppress(JournalFull):
+            await self._fills.desk.record([Draft(Notice(what, self.point.id, detail))])
+
+    def _tell_of_disk(self, error: JournalFull) -> None:
+        """Once a minute at most: it is tried again every second."""
+        if not self._must_wait("disk told"):
+            log.error("nothing could be saved", pump=self.point.id, error=str(error), remedy=error.remedy)
+            self._put_off("disk told", 60)
 
     def _must_wait(self, what: str) -> bool:
         return self._clock.mono_ms() < self._not_before_ms.get(what, 0)

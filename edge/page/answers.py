@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 from urllib.parse import urlencode
@@ -25,14 +27,11 @@ from edge.evidence import gather, slip
 from edge.evidence.gather import Gathered, NoReceipt
 from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalError
-from edge.page import bill, frame, token
+from edge.page import bill, frame, pumps, token
 from edge.page.exchange import JSON, Request, Response
 from edge.page.front import front
 from edge.page.outcome import outcome
 from edge.page.words import word
-from edge.site import Site
-from edge.till.progress import Progress
-from edge.till.state import OpenSession
 from protocols.trade.records import session_id
 
 _RECEIPT = re.compile(r"^/receipt/(?P<site>[^/]{1,64})/(?P<epoch>[0-9]{1,9})/(?P<seq>[0-9]{1,15})(?P<file>\.json)?$")
@@ -105,7 +104,7 @@ class Answers:
         other = self._path(session, lang="en" if language == "zh" else "zh")
         running = self._running(session) if file is None else None
         if running is not None:
-            return frame.page(word("session", language), bill.running(*running, language), language, other=other)
+            return frame.page(word("session", language), running(language), language, other=other)
         try:
             async with self._one_receipt:
                 gathered = await asyncio.to_thread(self._gather, site, epoch, seq)
@@ -121,13 +120,18 @@ class Answers:
         body = bill.settled(gathered, self._path(session, ".json"), language)
         return frame.page(slip.label("title", language), body, language, other=other)
 
-    def _running(self, session: str) -> tuple[Site, OpenSession, Progress] | None:
-        """The session while it is open. None: it has ended, or has never been."""
+    def _running(self, session: str) -> Callable[[str], str] | None:
+        """The body, by language, of a session while it is open. None: it has ended, or has never been."""
         site = self._daemon.site
         assert site is not None
         for opened, progress in site.desk.sessions():
             if self._session(opened.seq) == session:
-                return site, opened, progress
+                return partial(bill.running, site, opened, progress)
+        fills = None if site.islands is None else site.islands.fills
+        for filling, row in () if fills is None else fills.fillings():
+            if self._session(filling.seq) == session:
+                assert fills is not None
+                return partial(pumps.running, fills, filling, row)
         return None
 
     def _gather(self, site: str, epoch: int, seq: int) -> Gathered:

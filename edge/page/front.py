@@ -1,4 +1,4 @@
-"""The first page: which places are free, what a kWh costs, and where to give in a code. Nobody's account is on it."""
+"""The first page: which places are free, what a kWh or litre costs, where to give in a code. Nobody's account."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from html import escape
 
 from drivers.api import Iec61851, LinkState
 from edge.daemon_state import Daemon
+from edge.page.pumps import pumps
 from edge.page.words import word
 from edge.panel import views
 from edge.plant.watch import Outlet
@@ -29,11 +30,13 @@ def front(daemon: Daemon, language: str) -> str:
     site = daemon.site
     if site is None:
         return f'<div id="live"><p class="note">{word("not-open", language)}</p></div>'
+    charging = _charging(daemon, site, language) if daemon.premises.outlets or not daemon.premises.pumps else ""
+    return f'<div id="live">{_notes(daemon, site, language)}{charging}{pumps(daemon, language)}</div>{_form(language)}'
+
+
+def _charging(daemon: Daemon, site: Site, language: str) -> str:
     places = "".join(_place(site, outlet, language) for outlet in daemon.premises.outlets.values())
-    return (
-        f'<div id="live">{_notes(daemon, site, language)}<h2>{word("connectors", language)}</h2>{places}'
-        f"<h2>{word('price', language)}</h2>{_prices(site, language)}</div>{_form(language)}"
-    )
+    return f"<h2>{word('connectors', language)}</h2>{places}<h2>{word('price', language)}</h2>{_prices(site, language)}"
 
 
 def _notes(daemon: Daemon, site: Site, language: str) -> str:

@@ -14,6 +14,7 @@ from edge.panel import (
     cli_box,
     cli_bundle,
     cli_epoch,
+    cli_fuel,
     cli_journal,
     cli_live,
     cli_ocmf,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(cli_live.app)
 app.add_typer(cli_live.day_app, name="day")
 app.add_typer(cli_value.app)
+app.add_typer(cli_fuel.app)
 app.add_typer(cli_box.app)
 app.add_typer(cli_journal.app, name="journal")
 app.add_typer(cli_epoch.app, name="epoch")

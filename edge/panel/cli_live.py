@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from edge.panel import show
+from edge.panel import show, show_fuel
 from edge.panel.cli_shared import AsJson, Config, Exit, Socket, ask, connect, say
 from edge.panel.client import Client, Failed
 from edge.panel.messages import DayView, DeviceView, HqView, LineView, PointView, SessionView, StatusView, Trouble
+from edge.panel.messages_fuel import FillingView
 from edge.panel.paper import Paper, counted, energy, money
 
 app = typer.Typer()
@@ -113,9 +114,17 @@ def raw(
 
 @app.command(epilog="Example: fieldtill sessions --json")
 def sessions(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
-    """The open sessions: phase, energy, price so far, hold, time left."""
-    told = ask(config, socket, "sessions")
-    say(as_json, told, lambda paper: show.sessions(paper, msgspec.convert(told, list[SessionView])))
+    """The open sessions: phase, energy or litres, price so far, hold, time left."""
+    with connect(config, socket) as daemon:
+        told, fillings = daemon.ask("sessions"), daemon.ask("fillings")
+
+    def text(paper: Paper) -> None:
+        if told or not fillings:
+            show.sessions(paper, msgspec.convert(told, list[SessionView]))
+        if fillings:
+            show_fuel.fillings(paper, msgspec.convert(fillings, list[FillingView]))
+
+    say(as_json, [*told, *fillings], text)
 
 
 @app.command(
@@ -253,7 +262,7 @@ def _preset(money_: str, energy_: str, time_: str) -> tuple[str, int]:
     if not given:
         return "full", 0
     ((kind, text),) = given
-    amount = _duration_s(text) if kind == "time" else _scaled(text, 2 if kind == "money" else 3)
+    amount = _duration_s(text) if kind == "time" else scaled(text, 2 if kind == "money" else 3)
     if amount is None or amount <= 0:
         raise typer.BadParameter(
             f"--{kind}: got {text!r}, which is no such amount; `fieldtill start --help` has examples"
@@ -261,7 +270,7 @@ def _preset(money_: str, energy_: str, time_: str) -> tuple[str, int]:
     return kind, amount
 
 
-def _scaled(text: str, places: int) -> int | None:
+def scaled(text: str, places: int) -> int | None:
     """`12.5` with two places is 1250; None when it is not such a number."""
     match = re.fullmatch(r"(\d{1,9})(?:\.(\d+))?", text)
     if match is None or len(match[2] or "") > places:
@@ -278,8 +287,8 @@ def _wait_for_end(daemon: Client, session: int) -> Any:
     """The record that ended a session, once it is durable."""
     end = time.monotonic() + _SETTLED_WITHIN_S
     while time.monotonic() < end:
-        if all(one["seq"] != session for one in daemon.ask("sessions")):
-            for kind in ("session-closed", "session-voided"):
+        if all(one["seq"] != session for verb in ("sessions", "fillings") for one in daemon.ask(verb)):
+            for kind in ("session-closed", "filling-closed", "session-voided"):
                 for one in reversed(daemon.ask("records", first=-100, limit=100, kind=kind)):
                     if one["body"]["session"] == session:
                         return one

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from edge.panel.messages_fuel import FillingView, PumpView
+
 LINE_MAX = 64 * 1024
 """Longest request in bytes."""
 ANSWER_MAX = 8 * 1024 * 1024
@@ -43,8 +45,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class TakenView(msgspec.Struct, frozen=True):
     """What a code came to. news: the log did not know its grant. expired: too old to sell on. rights: what may be spent
-    here now, in the asset's smallest unit. connector: where its start is; empty: it carries none. session: the one that
-    it has started; again: it did so before. refused: why it has not.
+    here now, in the asset's smallest unit. connector: where its start is; empty: it carries none. session, or filling:
+    what it has started; again: it did so before. refused: why it has not.
     """
 
     account: str
@@ -54,6 +56,7 @@ class TakenView(msgspec.Struct, frozen=True):
     rights: int
     connector: str
     session: SessionView | None
+    filling: FillingView | None
     again: bool
     refused: Trouble | None
 
@@ -144,6 +147,7 @@ class StatusView(msgspec.Struct, frozen=True):
     value: ValueView | None
     tariff: str | None
     connectors: list[ConnectorView]
+    pumps: list[PumpView]
     journal: JournalView | None
 
 

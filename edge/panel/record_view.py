@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from edge.journal.errors import JournalPruned
+from edge.panel import fuel_gists
 from protocols.trade import records as kinds
 from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.grants import split
-from protocols.trade.quantities import kwh, yuan
+from protocols.trade.quantities import kwh, litres, yuan
 from protocols.trade.records import CNY, Preset, Record, body_of
 
 CHUNK = 500
@@ -94,6 +95,8 @@ def preset_text(preset: Preset) -> str:
             return f"¥{yuan(preset.amount)}"
         case "energy":
             return f"{kwh(preset.amount)} kWh"
+        case "volume":
+            return f"{litres(preset.amount)} L"
         case "time":
             return f"{preset.amount // 60} min" + (f" {preset.amount % 60} s" if preset.amount % 60 else "")
     return "full"
@@ -155,6 +158,7 @@ def _totalizers(body: kinds.TotalizersRead) -> str:
 
 
 _GISTS: dict[type, Callable[[Any], str]] = {
+    **fuel_gists.GISTS,
     kinds.EpochOpened: lambda body: f"{body.site}, epoch {body.epoch}, {body.software}",
     kinds.GrantAccepted: _granted,
     kinds.SessionOpened: _opened,

@@ -17,7 +17,7 @@ from drivers.errors import DeviceError
 from edge.config import Config
 from edge.daemon_state import Daemon
 from edge.journal.errors import JournalError, JournalLocked
-from edge.panel import verbs, verbs_epoch, verbs_line, views
+from edge.panel import verbs, verbs_epoch, verbs_fuel, verbs_line, views
 from edge.panel.messages import LINE_MAX, Ask, Told, Trouble
 from edge.panel.verbs import Declined
 from protocols.door import Fault
@@ -30,7 +30,7 @@ PATH_MAX = 107
 
 log = structlog.get_logger()
 
-_VERBS = verbs.VERBS | verbs_epoch.VERBS | verbs_line.VERBS
+_VERBS = verbs.VERBS | verbs_epoch.VERBS | verbs_fuel.VERBS | verbs_line.VERBS
 _ask = msgspec.json.Decoder(Ask)
 _told = msgspec.json.Encoder(enc_hook=str)
 
@@ -100,7 +100,8 @@ async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
 
 def _device_trouble(daemon: Daemon, error: DeviceError) -> Trouble:
     """With the time of the device's last good answer; `where` names it after its line."""
-    device = daemon.premises.devices.get(error.where.split(":")[1]) if ":" in error.where else None
+    name = error.where.split(":")[1] if ":" in error.where else ""
+    device = daemon.premises.devices.get(name) or daemon.premises.pumps.get(name)
     last_good_s = None if device is None else views.last_good_s(device)
     return Trouble(type(error).__name__.lower(), error.what, error.remedy, error.where, last_good_s)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edge.panel import show_fuel
 from edge.panel.messages import (
     ConnectorView,
     DayView,
@@ -70,6 +71,9 @@ def status(paper: Paper, view: StatusView) -> None:
         heads = ("CONNECTOR", "CAR", "CHARGER", "METER", ">REGISTER", ">AGE", "SESSION")
         paper.table(heads, [_connector(paper, connector) for connector in view.connectors])
     _errors(paper, [(connector.id, error) for connector in view.connectors for error in connector.errors])
+    if view.pumps:
+        paper.write()
+        show_fuel.pumps(paper, view.pumps)
 
 
 def devices(paper: Paper, lines: Sequence[LineView], views: Sequence[DeviceView]) -> None:
@@ -120,8 +124,11 @@ def taken(paper: Paper, view: TakenView) -> None:
     paper.write(f"grant of {paper.bold(view.account)}: {news}; {amount} may be spent here")
     if view.expired:
         paper.write(paper.warn("It has expired: nothing is sold on it, and what it brought goes back to the account."))
-    if view.session is not None and view.again:
-        paper.write(f"This code has started session {paper.bold(view.session.id)}, which goes on.")
+    started = view.session or view.filling
+    if started is not None and view.again:
+        paper.write(f"This code has started session {paper.bold(started.id)}, which goes on.")
+    elif view.filling is not None:
+        show_fuel.opened(paper, view.filling)
     elif view.session is not None:
         session(paper, view.session)
     if view.refused is not None:

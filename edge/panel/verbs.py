@@ -261,12 +261,12 @@ def _refused(daemon: Daemon, connector: str, refused: Refused) -> Trouble:
         device = outlet.meter if code is Refusal.METER_SILENT else outlet.charger
         line = next(one.line for one in daemon.config.device if one.id == device.id)
         where, last_good_s = f"{line}:{device.id}", views.last_good_s(device)
-    remedy = _REMEDIES.get(code, "")
+    remedy = REMEDIES.get(code, "")
     return Trouble(code.value, refused.detail, remedy, where, last_good_s, refused.want)
 
 
 _AT_DEVICE = {Refusal.CHARGER_SILENT, Refusal.CHARGER_FAULTED, Refusal.METER_SILENT, Refusal.NO_CAR}
-_REMEDIES = {
+REMEDIES = {
     Refusal.EPOCH_CLOSING: "`fieldtill epoch show` tells how far it is; a new epoch follows by itself.",
     Refusal.LOG_DISPUTED: "Keep the disk as it is and call headquarters; then `fieldtill epoch abandon`.",
     Refusal.ROLLED_BACK: "Let the box reach headquarters (`fieldtill sync`); was an old disk or image put in?",

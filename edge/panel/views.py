@@ -13,7 +13,7 @@ from drivers.line import Line
 from edge.carried import Taken
 from edge.daemon_state import Daemon
 from edge.journal.journal import Journal
-from edge.panel import messages
+from edge.panel import messages, views_fuel
 from edge.panel.messages import (
     ConnectorView,
     DayView,
@@ -37,7 +37,7 @@ from edge.sync.quick import QuickStatus
 from edge.sync.uplink import Trouble, UplinkStatus
 from edge.till.charge import expected_finish_s, running_price_fen
 from edge.till.progress import Progress
-from edge.till.state import OpenSession, TillState
+from edge.till.state import OpenFilling, OpenSession, TillState
 from protocols.trade.records import CNY, session_id
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def status(daemon: Daemon) -> StatusView:
         value=value(state) if state else None,
         tariff=f"{tariff.id} {tariff.version}" if tariff else None,
         connectors=[connector(daemon, outlet) for outlet in daemon.premises.outlets.values()],
+        pumps=views_fuel.pumps(daemon),
         journal=log_and_disk(journal) if journal else None,
     )
 
@@ -173,7 +174,10 @@ def session(site: Site, opened: OpenSession, progress: Progress) -> SessionView:
 
 def taken(site: Site, one: Taken, refused: messages.Trouble | None) -> TakenView:
     """What a code came to. refused: why its start was not done, with the remedy."""
-    found = site.desk.session_at(one.connector) if one.session is not None else None
+    found = site.desk.session_at(one.connector) if isinstance(one.session, OpenSession) else None
+    filled = None
+    if isinstance(one.session, OpenFilling) and site.islands is not None:
+        filled = site.islands.fills.filling(one.session.seq)
     return TakenView(
         account=one.account,
         asset=one.asset,
@@ -182,6 +186,7 @@ def taken(site: Site, one: Taken, refused: messages.Trouble | None) -> TakenView
         rights=one.rights,
         connector=one.connector,
         session=session(site, *found) if found is not None else None,
+        filling=views_fuel.filling(site.islands.fills, *filled) if filled is not None and site.islands else None,
         again=one.again,
         refused=refused,
     )

@@ -63,6 +63,7 @@ class Sessions:
     """As much of a site as the watchdog looks at."""
 
     looked_ms: int
+    islands: None = None
     desk: Any = field(default_factory=lambda: cast(Any, Sessions.Desk()))
 
     class Desk:
