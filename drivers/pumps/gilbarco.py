@@ -34,6 +34,8 @@ PERIOD_S: Final = 0.25
 STALE_MS: Final = 3_000
 LOOK_AGAIN_S: Final = 0.1
 MISSED_MAX: Final = 3  # details that did not come, in a row in one state; each may take the line for 1.5 s
+OVERRUN_ML: Final = 100  # what a valve that closes slowly lets through
+BEYOND_PRESET: Final = "delivered beyond its preset"
 PRICES_SHOWN_S: Final = 0.5  # between two looks whether new prices are in force
 
 
@@ -54,6 +56,7 @@ class GilbarcoPump:
         self._picture = Picture()
         self._watch = SaleWatch(stop_ends=not self.options.can_resume)
         self._lock = asyncio.Lock()  # a poll within an act would take its half-way house for news
+        self._order: Order | None = None  # of the sale under way; None: not given by us
         self._stops = 0
         self._suspended = False
 
@@ -80,6 +83,7 @@ class GilbarcoPump:
             volume_ml=picture.volume_ml if shown else None,
             amount_fen=picture.amount_fen if shown else None,
             price_e3=None if nozzle is None else picture.prices_e3.get(nozzle),
+            alarm=picture.alarm,
         )
         old = _now_ms() - picture.at_ms > STALE_MS
         return Reading(status, Quality.STALE if old else Quality.GOOD, picture.at_ms)
@@ -167,6 +171,7 @@ class GilbarcoPump:
             await self._must_call(retries=0)  # dark for a moment, and it has forgotten the preset
             if stops != self._stops:
                 raise Transient("it was stopped before it was authorised", where=self._where)
+            self._order = order
             await self._authorise()
 
     async def stop(self) -> None:
@@ -233,8 +238,9 @@ class GilbarcoPump:
         """Believe it."""
         ran = self._watch.stage is Stage.RUNNING
         stage = self._watch.saw(raw)
-        if stage is Stage.RUNNING and not ran:
+        if stage is Stage.RUNNING and not ran:  # by another host, or before our time
             self._picture.clear_sale()
+            self._order = None
         if raw is Status.OFF and stage is Stage.NONE:
             self._picture.nozzle = None
         if raw is not Status.STOP:
@@ -252,6 +258,7 @@ class GilbarcoPump:
                 self._picture.missed += 1
                 digits = await self._talk.live_amount(first=self._picture.amount_fen is None)
                 self._picture.flows(self._scales.amount_fen(digits))
+                await self._keep_to_order()
             elif (
                 self._watch.flowed
                 and not self._picture.final
@@ -261,6 +268,25 @@ class GilbarcoPump:
                 self._picture.over(self._sale(await self._talk.sale_once()))
         except (Silent, Garbled):
             pass  # the state is known and counts; the next look asks for the rest again
+
+    async def _keep_to_order(self) -> None:
+        """A preset cannot be read back. A pump that has taken it and delivers beyond it is stopped by us."""
+        if not self._beyond_order():
+            return
+        digits = await self._talk.live_amount(first=False)  # it has no check sum
+        self._picture.flows(self._scales.amount_fen(digits))
+        if self._beyond_order():
+            self._picture.alarm = BEYOND_PRESET
+            self._see(await self._say_stop())
+
+    def _beyond_order(self) -> bool:
+        order, picture = self._order, self._picture
+        if order is None or order.kind == "full":
+            return False
+        if order.kind == "volume":
+            return picture.volume_ml is not None and picture.volume_ml > order.limit + OVERRUN_ML
+        margin_fen = OVERRUN_ML * max(order.price_e3.values(), default=0) // 1_000_000
+        return picture.amount_fen is not None and picture.amount_fen > order.limit + margin_fen
 
     async def _nozzle_out(self) -> int | None:
         """By special function 010. None: it was not asked, or does not say."""

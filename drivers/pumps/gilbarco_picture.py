@@ -33,6 +33,7 @@ class Picture:
     volume_ml: int | None = None
     amount_fen: int | None = None
     final: bool = False
+    alarm: str | None = None  # of this sale
     missed: int = 0  # details asked for in vain in this state, in a row
     prices_e3: dict[int, int] = field(default_factory=dict)
 
@@ -58,7 +59,7 @@ class Picture:
     def clear_sale(self) -> None:
         """Another sale begins, or none is left."""
         self.volume_ml = self.amount_fen = None
-        self.final = False
+        self.final, self.alarm = False, None
 
     def forget(self) -> None:
         """The pump was away: its prices may be others."""

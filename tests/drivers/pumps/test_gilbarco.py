@@ -33,7 +33,7 @@ async def test_a_sale_by_volume() -> None:
         assert filling.moved_ml == 5_000
 
 
-@pytest.mark.parametrize("full_preset", ["none", "cancel", "fill-up"])
+@pytest.mark.parametrize("full_preset", ["none", "cancel"])
 async def test_until_the_tank_is_full(full_preset: str) -> None:
     """Without a limit: as much as the tank takes, whatever is sent before."""
     async with gilbarco(options={"full_preset": full_preset}) as rig:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 
 import pytest
 from dart_rig import fill, finish, order, ready, shows, until
@@ -19,6 +20,8 @@ from drivers.twins.pumps.faults import PumpFaultKind, parse_pump_faults
 from drivers.twins.pumps.parts import Change, Phase
 from protocols.fieldbus.gilbarco import Level
 from protocols.fieldbus.gilbarco_replies import SaleReply, encode_sale
+
+T = TypeVar("T")
 
 
 async def fill_as_the_till_does(rig: Rig, wanted: Order, customer: Customer) -> None:
@@ -43,6 +46,21 @@ async def fill_as_the_till_does(rig: Rig, wanted: Order, customer: Customer) -> 
     assert filling.sale.amount_fen == rig.dispenser.amount_fen(truth) == wanted.limit
     assert filling.moved_ml == filling.sale.volume_ml // 10 * 10
     assert len(rig.bay.sold) == 1
+
+
+async def all_of(scenario: Callable[[T], Awaitable[None]], cases: Iterable[T]) -> None:
+    """Every case at once, each at a pump of its own; a failure names its case."""
+
+    async def one(case: T) -> None:
+        try:
+            await scenario(case)
+        except Exception as error:
+            error.add_note(f"case {case!r}")
+            raise
+
+    async with asyncio.TaskGroup() as group:
+        for case in cases:
+            group.create_task(one(case))
 
 
 BAD_WIRES = (
@@ -71,15 +89,9 @@ async def test_bad_wires() -> None:
             await rig.pump.read_totals()
             for one in parse_pump_faults([fault]):
                 rig.bay.faults.set(one)
-            try:
-                await fill_as_the_till_does(rig, order("amount", 2_000, (1,)), fills(1))
-            except Exception as error:
-                error.add_note(fault)
-                raise
+            await fill_as_the_till_does(rig, order("amount", 2_000, (1,)), fills(1))
 
-    async with asyncio.TaskGroup() as group:
-        for fault in BAD_WIRES:
-            group.create_task(sell(fault))
+    await all_of(sell, BAD_WIRES)
 
 
 class Lying:
@@ -152,25 +164,28 @@ class Noisy:
         self._twin.silence()
 
 
-@pytest.mark.parametrize("word", [b"\xb3", b"\x63", b"\x73", b"\xc3", b"\x03"])
-async def test_noise_does_not_end_a_sale(word: bytes) -> None:
+async def test_noise_does_not_end_a_sale() -> None:
     """One word that says that the sale is over is not believed while the next says that fuel flows."""
-    async with gilbarco(nozzles=ONE, speed=10) as rig:
-        assert rig.bay.twin is not None
-        rig.bay.twin = Noisy(rig.bay.twin, rig.dispenser, word)
-        await ready(rig.pump)
-        await rig.pump.read_totals()
-        rig.bay.add(fills(1))
-        await shows(rig.pump, PumpState.CALLING)
-        await rig.pump.authorise(order("amount", 2_000, (1,)))
-        seen = set()
-        while rig.dispenser.phase in (Phase.AUTHORISED, Phase.DELIVERING):
-            status = rig.pump.status().value
-            assert status is not None
-            seen.add(status.state)
-            await asyncio.sleep(0.002)
-        assert PumpState.DELIVERING in seen
-        assert seen <= {PumpState.AUTHORISED, PumpState.DELIVERING}
+
+    async def sell(word: bytes) -> None:
+        async with gilbarco(nozzles=ONE, speed=10) as rig:
+            assert rig.bay.twin is not None
+            rig.bay.twin = Noisy(rig.bay.twin, rig.dispenser, word)
+            await ready(rig.pump)
+            await rig.pump.read_totals()
+            rig.bay.add(fills(1))
+            await shows(rig.pump, PumpState.CALLING)
+            await rig.pump.authorise(order("amount", 2_000, (1,)))
+            seen = set()
+            while rig.dispenser.phase in (Phase.AUTHORISED, Phase.DELIVERING):
+                status = rig.pump.status().value
+                assert status is not None
+                seen.add(status.state)
+                await asyncio.sleep(0.002)
+            assert PumpState.DELIVERING in seen
+            assert seen <= {PumpState.AUTHORISED, PumpState.DELIVERING}
+
+    await all_of(sell, (b"\xb3", b"\x63", b"\x73", b"\xc3", b"\x03"))
 
 
 async def test_an_authorisation_that_is_lost() -> None:
@@ -244,26 +259,51 @@ async def test_a_stop_that_is_lost() -> None:
         assert rig.dispenser.phase is Phase.REACHED
 
 
-@pytest.mark.parametrize("at", [Phase.AUTHORISED, Phase.DELIVERING, Phase.REACHED, Phase.ENDED])
-async def test_a_power_cut(at: Phase) -> None:
-    """In every state: afterwards memory and totals say what was truly sold, and the sale is over."""
+async def test_a_power_cut() -> None:
+    """In every state of a sale: afterwards memory and totals say what was truly sold, and the sale is over."""
     steps = (Park(None), Lift(1), WaitFor((Phase.AUTHORISED,)), Wait(6_000), Squeeze(700), Wait(3_000), HangUp())
-    async with gilbarco(nozzles=ONE) as rig:
+
+    async def sell(at: Phase) -> None:
+        async with gilbarco(nozzles=ONE) as rig:
+            await ready(rig.pump)
+            before = await rig.pump.read_totals()
+            rig.bay.add(Customer(steps))
+            await shows(rig.pump, PumpState.CALLING)
+            await rig.pump.authorise(order("amount", 2_000, (1,)))
+            for fault in parse_pump_faults([f"power-cut@{at.value}:1:4000"]):
+                rig.bay.faults.set(fault)
+            filling = await finish(rig.pump, before)
+            truth_ml = rig.dispenser.delivered_ul[1] // 1_000
+            assert filling.moved_ml == truth_ml // 10 * 10
+            assert (truth_ml == 0) == (at is Phase.AUTHORISED)
+            assert (0 < truth_ml < 2_548) == (at is Phase.DELIVERING)
+            if truth_ml:
+                assert filling.sale is not None
+                assert filling.sale.volume_ml == truth_ml
+
+    await all_of(sell, (Phase.AUTHORISED, Phase.DELIVERING, Phase.REACHED, Phase.ENDED))
+
+
+@pytest.mark.parametrize("kind", ["amount", "volume"])
+async def test_a_preset_that_is_taken_and_not_kept(kind: str) -> None:
+    """It cannot be read back: a pump that delivers beyond it is stopped by us, and says so as an alarm."""
+    async with gilbarco(nozzles=ONE, speed=2, faults=["no-effect:1"]) as rig:
         await ready(rig.pump)
         before = await rig.pump.read_totals()
-        rig.bay.add(Customer(steps))
+        rig.dispenser.lift(1)
         await shows(rig.pump, PumpState.CALLING)
-        await rig.pump.authorise(order("amount", 2_000, (1,)))
-        for fault in parse_pump_faults([f"power-cut@{at.value}:1:4000"]):
-            rig.bay.faults.set(fault)
+        await rig.pump.authorise(order(kind, 200, (1,)))  # type: ignore[arg-type]  # one of the kinds
+        rig.dispenser.squeeze(700)
+        await shows(rig.pump, PumpState.ENDED)
+        status = rig.pump.status().value
+        assert status is not None
+        assert status.alarm == "delivered beyond its preset"
         filling = await finish(rig.pump, before)
-        truth_ml = rig.dispenser.delivered_ul[1] // 1_000
-        assert filling.moved_ml == truth_ml // 10 * 10
-        assert (truth_ml == 0) == (at is Phase.AUTHORISED)
-        assert (0 < truth_ml < 2_548) == (at is Phase.DELIVERING)
-        if truth_ml:
-            assert filling.sale is not None
-            assert filling.sale.volume_ml == truth_ml
+        assert filling.sale is not None
+        sold = filling.sale.amount_fen if kind == "amount" else filling.sale.volume_ml
+        assert sold > 200
+        assert rig.dispenser.phase is Phase.REACHED
+        assert rig.dispenser.flow_ml_s == 0
 
 
 async def test_a_power_cut_while_it_is_being_authorised() -> None:
