@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import tomllib
+from pathlib import Path
 
+import msgspec
 import pytest
 from dart_rig import fill, finish, order, ready, shows, until
-from gilbarco_rig import ONE, gilbarco
+from gilbarco_rig import DECIMALS, ONE, gilbarco
 
 from drivers.errors import DeviceFault, Misconfigured, Transient, Unsupported
-from drivers.pump import Pump, PumpState, Sale
+from drivers.line import Line, LineConfig
+from drivers.pump import Order, Pump, PumpState, Sale
+from drivers.pumps.config import WIRES, NozzleConfig, PumpConfig
+from drivers.pumps.gilbarco import GilbarcoPump, probe
+from drivers.pumps.gilbarco_options import GilbarcoOptions
+from drivers.twins.faults import Piece
+from drivers.twins.pumps.bay import Bay
 from drivers.twins.pumps.customer import drives_off, fills, returns_nozzle
-from drivers.twins.pumps.parts import Phase
+from drivers.twins.pumps.dispenser import Dispenser
+from drivers.twins.pumps.gilbarco import HEAD, GilbarcoTwin
+from drivers.twins.pumps.parts import Nozzle, Phase
+from protocols.door import Refused, admit
+
+PAGE = Path(__file__).parents[3] / "docs" / "gilbarco.md"
 
 
 async def test_a_sale_by_amount_on_a_paced_line() -> None:
@@ -270,3 +286,96 @@ async def test_a_totalizer_is_as_the_pump_shows_it() -> None:
         assert (await rig.pump.read_totals())[4].volume_ml == 4_000_000
         assert await rig.pump.read_sale() is None
         assert await rig.pump.read_prices() == {4: 785_000}
+
+
+# What the page says.
+
+
+def test_the_page_has_every_option_with_its_default() -> None:
+    """docs/gilbarco.md lists the options that there are, and what they are without a word."""
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", PAGE.read_text(encoding="utf-8"), re.M))
+    fields = {field.name: field.default for field in msgspec.structs.fields(GilbarcoOptions)}
+    assert rows.keys() == fields.keys()
+    said = {name: shown.strip("`") for name, shown in rows.items() if name != "amount_preset_digits"}
+    assert said == {name: json.dumps(value).removesuffix(".0") for name, value in fields.items() if name in said}
+
+
+def test_the_config_on_the_page_is_one() -> None:
+    """The page's line and pump are taken."""
+    block = re.search(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    assert block is not None
+    tables = tomllib.loads(block[1])
+    line, pump = (
+        admit(tables["line"][0], LineConfig, source="page"),
+        admit(tables["pump"][0], PumpConfig, source="page"),
+    )
+    assert WIRES["gilbarco"].misfit(line) is None
+    assert GilbarcoPump(Line(line), pump).traits.nozzles == (1, 2)
+
+
+def test_too_many_nozzles() -> None:
+    """Its totals have six grades."""
+    nozzles = tuple(NozzleConfig(number=number, grade="92") for number in range(1, 8))
+    config = PumpConfig(id="P", number=1, protocol="gilbarco", address=1, line="l", nozzles=nozzles)
+    with pytest.raises(Refused, match="at most 6"):
+        GilbarcoPump(Line(LineConfig(id="l", path="/dev/null")), config)
+
+
+async def test_who_is_there() -> None:
+    """A probe says the state, the mode and the digits of the last sale; nobody is None."""
+    async with gilbarco(polled=False, twin={"extended": True}) as rig:
+        rig.dispenser.lift(1)
+        sign = await probe(rig.line, 3, timeout_s=0.2)
+        assert sign is not None
+        assert (sign.address, sign.state) == (3, "CALL")
+        assert sign.notes == ("extended mode", "digits of the last sale: price 0, volume 0, amount 0")
+        assert await probe(rig.line, 4, timeout_s=0.1) is None
+
+
+async def test_two_pumps_on_one_line() -> None:
+    """A block has no address: nobody else is asked between the word that announces it and its end."""
+    async with gilbarco(nozzles=ONE, options={"amount_preset_digits": 6}) as rig:
+        heard: list[bytes] = []
+        other = Dispenser([Nozzle(1, "95", 836_000)], HEAD)
+        bay = Bay(other, speed=20)
+        bay.twin = twin = GilbarcoTwin(other, 4, bay.faults, {})
+        config = PumpConfig(
+            id="P4",
+            number=4,
+            protocol="gilbarco",
+            address=4,
+            line="forecourt",
+            nozzles=(NozzleConfig(number=1, grade="95"),),
+            decimals=DECIMALS,
+            poll_s=0.02,
+        )
+        listening = rig.bay.twin
+        assert listening is not None
+
+        class Both:
+            def hear(self, data: bytes) -> list[Piece]:
+                heard.append(data)
+                bay.catch_up()
+                return [*listening.hear(data), *twin.hear(data)]
+
+            def silence(self) -> None:
+                listening.silence()
+
+        rig.bay.twin = Both()
+        second = GilbarcoPump(rig.line, config)
+        async with asyncio.TaskGroup() as group:
+            polling = group.create_task(second.run())
+            filling = await fill(rig.pump, rig.bay, order("amount", 1_000, (1,)), fills(1))
+            assert filling.sale is not None
+            assert filling.sale.amount_fen == 1_000
+            other.lift(1)
+            await shows(second, PumpState.CALLING)
+            await second.authorise(Order("volume", 3_000, (1,), {1: 836_000}))
+            assert other.sale is not None
+            assert other.sale.preset.limit == 3_000
+            polling.cancel()
+    announced = [at for at, data in enumerate(heard) if data in (b"\x23", b"\x24")]
+    assert len(announced) == 2
+    for at in announced:
+        assert heard[at + 1][:1] == b"\xff"
+        assert heard[at + 2] == bytes([heard[at][0] & 0xF])
