@@ -12,8 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from desk_rig import LOG_KEY, Till, Time
-
 from drivers.api import Link, LinkState, Point, Quality, Reading
 from drivers.errors import DeviceFault, Silent, Transient
 from drivers.pump import NozzleTotal, Order, PumpState, PumpStatus, PumpTraits, Sale
@@ -36,6 +34,7 @@ from protocols.trade.fuel_terms import FuelTerms
 from protocols.trade.records import Origin
 from protocols.trade.records_fuel import FillingClosed
 from protocols.trade.tariff import Offset
+from tests.edge.desk_rig import LOG_KEY, Till, Time
 
 FULL = trade.Preset("full", 0)
 POLICY = FillPolicy(

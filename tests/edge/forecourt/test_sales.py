@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from court_rig import a_court
-
 from protocols.trade.records import Preset
 from protocols.trade.records_fuel import FillingClosed, PumpPricesSet
+from tests.edge.forecourt.court_rig import a_court
 
 
 async def test_a_sale(tmp_path: Path) -> None:
