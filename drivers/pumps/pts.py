@@ -19,7 +19,6 @@ from drivers.api import Link, Point, Quality, Reading
 from drivers.errors import DeviceError, DeviceFault, Garbled, LineDown, Misconfigured, Silent, Transient, Unsupported
 from drivers.pump import SELLS, NozzleTotal, Order, PumpState, PumpStatus, PumpTraits, Sale
 from drivers.pumps.config import PumpConfig
-from drivers.pumps.probe import Sign
 from drivers.pumps.pts_config import ControllerConfig, PtsOptions
 from drivers.pumps.pts_controller import PtsController
 from drivers.pumps.pts_link import PtsLink, now_ms
@@ -45,7 +44,7 @@ from protocols.fieldbus.jsonpts_packets import (
     ReportGetPumpTransactions,
 )
 
-__all__ = ["ControllerConfig", "PtsController", "PtsOptions", "PtsPump", "probe"]
+__all__ = ["ControllerConfig", "PtsController", "PtsOptions", "PtsPump"]
 
 T = TypeVar("T")
 
@@ -404,22 +403,3 @@ class PtsPump:
             yield
         except Malformed as error:
             raise Garbled(str(error), where=self._where) from None
-
-
-async def probe(controller: PtsController, address: int) -> Sign | None:
-    """What the controller says of the pump with this number; None: it has none."""
-    view = PtsView(address)
-    questions = view.questions()
-    started = time.monotonic()
-    answers = await controller.ask(questions)
-    took_ms = round((time.monotonic() - started) * 1000, 1)
-    if isinstance(answers[0], Refusal):
-        return None
-    state = type(answers[0]).__name__
-    notes = []
-    try:
-        view.take(questions, answers, now_ms())
-        notes = [f"sale {sale.number}: {sale.volume_ml} mL, {sale.amount_fen} fen" for sale in view.sales()[:1]]
-    except Malformed as error:
-        notes = [str(error)]
-    return Sign(address, state, tuple(notes), took_ms)

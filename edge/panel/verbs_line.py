@@ -41,6 +41,13 @@ class RawFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
     part = _scan_parts(daemon, args.line, args.protocol)[0]
+    if (controller := daemon.premises.controllers.get(args.line)) is not None:
+        from drivers.pumps.pts_scan import scan_controller  # a site without one never pays for it
+
+        addresses = range(args.first or part.first, (args.last or part.last) + 1)
+        pumps = [one for one in daemon.config.pump if one.controller == args.line]
+        known = {one.address: daemon.premises.pumps[one.id] for one in pumps}
+        return [views.plain(found) async for found in scan_controller(controller, addresses, known)]
     line, units = daemon.premises.lines[args.line], range(args.first or part.first, (args.last or part.last) + 1)
     timeout_s = part.timeout_s if args.timeout_ms is None else args.timeout_ms / 1000
     if part.protocol == MODBUS:
@@ -80,9 +87,13 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
 
 def _scan_parts(daemon: Daemon, name: str, protocol: str) -> list[Part]:
     """At least one. Raises Declined."""
+    controller = daemon.premises.controllers.get(name)
+    if controller is not None:
+        numbers = WIRES["pts"].addresses
+        return [Part("pts", numbers[0], numbers[-1], controller.config.timeout_s)]
     line = daemon.premises.lines.get(name)
     if line is None:
-        raise Declined(unknown("line", name, daemon.premises.lines))
+        raise Declined(unknown("line", name, [*daemon.premises.lines, *daemon.premises.controllers]))
     if protocol and protocol not in SCANNED:
         raise Declined(unknown("protocol", protocol, SCANNED))
     spoken = {pump.protocol for pump in daemon.config.pump if pump.line == name}

@@ -12,7 +12,8 @@ from drivers.api import LinkState, Quality
 from drivers.errors import DeviceError, DeviceFault, Misconfigured, Transient, Unsupported
 from drivers.pump import Order, Pump, PumpState, Sale
 from drivers.pumps.config import DecimalsConfig, NozzleConfig
-from drivers.pumps.pts import PtsPump, probe
+from drivers.pumps.pts import PtsPump
+from drivers.pumps.pts_scan import scan_controller
 from drivers.twins.pumps.customer import (
     Customer,
     HangUp,
@@ -395,17 +396,26 @@ async def test_decimals_that_the_controller_is_set_to(tmp_path: Path) -> None:
 
 
 async def test_a_pump_that_the_controller_does_not_have(tmp_path: Path) -> None:
-    """Misconfigured, with what to check; its neighbours do not suffer. A probe finds nobody there."""
+    """Misconfigured, with what to check; its neighbours do not suffer."""
     async with pts(tmp_path) as rig:
         strange = PtsPump(rig.controller, pump_config(9))
         with pytest.raises(Misconfigured, match="PUMP_IS_NOT_CONFIGURED") as caught:
             await strange.read_status()
         assert "address" in caught.value.remedy
         await _link(rig, LinkState.ONLINE)
-        assert await probe(rig.controller, 9) is None
-        sign = await probe(rig.controller, 1)
-        assert sign is not None
-        assert (sign.address, sign.state) == (1, "PumpIdleStatus")
+
+
+async def test_a_scan_of_a_controller(tmp_path: Path) -> None:
+    """The pumps it has, those of the config as the daemon knows them; numbers that it does not have are left out."""
+    async with pts(tmp_path, pumps=3) as rig:
+        await _link(rig, LinkState.ONLINE)
+        known = {1: rig.pump}
+        found = [one async for one in scan_controller(rig.controller, range(1, 51), known)]
+        assert [(one.unit, one.how) for one in found] == [
+            (1, "P1, idle (PumpIdleStatus)"),
+            (2, "PumpIdleStatus"),
+            (3, "PumpIdleStatus"),
+        ]
 
 
 @pytest.mark.parametrize(

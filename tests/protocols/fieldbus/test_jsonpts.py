@@ -6,6 +6,8 @@ import json
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocols.fieldbus.jsonpts import BODY_MAX, Answerer, Asker, Done, Report
 from protocols.fieldbus.jsonpts_errors import Code, Malformed, Refusal
@@ -335,6 +337,30 @@ def test_decimals_keep_every_digit() -> None:
     assert ask_one(STATUS, packet) == PumpTotals(pump=1, nozzle=1, volume=Decimal("123456789012.345"))
     asked = Asker().ask([PumpGetTotals(pump=1, nozzle=1)])
     assert b'"Data":{"Pump":1,"Nozzle":1}' in asked
+
+
+VALID = reply(
+    '{"Id":1,"Type":"PumpIdleStatus","Data":{"Pump":1,"NozzleUp":1,"LastVolume":5.23,"LastTransaction":7}}',
+    '{"Id":2,"Type":"ReportPumpTransactions","Data":[]}',
+    '{"Id":3,"Type":"PumpStop","Error":true,"Code":43,"Message":"x"}',
+)
+PIECES = (b"{", b"}", b"[", b"]", b'"', b",", b":", b"null", b"true", b"-1", b"1e999", b"7", b"\\", b"\xff", b'"Data"')
+
+
+@given(st.integers(0, len(VALID)), st.integers(0, 20), st.lists(st.sampled_from(PIECES), max_size=6))
+def test_damaged_bodies_are_answers_or_malformed(at: int, cut: int, put: list[bytes]) -> None:
+    """Whatever is cut out and put in: answers of the right kinds, or Malformed; the other side, too."""
+    body = VALID[:at] + b"".join(put) + VALID[at + cut :]
+    asker = Asker()
+    asker.ask([STATUS, ReportGetPumpTransactions(pump=0, date_time_start="", date_time_end=""), PumpStop(pump=1)])
+    try:
+        assert len(asker.receive(body)) == 3
+    except Malformed:
+        pass
+    try:
+        Answerer().receive(body)
+    except Malformed:
+        pass
 
 
 def _plain(text: str) -> str:
