@@ -59,6 +59,7 @@ class Line:
         self._fails = 0
         self._good_at = 0.0
         self._transaction_id = 0
+        self._turn: Turn | None = None  # who has the line for several frames just now
         self._turned_at: float | None = None  # when `run` began what it is at; None: not running
 
     def attach(self, name: str, policy: DevicePolicy | None = None) -> LineDevice:
@@ -116,7 +117,8 @@ class Line:
             while True:
                 self._turned_at = time.monotonic()
                 try:
-                    self._port = await open_port(self.config, self._received, self._lost)
+                    strict = any(device.policy.drop_bad_characters for device in self.devices)
+                    self._port = await open_port(self.config, self._received, self._lost, strict)
                 except OSError as error:
                     self._go_down(str(error))
                 else:
@@ -231,6 +233,8 @@ class Line:
         for device in self.devices:
             device.line_down(self._down)
         self._ear.fail(self._down)
+        if self._turn is not None:
+            self._turn.end(self._down)
         for request in self._queue.empty():
             request.fail(LineDown(self._down.what, where=request.device.where))
         self._wake()
@@ -254,6 +258,7 @@ class Line:
             request.fail(refusal)  # it has gone offline since this was asked
             return
         request.done(None)
+        self._turn = turn
         try:
             while (step := await turn.next_step(now + TURN_MAX_S)) is not None:
                 self._turned_at = time.monotonic()
@@ -263,6 +268,8 @@ class Line:
         except asyncio.CancelledError:
             turn.end(LineDown("the line is shut down", where=device.where))
             raise
+        finally:
+            self._turn = None
 
     async def _serve_or_fail(self, request: Request) -> None:
         try:

@@ -98,6 +98,8 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retries: further attempts at a request that got no valid answer. Each first waits out `late_s`.
     guard_s: silence on the line that the device needs before each frame to it, if longer than the line's; a line with
         `guard_ms` set keeps to that.
+    drop_bad_characters: its protocol has no check sum but the parity, so a character whose parity is wrong must not
+        count. Holds for the whole line, from its next opening.
     request_gap_s: rest the device needs between two requests to it; others use the line meanwhile.
     late_s: how long after a time-out an answer may still come in; until then nothing is asked of the device whose
         answer would look the same. None: as long as `timeout_s`.
@@ -111,6 +113,7 @@ class DevicePolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 0.5
     retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 1
     guard_s: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    drop_bad_characters: bool = False
     request_gap_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
     late_s: Annotated[float, msgspec.Meta(ge=0, le=60)] | None = None
     offline_after_s: Annotated[float, msgspec.Meta(ge=0)] = 3.0

@@ -65,8 +65,13 @@ class Port(asyncio.Protocol):
         await asyncio.wait([self._gone], timeout=CLOSE_S)
 
 
-async def open_port(config: LineConfig, received: Callable[[bytes], None], lost: Callable[[Port, str], None]) -> Port:
-    """Open what `config` names. Raises OSError (serial.SerialException is one)."""
+async def open_port(
+    config: LineConfig,
+    received: Callable[[bytes], None],
+    lost: Callable[[Port, str], None],
+    strict: bool = False,
+) -> Port:
+    """Open what `config` names. strict: characters with a wrong parity are dropped. Raises OSError."""
     loop = asyncio.get_running_loop()
     port = Port(received, lost)
     try:
@@ -74,7 +79,7 @@ async def open_port(config: LineConfig, received: Callable[[bytes], None], lost:
             if config.host is not None:
                 await loop.create_connection(lambda: port, config.host, config.port)
                 return port
-            opened = await loop.run_in_executor(None, open_serial, config)
+            opened = await loop.run_in_executor(None, open_serial, config, strict)
             await serial_asyncio_fast.connection_for_serial(loop, lambda: port, opened)
             await port.ready.wait()
     except TimeoutError as error:

@@ -39,6 +39,7 @@ def policy(options: GilbarcoOptions) -> DevicePolicy:
         late_s=LATE_S,
         retries=1,
         guard_s=GUARD_S,
+        drop_bad_characters=True,  # a status is one byte, and parity is all that protects it
         offline_after_fails=5,
         offline_after_s=3.0,
     )

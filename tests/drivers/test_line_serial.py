@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import termios
 import tty
 from collections.abc import Iterator
 from typing import Literal
@@ -65,3 +66,13 @@ def test_what_is_no_serial_port_is_an_oserror() -> None:
         assert not is_pty(path)
         with pytest.raises(OSError, match=says):
             open_serial(LineConfig(id="a", path=path))
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_bad_characters_are_dropped_where_nothing_else_finds_them_out(pty: str, strict: bool) -> None:
+    """A Gilbarco status is one byte without a check sum; elsewhere the check sum decides. The odd rate stays."""
+    with open_serial(LineConfig(id="a", path=pty, baud=5787), strict) as port:
+        flags, *_ = termios.tcgetattr(port.fileno())
+        wanted = termios.INPCK | termios.IGNPAR | termios.IGNBRK
+        assert flags & wanted == (wanted if strict else 0)
+        assert misfit(LineConfig(id="a", path=pty, baud=5787), port.fileno()) is None

@@ -207,3 +207,20 @@ async def test_a_silent_pump_on_an_echoing_line_is_silent(tmp_path: Path) -> Non
     async with rig(tmp_path, lambda _: b"", echoes=True, echo=True) as (_, line):
         with pytest.raises(Silent):
             await line.attach("pump", QUICK).exchange(b"a", Word(b"a"))
+
+
+async def test_an_adapter_that_is_pulled_in_mid_turn(tmp_path: Path) -> None:
+    """The turn is over with the port: the driver hears LineDown, and the line opens again without waiting for it."""
+    async with rig(tmp_path) as (bus, line):
+        pump = line.attach("pump", QUICK)
+        async with pump.turn() as turn:
+            assert await turn.ask(b"a", Word(b"a")) == b"A"
+            bus.unplug()
+            while line.up:  # noqa: ASYNC110  # the line sets no event
+                await asyncio.sleep(0.01)
+            with pytest.raises(LineDown):
+                await turn.ask(b"b", Word(b"b"))
+            bus.plug_in()
+            while not line.up:  # noqa: ASYNC110  # the same
+                await asyncio.sleep(0.01)
+        assert await pump.exchange(b"c", Word(b"c")) == b"C"

@@ -24,18 +24,25 @@ class WordBus:
     _master: int = -1
     _tail: int = -1
 
-    async def __aenter__(self) -> WordBus:
+    def plug_in(self) -> None:
         self._master, self._tail = os.openpty()
         tty.setraw(self._master)
         tty.setraw(self._tail)
         self.link.symlink_to(os.ttyname(self._tail))
         asyncio.get_running_loop().add_reader(self._master, self._read)
+
+    def unplug(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._master)
+        self.link.unlink()
+        os.close(self._tail)
+        os.close(self._master)
+
+    async def __aenter__(self) -> WordBus:
+        self.plug_in()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._master)
-        os.close(self._tail)
-        os.close(self._master)
+        self.unplug()
 
     def say(self, data: bytes) -> None:
         os.write(self._master, data)
