@@ -45,7 +45,7 @@ from protocols.fieldbus.sanki_app import (
 __all__ = ["SankiOptions", "SankiPump", "probe"]
 
 POLL_S: Final = 0.25
-FIRST_BYTE_S: Final = 0.5
+LATE_S: Final = 0.2  # after the time-out; an answer that comes later still is none
 RETRIES: Final = 2  # the source tries 5 times; the next poll does that too
 SHOWS_WITHIN_S: Final = 3.0
 LOOK_AGAIN_S: Final = 0.1
@@ -63,11 +63,12 @@ class SankiOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     host_mode: the pump is told that a host controls it, whenever it is back; newer heads are set by hand, and refuse or
     ignore that. delete_sale: `release` deletes the pump's sale record; the one driver in the field never does. gap_ms:
-    rest of the pump between two questions.
+    rest of the pump between two questions. timeout_ms: from the end of a question to the first byte of the answer.
     """
 
     host_mode: bool = True
     delete_sale: bool = False
+    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=5000)] = 500
     gap_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
 
 
@@ -98,7 +99,12 @@ class SankiPump:
         self._scales = config.scales
         self._flow_ml_s_max = config.flow_ml_s_max
         self._poll_s = config.poll_s or POLL_S
-        policy = DevicePolicy(timeout_s=FIRST_BYTE_S, retries=RETRIES, request_gap_s=options.gap_ms / 1000)
+        policy = DevicePolicy(
+            timeout_s=options.timeout_ms / 1000,
+            retries=RETRIES,
+            late_s=LATE_S,
+            request_gap_s=options.gap_ms / 1000,
+        )
         self._device = line.attach(config.id, policy)
         self._seen = Seen(self._poll_s)
         self._acting = asyncio.Lock()

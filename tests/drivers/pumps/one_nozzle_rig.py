@@ -27,6 +27,7 @@ Done = TypeVar("Done")
 
 PRICE_E3 = 785_000  # 7.85 yuan per litre
 FAST = 115_200  # baud; the fillings of each protocol go at the real 9,600
+FASTER: dict[str, Any] = {"gap_ms": 0}  # a simulated Sanki pump needs no rest
 SPEED = 100  # the pump's time
 PATIENCE_S = 15.0  # no test waits so long; it is what a broken one takes to fail
 
@@ -125,7 +126,7 @@ async def station(
     bay = Bay(pump, faults=faults, speed=speed)
     bay.twin = speaker = make_twin(pump, address, faults, {"turnaround_ms": 1, **(twin or {})})
     if protocol == "sanki":
-        options = {"gap_ms": 0, **(options or {})}
+        options = {**FASTER, **(options or {})}
     config = PumpConfig(
         id="pump-1",
         number=1,

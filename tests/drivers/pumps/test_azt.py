@@ -15,7 +15,7 @@ from drivers.api import Quality
 from drivers.errors import DeviceFault, Misconfigured, Silent, Transient, Unsupported
 from drivers.line import Line, LineConfig
 from drivers.pump import NozzleTotal, Order, Pump, PumpState, Sale
-from drivers.pumps import azt
+from drivers.pumps import azt, azt_talk
 from drivers.pumps.azt import AztOptions, AztPump, probe
 from drivers.pumps.config import WIRES, NozzleConfig, PumpConfig
 from drivers.twins.pumps.customer import drives_off, fills, pauses, returns_nozzle
@@ -23,6 +23,13 @@ from drivers.twins.pumps.faults import PumpFaultKind as Kind
 from drivers.twins.pumps.parts import Head, Phase, Preset
 from protocols.door import Refused, check
 from protocols.fieldbus.azt_app import Command
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated pump answers within milliseconds; what it does not answer need not be waited for long."""
+    monkeypatch.setattr(azt_talk, "FIRST_BYTE_S", 0.1)
+    monkeypatch.setattr(azt_talk, "LATE_S", 0.05)
 
 
 async def test_it_is_a_pump() -> None:
@@ -179,6 +186,7 @@ async def test_prices_that_the_pump_cannot_show(price_e3: int) -> None:
         assert site.twin.asked == []
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_lost_prices_are_seen_and_set() -> None:
     """A pump that shows 0 sells nothing until it is given its price."""
     async with station("azt", price_e3=None) as site:
@@ -253,6 +261,7 @@ async def test_a_sale_that_ended_while_the_box_was_off() -> None:
         assert site.pump.phase is Phase.AUTHORISED
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("at", [Phase.AUTHORISED, Phase.DELIVERING, Phase.REACHED, Phase.ENDED, Phase.IDLE])
 async def test_power_cut_at_each_state(at: Phase) -> None:
     """The pump goes dark for two seconds of its time; what flowed is sold, once, and the totals say the same."""
@@ -277,6 +286,7 @@ async def test_power_cut_at_each_state(at: Phase) -> None:
         assert site.pump.phase is Phase.IDLE
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_lost_confirmation() -> None:
     """The pump has confirmed and its ACK is lost: the repetition is refused, and the status tells that all is well."""
     async with station("azt") as site:
@@ -307,6 +317,7 @@ async def test_a_sale_that_changed_is_not_confirmed() -> None:
         assert site.pump.phase is Phase.IDLE
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_lost_authorisation_is_not_repeated() -> None:
     """The ACK is lost: the status shows that the pump has heard, and one authorisation was sent."""
     async with station("azt") as site:
@@ -365,21 +376,23 @@ async def test_a_stop_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
             await site.driver.stop()
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", [Kind.SILENT, Kind.GARBLE, Kind.SHORT, Kind.SLOW, Kind.NOISE_BEFORE, Kind.ECHO])
 async def test_a_bad_line_costs_time_and_nothing_else(kind: Kind) -> None:
     """Every fourth answer is spoilt, and the sale is exact."""
     async with station("azt") as site:
         before = await site.total()
         await site.driver.authorise(order("volume", 5_000))
-        site.fault(kind, count=2, amount=4 if kind is Kind.SLOW else None)
+        site.fault(kind, amount=4 if kind is Kind.SLOW else None)
         site.bay.add(fills(1))
         await site.until(PumpState.ENDED)
-        site.fault(kind, count=2, amount=4 if kind is Kind.SLOW else None)
+        site.fault(kind, amount=4 if kind is Kind.SLOW else None)
         assert await site.driver.read_sale() == Sale(1, 5_000, 3_925, PRICE_E3)
         assert (await site.total()).volume_ml - before.volume_ml == 5_000
         await site.driver.release()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_dead_pump_is_silent() -> None:
     """Three tries, then it is said so."""
     async with station("azt") as site:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+import one_nozzle_rig
 import pytest
 from one_nozzle_rig import PRICE_E3, Station, fills_litres, order, station
 
@@ -29,6 +30,13 @@ HOSTED = {"host_mode": "hand"}  # a pump that needs not be told, for tests witho
 
 def asked(site: Station, command: Command) -> int:
     return [request.command for request in site.twin.asked].count(command)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated pump answers within milliseconds; what it does not answer need not be waited for long."""
+    monkeypatch.setitem(one_nozzle_rig.FASTER, "timeout_ms", 100)
+    monkeypatch.setattr(sanki, "LATE_S", 0.05)
 
 
 async def test_it_is_a_pump() -> None:
@@ -193,6 +201,7 @@ async def test_no_price_in_mid_sale() -> None:
                 await site.driver.set_prices({1: 799_000})
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_lost_prices_are_seen_and_set() -> None:
     """A pump that shows 0 sells nothing until it is given its price."""
     async with station("sanki", twin=HOSTED, price_e3=None) as site:
@@ -280,6 +289,7 @@ async def test_a_head_that_needs_no_authorisation_after_a_preset() -> None:
 # Recovery.
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("at", [Phase.AUTHORISED, Phase.DELIVERING, Phase.REACHED, Phase.IDLE])
 async def test_power_cut_at_each_state(at: Phase) -> None:
     """The pump goes dark for two seconds of its time; what flowed is in its record and in its totals."""
@@ -324,6 +334,7 @@ async def test_a_sale_that_ended_while_the_box_was_off() -> None:
         assert (await again.read_totals())[1].volume_ml - before.volume_ml == 6_000
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_lost_authorisation_is_not_repeated() -> None:
     """The answer is lost: the status shows that the pump has heard, and one authorisation was sent."""
     async with station("sanki", twin=HOSTED) as site:
@@ -380,6 +391,7 @@ async def test_a_stop_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
             await site.driver.stop()
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("kind", [Kind.SILENT, Kind.GARBLE, Kind.SHORT, Kind.SLOW, Kind.NOISE_BEFORE, Kind.ECHO])
 async def test_a_bad_line_costs_time_and_nothing_else(kind: Kind) -> None:
     """Answers are spoilt in mid-sale and after it, and the sale is exact."""
@@ -394,6 +406,7 @@ async def test_a_bad_line_costs_time_and_nothing_else(kind: Kind) -> None:
         assert (await site.total()).volume_ml - before.volume_ml == 5_000
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_dead_pump_is_silent() -> None:
     """Three tries, then it is said so."""
     async with station("sanki") as site:
@@ -417,6 +430,7 @@ async def test_an_emergency_stop_ends_the_sale() -> None:
 # Heads differ.
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("host_mode", ["command", "hand", "deaf"])
 @pytest.mark.parametrize("short_by", [0, 1])
 async def test_host_mode(host_mode: str, short_by: int) -> None:
