@@ -301,19 +301,18 @@ class DartPump:
             if not returned.is_set() and self._restarts == self._talk.master.restarts:
                 return
             returned.clear()
+            self._restarts = self._talk.master.restarts
+            self._talk.restart()
+            self._picture.forget()
             try:
-                self._restarts = self._talk.master.restarts
-                self._talk.restart()
-                self._picture.forget()
                 await self._ask_status(priority)
-                if self._options.ask_parameters:
-                    await self._talk.say(Command(Ask.PARAMETERS), priority=priority)
-                if self._picture.state in (*SELLING, State.COMPLETED):
-                    await self._talk.say(Command(Ask.FILLING), priority=priority)
-                await self._talk.poll(priority)
             except BaseException:
                 returned.set()
                 raise
+            if self._options.ask_parameters:  # these two are good to know, and no reason to begin anew once more
+                await self._talk.say(Command(Ask.PARAMETERS), priority=priority)
+            if self._picture.state in (*SELLING, State.COMPLETED):
+                await self._talk.say(Command(Ask.FILLING), priority=priority)
 
     async def _ask_status(self, priority: Priority = Priority.COMMAND) -> None:
         told = self._picture.told

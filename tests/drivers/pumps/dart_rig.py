@@ -22,7 +22,7 @@ from drivers.twins.pumps.wire import PumpWire
 
 ADDRESS = 0x52
 GRADES = {1: ("92", 785_000), 2: ("95", 836_000)}  # nozzle: grade, price_e3
-FAST = {"gap_ms": 0}
+FAST = {"gap_ms": 0, "timeout_ms": 40}
 PATIENCE_S = 20.0  # no test waits so long; it is what a broken one takes to fail
 
 
@@ -46,7 +46,7 @@ async def dart(
     twin: Mapping[str, Any] | None = None,
     faults: Iterable[str] = (),
     decimals: Mapping[str, int] | None = None,
-    speed: int = 100,
+    speed: int = 300,
     polled: bool = True,
     echo: bool = False,
     nozzles: Mapping[int, tuple[str, int | None]] = GRADES,

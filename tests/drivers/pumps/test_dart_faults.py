@@ -53,7 +53,7 @@ async def test_a_sale_survives(fault: str) -> None:
 @pytest.mark.parametrize("chance", [30, 150])
 async def test_a_noisy_line_on_a_paced_pty(chance: int) -> None:
     """3 and 15 % of all answers garbled or lost at 9600 baud."""
-    async with dart(wire="pty", speed=20) as rig:
+    async with dart(wire="pty", speed=50) as rig:
         await ready(rig.pump)
         for kind in ("silent", "garble", "duplicate", "noise-before"):
             (one,) = parse_pump_faults([kind])
@@ -187,7 +187,7 @@ async def test_an_emergency_stop_in_mid_sale() -> None:
 
 async def test_the_line_is_lost_in_mid_sale() -> None:
     """The pump goes on to its limit alone; when the line is back, its memory and totals tell the whole sale."""
-    async with dart(speed=20) as rig:
+    async with dart(speed=60) as rig:
         await ready(rig.pump)
         before = await rig.pump.read_totals()
         rig.bay.add(fills(1))

@@ -38,7 +38,7 @@ async def test_four_pumps_on_one_line_sell_at_once() -> None:
     bays, pumps = [], []
     for number in range(4):
         dispenser = Dispenser([Nozzle(n, grade, price) for n, (grade, price) in GRADES.items()], Head(needs_reset=True))
-        bay = Bay(dispenser, speed=20)
+        bay = Bay(dispenser, speed=60)
         bay.twin = DartTwin(dispenser, 0x50 + number, bay.faults, {})
         bays.append(bay)
     async with PumpWire(bays) as wire, Line(LineConfig(id="l", path=wire.port, parity="O")) as line:
