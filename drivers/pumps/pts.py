@@ -30,6 +30,8 @@ from protocols.fieldbus.jsonpts_errors import Code, Malformed, Refusal
 from protocols.fieldbus.jsonpts_numbers import LITRE_PLACES, PRICE_PLACES, YUAN_PLACES, fen, ml, number, price_e3
 from protocols.fieldbus.jsonpts_packets import (
     NOZZLE_MAX,
+    DateTime,
+    GetDateTime,
     Packet,
     PumpAuthorize,
     PumpAuthorizeConfirmation,
@@ -325,8 +327,11 @@ class PtsPump:
         raise Transient(what, where=self._where)
 
     async def _recorded(self, sale: int | None) -> Sale | None:
-        """The sale of this number, or the last one, from the controller's memory card; None: it has none or no card."""
-        now = await self._controller.local_time()
+        """The sale of this number, or the last one, from the memory card; None: it has none, or does not tell."""
+        (clock,) = await self._controller.ask([GetDateTime()])
+        if not isinstance(clock, DateTime):
+            return None
+        now = clock.date_time
         try:
             since = datetime.fromisoformat(now) - timedelta(hours=self._options.report_h)
         except ValueError:

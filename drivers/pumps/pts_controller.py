@@ -15,8 +15,6 @@ from drivers.pumps.pts_says import refused
 from protocols.fieldbus.jsonpts import Answer, Asker
 from protocols.fieldbus.jsonpts_errors import Code, Malformed, Refusal
 from protocols.fieldbus.jsonpts_packets import (
-    DateTime,
-    GetDateTime,
     GetSystemDecimalDigits,
     GetUniqueIdentifier,
     Packet,
@@ -84,14 +82,6 @@ class PtsController:
                 return await self._ask(questions)
         finally:
             self._waiting -= 1
-
-    async def local_time(self) -> str:
-        """The controller's own clock, `YYYY-MM-DDThh:mm:ss`, without zone. Raises as `ask`, and for a refusal."""
-        (answer,) = await self.ask([GetDateTime()])
-        if isinstance(answer, Refusal):
-            raise refused(answer, "GetDateTime", self.id)
-        assert isinstance(answer, DateTime)
-        return answer.date_time
 
     async def emergency_stop(self) -> None:
         """Close every valve. Raises as `ask`, and for a refusal."""
