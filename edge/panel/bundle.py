@@ -50,7 +50,7 @@ def make(config: Path, into: Path, *, log: Path | None = None, with_records: boo
     parts: dict[str, Callable[[], Any]] = {
         "about": _about,
         "config": lambda: hide(tomllib.loads(config.read_text(encoding="utf-8"))),
-        "check": lambda: [hide({"what": it.what, "detail": it.detail, "faults": it.faults}) for it in check_up(config)],
+        "check": lambda: [hide(finding.plain()) for finding in check_up(config)],
         "status": lambda: _ask(config, "status"),
         "devices": lambda: _ask(config, "devices"),
         "keys": lambda: key_rows(load(config)),

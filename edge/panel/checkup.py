@@ -30,6 +30,10 @@ class Finding:
     doubts: list[str] = field(default_factory=list)
     damaged: bool = False
 
+    def plain(self) -> dict[str, object]:
+        """For JSON."""
+        return {"what": self.what, "detail": self.detail, "faults": self.faults, "doubts": self.doubts}
+
 
 def check_up(path: Path) -> list[Finding]:
     """Everything that can be told without touching a device. A config that cannot be loaded ends it."""

@@ -50,7 +50,7 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
             for doubt in one.doubts:
                 paper.write(f"{paper.warn('?')} {doubt}")
 
-    said = [{"what": one.what, "detail": one.detail, "faults": one.faults, "doubts": one.doubts} for one in findings]
+    said = [one.plain() for one in findings]
     say(as_json, {"config": str(path), "ok": not bad, "findings": said}, text)
     if bad:
         damaged = any(one.damaged for one in bad)
