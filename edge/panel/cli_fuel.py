@@ -12,8 +12,7 @@ from edge.panel import show_fuel
 from edge.panel.cli_live import scaled
 from edge.panel.cli_shared import AsJson, Config, Socket, ask, say
 from edge.panel.messages import PointView
-from edge.panel.messages_fuel import FillingView, PumpView
-from protocols.trade.records_fuel import PumpTotals
+from edge.panel.messages_fuel import FillingView, PumpView, TotalView
 
 app = typer.Typer()
 pump_app = typer.Typer(no_args_is_help=True, help="The pumps.")
@@ -107,7 +106,7 @@ def pump_prices(config: Config = None, socket: Socket = None, as_json: AsJson = 
 def pump_totals(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
     """Read the totalizers of every pump now. What moved without a sale goes into the log."""
     told = ask(config, socket, "pump-totals")
-    say(as_json, told, lambda paper: show_fuel.totals(paper, msgspec.convert(told, list[PumpTotals])))
+    say(as_json, told, lambda paper: show_fuel.totals(paper, msgspec.convert(told, list[TotalView])))
 
 
 @pump_app.command("stop", epilog="Example: fieldtill pump stop 3")

@@ -56,3 +56,13 @@ class PumpView(msgspec.Struct, frozen=True):
     nozzles: list[NozzleView]
     filling: FillingView | None
     errors: list[str]
+
+
+class TotalView(msgspec.Struct, frozen=True):
+    """A nozzle's totalizers as just read. amount_fen: None: the pump has none for money."""
+
+    pump: str
+    nozzle: int
+    volume_ml: int
+    amount_fen: int | None
+    wall_ms: int

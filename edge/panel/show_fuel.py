@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.panel.messages import PointView
-from edge.panel.messages_fuel import FillingView, NozzleView, PumpView
+from edge.panel.messages_fuel import FillingView, NozzleView, PumpView, TotalView
 from edge.panel.paper import UNKNOWN, Paper, instant, lasting, money
 from protocols.trade.quantities import litres, yuan_e3
-from protocols.trade.records_fuel import PumpTotals
 
 
 def pumps(paper: Paper, views: Sequence[PumpView]) -> None:
@@ -53,12 +52,20 @@ def prices(paper: Paper, views: Sequence[PumpView]) -> None:
     paper.table(("PUMP", ">NOZZLE", "GRADE", "TANK", ">LIST", ">SHOWN", ">TOTAL"), rows)
 
 
-def totals(paper: Paper, read: Sequence[PumpTotals]) -> None:
+def totals(paper: Paper, read: Sequence[TotalView]) -> None:
     """The totalizers of each pump that answered."""
+    if not read:
+        paper.write("no pump has answered")
+        return
     rows = [
-        (paper.bold(one.pump), str(at.nozzle), f"{litres(at.volume_ml)} L", _fen(at.amount_fen), instant(one.wall_ms))
+        (
+            paper.bold(one.pump),
+            str(one.nozzle),
+            f"{litres(one.volume_ml)} L",
+            _fen(one.amount_fen),
+            instant(one.wall_ms),
+        )
         for one in read
-        for at in one.nozzles
     ]
     paper.table(("PUMP", ">NOZZLE", ">VOLUME", ">MONEY", "READ"), rows)
 

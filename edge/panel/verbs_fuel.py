@@ -10,7 +10,7 @@ from edge.daemon_state import Daemon
 from edge.forecourt.islands import Islands, sources_of
 from edge.panel import verbs, views, views_fuel
 from edge.panel.messages import Trouble
-from edge.panel.record_view import plain
+from edge.panel.messages_fuel import TotalView
 from edge.panel.verbs import Declined, NoArgs, Verb
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.fill.ask import FillAsk
@@ -119,7 +119,11 @@ async def pump_show(daemon: Daemon, args: OnePump, by: str) -> object:
 
 async def pump_totals(daemon: Daemon, args: NoArgs, by: str) -> object:
     """Read now, of every pump that answers; what moved without a sale goes into the log."""
-    return [plain(totals) for totals in await islands_of(daemon).read_totals()]
+    return [
+        TotalView(one.pump, at.nozzle, at.volume_ml, at.amount_fen, one.wall_ms)
+        for one in await islands_of(daemon).read_totals()
+        for at in one.nozzles
+    ]
 
 
 async def settle(daemon: Daemon, args: verbs.SettleSession, by: str) -> object:

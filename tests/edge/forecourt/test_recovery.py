@@ -152,7 +152,7 @@ async def test_a_closed_filling_is_released_by_the_next_daemon(tmp_path: Path) -
         pump.release = dies  # type: ignore[method-assign]  # the daemon dies here
         with pytest.raises(KeyboardInterrupt):
             await court.pour(7_000)
-        del pump.release  # type: ignore[method-assign]
+        del pump.release
         assert court.model.phase is Phase.ENDED
         await reopen(court, tmp_path)
         await court.wait(3)
