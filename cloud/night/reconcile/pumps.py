@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import gcd
 
 import msgspec
 
@@ -20,10 +19,8 @@ from protocols.trade.records_fuel import FillingClosed, FillingOpened, FuelUnatt
 
 EXPLAINS = ("totalizer-fell", "sale-disagrees")
 """Notices by which a site says that it has seen a totalizer begin anew."""
-COMES_ROUND_ML = tuple(10**power for power in range(6, 16))
-"""What a totalizer may hold: four digits before the point at least, and whole decades."""
-GRAINS_ML = (1, 10, 100, 1_000)
-"""What one step of a totalizer may be."""
+COMES_ROUND_ML = tuple(10**power for power in range(8, 16))
+"""What a totalizer may hold: whole decades, from five digits before the point on."""
 
 
 class NozzleSum(msgspec.Struct, frozen=True):
@@ -31,8 +28,8 @@ class NozzleSum(msgspec.Struct, frozen=True):
     rounding_ml + missing_ml - fallen_ml.
 
     wrapped_ml: what the totalizer holds, each time it came round. running_ml: in a filling that has not ended.
-    rounding_ml: display and totalizer count in different steps. missing_ml: what no record explains; below 0, more is
-    booked than flowed. fallen_ml: by how much it went back in all.
+    rounding_ml: display and totalizer count in steps; at most one a sale. missing_ml: what no record explains; below 0,
+    more is booked than flowed. fallen_ml: by how much it went back in all.
     """
 
     site: str
@@ -94,18 +91,16 @@ class _Stretch:
 
 @dataclass(slots=True)
 class _Nozzle:
-    """step_ml: of the display. grain_ml: the greatest number that divides every reading of the totalizer."""
+    """step_ml: of display or totalizer, whichever is the coarser."""
 
     grade: str = ""
     step_ml: int = 1
-    grain_ml: int = 0
     readings: int = 0
     stretches: list[_Stretch] = field(default_factory=list)
 
     def shows(self, total_ml: int, told: Told) -> _Stretch:
         """A reading; the running stretch with it."""
         self.readings += 1
-        self.grain_ml = gcd(self.grain_ml, total_ml)
         if not self.stretches:
             self.stretches.append(_Stretch(total_ml, told, total_ml, told))
         self.stretches[-1].to_ml, self.stretches[-1].after = total_ml, told
@@ -118,7 +113,12 @@ class _Nozzle:
         stretch.sold_ml += volume_ml
 
     def rests(self, total_ml: int, told: Told) -> None:
-        """A reading at a pump that stands still: here all must add up, and the next stretch begins."""
+        """A reading at a pump that stands still: here all must add up, and the next stretch begins. What has moved
+        since the newest reading is a stretch of its own: there was no sale in it.
+        """
+        if self.stretches and self.stretches[-1].to_ml != total_ml:
+            newest = self.stretches[-1]
+            self.stretches.append(_Stretch(newest.to_ml, newest.after, total_ml, told, excused=newest.excused))
         self.shows(total_ml, told)
         self.stretches.append(_Stretch(total_ml, told, total_ml, told))
 
@@ -173,7 +173,7 @@ def _hear(pumps: dict[str, _Pump], fillings: Mapping[int, Filling], told: Told) 
         pump = pumps.setdefault(body.pump, _Pump())
         pump.read(body.begin, told)
         for one in body.offered:
-            pump.nozzle(one.nozzle, one.grade).step_ml = body.volume_step_ml
+            pump.nozzle(one.nozzle, one.grade).step_ml = max(body.volume_step_ml, body.total_step_ml)
         pump.running.add(told.at.seq)
         pump.set_running()
     elif isinstance(body, FuelUnattributed):
@@ -199,7 +199,6 @@ class _Judge:
         self.site, self.pump, self.number, self.nozzle = site, pump, number, nozzle
         self.findings: list[Finding] = []
         self.running_ml = self.rounding_ml = self.missing_ml = self.wrapped_ml = self.fallen_ml = 0
-        self.grain_ml = max(it for it in GRAINS_ML if (nozzle.grain_ml or 1) % it == 0)
         for stretch in nozzle.stretches:
             self._add(stretch)
 
@@ -244,18 +243,10 @@ class _Judge:
             self._find("litres-missing" if left_ml > 0 else "litres-too-many", it, left_ml)
 
     def _rounded(self, it: _Stretch, left_ml: int) -> bool:
-        """Whether it comes from counting in different steps. A totalizer in finer steps than the display gains less
-        than one of the display's at each sale; one in coarser steps is never off by one of its own, over all sales.
+        """Whether it comes from counting in steps: display and totalizer each cut what they do not show, sale by
+        sale.
         """
-        if left_ml == 0:
-            return True
-        if not it.sales:
-            return False
-        step_ml = self.nozzle.step_ml
-        if self.grain_ml < step_ml:
-            return abs(left_ml) <= it.sales * step_ml
-        coarser = it.sold_ml % self.grain_ml != 0
-        return coarser and abs(self.rounding_ml + left_ml) < self.grain_ml
+        return abs(left_ml) <= it.sales * self.nozzle.step_ml
 
     def _find(self, code: str, it: _Stretch, difference_ml: int | None) -> None:
         name = f"{self.site} {self.pump} nozzle {self.number}"

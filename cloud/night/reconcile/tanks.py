@@ -25,6 +25,8 @@ from protocols.trade.records_fuel import (
 
 VARIANCE_PPM_NOTED = 5_000
 """Five per mille of what went out: about what evaporation, temperature and the pumps' own tolerance explain."""
+VARIANCE_ML_NOTED = 30_000
+"""And thirty litres: a millimetre or two of a dip stick in a common tank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +134,13 @@ def day_findings(facts: LogFacts, told: Told, closed: WetStockClosed) -> Iterato
     if closed.opening_ml is None or closed.closing_ml is None:
         which = "no dip has been taken" if closed.opening_ml is None else "no dip since the one that opened its book"
         yield _finding("dip-missing", facts, told, closed.tank, f"day {closed.day}, {closed.grade}: {which}", None)
-    elif closed.variance_ppm is not None and abs(closed.variance_ppm) > VARIANCE_PPM_NOTED:
-        assert closed.variance_ml is not None
-        gone_ml = closed.sold_ml + closed.unattributed_ml
+        return
+    gone_ml = closed.sold_ml + closed.unattributed_ml
+    usual_ml = VARIANCE_ML_NOTED + gone_ml * VARIANCE_PPM_NOTED // 1_000_000
+    if closed.variance_ml is not None and abs(closed.variance_ml) > usual_ml:
         detail = (
             f"day {closed.day}, {closed.grade}: expected {litres(closed.closing_ml - closed.variance_ml)} L, "
-            f"dipped {litres(closed.closing_ml)} L, {litres(gone_ml)} L went out: {per_mille(closed.variance_ppm)} ‰"
+            f"dipped {litres(closed.closing_ml)} L, {litres(gone_ml)} L went out"
         )
         yield _finding("tank-variance", facts, told, closed.tank, detail, closed.variance_ml)
 
