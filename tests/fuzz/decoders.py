@@ -19,6 +19,8 @@ import edge.config
 from cloud.refusal import Refuse
 from cloud.service import Request, _inflate
 from drivers import profile_load
+from drivers.pumps.pts_push import Uploads
+from drivers.pumps.pts_view import PtsView
 from edge.page.exchange import Intake, Unreadable
 from edge.panel.messages import Ask
 from edge.panel.verbs import VERBS
@@ -26,6 +28,8 @@ from edge.sync import trust
 from edge.sync.client import HttpAnswer, read
 from edge.sync.errors import HqError
 from protocols.door import Refused
+from protocols.fieldbus import jsonpts_errors
+from protocols.fieldbus.jsonpts import Asker
 from protocols.proof import checkpoint, keys, note, ocmf, reader_keys, receipt_file
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Malformed, Unproven
@@ -93,6 +97,15 @@ def _panel(line: bytes) -> object:
     return msgspec.convert(ask.args, into)
 
 
+def _pts_answer(data: bytes) -> object:
+    """As the driver reads it, down to states and sales."""
+    view, asker = PtsView(1), Asker()
+    questions = view.questions()
+    asker.ask(questions)
+    view.take(questions, asker.receive(data), 0)
+    return view.sales()
+
+
 def _page(data: bytes) -> object:
     intake = Intake()
     intake.receive_data(data)
@@ -155,6 +168,24 @@ _HTTP = (
     b"POST /take?lang=en HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\ncode=FT1:",
     b"POST /take HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na=%41\r\n0\r\n\r\n",
 )
+_PTS_INFO = (
+    b'{"Id":2,"Type":"PumpTransactionInformation","Data":{"Pump":1,"Transaction":7,"State":"Finished","Nozzle":1,'
+    b'"Volume":1.15,"Price":7.85,"Amount":9.03}}'
+)
+_PTS_ANSWERS = tuple(
+    b'{"Protocol":"jsonPTS","Packets":[{"Id":1,"Type":"%s","Data":%s},%s]}' % (kind, data, _PTS_INFO)
+    for kind, data in (
+        (b"PumpIdleStatus", b'{"Pump":1,"NozzleUp":1,"LastVolume":5.23,"LastAmount":41.06,"LastTransaction":6}'),
+        (b"PumpFillingStatus", b'{"Pump":1,"Nozzle":1,"Volume":2.15,"Price":7.85,"Amount":16.88,"Transaction":7}'),
+        (b"PumpEndOfTransactionStatus", b'{"Pump":1,"Nozzle":1,"Volume":2.15,"Amount":16.88,"Transaction":7}'),
+        (b"PumpTotals", b'{"Pump":1,"Nozzle":1,"Volume":123456.789,"Amount":987654.32}'),
+        (b"PumpPrices", b'{"Pump":1,"Prices":[7.85,8.39,0,0,0,0]}'),
+    )
+)
+_PTS_UPLOAD = (
+    b'{"Protocol":"jsonPTS","PtsId":"P","Packets":[{"Id":1,"Type":"UploadPumpTransaction","Data":{"Pump":1,"Nozzle":2,'
+    b'"Transaction":7,"Volume":26.72,"Price":7.85,"Amount":209.75,"DateTime":"2026-09-01T06:14:35"}}]}'
+)
 _PANEL = (
     b'{"verb": "status"}',
     b'{"verb": "start", "args": {"connector": "c1", "card": "A", "preset": "full"}}',
@@ -204,6 +235,9 @@ DECODERS = [
     Decoder("a line on the panel's socket", _panel, (msgspec.DecodeError, UnicodeDecodeError, RecursionError),
             _one_of(*_PANEL)),
     Decoder("a request for the local page", _page, (Unreadable,), _one_of(*_HTTP)),
+    Decoder("a PTS-2's answer", _pts_answer, (jsonpts_errors.Malformed,), _one_of(*_PTS_ANSWERS)),
+    Decoder("a sale that a PTS-2 uploads", lambda data: Uploads().receive(data), (jsonpts_errors.Malformed,),
+            _one_of(_PTS_UPLOAD)),
     Decoder("the config file", _in_a_file(edge.config.load), (Refused,), _files("config.toml.example")),
     Decoder("the file of headquarters' keys", _in_a_file(trust.load), (Refused,), _one_of(KEY_FILE)),
     Decoder("a device profile", lambda data: profile_load.parse(data.decode("utf-8", "replace"), source="x"),
