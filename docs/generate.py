@@ -67,9 +67,32 @@ def meters() -> str:
     return _page(intro, _table(head, rows), profiles)
 
 
+def gauges() -> str:
+    """docs/gauges.md"""
+    profiles = _profiles("gauge")
+    rows = [
+        (
+            _link_to(profile),
+            _links(profile),
+            ", ".join(key for key in ("volume", "level", "water", "temperature") if getattr(profile.gives, key)),
+            str(_requests(profile)),
+            profile.device.confidence,
+        )
+        for profile in profiles
+    ]
+    head = ("product", "link", "tells", "reads per poll", "confidence")
+    intro = (
+        "# Tank gauges\n\n"
+        "Each of these is one file in `drivers/profiles/`; [profiles.md](profiles.md) tells how to write another.\n"
+        "A gauge that tells a level alone needs the tank's strapping table ([wet-stock.md](wet-stock.md)).\n"
+    )
+    return _page(intro, _table(head, rows), profiles)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "chargers.md": chargers,
     "meters.md": meters,
+    "gauges.md": gauges,
     "verify.html": verifier_page,
 }
 

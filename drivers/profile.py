@@ -41,6 +41,8 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     "VAh": ("VAh", Fraction(1)), "kVAh": ("VAh", Fraction(1000)),
     "var": ("var", Fraction(1)), "kvar": ("var", Fraction(1000)),
     "varh": ("varh", Fraction(1)), "kvarh": ("varh", Fraction(1000)),
+    "L": ("L", Fraction(1)), "mL": ("L", Fraction(1, 1000)), "m3": ("L", Fraction(1000)),
+    "mm": ("mm", Fraction(1)), "cm": ("mm", Fraction(10)), "m": ("mm", Fraction(1000)),
     "Hz": ("Hz", Fraction(1)), "degC": ("degC", Fraction(1)), "%": ("%", Fraction(1)),
     "s": ("s", Fraction(1)), "ms": ("s", Fraction(1, 1000)), "min": ("s", Fraction(60)),
 }  # fmt: skip
@@ -77,7 +79,7 @@ class About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     id: str
-    kind: Literal["charger", "meter"]
+    kind: Literal["charger", "meter", "gauge"]
     maker: str
     models: tuple[str, ...]
     source: str
@@ -221,7 +223,8 @@ class Point(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Gives(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which points answer the questions of drivers/api.py. Points whose `when` does not hold are left out.
 
-    register, power: the points are summed. current: the greatest counts. limit: the first that is known.
+    register, power: the points are summed. current: the greatest counts. limit: the first that is known. volume,
+    level, water, temperature: of a tank, what its gauge knows of them.
     """
 
     register: tuple[str, ...] = ()
@@ -232,6 +235,10 @@ class Gives(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str | None = None
     firmware: str | None = None
     serial: str | None = None
+    volume: str | None = None
+    level: str | None = None
+    water: str | None = None
+    temperature: str | None = None
 
 
 class StateRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from protocols.door import Fault
 _READS = {"coil": (1, 2), "discrete": (2, 1), "holding": (3, 4), "input": (4, 3)}  # some answer only the other one
 _WRITES = {"coil": (5, 15), "holding": (6, 16)}
 _BY_LENGTH = ("bcd", "ascii", "utf16", "hex")
+_GAUGED = {"volume": "L", "level": "mm", "water": "mm", "temperature": "degC"}
 
 
 def faults(profile: Profile, names: frozenset[str]) -> list[Fault]:
@@ -79,7 +80,7 @@ def _names(profile: Profile, names: frozenset[str]) -> Iterator[Fault]:
         for key in ("register", "power", "current", "limit")
         for index, name in enumerate(getattr(gives, key))
     ]
-    used += [(f"gives.{key}", getattr(gives, key)) for key in ("limit_max", "model", "firmware", "serial")]
+    used += [(f"gives.{key}", getattr(gives, key)) for key in ("limit_max", "model", "firmware", "serial", *_GAUGED)]
     used += [(f"{path}.point", write.point) for path, write in _writes(profile)]
     used += [(f"points.{name}.verify", point.verify) for name, point in profile.points.items()]
     used += [
@@ -107,6 +108,13 @@ def _links(profile: Profile, names: frozenset[str]) -> Iterator[Fault]:
 def _gives(profile: Profile, names: frozenset[str]) -> Iterator[Fault]:
     if profile.device.kind == "meter" and not profile.gives.register:
         yield Fault("gives.register", "the point of the import register: a meter has one", "nothing", "Add it.")
+    gives = profile.gives
+    if profile.device.kind == "gauge" and gives.volume is None and gives.level is None:
+        yield Fault("gives", "a point of volume or of level: a gauge has one", "neither", "Add it.")
+    for key, unit in _GAUGED.items():
+        point = profile.points.get(getattr(gives, key) or "")
+        if point is not None and _base_unit(point) not in (None, unit):
+            yield Fault(f"gives.{key}", f"a point in a unit of {unit}", f"{point.unit or 'no unit'}")
     wanted = {"register": "Wh", "power": "W", "current": "A"}
     for key, unit in wanted.items():
         for index, name in enumerate(getattr(profile.gives, key)):

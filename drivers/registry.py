@@ -9,9 +9,11 @@ from typing import Annotated, Final
 import msgspec
 
 from drivers.api import Charger, Meter
+from drivers.gauge import TankGauge
 from drivers.line import Line
 from drivers.modbus_charger import ModbusCharger
 from drivers.modbus_device import ModbusDevice
+from drivers.modbus_gauge import ModbusGauge
 from drivers.modbus_meter import ModbusMeter
 from drivers.profile import Profile
 from drivers.profile_load import load
@@ -20,9 +22,10 @@ from protocols.door import Fault, Refused
 SHIPPED: Final = Path(__file__).parent / "profiles"
 
 # Kind in the profile -> what drives it. A new kind of device is a new line here.
-DRIVERS: Mapping[str, Callable[[ModbusDevice], Charger | Meter]] = {
+DRIVERS: Mapping[str, Callable[[ModbusDevice], Charger | Meter | TankGauge]] = {
     "charger": ModbusCharger,
     "meter": ModbusMeter,
+    "gauge": ModbusGauge,
 }
 
 
@@ -63,7 +66,7 @@ def profile_of(config: DeviceConfig, folder: Path | None = None) -> Profile:
     return profile
 
 
-def build_device(config: DeviceConfig, line: Line, folder: Path | None = None) -> Charger | Meter:
+def build_device(config: DeviceConfig, line: Line, folder: Path | None = None) -> Charger | Meter | TankGauge:
     """The device, attached to its line; nothing is sent until its `run`. Raises door.Refused."""
     profile = profile_of(config, folder)
     unit = config.unit if config.unit is not None else usual_unit(profile, line)

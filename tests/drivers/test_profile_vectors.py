@@ -70,6 +70,8 @@ def test_profile_is_proven(profile: Profile) -> None:
     proven = {name for vector in profile.vectors for name in (*vector.values, *vector.writes)}
     if profile.device.kind == "meter":
         assert proven & set(profile.gives.register)
+    elif profile.device.kind == "gauge":
+        assert proven >= {name for name in (profile.gives.volume, profile.gives.level) if name is not None}
     else:
         assert any(vector.iec == "C" for vector in profile.vectors)
 
