@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.config import Config, doubts, load
+from edge.premises import build
 from protocols.door import Refused
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
@@ -142,3 +143,16 @@ def test_a_serial_server_for_pumps_needs_its_framing(tmp_path: Path) -> None:
     """Without it the time that characters take behind it is not reckoned with."""
     config = read(tmp_path, '[[line]]\nid = "0"\nhost = "192.168.1.50"\n' + pump())
     assert doubts(config) == ['line[0]: a serial server with pumps behind it has `framing = "raw"`']
+
+
+@pytest.mark.parametrize("page", ["dart", "gilbarco", "azt", "sanki", "pts"])
+def test_the_config_on_each_protocols_page(tmp_path: Path, page: str) -> None:
+    """What a reader copies from docs/ loads and builds, options included, and raises no doubt."""
+    text = (EXAMPLE.parent / "docs" / f"{page}.md").read_text()
+    blocks = [block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "[[pump]]" in block]
+    assert blocks
+    for block in blocks:
+        config = read(tmp_path, block)
+        assert {one.protocol for one in config.pump} == {page}
+        assert list(build(config).pumps) == [one.id for one in config.pump]
+        assert doubts(config) == []
