@@ -3,6 +3,8 @@
     Phase       IDLE           AUTHORISED               DELIVERING  REACHED, ENDED    a dose of its own panel
     state       0, 1 lifted    2, 3 with the nozzle out  3           4                 8
 
+State 4 may come with the nozzle out, and a host reads its totals there: so give it a `Head` with `totals_live`.
+
 Faults of the dialogue: REFUSE (CAN; NAK with amount 21), NO_EFFECT (ACK, not done), LATE_STATUS and STALE (an older
 state is shown for `amount` ms), FOREIGN (answers another pump's questions, too).
 """
@@ -41,9 +43,11 @@ class AztTwin:
     def __init__(
         self, pump: Dispenser, address: int, faults: PumpFaults, options: Mapping[str, str | int | bool] | None = None
     ) -> None:
-        """Raises ValueError for an unknown option."""
+        """Raises ValueError for an unknown option, and for more nozzles than one address has."""
         if unknown := set(options or {}) - OPTIONS.keys():
             raise ValueError(f"unknown options {sorted(unknown)}; AZT has {', '.join(OPTIONS)}")
+        if len(pump.nozzles) != 1:
+            raise ValueError(f"AZT has one nozzle at an address, not {len(pump.nozzles)}")
         self.pump = pump
         self.faults = faults
         self.options = {**OPTIONS, **(options or {})}
@@ -64,8 +68,6 @@ class AztTwin:
         while not isinstance(request := self._ear.next_event(), NeedMore):
             if request.command == Command.BROADCAST:
                 continue
-            if self.pump.phase is Phase.REACHED:
-                self.pump.stop()  # a limit ends the sale wherever the nozzle is, and the totals count it
             pieces += self._say(self._answer(request))
         return pieces
 

@@ -51,7 +51,7 @@ class Server:
 PROTOCOLS: Mapping[str, Serial | Server] = {
     "dart": Serial(DartTwin, Head(needs_reset=True), first_address=0x50),
     "gilbarco": Serial(GilbarcoTwin, GILBARCO_HEAD, baud=5787),
-    "azt": Serial(AztTwin, Head(total_ml_wraps=1_000_000_000), baud=4800),
+    "azt": Serial(AztTwin, Head(total_ml_wraps=1_000_000_000, totals_live=True), baud=4800),
     "sanki": Serial(SankiTwin, Head(total_ml_wraps=100_000_000_000)),
     "pts": Server(serve_pts),
 }

@@ -40,9 +40,11 @@ class SankiTwin:
     def __init__(
         self, pump: Dispenser, address: int, faults: PumpFaults, options: Mapping[str, str | int | bool] | None = None
     ) -> None:
-        """Raises ValueError for an unknown option."""
+        """Raises ValueError for an unknown option, and for more nozzles than one address has."""
         if unknown := set(options or {}) - OPTIONS.keys():
             raise ValueError(f"unknown options {sorted(unknown)}; Sanki has {', '.join(OPTIONS)}")
+        if len(pump.nozzles) != 1:
+            raise ValueError(f"Sanki has one nozzle at an address, not {len(pump.nozzles)}")
         self.pump = pump
         self.faults = faults
         self.options = {**OPTIONS, **(options or {})}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from drivers.errors import Transient
@@ -121,6 +121,7 @@ async def station(
 ) -> AsyncIterator[Station]:
     """The pump stands at 55.03 L and 187.36 yuan."""
     make_driver, make_twin, serial = MAKERS[protocol]
+    head = replace(head or Head(), totals_live=protocol == "azt")
     pump = Dispenser([Nozzle(1, "92", price_e3, total_ml=55_030, total_fen=18_736)], head)
     faults = PumpFaults(pump, seed=7)
     bay = Bay(pump, faults=faults, speed=speed)

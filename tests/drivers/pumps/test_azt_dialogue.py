@@ -7,7 +7,7 @@ import pytest
 from drivers.twins.pumps.azt import AztTwin
 from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.faults import PumpFaults
-from drivers.twins.pumps.parts import Nozzle
+from drivers.twins.pumps.parts import Head, Nozzle
 
 # What the till says, what happens at the pump, what the pump says. 20.00 L at 5.25.
 SALE = """
@@ -61,7 +61,7 @@ SALE = """
 @pytest.mark.parametrize("split", [False, True], ids=["whole", "byte by byte"])
 def test_a_sale(split: bool) -> None:
     """Question and answer, state by state."""
-    pump = Dispenser([Nozzle(1, "92", 500_000, total_ml=55_030, total_fen=18_736)])
+    pump = Dispenser([Nozzle(1, "92", 500_000, total_ml=55_030, total_fen=18_736)], Head(totals_live=True))
     twin = AztTwin(pump, 1, PumpFaults(pump))
     said = b""
     for line in SALE.strip().splitlines():
