@@ -50,6 +50,7 @@ class GilbarcoPump:
         self.options = config.options_as(GilbarcoOptions)
         _check(config)
         self.traits: PumpTraits = traits_of(config, self.options)
+        self._period_s = config.poll_s or PERIOD_S
         self._scales = config.scales
         self._grades = grades_of(config)
         self._talk = GilbarcoTalk(line, config.id, config.address, self.options)
@@ -66,7 +67,7 @@ class GilbarcoPump:
         return self._talk.device.link()
 
     def status(self) -> Reading[PumpStatus]:
-        """As last polled; stale after three seconds. No I/O."""
+        """As last polled; stale after three seconds, or three polls. No I/O."""
         picture = self._picture
         if picture.raw is None or picture.at_ms is None:
             return Reading(None, Quality.NONE, None)
@@ -85,7 +86,7 @@ class GilbarcoPump:
             price_e3=None if nozzle is None else picture.prices_e3.get(nozzle),
             alarm=picture.alarm,
         )
-        old = _now_ms() - picture.at_ms > STALE_MS
+        old = _now_ms() - picture.at_ms > max(STALE_MS, 3_000 * self._period_s)
         return Reading(status, Quality.STALE if old else Quality.GOOD, picture.at_ms)
 
     def points(self) -> list[Point]:
@@ -94,7 +95,7 @@ class GilbarcoPump:
     # Reading.
 
     async def run(self) -> NoReturn:
-        poller = Poller({"status": self.config.poll_s or PERIOD_S})
+        poller = Poller({"status": self._period_s})
         device = self._talk.device
         while True:
             await poller.next()
@@ -115,7 +116,8 @@ class GilbarcoPump:
 
     async def read_totals(self) -> Mapping[int, NozzleTotal]:
         """Raises Silent while the pump gives none, DeviceFault where it has none for a nozzle that was configured."""
-        totals = {total.grade: total for total in await self._read_totals()}
+        async with self._lock:
+            totals = {total.grade: total for total in await self._read_totals()}
         scales = self._scales
         return {
             number: NozzleTotal(scales.total_ml(totals[grade].volume), scales.total_fen(totals[grade].amount))
@@ -124,7 +126,8 @@ class GilbarcoPump:
 
     async def read_prices(self) -> Mapping[int, int]:
         """At the level that is sold at; they come with the totals. A price of 0 is none."""
-        await self._read_totals()
+        async with self._lock:
+            await self._read_totals()
         return dict(self._picture.prices_e3)
 
     async def read_sale(self) -> Sale | None:
@@ -180,6 +183,8 @@ class GilbarcoPump:
         self._suspended = False
         raw = await self._say_stop()
         self._see(raw)
+        if raw is Status.STOP:
+            self._watch.ended()  # also on a head that could resume: we do not
         if raw in (Status.AUTHORISED, Status.BUSY):
             raise Transient(f"it was told to stop and is still at {raw.name}", where=self._where)
 
@@ -213,6 +218,7 @@ class GilbarcoPump:
         self._watch.released()
         if self._watch.stage is Stage.NONE:
             self._picture.clear_sale()
+            self._picture.nozzle = None
 
     # One look.
 
@@ -229,9 +235,8 @@ class GilbarcoPump:
             if (again in RUNNING) != running:
                 self._watch.saw(raw)
             raw = again
-        before = self._picture.raw
         self._see(raw)
-        await self._details(raw, before)
+        await self._details(raw)
         return raw
 
     def _see(self, raw: Status) -> None:
@@ -247,13 +252,14 @@ class GilbarcoPump:
             self._suspended = False
         self._picture.see(raw, _now_ms())
 
-    async def _details(self, raw: Status, before: Status | None) -> None:
+    async def _details(self, raw: Status) -> None:
         """What only this state has: the nozzle that calls, the running money, the sale that is over."""
         try:
-            if raw is Status.CALL and before is not Status.CALL and self._watch.stage is Stage.NONE:
-                self._picture.nozzle = await self._nozzle_out()
-            elif self._picture.missed >= MISSED_MAX:
+            if self._picture.missed >= MISSED_MAX:
                 return
+            if raw is Status.CALL and self._watch.stage is Stage.NONE and self._picture.nozzle is None:
+                self._picture.missed += 1
+                self._picture.nozzle = await self._nozzle_out()
             elif raw is Status.BUSY and self.options.live_amount:
                 self._picture.missed += 1
                 digits = await self._talk.live_amount(first=self._picture.amount_fen is None)
@@ -280,13 +286,14 @@ class GilbarcoPump:
             self._see(await self._say_stop())
 
     def _beyond_order(self) -> bool:
-        order, picture = self._order, self._picture
-        if order is None or order.kind == "full":
+        """By the money alone, at the highest price that was ordered: it may not be known which nozzle delivers."""
+        order, shown_fen = self._order, self._picture.amount_fen
+        if order is None or order.kind == "full" or shown_fen is None:
             return False
-        if order.kind == "volume":
-            return picture.volume_ml is not None and picture.volume_ml > order.limit + OVERRUN_ML
-        margin_fen = OVERRUN_ML * max(order.price_e3.values(), default=0) // 1_000_000
-        return picture.amount_fen is not None and picture.amount_fen > order.limit + margin_fen
+        price_e3 = max(order.price_e3.values(), default=0)
+        if order.kind == "amount":
+            return shown_fen > order.limit + price_e3 * OVERRUN_ML // 1_000_000
+        return shown_fen > price_e3 * (order.limit + OVERRUN_ML) // 1_000_000 and price_e3 > 0
 
     async def _nozzle_out(self) -> int | None:
         """By special function 010. None: it was not asked, or does not say."""
@@ -394,18 +401,22 @@ class GilbarcoPump:
 
     async def _say_stop(self) -> Status:
         """Until it neither delivers nor may. Harmless to a pump at rest."""
-        raw = Status.OFF
-        for _ in range(TRIES):
+        for last in range(TRIES - 1, -1, -1):
             await self._talk.say(Command.STOP)
-            raw = await self._settled(Status.AUTHORISED, Status.BUSY)
+            try:
+                raw = await self._settled(Status.AUTHORISED, Status.BUSY)
+            except (Silent, Garbled):
+                if not last:
+                    raise
+                continue
             if raw not in (Status.AUTHORISED, Status.BUSY):
                 break
         return raw
 
     async def _settled(self, *before: Status) -> Status:
         """The status; one that is none of `before` counts once the next is none of them either."""
-        raw = await self._talk.status()
-        return raw if raw in before else await self._talk.status()
+        raw = await self._talk.status(retries=1)
+        return raw if raw in before else await self._talk.status(retries=1)
 
 
 async def probe(line: Line, address: int, *, timeout_s: float) -> Sign | None:

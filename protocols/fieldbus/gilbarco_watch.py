@@ -56,6 +56,11 @@ class SaleWatch:
             self.stage = Stage.OVER
         return self.stage
 
+    def ended(self) -> None:
+        """We have ended it, and do not let it go on."""
+        if self.stage is Stage.RUNNING:
+            self.stage = Stage.OVER
+
     def released(self) -> None:
         """The last sale is durably stored."""
         if self.stage is Stage.OVER:

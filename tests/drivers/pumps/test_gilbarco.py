@@ -141,6 +141,27 @@ async def test_paused_and_resumed() -> None:
         assert filling.sale.volume_ml == 5_000
 
 
+async def test_a_head_that_resumes_is_stopped() -> None:
+    """A stop is the end there too: once, and hanging up afterwards is no second one."""
+    async with gilbarco(options={"can_resume": True}, twin={"resumes": True}, speed=10) as rig:
+        await ready(rig.pump)
+        before = await rig.pump.read_totals()
+        rig.dispenser.lift(1)
+        await shows(rig.pump, PumpState.CALLING)
+        await rig.pump.authorise(order("volume", 5_000))
+        rig.dispenser.squeeze(700)
+        await until(lambda: rig.dispenser.shown_ml > 500)
+        await rig.pump.stop()
+        with pytest.raises(Transient, match="not paused by us"):
+            await rig.pump.resume()
+        await shows(rig.pump, PumpState.ENDED)
+        rig.dispenser.hang_up()
+        filling = await finish(rig.pump, before)
+        assert filling.sale is not None
+        assert filling.sale.volume_ml == rig.dispenser.delivered_ul[1] // 1_000
+        await shows(rig.pump, PumpState.IDLE)
+
+
 async def test_a_head_that_does_not_resume() -> None:
     """Pausing it would end its sale, so it is refused."""
     async with gilbarco() as rig:
@@ -159,8 +180,8 @@ async def test_the_end_was_shown_in_no_poll() -> None:
 
 
 async def test_the_next_customer_lifts_before_the_sale_is_stored() -> None:
-    """The old sale is over until the next authorisation, also with a nozzle out again."""
-    async with gilbarco() as rig:
+    """The old sale is over until it is released, also with another nozzle out."""
+    async with gilbarco(options={"nozzle_from": "special"}) as rig:
         await ready(rig.pump)
         rig.bay.add(fills(1))
         await shows(rig.pump, PumpState.CALLING)
@@ -171,7 +192,10 @@ async def test_the_next_customer_lifts_before_the_sale_is_stored() -> None:
         await until(lambda: (status := rig.pump.status().value) is not None and status.reason == "7 CALL")
         status = rig.pump.status().value
         assert status is not None
-        assert (status.state, status.nozzle_out) == (PumpState.ENDED, True)
+        assert (status.state, status.nozzle, status.nozzle_out) == (PumpState.ENDED, 1, True)
+        await rig.pump.release()
+        await until(lambda: (status := rig.pump.status().value) is not None and status.nozzle == 2)
+        assert await shows(rig.pump, PumpState.CALLING)
         await rig.pump.authorise(order("volume", 2_000))
         assert await shows(rig.pump, PumpState.AUTHORISED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import pytest
@@ -28,7 +29,10 @@ async def fill_as_the_till_does(rig: Rig, wanted: Order, customer: Customer) -> 
     """As `fill`, but a fault is met as the till meets it: look, and try again where the pump still calls."""
     pump = rig.pump
     await ready(pump)
-    before = await pump.read_totals()
+    before = None
+    while before is None:
+        with suppress(Transient):
+            before = await pump.read_totals()
     rig.bay.add(customer)
     while True:
         await shows(pump, PumpState.CALLING)

@@ -283,3 +283,9 @@ def test_a_stop_that_may_be_resumed() -> None:
     """It is the end only where a head does not resume."""
     watch = SaleWatch(stop_ends=False)
     assert [watch.saw(status) for status in (BUSY, STOP, BUSY, STOP, OFF)] == [Stage.RUNNING] * 4 + [Stage.OVER]
+    watch = SaleWatch(stop_ends=False)
+    watch.ended()
+    assert watch.stage is Stage.NONE
+    watch.saw(BUSY)
+    watch.ended()
+    assert watch.saw(STOP) is Stage.OVER
