@@ -91,12 +91,12 @@ LIST = PriceList(
 def island(root: Path) -> Iterator[tuple[Box, subprocess.Popen[str]]]:
     """A box with a price list, and its two pumps; the daemon is the test's to start."""
     box = make_box(root, CONFIG)
-    asyncio.run(_publish(box))
+    asyncio.run(publish(box))
     with twins(box, TWINS) as pumps:
         yield box, pumps
 
 
-async def _publish(box: Box) -> None:
+async def publish(box: Box) -> None:
     journal = Journal.open(box.journal, KeyRing(box.keys_dir, {}).log(EPOCH), ballast_bytes=0)
     desk = Desk(journal, Clock(clock.system(), last_stamp(journal)), Policy(), {})
     payload = encode(LIST)
