@@ -58,8 +58,7 @@ class Eye:
             totals = await self._noted(self.pump.read_totals())
         except Transient:
             known = self._totals
-            self.sight()
-            if known is None or self._still_ms is None or known.mono_ms < self._still_ms or not self._is_fresh():
+            if known is None or not self._stood_still_since(known.mono_ms):
                 raise
             self._totals = PumpTotals(known.pump, known.nozzles, began_ms, self._clock.wall_ms())
             return self._totals
@@ -103,8 +102,11 @@ class Eye:
             self._still_ms = at_ms
         self._status, self._status_ms = status, at_ms
 
-    def _is_fresh(self) -> bool:
-        return self._status_ms is not None and self._clock.mono_ms() - self._status_ms <= GAP_MS
+    def _stood_still_since(self, mono_ms: int) -> bool:
+        """Whether a nozzle is out now and nothing can have flowed since then."""
+        status = self.sight().status_within(GAP_MS)
+        calls = status is not None and status.state is PumpState.CALLING
+        return calls and self._still_ms is not None and self._still_ms <= mono_ms
 
     def _on_our_clock(self, monotonic_ms: int) -> int:
         """Drivers count from CLOCK_MONOTONIC; the box's clock goes on while the box sleeps."""

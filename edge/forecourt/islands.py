@@ -199,7 +199,8 @@ class Islands:
             why_not = await self.fills.settle_held(found[0], _point_of(found[0]), None, by, because)
         else:
             async with loop.lock:
-                why_not = await self.fills.settle_held(found[0], loop.point, loop.eye.sight().status, by, because)
+                status = loop.eye.sight().status_within(self.fills.policy.silence_s * 1000)
+                why_not = await self.fills.settle_held(found[0], loop.point, status, by, because)
         self.site.changed()
         return why_not
 
@@ -244,15 +245,20 @@ class Islands:
                 await self.fills.explain(loop.point, totals, ("day close",))
             return totals
 
+    async def look_at_orphans(self) -> None:
+        """One look at fillings whose pump has gone from the config: nobody sees how they end, so they are held, then
+        let go.
+        """
+        for filling, _ in self.fills.fillings():
+            if filling.opened.pump not in self.loops:
+                try:
+                    await self.fills.look(filling, FillSight(self._clock.stamp()), _point_of(filling))
+                except JournalFull as error:
+                    log.error("nothing could be saved", error=str(error), remedy=error.remedy)
+
     async def _orphans(self) -> None:
-        """Fillings whose pump has gone from the config: nobody sees how they end, so they are held, then let go."""
         while True:
-            for filling, _ in self.fills.fillings():
-                if filling.opened.pump not in self.loops:
-                    try:
-                        await self.fills.look(filling, FillSight(self._clock.stamp()), _point_of(filling))
-                    except JournalFull as error:
-                        log.error("nothing could be saved", error=str(error), remedy=error.remedy)
+            await self.look_at_orphans()
             await asyncio.sleep(ORPHANS_S)
 
 

@@ -17,8 +17,8 @@ from edge.till.fill.point import FuelPoint, NozzlePlace
 def set_up(
     config: Config, site: Site, pumps: Mapping[str, Pump], clock: Clock, recorder: FuelRecorder | None
 ) -> Islands | None:
-    """None: no pump is configured, and no filling is open at one that was. recorder: as of `FillDesk`."""
-    if not pumps and not site.desk.state.forecourt.fillings:
+    """None: neither pump nor tank is configured, and no filling is open at a pump that was. recorder: as of `FillDesk`."""
+    if not pumps and not config.tank and not site.desk.state.forecourt.fillings:
         return None
     points: dict[str, FuelPoint] = {}
     for one in config.pump:
