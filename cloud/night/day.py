@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +10,8 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from cloud.night.reconcile.bills import tariff_pin
-from cloud.night.reconcile.log import AnyDelivery, Instant, LogFacts, LogKey, Session
+from cloud.night.reconcile.fillings import price_list_pin
+from cloud.night.reconcile.log import AnyDelivery, Filling, Instant, LogFacts, LogKey, Session
 from cloud.night.report_model import (
     Adjustment,
     Connector,
@@ -23,7 +25,7 @@ from cloud.night.report_model import (
 )
 from protocols.trade import hotlist
 from protocols.trade.quantities import largest_remainder
-from protocols.trade.records import CNY, Effect, SessionClosed
+from protocols.trade.records import CNY, Effect, Pin, SessionClosed
 from protocols.trade.records_fuel import FillingClosed
 
 LATE_AFTER_S = 600
@@ -98,7 +100,8 @@ def site_day(
         hours=_hours(today, site),
         connectors=_connectors(charges),
         clocks=_clocks(today),
-        tariffs=_tariffs(charges),
+        tariffs=_versions(tariff_pin(it) for it in charges),
+        price_lists=_versions(price_list_pin(it) for it in today if isinstance(it, Filling)),
         hot_lists=_hot_lists(today),
         closes=[
             DayClose(
@@ -185,19 +188,31 @@ def _adjustment(session: AnyDelivery) -> Adjustment:
 def _hours(sessions: Iterable[AnyDelivery], site: Site) -> list[Hour]:
     """All 24, from the hour at which the business day begins."""
     zone = ZoneInfo(site.zone)
-    count, energy_wh, gross_fen = [0] * 24, [0] * 24, [0] * 24
+    count, energy_wh, volume_ml, gross_fen = ([0] * 24 for _ in range(4))
     for session in sessions:
         if session.closed is None or session.ended is None:
             continue
         hour = datetime.fromtimestamp(session.ended.at_ms // 1000, zone).hour
         count[hour] += 1
         gross_fen[hour] += session.closed.amount_fen
-        for piece in session.closed.slices if isinstance(session.closed, SessionClosed) else ():
+        if isinstance(session, Filling):
+            volume_ml[hour] += session.closed.volume_ml
+            continue
+        for piece in session.closed.slices:
             from_ms, to_ms = session.begun.at_ms + piece.from_ms, session.begun.at_ms + piece.to_ms
             for hour, part_wh in _by_hour(from_ms, to_ms, piece.energy_wh, zone):
                 energy_wh[hour] += part_wh
     order = [(site.day_starts_h + at) % 24 for at in range(24)]
-    return [Hour(hour=it, sessions=count[it], energy_wh=energy_wh[it], gross_fen=gross_fen[it]) for it in order]
+    return [
+        Hour(
+            hour=it,
+            sessions=count[it],
+            energy_wh=energy_wh[it],
+            volume_ml=volume_ml[it],
+            gross_fen=gross_fen[it],
+        )
+        for it in order
+    ]
 
 
 def _by_hour(from_ms: int, to_ms: int, energy_wh: int, zone: ZoneInfo) -> list[tuple[int, int]]:
@@ -252,13 +267,8 @@ def _clocks(sessions: Iterable[AnyDelivery]) -> dict[str, int]:
     return counts
 
 
-def _tariffs(sessions: Iterable[Session]) -> list[TariffUse]:
-    counts: dict[tuple[int, str], int] = {}
-    for session in sessions:
-        pin = tariff_pin(session)
-        if pin is not None:
-            key = (pin.version, pin.hash.hex())
-            counts[key] = counts.get(key, 0) + 1
+def _versions(pins: Iterable[Pin | None]) -> list[TariffUse]:
+    counts = Counter((pin.version, pin.hash.hex()) for pin in pins if pin is not None)
     return [TariffUse(version=key[0], sha256=key[1], sessions=count) for key, count in sorted(counts.items())]
 
 

@@ -16,6 +16,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "legs": ("对账", "Reconciliation"),
     "takings-by-hour": ("分时营业额（元）", "Takings by hour, yuan"),
     "energy-by-hour": ("分时电量（千瓦时）", "Energy by hour, kWh"),
+    "litres-by-hour": ("分时加油量（升）", "Fuel by hour, litres"),
     "use": ("枪位占用", "Use of connectors"),
     "sites": ("站点", "Sites"),
     "site": ("站点", "Site"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import jinja2
 from markupsafe import Markup
@@ -15,7 +16,7 @@ from cloud.night.labels import LABELS
 from cloud.night.reconcile.findings import CODES, Leg, Weight
 from cloud.night.report_model import CHECKED, Found, LegResult, Report, SiteDay, decode
 from cloud.night.shown import amount, days, duration, energy, grouped, instant, money, table, thousandths, volume
-from protocols.trade.quantities import kwh, yuan
+from protocols.trade.quantities import kwh, litres, yuan
 
 DAY_S = 86_400
 AGES = ((1, "0-1"), (3, "2-3"), (7, "4-7"), (None, ">7"))
@@ -42,13 +43,15 @@ def page(data: bytes) -> str:
         report=report,
         verdict=_verdict(report),
         legs=charts.comparisons([_comparison(it) for it in report.legs]),
-        takings=charts.bars(_by_hour(report, money=True), charts.MONEY, lambda fen: grouped(str(fen // 100))),
-        energy=charts.bars(_by_hour(report, money=False), charts.ENERGY, lambda wh: grouped(_short_kwh(wh))),
+        takings=charts.bars(_by_hour(report, "gross_fen"), charts.MONEY, lambda fen: grouped(str(fen // 100))),
+        energy=charts.bars(_by_hour(report, "energy_wh"), charts.ENERGY, lambda wh: grouped(_short(wh))),
+        litres=charts.bars(_by_hour(report, "volume_ml"), charts.ENERGY, lambda ml: grouped(_short(ml))),
         use=charts.shares(_use(report), charts.ENERGY),
         ages=_ages(report.findings),
         actions=_actions(report.findings),
         has_risk=_has_risk(report),
         has_fuel=report_fuel.has_fuel(report),
+        has_energy=bool(report.meters) or not report_fuel.has_fuel(report),
     )
 
 
@@ -73,8 +76,9 @@ def label(key: str) -> Markup:
     return Markup('<span class="zh">{}</span> <span class="en">{}</span>').format(zh, en)
 
 
-def _short_kwh(energy_wh: int) -> str:
-    return kwh(energy_wh).rstrip("0").rstrip(".")
+def _short(thousandths: int) -> str:
+    """Wh as kWh, mL as litres, without noughts at the end."""
+    return kwh(thousandths).rstrip("0").rstrip(".")
 
 
 # --- what the page draws ---------------------------------------------------------------------------------------------
@@ -120,17 +124,17 @@ def _comparison(leg: LegResult) -> Comparison:
     return Comparison(ours, theirs, "good", "相符 agree", checked)
 
 
-def _by_hour(report: Report, *, money: bool) -> list[Bar]:
+def _by_hour(report: Report, what: Literal["gross_fen", "energy_wh", "volume_ml"]) -> list[Bar]:
     """Sums over all sites by local clock hour, in the order of the first site's business day."""
     sums: dict[int, int] = {}
     for site in report.sites:
         for it in site.hours:
-            sums[it.hour] = sums.get(it.hour, 0) + (it.gross_fen if money else it.energy_wh)
-    rows = []
-    for at, (hour, value) in enumerate(sums.items()):
-        said = f"{yuan(value)} ¥" if money else f"{kwh(value)} kWh"
-        rows.append(Bar(value, f"{hour:02}" if at % 3 == 0 else "", f"{hour:02}:00-{(hour + 1) % 24:02}:00  {said}"))
-    return rows
+            sums[it.hour] = sums.get(it.hour, 0) + getattr(it, what)
+    show, unit = {"gross_fen": (yuan, "¥"), "energy_wh": (kwh, "kWh"), "volume_ml": (litres, "L")}[what]
+    return [
+        Bar(value, f"{hour:02}" if at % 3 == 0 else "", f"{hour:02}:00-{(hour + 1) % 24:02}:00  {show(value)} {unit}")
+        for at, (hour, value) in enumerate(sums.items())
+    ]
 
 
 def _use(report: Report) -> list[Share]:

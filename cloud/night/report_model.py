@@ -79,11 +79,14 @@ class Quantities(_Part, frozen=True):
 
 
 class Hour(_Part, frozen=True):
-    """A local clock hour. Money falls in the hour in which its session ended, energy in those in which it flowed."""
+    """A local clock hour. Money and fuel fall in the hour in which their session ended, energy in those in which it
+    flowed.
+    """
 
     hour: int
     sessions: int
     energy_wh: int
+    volume_ml: int
     gross_fen: int
 
 
@@ -120,7 +123,7 @@ class DayClose(_Part, frozen=True):
 
 
 class TariffUse(_Part, frozen=True):
-    """How many of the day's sessions were priced by which version."""
+    """How many of the day's sessions were priced by which version of a tariff, or fillings of a price list."""
 
     version: int
     sha256: str
@@ -239,6 +242,7 @@ class SiteDay(_Part, frozen=True):
     connectors: list[Connector]
     clocks: dict[str, int]
     tariffs: list[TariffUse]
+    price_lists: list[TariffUse]
     hot_lists: list[HotListUse]
     closes: list[DayClose]
     fuel: FuelDay | None

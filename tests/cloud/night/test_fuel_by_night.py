@@ -379,6 +379,9 @@ def test_charging_and_fuel_at_one_site(site: Forecourt, tmp_path: Path) -> None:
     )
     assert [it.sessions for it in told.sites[0].closes] == [5]
     assert sum(it.gross_fen for it in told.sites[0].hours) == 92_820
+    assert sum(it.volume_ml for it in told.sites[0].hours) == 120_000
+    assert [(it.version, it.sessions) for it in told.sites[0].price_lists] == [(1, 5)]
+    assert [(it.version, it.sessions) for it in told.sites[0].tariffs] == [(1, 1)]
 
 
 def test_who_stands_in_pays_what_the_others_leave(site: Forecourt, tmp_path: Path) -> None:
