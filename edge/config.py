@@ -16,6 +16,7 @@ from drivers.pumps.pts_config import ControllerConfig
 from drivers.registry import DeviceConfig
 from edge.config_pumps import pump_doubts, pump_faults
 from edge.counter import CounterConfig
+from edge.tank_config import TankConfig, tank_faults
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
 from protocols.door import Fault, Refused, check
@@ -139,6 +140,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connector: tuple[ConnectorConfig, ...] = ()
     controller: tuple[ControllerConfig, ...] = ()
     pump: tuple[PumpConfig, ...] = ()
+    tank: tuple[TankConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
     till: Policy = Policy()
     fuel: FillPolicy = FillPolicy()
@@ -210,6 +212,7 @@ def cross_check(config: Config) -> list[Fault]:
         if pump.controller is not None:
             faults += _known(f"pump[{index}].controller", pump.controller, controllers)
     faults += pump_faults(config.line, config.controller, config.device, config.pump)
+    faults += tank_faults(config.tank, config.device, config.pump)
     pumps = [name for pump in config.pump for name in (pump.id, str(pump.number))]
     for index, reader in enumerate(config.reader):
         if reader.connector is not None:

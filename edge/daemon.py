@@ -155,7 +155,7 @@ async def _sell(
     for name, drive in drives.items():
         keep(f"drive {name}", drive.run())
     recorder = fuel_recorder_of(config, ring)
-    islands = site.islands = set_up(config, site, daemon.premises.pumps, clock, recorder)
+    islands = site.islands = set_up(config, site, daemon.premises, clock, recorder)
     if islands is not None:
         islands.keep(keep)
     for reader in config.reader:

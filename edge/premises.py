@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drivers.api import Charger, Device, Meter
+from drivers.gauge import TankGauge
 from drivers.line import Line
 from drivers.pump import Pump
 from drivers.pumps.registry import build_controller, build_pump
@@ -30,6 +31,7 @@ class Premises:
     outlets: dict[str, Outlet]
     pumps: dict[str, Pump] = field(default_factory=dict)
     controllers: dict[str, PtsController] = field(default_factory=dict)
+    gauges: dict[str, TankGauge] = field(default_factory=dict)
 
     def carriers(self) -> Iterator[Line | PtsController]:
         """What all that hangs on, each of which keeps itself up."""
@@ -67,9 +69,16 @@ def build(config: Config) -> Premises:
         faults += found
         if outlet is not None:
             outlets[connector.id] = outlet
+    gauges: dict[str, TankGauge] = {}
+    for index, tank in enumerate(config.tank):
+        gauge = devices.get(tank.gauge or "")
+        if isinstance(gauge, TankGauge):
+            gauges[tank.id] = gauge
+        elif gauge is not None:
+            faults.append(Fault(f"tank[{index}].gauge", "a gauge", f"`{tank.gauge}`, a {gauge.profile_id}"))
     if faults:
         raise Refused("config", faults)
-    return Premises(lines, devices, outlets, pumps, controllers)
+    return Premises(lines, devices, outlets, pumps, controllers, gauges)
 
 
 def meter_plates(config: Config) -> dict[str, Plate]:

@@ -18,6 +18,7 @@ from edge.asking import Asking
 from edge.clock import Clock
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.pump_loop import PumpLoop
+from edge.forecourt.tanks import Tanks
 from edge.journal.errors import JournalFull
 from edge.till import purse
 from edge.till.ask import Refusal, Refused, Source
@@ -56,7 +57,13 @@ class Islands:
     """What the daemon can be asked to do at its pumps."""
 
     def __init__(
-        self, site: Site, fills: FillDesk, pumps: Mapping[str, Pump], numbers: Mapping[str, str], clock: Clock
+        self,
+        site: Site,
+        fills: FillDesk,
+        pumps: Mapping[str, Pump],
+        numbers: Mapping[str, str],
+        clock: Clock,
+        tanks: Tanks | None = None,
     ) -> None:
         """pumps: by id, as `fills.points`. numbers: of pumps as customers read them, to their ids."""
         self.site = site
@@ -64,6 +71,7 @@ class Islands:
         self.loops = {
             name: PumpLoop(pump, fills.points[name], fills, clock, site.changed) for name, pump in pumps.items()
         }
+        self.tanks = Tanks(fills.desk, clock, {}, {}) if tanks is None else tanks
         self._numbers = numbers
         self._clock = clock
 
@@ -79,6 +87,7 @@ class Islands:
         for name, loop in self.loops.items():
             keep(f"pump {name}", loop.run())
         keep("pumps gone", self._orphans())
+        keep("tanks", self.tanks.run())
 
     # --- customers ---------------------------------------------------------------------------------------------------
 
@@ -181,7 +190,11 @@ class Islands:
         loop.wake()
 
     async def day(self) -> list[Draft]:
-        """All pumps read that answer, the log brought to it; what a day close says of fuel. Raises JournalFull."""
+        """All pumps and gauges read that answer, the log brought to it; what a day close says of fuel.
+
+        Raises JournalFull.
+        """
+        await self.tanks.dip_all()
         return self.fills.day(await self.read_totals())
 
     async def read_totals(self) -> list[PumpTotals]:
