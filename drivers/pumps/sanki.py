@@ -112,6 +112,7 @@ class SankiPump:
         self._course = _Course.NONE
         self._flowed = False  # in that sale; before, the display may show the one before it
         self._chain = 0
+        self._chained = False  # the pump has had a chain byte of ours
         self._preset_stands = True  # a preset that nobody used may stand in the pump; from before our time, too
 
     # What is known. No I/O.
@@ -222,6 +223,8 @@ class SankiPump:
             if shown != wanted:
                 raise Transient(f"it shows the price {shown}, ordered is {wanted}", where=self._where)
             self._course, self._flowed = _Course.NONE, False
+            if limit is not None and not self._chained:
+                await self._begin_chain(*limit)
             if self._preset_stands:
                 await self._cancel()
             if limit is not None:
@@ -310,6 +313,16 @@ class SankiPump:
         if not status.price:
             return PumpState.UNPRICED
         return PumpState.CALLING if status.state == State.LIFTED else PumpState.IDLE
+
+    async def _begin_chain(self, command: Command, digits: int) -> None:
+        """A preset that is cancelled at once, so that the pump's last chain byte is one of ours.
+
+        If the first that counts had by chance the byte that the pump heard last, before our restart, it might take it
+        for a repetition, and deliver without a limit.
+        """
+        self._preset_stands = True
+        await self._ask(preset(command, digits, self._next_chain()))
+        self._chained = True
 
     async def _preset(self, command: Command, digits: int) -> None:
         """A refusal may mean that another preset stands: that one is cancelled, once."""

@@ -270,13 +270,32 @@ async def test_a_preset_that_stands_is_cancelled_first(what: Order, sold_ml: int
 
 
 async def test_every_preset_and_authorisation_has_its_own_chain_byte() -> None:
-    """Steps of 11h, without 66."""
+    """Steps of 11h, without 66. The first is of a preset that is cancelled at once."""
     async with station("sanki", twin=HOSTED) as site:
         for _ in range(4):
             await site.sell(order("volume", 1_000), fills(1))
         chained = (Command.PRESET_VOLUME, Command.AUTHORISE)
         seen = [request.data[-1:].hex() for request in site.twin.asked if request.command in chained]
-        assert seen == ["11", "22", "33", "44", "55", "77", "88", "00"]
+        assert seen == ["11", "22", "33", "44", "55", "77", "88", "00", "11"]
+        assert [request.command for request in site.twin.asked if request.command != Command.TOTALS][:4] == [
+            Command.PRESET_VOLUME,
+            Command.CANCEL,
+            Command.PRESET_VOLUME,
+            Command.AUTHORISE,
+        ]
+
+
+@pytest.mark.parametrize("presets", [0, 1, 2, 3, 4])
+async def test_a_restart_never_loses_the_limit(presets: int) -> None:
+    """The next byte may be the one that the pump heard last: such a preset is acknowledged and not done."""
+    async with station("sanki", twin=HOSTED) as site:
+        for _ in range(presets):
+            await site.sell(order("volume", 1_000), fills(1))
+        again = _another(site)
+        await again.authorise(order("volume", 2_000))
+        site.bay.add(fills_litres(9))
+        await site.until(PumpState.ENDED)
+        assert site.pump.delivered_ul == {1: presets * 1_000_000 + 2_000_000}
 
 
 async def test_a_head_that_needs_no_authorisation_after_a_preset() -> None:
@@ -378,7 +397,7 @@ async def test_a_refused_preset_is_tried_once_more() -> None:
         await site.sell(order("volume", 1_000), fills(1))
         site.fault(Kind.REFUSE)
         await site.sell(order("volume", 1_000), fills(1))
-        assert asked(site, Command.PRESET_VOLUME) == 3
+        assert asked(site, Command.PRESET_VOLUME) == 4  # one more to begin the chain
 
 
 async def test_a_stop_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
