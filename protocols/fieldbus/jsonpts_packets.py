@@ -215,7 +215,9 @@ class PumpDisplayData(OfPump, frozen=True, kw_only=True):
 
 
 class PumpAuthorizeConfirmation(OfPump, frozen=True, kw_only=True):
-    transaction: TransactionNumber
+    """transaction: the number of the sale, whose first state stands in PumpTransactionInformation."""
+
+    transaction: TransactionNumber | None = None
 
 
 class PumpTransactionInformation(OfPump, frozen=True, kw_only=True):

@@ -56,6 +56,12 @@ GOLDEN = [
         PumpAuthorizeConfirmation(pump=1, transaction=1001),
     ),
     (
+        PumpAuthorize(pump=1, fuel_grade_id=2, type="Volume", dose=Decimal("30.000"), tag="A1B2"),
+        b'{"Id":1,"Type":"PumpAuthorize","Data":{"Pump":1,"Type":"Volume","FuelGradeId":2,"Dose":30.000,"Tag":"A1B2"}}',
+        '{"Id":1,"Type":"PumpAuthorizeConfirmation","Data":{"Pump":1}}',
+        PumpAuthorizeConfirmation(pump=1),
+    ),
+    (
         PumpAuthorize(pump=1, nozzles=[1, 2], type="FullTank", auto_close_transaction=False),
         b'{"Id":1,"Type":"PumpAuthorize","Data":{"Pump":1,"Type":"FullTank","Nozzles":[1,2],'
         b'"AutoCloseTransaction":false}}',
