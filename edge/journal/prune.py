@@ -34,6 +34,7 @@ from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.documents import BYTES_MAX as DOCUMENT_BYTES_MAX
 from protocols.trade.documents import Document
 from protocols.trade.records import ConfigApplied, EpochOpened, Pin, Record, SessionOpened, Stamp, body_of
+from protocols.trade.records_fuel import FillingOpened
 
 BLOCK = 1_024
 """The base moves by so many records, a whole number of kept subtrees."""
@@ -114,7 +115,9 @@ class Pruner:
 
     async def _drop(self) -> bool:
         """Drop records before the base, the oldest first. False: all are gone that may go."""
-        told = (seq for session in self._base.trail.sessions.values() for seq in session.records)
+        trail = self._base.trail
+        told = [seq for session in trail.sessions.values() for seq in session.records]
+        told += [seq for filling in trail.fuel.fillings.values() for seq in filling.records]
         kept = {0, *(seq >> NODE_LEVEL_MIN for seq in told)}
         gone = self._journal.pruned_away(kept, STEP_RECORDS) if self._base.size else []
         if gone:
@@ -208,7 +211,8 @@ class _Sweep:
         self._journal = journal
         self._at, self._end = base.size, journal.size
         self._there = journal.documents_named()
-        opened = (pin for session in base.sessions.values() for pin in session.opened.pins)
+        opened = [pin for session in base.sessions.values() for pin in session.opened.pins]
+        opened += [pin for filling in base.forecourt.fillings.values() for pin in filling.opened.pins]
         self._named = {pin.hash for pin in (*base.pins.values(), *opened)}
 
     def go_on(self) -> bool:
@@ -216,8 +220,9 @@ class _Sweep:
         leaves = self._journal.read(self._at, min(STEP_RECORDS, self._end - self._at), STEP_RECORDS * BYTES_MAX)
         for data in leaves:
             record = decode(data, Record)
-            body = body_of(record) if record.kind in ("session-opened", "config-applied") else None
-            if isinstance(body, SessionOpened | ConfigApplied):
+            names = ("session-opened", "filling-opened", "config-applied")
+            body = body_of(record) if record.kind in names else None
+            if isinstance(body, SessionOpened | FillingOpened | ConfigApplied):
                 self._named.update(pin.hash for pin in body.pins)
         self._at += len(leaves)
         return self._at >= self._end

@@ -11,8 +11,9 @@ import msgspec
 
 from edge.journal import reading, sums
 from edge.journal.errors import JournalDamaged
+from edge.till.fill.progress import decode_fill
 from edge.till.progress import Progress, decode_progress
-from edge.till.state import OpenSession, TillState, decode_state
+from edge.till.state import OpenFilling, OpenSession, TillState, decode_state
 from protocols.proof import keys
 from protocols.proof.errors import Unproven
 from protocols.proof.note import VerifierKey
@@ -66,8 +67,14 @@ def compare_snapshot(row: SnapshotRow, state: TillState, findings: Findings) -> 
 
 
 def progress(connection: sqlite3.Connection, state: TillState, findings: Findings) -> None:
-    """Each open session has its row, which goes on from the opening record; and nothing else has one."""
+    """Each open session has its row, which goes on from the opening record; and nothing else has one.
+
+    A filling has one as soon as its pump has been seen to do something.
+    """
     rows = dict(connection.execute("SELECT session, bytes FROM progress ORDER BY session"))
+    for seq, filling in state.forecourt.fillings.items():
+        if seq in rows:
+            _filling_row(filling, rows.pop(seq), findings)
     for seq in state.sessions:
         if seq not in rows:
             findings.add("progress", seq, "row of a running session", "one", "none")
@@ -83,6 +90,17 @@ def progress(connection: sqlite3.Connection, state: TillState, findings: Finding
             continue
         for what, expected, got in _row_faults(running, row):
             findings.add("progress", seq, f"row of a running session: {what}", str(expected), str(got))
+
+
+def _filling_row(filling: OpenFilling, data: bytes, findings: Findings) -> None:
+    try:
+        row = decode_fill(sums.without_sum(data, sums.row(filling.seq)))
+    except (msgspec.DecodeError, ValueError, JournalDamaged) as error:
+        findings.add("progress", filling.seq, "row of a filling", "one that can be read", str(error))
+        return
+    expected, got = (filling.seq, filling.account), (row.session, row.account)
+    if expected != got:
+        findings.add("progress", filling.seq, "row of a filling: session and payer", str(expected), str(got))
 
 
 def _row_faults(session: OpenSession, row: Progress) -> list[tuple[str, object, object]]:

@@ -9,6 +9,7 @@ import msgspec
 
 from edge import epochs
 from edge.daemon_state import Daemon
+from edge.desk import Desk
 from edge.epochs import Closing
 from edge.panel.messages import Trouble
 from edge.panel.verbs import Declined, NoArgs, Verb, site_of
@@ -68,7 +69,7 @@ async def epoch_close(daemon: Daemon, args: CloseEpoch, by: str) -> object:
         raise Declined(refused)
     await desk.ask_to_close(Closing(by, args.why))
     for _ in range(int(CLOSE_S / CLOSE_LOOK_S)):
-        if desk.state.closed or desk.sessions():
+        if desk.state.closed or _running(desk):
             break
         await asyncio.sleep(CLOSE_LOOK_S)
     return view(daemon)
@@ -84,7 +85,7 @@ def view(daemon: Daemon) -> EpochView:
         cosigned=cosigned[0] if cosigned else 0,
         closing=None if desk.closing is None else desk.closing.why,
         closed=state.closed,
-        sessions=len(state.sessions),
+        sessions=_running(desk),
         rights_fen=sum(lease.rights for lease in state.leases.values() if lease.asset == "CNY"),
         counter=desk.guard.waiting or desk.guard.silent,
         kept=[
@@ -92,6 +93,11 @@ def view(daemon: Daemon) -> EpochView:
             for one in epochs.kept(daemon.config.journal_path)
         ],
     )
+
+
+def _running(desk: Desk) -> int:
+    """How many sessions are open, fillings among them."""
+    return len(desk.state.sessions) + len(desk.state.forecourt.fillings)
 
 
 def _not_now(daemon: Daemon, args: CloseEpoch) -> Trouble | None:
@@ -102,8 +108,8 @@ def _not_now(daemon: Daemon, args: CloseEpoch) -> Trouble | None:
     if desk.disputed is not None:
         return Trouble("log-disputed", f"headquarters does not go on from this log: {desk.disputed}",
                        "CLOSE would free nothing. `fieldtill epoch abandon` moves it aside.")  # fmt: skip
-    if desk.sessions() and not args.when_idle:
-        return Trouble("sessions-open", f"{len(desk.sessions())} sessions are open",
+    if _running(desk) and not args.when_idle:
+        return Trouble("sessions-open", f"{_running(desk)} sessions are open",
                        "Stop them (`fieldtill sessions`), or close the epoch --when-idle.")  # fmt: skip
     if not site_of(daemon).is_online() and not args.offline_ok:
         return Trouble("no-headquarters", "headquarters is not reached, and only it can begin an epoch",

@@ -20,6 +20,7 @@ from drivers.twins.pumps.parts import Head, Nozzle, Phase, Preset, Refusal
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
 from edge.journal.journal import Journal
+from edge.journal.verify import Trust, verify
 from edge.till.ask import Refused, Source
 from edge.till.fill.ask import FillAsk
 from edge.till.fill.point import FuelPoint, NozzlePlace
@@ -282,7 +283,7 @@ class Court(Till):
 
 @asynccontextmanager
 async def a_court(path: Path, *, granted_fen: int = 50_000, ballast_bytes: int = 0) -> AsyncIterator[Court]:
-    """A forecourt that can sell, its pumps read, priced and at rest."""
+    """A forecourt that can sell, its pumps read, priced and at rest. Its log must pass the audit in the end."""
     journal = Journal.create(path / "journal.db", "hz-1", 1, LOG_KEY, ballast_bytes=ballast_bytes)
     court = Court(journal, Time(), bays={})
     try:
@@ -293,3 +294,5 @@ async def a_court(path: Path, *, granted_fen: int = 50_000, ballast_bytes: int =
         yield court
     finally:
         await court.journal.close()
+    findings = verify(path / "journal.db", Trust()).findings
+    assert not list(findings), "\n".join(str(finding) for finding in findings)
