@@ -13,40 +13,31 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
-from typing import Annotated, Final, NoReturn
-
-import msgspec
+from typing import Final, NoReturn
 
 from drivers.api import Link, Point, Reading
-from drivers.errors import DeviceError, DeviceFault, Garbled, Misconfigured, Silent, Transient, Unsupported
-from drivers.line import DevicePolicy, Line, Priority
+from drivers.errors import DeviceError, DeviceFault, Misconfigured, Silent, Transient, Unsupported
+from drivers.line import Line, Priority
 from drivers.polling import Poller
 from drivers.pump import NozzleTotal, Order, PumpState, PumpStatus, PumpTraits, Sale
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.probe import Sign, probing
+from drivers.pumps.sanki_options import SankiOptions
+from drivers.pumps.sanki_talk import SankiTalk, words
 from drivers.pumps.seen import Seen
 from protocols.door import Fault, Refused
 from protocols.fieldbus.sanki import SankiExpect, request_frame
 from protocols.fieldbus.sanki_app import (
     Command,
-    LastSale,
-    Outcome,
     Question,
     State,
     Status,
-    Totals,
-    authorise,
-    next_chain,
-    outcome,
-    preset,
     price,
 )
 
 __all__ = ["SankiOptions", "SankiPump", "probe"]
 
 POLL_S: Final = 0.25
-LATE_S: Final = 0.2  # after the time-out; an answer that comes later still is none
-RETRIES: Final = 2  # the source tries 5 times; the next poll does that too
 SHOWS_WITHIN_S: Final = 3.0
 LOOK_AGAIN_S: Final = 0.1
 HOST_MODE_AFTER_FAILS: Final = 2  # so many polls missed, and the pump may have gone over to selling by itself
@@ -56,20 +47,6 @@ TOTAL_DIGITS: Final = 10
 
 _HUNG_UP: Final = (State.HUNG_UP, State.LIMIT, State.RESET)
 _SELLS: Final = (State.AUTHORISED, State.BUSY)
-
-
-class SankiOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How heads differ.
-
-    host_mode: the pump is told that a host controls it, whenever it is back; newer heads are set by hand, and refuse or
-    ignore that. delete_sale: `release` deletes the pump's sale record; the one driver in the field never does. gap_ms:
-    rest of the pump between two questions. timeout_ms: from the end of a question to the first byte of the answer.
-    """
-
-    host_mode: bool = True
-    delete_sale: bool = False
-    timeout_ms: Annotated[int, msgspec.Meta(ge=50, le=5000)] = 500
-    gap_ms: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 100
 
 
 class _Course(Enum):
@@ -99,20 +76,12 @@ class SankiPump:
         self._scales = config.scales
         self._flow_ml_s_max = config.flow_ml_s_max
         self._poll_s = config.poll_s or POLL_S
-        policy = DevicePolicy(
-            timeout_s=options.timeout_ms / 1000,
-            retries=RETRIES,
-            late_s=LATE_S,
-            request_gap_s=options.gap_ms / 1000,
-        )
-        self._device = line.attach(config.id, policy)
+        self._talk = SankiTalk(line, config.id, config.address, options)
         self._seen = Seen(self._poll_s)
         self._acting = asyncio.Lock()
         self._error: DeviceError | None = None  # of the last poll
         self._course = _Course.NONE
         self._flowed = False  # in that sale; before, the display may show the one before it
-        self._chain = 0
-        self._chained = False  # the pump has had a chain byte of ours
         self._preset_stands = True  # a preset that nobody used may stand in the pump; from before our time, too
 
     # What is known. No I/O.
@@ -136,7 +105,7 @@ class SankiPump:
         )
 
     def link(self) -> Link:
-        link = self._device.link()
+        link = self._talk.device.link()
         if link.error is None and self._error is not None:
             return replace(link, error=f"{self._error}. {self._error.remedy}")
         return link
@@ -155,8 +124,8 @@ class SankiPump:
             await poller.next()
             try:
                 await self._look(Priority.POLL)
-                if self._device.on_return.is_set() or fails >= HOST_MODE_AFTER_FAILS:
-                    self._device.on_return.clear()
+                if self._talk.device.on_return.is_set() or fails >= HOST_MODE_AFTER_FAILS:
+                    self._talk.device.on_return.clear()
                     await self._take_over()
                 fails, self._error = 0, None
             except DeviceError as error:  # shown in the link; the next poll tries again
@@ -168,11 +137,8 @@ class SankiPump:
 
     async def read_totals(self) -> Mapping[int, NozzleTotal]:
         if (await self._look()).state in _SELLS:
-            raise Transient("it counts no totals while a sale is under way", where=self._where)
-        data = await self._ask(Question(Command.TOTALS))
-        totals = Totals.decode(data)
-        if totals is None:
-            raise self._garbled(data)
+            raise Transient("it counts no totals while a sale is under way", where=self._talk.where)
+        totals = await self._talk.totals()
         scales = self._scales
         read = {self._nozzle: NozzleTotal(scales.total_ml(totals.volume), scales.total_fen(totals.amount))}
         self._seen.heard_totals(read)
@@ -181,12 +147,9 @@ class SankiPump:
     async def read_sale(self) -> Sale | None:
         if (await self._look()).state in _SELLS:
             return None
-        data = await self._ask(Question(Command.SALE))
-        if outcome(data) is Outcome.REFUSED:
-            return None
-        sale = LastSale.decode(data)
+        sale = await self._talk.last_sale()
         if sale is None:
-            raise self._garbled(data)
+            return None
         scales = self._scales
         return Sale(
             nozzle=self._nozzle,
@@ -206,24 +169,25 @@ class SankiPump:
         async with self._acting:
             status = await self._look()
             if status.state not in _HUNG_UP or self._course is not _Course.NONE:
-                raise Transient(f"it takes prices when idle, and is in state {status.state:02X}", where=self._where)
+                what = f"it takes prices when idle, and is in state {status.state:02X}"
+                raise Transient(what, where=self._talk.where)
             if self._scales.price_e3(status.price) == wanted:
                 return
-            await self._act(question)
+            await self._talk.act(question)
             if not await self._shows(lambda status: self._scales.price_e3(status.price) == wanted):
-                raise DeviceFault(f"it was given the price {wanted}, and does not show it", where=self._where)
+                raise DeviceFault(f"it was given the price {wanted}, and does not show it", where=self._talk.where)
 
     async def authorise(self, order: Order) -> None:
         limit = self._limit(order)
         async with self._acting:
             status = await self._look()
             if status.state in _SELLS:
-                raise Transient(f"a sale is under way, state {status.state:02X}", where=self._where)
+                raise Transient(f"a sale is under way, state {status.state:02X}", where=self._talk.where)
             shown, wanted = self._scales.price_e3(status.price), order.price_e3[self._nozzle]
             if shown != wanted:
-                raise Transient(f"it shows the price {shown}, ordered is {wanted}", where=self._where)
+                raise Transient(f"it shows the price {shown}, ordered is {wanted}", where=self._talk.where)
             self._course, self._flowed = _Course.NONE, False
-            if limit is not None and not self._chained:
+            if limit is not None and not self._talk.chained:
                 await self._begin_chain(*limit)
             if self._preset_stands:
                 await self._cancel()
@@ -231,7 +195,7 @@ class SankiPump:
                 await self._preset(*limit)
             failed = await self._authorise()
             if not await self._shows(lambda status: status.state in _SELLS):
-                raise failed or Transient("it took the authorisation, and does not show it", where=self._where)
+                raise failed or Transient("it took the authorisation, and does not show it", where=self._talk.where)
 
     async def stop(self) -> None:
         async with self._acting:
@@ -240,43 +204,36 @@ class SankiPump:
                 await self._cancel()
                 state = (await self._look()).state
             if state in _SELLS:
-                await self._try(Command.STOP)
+                await self._talk.attempt(Command.STOP)
                 if not await self._shows(lambda status: status.state not in _SELLS):
-                    raise DeviceFault("it was told to stop, and goes on", where=self._where)
+                    raise DeviceFault("it was told to stop, and goes on", where=self._talk.where)
 
     async def suspend(self) -> None:
-        raise Unsupported("Sanki cannot pause a sale", where=self._where)
+        raise Unsupported("Sanki cannot pause a sale", where=self._talk.where)
 
     async def resume(self) -> None:
-        raise Unsupported("Sanki cannot pause a sale", where=self._where)
+        raise Unsupported("Sanki cannot pause a sale", where=self._talk.where)
 
     async def release(self) -> None:
         async with self._acting:
             if (await self._look()).state in _SELLS or self._course is not _Course.OVER:
                 return
             if self._options.delete_sale:
-                await self._act(Question(Command.DELETE_SALE))
+                await self._talk.act(Question(Command.DELETE_SALE))
             self._course = _Course.NONE
             await self._look()
 
     # Below: how.
 
-    @property
-    def _where(self) -> str:
-        return self._device.where
-
     async def _take_over(self) -> None:
         """It is back: say that a host controls it. Heads that are set by hand refuse that, or do not answer."""
         self._preset_stands = True
         if self._options.host_mode:
-            await self._try(Command.HOST_MODE)
+            await self._talk.attempt(Command.HOST_MODE)
 
     async def _look(self, priority: Priority = Priority.COMMAND) -> Status:
         """Ask for the status, and see from it how the sale goes."""
-        data = await self._ask(Question(Command.STATUS), priority)
-        status = Status.decode(data)
-        if status is None:
-            raise self._garbled(data)
+        status = await self._talk.status(priority)
         if status.state in _SELLS:
             self._flowed = self._flowed or (status.state == State.BUSY and status.volume > 0)
             self._course, self._preset_stands = _Course.UNDER_WAY, False
@@ -288,14 +245,14 @@ class SankiPump:
         self._seen.heard(
             PumpStatus(
                 state=state,
-                reason=_words(status),
+                reason=words(status),
                 nozzle=None if state is PumpState.IDLE else self._nozzle,
                 nozzle_out=True if out else False if status.state in (State.HUNG_UP, State.LIMIT) else None,
                 volume_ml=self._scales.volume_ml(status.volume) if told else None,
                 amount_fen=self._scales.amount_fen(status.amount) if told else None,
                 price_e3=self._scales.price_e3(status.price) or None,
             ),
-            self._device.last_took_ms,
+            self._talk.device.last_took_ms,
         )
         return status
 
@@ -321,35 +278,31 @@ class SankiPump:
         for a repetition, and deliver without a limit.
         """
         self._preset_stands = True
-        await self._ask(preset(command, digits, self._next_chain()))
-        self._chained = True
+        await self._talk.preset(command, digits)
 
     async def _preset(self, command: Command, digits: int) -> None:
         """A refusal may mean that another preset stands: that one is cancelled, once."""
         self._preset_stands = True
-        data = await self._ask(preset(command, digits, self._next_chain()))
-        if outcome(data) is not Outcome.DONE:
+        if not await self._talk.preset(command, digits):
             await self._cancel()
-            await self._act(preset(command, digits, self._next_chain()))
+            if not await self._talk.preset(command, digits):
+                raise DeviceFault("it refuses a preset", where=self._talk.where)
+            self._preset_stands = True
 
     async def _authorise(self) -> DeviceError | None:
         """Sent once. The error, if no answer came: whether it was heard after all, the status tells."""
         if (await self._look()).state in _SELLS:  # the preset was enough for this head
             return None
         try:
-            await self._act(authorise(self._next_chain()), retries=0)
+            await self._talk.authorise()
         except Transient as error:
             return error
         return None
 
     async def _cancel(self) -> None:
         """Take back an authorisation or a preset. A pump that has none may refuse that."""
-        await self._try(Command.CANCEL)
+        await self._talk.attempt(Command.CANCEL)
         self._preset_stands = False
-
-    def _next_chain(self) -> int:
-        self._chain = next_chain(self._chain)
-        return self._chain
 
     async def _shows(self, condition: Callable[[Status], bool]) -> bool:
         """Whether the pump comes to show it in time. Raises DeviceError when it says nothing."""
@@ -361,34 +314,10 @@ class SankiPump:
             await asyncio.sleep(LOOK_AGAIN_S)
         return True
 
-    async def _try(self, command: Command) -> None:
-        """What may be refused or not answered, and is seen in the status if it matters."""
-        try:
-            await self._ask(Question(command), retries=0)
-        except (Silent, Garbled):
-            pass
-
-    async def _act(self, question: Question, *, retries: int | None = None) -> None:
-        data = await self._ask(question, retries=retries)
-        if outcome(data) is not Outcome.DONE:
-            words = f"{question.command.name.lower().replace('_', ' ')} ({question.command.value:02X})"
-            raise DeviceFault(f"it refuses {words}", where=self._where, remedy="Look at its state and its mode.")
-
-    async def _ask(
-        self, question: Question, priority: Priority = Priority.COMMAND, *, retries: int | None = None
-    ) -> bytes:
-        frame = request_frame(self._point, question)
-        return await self._device.exchange(
-            frame, SankiExpect(self._point, question), priority=priority, retries=retries
-        )
-
-    def _garbled(self, data: bytes) -> Garbled:
-        return Garbled(f"{data.hex(' ')} is no answer to what it was asked", where=self._where)
-
     def _limit(self, order: Order) -> tuple[Command, int] | None:
         """None: none. Raises Misconfigured for what the pump has no digits for."""
         if tuple(order.nozzles) != (self._nozzle,) or not order.price_e3.get(self._nozzle):
-            raise Misconfigured(f"ordered is {order}, it has nozzle {self._nozzle} only", where=self._where)
+            raise Misconfigured(f"ordered is {order}, it has nozzle {self._nozzle} only", where=self._talk.where)
         if order.kind == "full":
             return None
         if order.kind == "amount":
@@ -396,18 +325,18 @@ class SankiPump:
         else:
             command, digits = Command.PRESET_VOLUME, self._scales.volume_digits(order.limit)
         if not 0 < digits <= DIGITS_MAX:
-            raise Misconfigured(f"ordered is {order}: it takes 1 to {DIGITS_MAX} of its digits", where=self._where)
+            raise Misconfigured(f"ordered is {order}: it takes 1 to {DIGITS_MAX} of its digits", where=self._talk.where)
         return command, digits
 
     def _price(self, price_e3: Mapping[int, int]) -> Question:
         """Raises Misconfigured for a price that the pump cannot show."""
         if set(price_e3) != {self._nozzle}:
             what = f"the prices {dict(price_e3)}: it has nozzle {self._nozzle} only"
-            raise Misconfigured(what, where=self._where)
+            raise Misconfigured(what, where=self._talk.where)
         try:
             return price(self._scales.price_digits(price_e3[self._nozzle]))
         except ValueError as error:
-            raise Misconfigured(f"the prices {dict(price_e3)}: {error}", where=self._where) from None
+            raise Misconfigured(f"the prices {dict(price_e3)}: {error}", where=self._talk.where) from None
 
 
 async def probe(line: Line, address: int, *, timeout_s: float) -> Sign | None:
@@ -422,10 +351,4 @@ async def probe(line: Line, address: int, *, timeout_s: float) -> Sign | None:
     status = Status.decode(data)
     if status is None:
         return Sign(address, data.hex(" "), took_ms=took_ms)
-    return Sign(address, _words(status), (f"price digits {status.price}",), took_ms)
-
-
-def _words(status: Status) -> str:
-    """Such as `44 busy`."""
-    known = status.state in set(State)
-    return f"{status.state:02X} {State(status.state).name.lower().replace('_', ' ') if known else 'unknown'}"
+    return Sign(address, words(status), (f"price digits {status.price}",), took_ms)

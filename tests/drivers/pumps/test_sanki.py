@@ -16,7 +16,7 @@ from drivers.api import Quality
 from drivers.errors import DeviceFault, Misconfigured, Silent, Transient, Unsupported
 from drivers.line import Line, LineConfig
 from drivers.pump import NozzleTotal, Order, Pump, PumpState, Sale
-from drivers.pumps import sanki
+from drivers.pumps import sanki, sanki_talk
 from drivers.pumps.config import WIRES, NozzleConfig, PumpConfig
 from drivers.pumps.sanki import SankiOptions, SankiPump, probe
 from drivers.twins.pumps.customer import drives_off, fills, pauses, returns_nozzle
@@ -36,7 +36,7 @@ def asked(site: Station, command: Command) -> int:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The simulated pump answers within milliseconds; what it does not answer need not be waited for long."""
     monkeypatch.setitem(one_nozzle_rig.FASTER, "timeout_ms", 100)
-    monkeypatch.setattr(sanki, "LATE_S", 0.05)
+    monkeypatch.setattr(sanki_talk, "LATE_S", 0.05)
 
 
 async def test_it_is_a_pump() -> None:
