@@ -15,9 +15,12 @@ from cloud.night.reconcile.pumps import NozzleSum, reconcile_pumps
 from cloud.night.reconcile.tanks import TankBook, day_findings, read_tanks
 from cloud.night.report_model import FuelDay, GradeDay, PumpDay, TankDay, TankNow, Unattributed
 from protocols.trade.quantities import litres
-from protocols.trade.records import session_id
+from protocols.trade.records import Notice, session_id
 from protocols.trade.records_fuel import FillingClosed, FuelUnattributed, WetStockClosed
 from protocols.trade.stock_forecast import MONTH, Forecast, SoldDay, forecast
+
+ALARMS = ("tank-leak", "tank-water", "tank-low")
+"""Notices of a tank's gauge, which are findings of the same code."""
 
 
 def site_fuel(
@@ -52,6 +55,7 @@ def site_fuel(
     ]
     for facts, told, closed in stock:
         findings += day_findings(facts, told, closed)
+    findings += _alarms(logs, iso)
     pumps = _pumps(logs, iso)
     made = FuelDay(
         grades=_grades(pumps),
@@ -155,6 +159,22 @@ def _unanswered(key: LogKey, told: Told, body: FuelUnattributed) -> Finding:
         difference_ml=body.volume_ml,
         since_ms=told.at.at_ms,
     )
+
+
+def _alarms(logs: Iterable[LogFacts], iso: str) -> Iterator[Finding]:
+    """What the gauges have called a person for."""
+    for facts in logs:
+        for told in facts.fuel:
+            if isinstance(told.body, Notice) and told.body.what in ALARMS and told.at.date == iso:
+                yield Finding(
+                    code=told.body.what,
+                    leg=Leg.FUEL,
+                    site=facts.key.site,
+                    subject=f"{facts.key.site} tank {told.body.subject}",
+                    source=f"record {facts.key}/{told.at.seq}",
+                    detail=told.body.detail,
+                    since_ms=told.at.at_ms,
+                )
 
 
 # --- tanks -----------------------------------------------------------------------------------------------------------

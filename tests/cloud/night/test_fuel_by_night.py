@@ -25,7 +25,7 @@ from cloud.verify_tables import verify_tables
 from edge.till.fill.day import day_drafts
 from protocols.trade import fuel_prices
 from protocols.trade.codec import decode, encode
-from protocols.trade.records import ConfigApplied, Record, body_of
+from protocols.trade.records import ConfigApplied, Notice, Record, body_of
 from protocols.trade.records_fuel import FillingClosed, FuelDayClosed, GradeSum, WetStockClosed
 
 
@@ -363,6 +363,19 @@ def test_a_tank_runs_dry_in_so_many_days(site: Forecourt, tmp_path: Path) -> Non
     assert [(it.day, it.sold_ml, it.variance_ml) for it in fuel(told).stock if it.tank == "T1"] == [
         (2, 60_000, 450_000 - (20_000_000 - 60_000))
     ]
+
+
+def test_an_alarm_of_a_gauge_reaches_headquarters(site: Forecourt, tmp_path: Path) -> None:
+    """Once, on the day that it was raised."""
+    site.clock("03:00")
+    site.add(Notice("tank-leak", "T1", "40.000 L less than when nothing flowed any more"))
+    site.reports()
+    _, told = night(site.hq, tmp_path)
+    assert [(it.subject, it.detail) for it in told.findings if it.code == "tank-leak"] == [
+        ("f1 tank T1", "40.000 L less than when nothing flowed any more")
+    ]
+    _, told = night(site.hq, tmp_path, DAY + timedelta(days=1))
+    assert "tank-leak" not in {it.code for it in told.findings}
 
 
 def test_charging_and_fuel_at_one_site(site: Forecourt, tmp_path: Path) -> None:
