@@ -327,11 +327,19 @@ class AztPump:
         price_e3 = order.price_e3.get(self._nozzle)
         if tuple(order.nozzles) != (self._nozzle,) or not price_e3:
             raise Misconfigured(f"ordered is {order}, it has nozzle {self._nozzle} only", where=self._talk.where)
-        try:
-            if order.kind == "amount" and options.money_dose:
-                return dose_money(scales.amount_digits(order.limit), options.money_digits)
+        money = order.kind == "amount" and options.money_dose
+        if money:
+            digits = scales.amount_digits(order.limit)
+        elif order.kind == "full":
+            digits = DOSE_MAX
+        else:
             limit_ml = order.limit if order.kind == "volume" else order.limit * 1_000_000 // price_e3
-            digits = DOSE_MAX if order.kind == "full" else scales.volume_digits(limit_ml)
+            digits = scales.volume_digits(limit_ml)
+        try:
+            if digits <= 0:
+                raise ValueError("a dose of nothing may be taken for no limit at all")
+            if money:
+                return dose_money(digits, options.money_digits)
             return dose_volume(digits, full=order.kind == "full" if options.full_flag else None)
         except ValueError as error:
             raise Misconfigured(f"ordered is {order}: {error}", where=self._talk.where) from None

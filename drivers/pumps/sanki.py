@@ -187,8 +187,8 @@ class SankiPump:
             if shown != wanted:
                 raise Transient(f"it shows the price {shown}, ordered is {wanted}", where=self._talk.where)
             self._course, self._flowed = _Course.NONE, False
-            if limit is not None and not self._talk.chained:
-                await self._begin_chain(*limit)
+            if limit is not None and not self._talk.chained and await self._begin_chain(*limit):
+                return
             if self._preset_stands:
                 await self._cancel()
             if limit is not None:
@@ -271,14 +271,15 @@ class SankiPump:
             return PumpState.UNPRICED
         return PumpState.CALLING if status.state == State.LIFTED else PumpState.IDLE
 
-    async def _begin_chain(self, command: Command, digits: int) -> None:
-        """A preset that is cancelled at once, so that the pump's last chain byte is one of ours.
+    async def _begin_chain(self, command: Command, digits: int) -> bool:
+        """A preset that is cancelled at once, so that the pump's last chain byte is one of ours. Whether it sells.
 
         If the first that counts had by chance the byte that the pump heard last, before our restart, it might take it
-        for a repetition, and deliver without a limit.
+        for a repetition, and deliver without a limit. A head whose presets authorise sells now, with the right limit.
         """
         self._preset_stands = True
         await self._talk.preset(command, digits)
+        return (await self._look()).state in _SELLS
 
     async def _preset(self, command: Command, digits: int) -> None:
         """A refusal may mean that another preset stands: that one is cancelled, once."""

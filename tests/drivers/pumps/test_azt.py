@@ -209,10 +209,16 @@ async def test_a_wrong_price_stops_the_authorisation() -> None:
 
 @pytest.mark.parametrize(
     "what",
-    [order("volume", 1_000_000), order("amount", 1_000_000), Order("full", 0, (1, 2), {1: PRICE_E3, 2: PRICE_E3})],
+    [
+        order("volume", 1_000_000),
+        order("amount", 1_000_000),
+        order("volume", 5),
+        order("amount", 0),
+        Order("full", 0, (1, 2), {1: PRICE_E3, 2: PRICE_E3}),
+    ],
 )
 async def test_orders_that_the_pump_has_no_digits_for(what: Order) -> None:
-    """Refused before anything is sent."""
+    """Refused before anything is sent. A dose of nothing might be no limit at all."""
     async with station("azt") as site:
         with pytest.raises(Misconfigured, match="ordered"):
             await site.driver.authorise(what)
