@@ -208,15 +208,21 @@ class DartPump:
             if self._stops != stops:
                 raise self._transient("it was stopped before it was authorised")
 
+        known = self._picture.pump_state
         async with self._act, self._at_it():
-            await self._know_status()
-            self._check_order(digits)
+            if self._picture.released:
+                await self._know_status()
+            else:
+                await self._ask_status()  # nobody has said that what it may have sold is stored
+            self._check_order(digits, known)
             await self._reset(still)
             blocks: list[list[FromController]] = [[Allow(order.nozzles)], [*limit], [Command(Ask.AUTHORIZE)]]
             if self._options.join_blocks:
                 blocks = [[word for block in blocks for word in block]]
             told = self._picture.told
             for block in blocks:
+                if Command(Ask.AUTHORIZE) in block:
+                    self._picture.authorising()
                 if block:
                     await self._talk.say(*block, still=still)
 
@@ -370,6 +376,7 @@ class DartPump:
             told = self._picture.told
             await self._talk.say(Command(Ask.RESET), still=still)
             if await self._shows((State.RESET,), told):
+                self._picture.wiped()
                 return
         raise self._fault("RESET")
 
@@ -415,10 +422,13 @@ class DartPump:
         )
         return () if counter is None else self._picture.totals[counter]
 
-    def _check_order(self, digits: Mapping[int, int]) -> None:
+    def _check_order(self, digits: Mapping[int, int], known: PumpState | None) -> None:
+        """known: the state that whoever gives the order has seen."""
         state, misfit = self._picture.pump_state, self._picture.misfit()
         if state not in TAKES_ORDERS:
             raise self._transient(f"no order is taken in state {self._reason()}")
+        if state is PumpState.ENDED and known is not PumpState.ENDED:
+            raise self._transient("a sale has ended meanwhile, and its record would be wiped")
         if misfit is not None:
             raise self._misconfigured(misfit)
         if self._options.lift_first and not self._picture.nozzle_out:

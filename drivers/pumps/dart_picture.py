@@ -92,6 +92,14 @@ class Picture:
         """The sale in memory is stored elsewhere."""
         self.released, self.alarm = True, None
 
+    def wiped(self) -> None:
+        """It has obeyed our RESET: nothing stands in its memory that could be lost."""
+        self.released = True
+
+    def authorising(self) -> None:
+        """AUTHORIZE is about to be said: whatever is heard or not heard from here on, it may have sold."""
+        self.released = self._hung_up = False
+
     def forget(self) -> None:
         """It was away: a sale may have come and gone, prices may be others.
 
@@ -177,7 +185,7 @@ class Picture:
         if state in (State.RESET, State.AUTHORIZED, State.FILLING):
             self.alarm = None  # it works again
         if state == State.RESET:
-            self.filled, self.released = None, True  # nothing stands in its memory that could be lost
+            self.filled = None
         if state == State.NOT_PROGRAMMED:
             self.prices.clear()
         self.state = state

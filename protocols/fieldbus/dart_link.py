@@ -139,6 +139,7 @@ class Master:
     ) -> None:
         self.address = address
         self.duplicates = self.restarts = 0
+        self._heard = b""  # data of the last block
         self._refused = False  # our NAK makes the slave begin again at 0
         self._sender = Sender(address, numbering)
         self._receiver = Receiver(zero_is_new=slave_says_zero_always)
@@ -168,6 +169,9 @@ class Master:
         if frame.control is Control.DATA:
             last, verdict = self._receiver.last, self._receiver.judge(frame.number)
             begins_again = verdict is Verdict.NEW and frame.number == 0 and last not in (None, 0, NUMBER_MAX)
+            if verdict is Verdict.DUPLICATE and frame.number == 0 and frame.data != self._heard:
+                begins_again, verdict = True, Verdict.NEW  # a repeat is the same to the byte: it has started again
+            self._heard = frame.data
             self.duplicates += verdict is Verdict.DUPLICATE
             self.restarts += begins_again and not self._refused
             self._refused = verdict is Verdict.UNEXPECTED

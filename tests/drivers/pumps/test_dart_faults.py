@@ -254,3 +254,29 @@ async def test_polls_survive_whatever_a_pump_says() -> None:
         await until(lambda: rig.pump.link().counts.get("timeouts", 0) > 3)
         rig.bay.faults.clear()
         await shows(rig.pump, PumpState.ENDED)
+
+
+async def test_a_sale_that_nobody_has_read_is_not_wiped() -> None:
+    """AUTHORIZE was taken, its acknowledgement and the whole sale were not heard: the next order has to wait."""
+    async with dart(faults=["late-status:1:600000"], options={"authorise_s": 0.5}, polled=False) as rig:
+        await rig.pump.read_status()
+        await rig.pump.release()
+        rig.dispenser.lift(1)
+        before = await rig.pump.read_totals()
+        with pytest.raises(Transient, match="AUTHORIZED"):
+            await rig.pump.authorise(order("volume", 1_000))
+        rig.dispenser.squeeze(700)
+        await until(lambda: rig.dispenser.phase is Phase.REACHED)
+        rig.dispenser.hang_up()
+        rig.dispenser.lift(2)  # the next customer
+        for why in ("no order|a sale has ended", "no order|a sale has ended"):
+            with pytest.raises(Transient, match=why):
+                await rig.pump.authorise(order("volume", 1_000))
+            await rig.pump.read_status()
+            if (value := rig.pump.status().value) is not None and value.state is PumpState.ENDED:
+                break
+        sale = await rig.pump.read_sale()
+        assert sale is not None
+        assert sale.volume_ml == 1_000
+        after = await rig.pump.read_totals()
+        assert after[1].volume_ml - before[1].volume_ml == 1_000

@@ -53,7 +53,7 @@ def picture(*words: FromPump) -> Picture:
         ([OUT, Status(4), SOLD, NONE, Status(5)], PumpState.ENDED),
         ([OUT, Status(4), SOLD, NONE, Status(5), OUT], PumpState.ENDED),
         ([OUT, Status(4), IN, Status(5), Status(1), Status(4), OUT, Status(5)], PumpState.REACHED),
-        ([Status(5), IN, Status(1), Status(5)], PumpState.IDLE),
+        ([Status(5), IN, Status(1), Status(5)], PumpState.ENDED),
     ],
 )
 def test_states(words: list[FromPump], state: PumpState | None) -> None:
@@ -70,6 +70,23 @@ def test_released(words: list[FromPump], state: PumpState) -> None:
     told = picture(*words)
     told.release()
     assert told.pump_state is state
+
+
+def test_an_authorisation_that_nobody_saw_taken_may_have_sold() -> None:
+    """After our RESET state 5 is free; after AUTHORIZE it is an end, though 1 was shown in between."""
+    told = picture(Status(5), IN, Status(1))
+    told.wiped()
+    assert picture_after(told, Status(5)) is PumpState.IDLE
+    for word in (Status(1), OUT):
+        told.hear(word)
+    told.authorising()
+    assert picture_after(told, Status(1), Status(5)) is PumpState.REACHED
+
+
+def picture_after(told: Picture, *words: FromPump) -> PumpState | None:
+    for word in words:
+        told.hear(word)
+    return told.pump_state
 
 
 def test_the_next_sale_has_to_be_released_anew() -> None:

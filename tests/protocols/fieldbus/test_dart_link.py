@@ -154,6 +154,9 @@ def test_the_master_acknowledges_a_repeat_and_uses_it_once() -> None:
     master.hear(data(1, b"z"))
     assert master.hear(data(0, b"y")) == Heard(reply=ack(0), data=b"y")
     assert master.restarts == 1
+    assert master.hear(data(0, b"y")) == Heard(reply=ack(0), data=None)
+    assert master.hear(data(0, b"other")) == Heard(reply=ack(0), data=b"other")  # no repeat: it has started again
+    assert master.restarts == 2
 
 
 def test_a_slave_that_was_refused_starts_again_at_zero() -> None:
