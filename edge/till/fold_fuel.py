@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edge.till.state import Forecourt, OpenFilling, Tank
+from edge.till.state import Flow, Forecourt, OpenFilling, Tank
 from protocols.trade.fuel_terms import use_key
 from protocols.trade.records_fuel import (
     FillingClosed,
@@ -21,6 +21,7 @@ from protocols.trade.records_fuel import (
     TankDipped,
     WetStockClosed,
 )
+from protocols.trade.stock_forecast import MONTH
 
 NOTES_KEPT = 200
 """Delivery notes that a tank remembers: some years of deliveries, so that none is booked twice."""
@@ -68,7 +69,8 @@ def _dipped(court: Forecourt, body: TankDipped) -> Forecourt:
     """The first dip of a tank opens its book: nothing before it can be reckoned with."""
     tank = court.tanks.get(body.tank)
     if tank is None or tank.opening is None:
-        return _with_tank(court, body.tank, Tank(body.grade, opening=body, notes=tank.notes if tank else ()))
+        begun = tank or Tank(body.grade)
+        return _with_tank(court, body.tank, replace(begun, grade=body.grade, opening=body, flow=Flow()))
     return _with_tank(court, body.tank, replace(tank, grade=body.grade, closing=body, at_closing=tank.flow))
 
 
@@ -84,11 +86,16 @@ def _wet_stock(court: Forecourt, body: WetStockClosed) -> Forecourt:
     if tank is None or tank.closing is None:
         return court
     since = tank.flow.less(tank.at_closing)
-    return _with_tank(court, body.tank, Tank(tank.grade, opening=tank.closing, flow=since, notes=tank.notes))
+    again = replace(tank, opening=tank.closing, closing=None, flow=since, at_closing=Flow())
+    return _with_tank(court, body.tank, again)
 
 
 def _day(court: Forecourt, body: FuelDayClosed) -> Forecourt:
-    return replace(court, grades={})
+    tanks = {
+        name: replace(tank, today_ml=0, sold_days=(*tank.sold_days, tank.today_ml)[-MONTH:])
+        for name, tank in court.tanks.items()
+    }
+    return replace(court, grades={}, tanks=tanks)
 
 
 def _used(used_ml: Mapping[str, tuple[int, int]], filling: OpenFilling, volume_ml: int) -> dict[str, tuple[int, int]]:
@@ -113,7 +120,8 @@ def _with_tank(court: Forecourt, name: str, tank: Tank) -> Forecourt:
 def _flowed(court: Forecourt, name: str, grade: str, **gained: int) -> Forecourt:
     tank = court.tanks.get(name) or Tank(grade)
     flow = replace(tank.flow, **{what: getattr(tank.flow, what) + value for what, value in gained.items()})
-    return _with_tank(court, name, replace(tank, flow=flow))
+    gone_ml = gained.get("sold_ml", 0) + gained.get("unattributed_ml", 0)
+    return _with_tank(court, name, replace(tank, flow=flow, today_ml=tank.today_ml + gone_ml))
 
 
 def _add(court: Forecourt, grade: str, **gained: int) -> Forecourt:

@@ -98,7 +98,8 @@ class Tank(msgspec.Struct, frozen=True):
 
     opening: the dip that the running day counts from; None: none has been taken. closing: the newest dip since. flow:
     since the opening dip; at_closing: of it, what had flowed when the newest dip was taken. notes: numbers of delivery
-    notes that have been booked, newest last.
+    notes that have been booked, newest last. today_ml: what has left it in the running site day; sold_days: in each of
+    the days before, newest last.
     """
 
     grade: str
@@ -107,6 +108,8 @@ class Tank(msgspec.Struct, frozen=True):
     flow: Flow = Flow()
     at_closing: Flow = Flow()
     notes: tuple[str, ...] = ()
+    today_ml: int = 0
+    sold_days: tuple[int, ...] = ()
 
 
 class Forecourt(msgspec.Struct, frozen=True):

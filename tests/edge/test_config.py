@@ -28,6 +28,7 @@ from edge.config import (
 )
 from edge.counter import CounterConfig
 from edge.premises import build
+from edge.tank_config import TankConfig
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
 from protocols.door import Refused
@@ -37,7 +38,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "": Config, "hq": Headquarters, "mqtt": Mqtt, "till": Policy, "line": LineConfig, "device": DeviceConfig,
     "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics, "page": Page,
     "counter": CounterConfig, "journal": JournalTable, "pump": PumpConfig, "controller": ControllerConfig,
-    "fuel": FillPolicy,
+    "fuel": FillPolicy, "tank": TankConfig,
 }  # fmt: skip
 
 WRONG = """
@@ -67,7 +68,7 @@ parity = "X"
 GOLDEN = """\
 config.toml: 10 faults
   hue: expected one of ballast_mb, connector, controller, counter, data_dir, device, fuel, hq, journal, line, metrics, \
-mqtt, page, panel, profiles_dir, pump, reader, second_copy, site, till, got an unknown key. Remove it.
+mqtt, page, panel, profiles_dir, pump, reader, second_copy, site, tank, till, got an unknown key. Remove it.
   site: expected 1 to 32 letters, digits, dots, dashes and underscores, a letter or digit first, got 'hz 1'.
   data_dir: expected text, got nothing. Add it.
   hq.pol_s: expected one of ask_timeout_s, ca_file, keys_file, poll_s, timeout_s, url, got an unknown key. Did you \
