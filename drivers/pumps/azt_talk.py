@@ -12,10 +12,10 @@ from drivers.line import DevicePolicy, Line, LineDevice, Priority
 from drivers.pumps.azt_options import AztOptions
 from protocols.fieldbus.azt import AztExpect, request_frame
 from protocols.fieldbus.azt_app import (
-    ERRORS,
     TYPES,
     Command,
     FullSale,
+    PumpError,
     Question,
     Reply,
     State,
@@ -42,7 +42,9 @@ class AztTalk:
     """One pump's address on a line. Every method that asks raises DeviceError: NotNow for CAN, Unsupported for NAK."""
 
     def __init__(self, line: Line, name: str, address: int, options: AztOptions) -> None:
-        self.device: LineDevice = line.attach(name, DevicePolicy(timeout_s=FIRST_BYTE_S, retries=TRIES - 1, late_s=LATE_S))
+        self.device: LineDevice = line.attach(
+            name, DevicePolicy(timeout_s=FIRST_BYTE_S, retries=TRIES - 1, late_s=LATE_S)
+        )
         self.where = self.device.where
         self._address = address
         self._above_15 = Above15(options.above_15)
@@ -95,8 +97,8 @@ class AztTalk:
     async def error(self, priority: Priority) -> str:
         """What is wrong with it, in words."""
         reply = await self.ask(Question(Command.ERROR), priority)
-        code = None if isinstance(reply, Short) else value(reply[:3])
-        return "an error of its own" if code is None else f"error {code}: {ERRORS.get(code, 'unknown')}"
+        error = None if isinstance(reply, Short) else PumpError.decode(reply)
+        return "an error of its own" if error is None else str(error)
 
     async def widths(self, priority: Priority) -> Widths:
         """How many digits its sale has."""

@@ -57,6 +57,10 @@ class Command(IntEnum):
     NET_NUMBER = 0x5D
 
 
+EXTENDED: Final = 0x5E  # the first extended parameter, and the marker before such codes
+EXTENDED_LAST: Final = 0x8B
+EXTENDED_SHIFT: Final = 0x2E
+
 ANY: Final = frozenset(State)
 _OFF: Final = frozenset({State.IDLE, State.LIFTED})
 _OFF_OR_LOCAL: Final = _OFF | {State.LOCAL_DOSE}
@@ -205,6 +209,30 @@ class Totals:
         return cls(volume, amount, half)
 
 
+@dataclass(frozen=True, slots=True)
+class PumpError:
+    """What an ERROR answer says: a key of `ERRORS`, and up to two numbers of the part that is ill."""
+
+    code: int
+    parts: tuple[int, ...] = ()
+
+    def encode(self) -> bytes:
+        return number(self.code, 3) + b"".join(number(part, 2) for part in self.parts)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self | None:
+        """None: it is no error."""
+        code = value(data[:3])
+        parts = [value(data[at : at + 2]) for at in range(3, len(data), 2)]
+        if code is None or len(data) not in (3, 5, 7) or None in parts:
+            return None
+        return cls(code, tuple(part for part in parts if part is not None))
+
+    def __str__(self) -> str:
+        parts = "".join(f", {part}" for part in self.parts)
+        return f"error {self.code}: {ERRORS.get(self.code, 'unknown')}{parts}"
+
+
 def number(digits: int, width: int) -> bytes:
     """Raises ValueError for a number that has no place in `width` digits."""
     text = f"{digits:0{width}d}"
@@ -256,8 +284,32 @@ def price(digits: int, width: int = 4) -> Question:
 
 
 def parameters(*codes: int) -> Question:
-    """The values of parameters 30h..=5Dh, or which there are, when none is named."""
-    return Question(Command.READ_PARAMETERS, bytes(codes))
+    """The values of parameters, 30h..=5Dh, or extended ones, 5Eh..=8Bh; none named: which there are.
+
+    Raises ValueError for both kinds in one question.
+    """
+    return Question(Command.READ_PARAMETERS, _codes(codes))
+
+
+def write_parameter(code: int, digits: bytes) -> Question:
+    """digits: 30h..=3Fh each."""
+    return Question(Command.WRITE_PARAMETERS, _codes((code,)) + digits)
+
+
+def parameter(data: bytes, code: int) -> bytes | None:
+    """The digits of parameter `code` in the answer to a question for it alone. None: they are not there."""
+    head = _codes((code,))
+    return data[len(head) :] if data.startswith(head) and len(data) > len(head) else None
+
+
+def _codes(codes: tuple[int, ...]) -> bytes:
+    """Extended codes travel less 2Eh, behind one marker."""
+    extended = [code >= EXTENDED for code in codes]
+    if len(set(extended)) > 1 or any(not 0x30 <= code <= EXTENDED_LAST for code in codes):
+        raise ValueError(f"parameters are 30h..=5Dh or 5Eh..=8Bh, not both: {[f'{code:02X}' for code in codes]}")
+    if not any(extended):
+        return bytes(codes)
+    return bytes((EXTENDED, *(code - EXTENDED_SHIFT for code in codes)))
 
 
 def show_error(code: int, seconds: int) -> Question:

@@ -10,6 +10,7 @@ from protocols.fieldbus.azt_app import (
     TYPES,
     Command,
     FullSale,
+    PumpError,
     Question,
     Reply,
     State,
@@ -17,9 +18,11 @@ from protocols.fieldbus.azt_app import (
     Totals,
     dose_money,
     dose_volume,
+    parameter,
     parameters,
     price,
     show_error,
+    write_parameter,
 )
 from protocols.fieldbus.azt_frames import Above15, Short, encode_long, encode_short, wire_address
 from protocols.fieldbus.expect import CRC, ECHO, FOREIGN, LENGTH, NEED_MORE, NOISE
@@ -192,6 +195,39 @@ def test_only_confirmed_sales_make_way() -> None:
         assert not RULES[command].states & busy
     assert RULES[Command.CONFIRM].states == {State.ENDED}
     assert RULES[Command.STATUS].states == set(State)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        (b"002", PumpError(2), "error 2: every hose is switched off"),
+        (b"00703", PumpError(7, (3,)), "error 7: a pulser channel, 3"),
+        (b"0070301", PumpError(7, (3, 1)), "error 7: a pulser channel, 3, 1"),
+        (b"099", PumpError(99), "error 99: unknown"),
+        (b"02", None, "None"),
+        (b"0020", None, "None"),
+        (b"002O1", None, "None"),
+    ],
+)
+def test_errors(data: bytes, error: PumpError | None, words: str) -> None:
+    """A code, and what of it is ill."""
+    assert PumpError.decode(data) == error
+    assert str(error) == words
+    assert error is None or error.encode() == data
+
+
+def test_parameters() -> None:
+    """Plain ones by their code, extended ones behind a marker, never both in one question."""
+    assert parameters(0x32).data == b"2"
+    assert parameters(0x5E, 0x8B).data == bytes((0x5E, 0x30, 0x5D))
+    assert write_parameter(0x32, b"1").data == b"21"
+    assert parameter(b"2105", 0x32) == b"105"
+    assert parameter(bytes((0x5E, 0x31)) + b"42", 0x5F) == b"42"
+    assert parameter(b"2", 0x32) is None
+    assert parameter(b"3105", 0x32) is None
+    for codes in ((0x32, 0x5E), (0x2F,), (0x8C,)):
+        with pytest.raises(ValueError, match="parameters"):
+            parameters(*codes)
 
 
 def test_questions_refuse_what_has_no_place() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.fieldbus.azt import AztExpect, PumpEar, Request, request_frame
-from protocols.fieldbus.azt_app import TYPES, Command, FullSale, Question, Status, Totals
+from protocols.fieldbus.azt_app import TYPES, Command, FullSale, PumpError, Question, Status, Totals
 from protocols.fieldbus.azt_frames import Above15, FrameReader, Short, encode_long, encode_short
 from protocols.fieldbus.expect import NEED_MORE
 
@@ -65,6 +65,8 @@ def test_values_never_raise(data: bytes) -> None:
     totals = Totals.decode(data)
     assert totals is None or totals.encode() == data
     Status.decode(data)
+    error = PumpError.decode(data)
+    assert error is None or error.encode() == data
 
 
 @given(st.binary(max_size=12).filter(lambda noise: 0x7F not in noise), st.sampled_from([b"0", b"1", b"41"]))
