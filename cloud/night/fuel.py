@@ -56,13 +56,13 @@ def site_fuel(
     for facts, told, closed in stock:
         findings += day_findings(facts, told, closed)
     findings += _alarms(logs, iso)
-    pumps = _pumps(logs, iso)
+    pumps, sold = _pumps(logs, iso), _sold_days(logs, day)
     made = FuelDay(
         grades=_grades(pumps),
         pumps=pumps,
         unattributed=[_shown(key, told, body) for key, told, body in losses],
         stock=[_stock(facts.key, told, closed) for facts, told, closed in stock],
-        tanks=[_tank(name, book, _sold_days(logs, name, day), day) for name, book in sorted(books.items())],
+        tanks=[_tank(name, book, sold.get(name, []), day) for name, book in sorted(books.items())],
         price_changes=changes,
     )
     return made, nozzles, findings
@@ -200,17 +200,16 @@ def _stock(key: LogKey, told: Told, closed: WetStockClosed) -> TankDay:
     )
 
 
-def _sold_days(logs: Iterable[LogFacts], tank: str, day: date) -> list[SoldDay]:
-    """What left the tank on each business day from the first one, at most four weeks back, to this one."""
-    by_date: dict[str, int] = {}
+def _sold_days(logs: Iterable[LogFacts], day: date) -> dict[str, list[SoldDay]]:
+    """What left each tank on each business day from its first one, at most four weeks back, to this one."""
+    by_tank: dict[str, dict[str, int]] = {}
     for facts in logs:
         for told in facts.fuel:
             body = told.body
-            if not isinstance(body, FillingClosed | FuelUnattributed):
-                continue
-            if tank == (body.sold.tank if isinstance(body, FillingClosed) else body.tank):
+            if isinstance(body, FillingClosed | FuelUnattributed):
+                by_date = by_tank.setdefault(body.sold.tank if isinstance(body, FillingClosed) else body.tank, {})
                 by_date[told.at.date] = by_date.get(told.at.date, 0) + body.volume_ml
-    return list(_consecutive(by_date, day))
+    return {tank: list(_consecutive(by_date, day)) for tank, by_date in by_tank.items()}
 
 
 def _consecutive(by_date: Mapping[str, int], day: date) -> Iterator[SoldDay]:

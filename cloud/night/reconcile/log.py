@@ -235,11 +235,11 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
             facts.readings += [Reading(at, register, "total", "") for register in body.registers]
         case DayClosed():
             facts.days.append((at, body))
-    if isinstance(body, _FUEL):
+    if body is not None and type(body) in _FUEL:
         facts.fuel.append(Told(facts.key.epoch, at, body))
 
 
-_FUEL = (
+_FUEL = {
     FillingOpened,
     FillingClosed,
     SessionVoided,
@@ -252,7 +252,7 @@ _FUEL = (
     FuelDayClosed,
     ConfigApplied,
     Notice,
-)
+}
 
 
 def _running(facts: LogFacts, at: Instant, seq: int, table: Mapping[int, D]) -> D | None:

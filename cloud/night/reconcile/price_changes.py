@@ -40,7 +40,10 @@ class _Due(NamedTuple):
 
 
 def price_changes(facts: LogFacts, lists: PriceLists, begins_ms: int, ends_ms: int) -> list[PriceChange]:
-    """The changes of one log that were due in [begins_ms, ends_ms), for each pump that shows prices of the list."""
+    """The changes of one log that were due in [begins_ms, ends_ms), for each pump that shows prices of the list; as far
+    as the log has been told.
+    """
+    ends_ms = min(ends_ms, 0 if facts.last is None else facts.last.at_ms)
     shown: dict[str, list[tuple[int, Sequence[Offered]]]] = {}
     for told in facts.fuel:
         if isinstance(told.body, PumpPricesSet):
