@@ -163,9 +163,8 @@ class Dispenser:
         if self.phase not in _VALVE_OPEN:
             return Refusal.PHASE
         self._run_over()
-        if self.phase in _VALVE_OPEN:  # else the last drops reached the limit
-            self._resumes_as = self.phase
-            self._enter(Phase.SUSPENDED, Change.SUSPENDED)
+        self._resumes_as = self.phase
+        self._enter(Phase.SUSPENDED, Change.SUSPENDED)
         return None
 
     def resume(self) -> Refusal | None:

@@ -38,11 +38,13 @@ class PumpLine:
         return WireStats() if self.wire is None else self.wire.stats
 
     async def open(self) -> None:
+        """Serve; again on the port that it had."""
         config, protocol = self.config, self.protocol
+        port = int(self.port.rpartition(":")[2]) if self.port and isinstance(protocol, Server) else config.port
         async with AsyncExitStack() as stack:
             if isinstance(protocol, Server):
                 self.port = await stack.enter_async_context(
-                    protocol.serve(self.bays, config.host, config.port, config.options)
+                    protocol.serve(self.bays, config.host, port, config.options)
                 )
             else:
                 self.wire = self.wire or PumpWire(

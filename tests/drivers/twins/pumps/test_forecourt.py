@@ -96,6 +96,18 @@ async def test_the_documented_forecourt_serves(tmp_path: Path) -> None:
         assert (await tell(do="restore", line="dart"))["port"] == site.port("dart")
 
 
+@pytest.mark.parametrize("protocol", ["dart", "pts"])
+async def test_a_port_that_comes_back(protocol: str) -> None:
+    """Cut and put back, a line in the network is where it was."""
+    nozzle = TwinNozzleConfig(grade="92", price_e3=PRICE_E3)
+    lines = [PumpLineConfig(id="l", protocol=protocol, kind="tcp")]
+    async with Forecourt(lines, [TwinPumpConfig(id="p", line="l", nozzles=(nozzle,))]) as site:
+        port = site.lines["l"].port
+        await site.lines["l"].close()
+        await site.lines["l"].open()
+        assert site.lines["l"].port == port
+
+
 async def test_a_process_of_its_own(tmp_path: Path) -> None:
     """`python -m drivers.twins FILE`: says where, obeys, ends with its stdin; a filling needs nobody else."""
     (tmp_path / "site.toml").write_text(
