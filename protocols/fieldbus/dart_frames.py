@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from protocols.fieldbus.crc16 import crc16_arc
 from protocols.fieldbus.expect import CRC, NOISE
 
 ETX: Final = 0x03
@@ -49,26 +50,6 @@ class Frame:
 
 
 _KINDS: Final = {kind.value: kind for kind in Control}
-
-
-def _table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_CRC_TABLE: Final = _table()
-
-
-def crc16_arc(data: bytes) -> int:
-    """CRC-16/ARC: polynomial 8005 reflected, from 0, nothing added at the end. `123456789` gives BB3D."""
-    crc = 0
-    for byte in data:
-        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
 
 
 def encode_frame(frame: Frame) -> bytes:

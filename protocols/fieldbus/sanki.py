@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from protocols.fieldbus.crc16 import crc16_arc
 from protocols.fieldbus.expect import CRC, ECHO, FOREIGN, NEED_MORE, NOISE, NeedMore
 from protocols.fieldbus.sanki_app import COMMANDS, SHAPES, Command, Outcome, Question
 
@@ -21,30 +22,10 @@ HEAD: Final = b"\xfc\xfc\xfc"
 BUFFER_MAX: Final = 128  # four times the longest frame
 
 
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for remainder in range(256):
-        for _ in range(8):
-            remainder = remainder >> 1 ^ (0xA001 if remainder & 1 else 0)
-        table.append(remainder)
-    return tuple(table)
-
-
-_CRC_TABLE: Final = _crc_table()
-
-
-def crc16(data: bytes) -> int:
-    """CRC-16/ARC: polynomial 8005h reflected, from 0."""
-    crc = 0
-    for byte in data:
-        crc = crc >> 8 ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
-
-
 def frame(command: int, point: int, data: bytes = b"") -> bytes:
     """point: 0..=255."""
     body = bytes((command, point)) + data
-    return HEAD + body + crc16(body).to_bytes(2, "little")
+    return HEAD + body + crc16_arc(body).to_bytes(2, "little")
 
 
 def request_frame(point: int, question: Question) -> bytes:
@@ -203,4 +184,4 @@ def _sizes(body: bytes) -> set[int]:
 
 def _sound(body: bytes, size: int) -> bool:
     """Whether `size` bytes of `body` are followed by their CRC."""
-    return len(body) >= size + 2 and crc16(body[:size]) == int.from_bytes(body[size : size + 2], "little")
+    return len(body) >= size + 2 and crc16_arc(body[:size]) == int.from_bytes(body[size : size + 2], "little")

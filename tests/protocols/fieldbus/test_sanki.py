@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocols.fieldbus.expect import CRC, ECHO, FOREIGN, NEED_MORE, NOISE
-from protocols.fieldbus.sanki import PumpEar, Request, SankiExpect, answer, crc16, frame, request_frame, short_answer
+from protocols.fieldbus.sanki import PumpEar, Request, SankiExpect, answer, frame, request_frame, short_answer
 from protocols.fieldbus.sanki_app import (
     SHAPES,
     Command,
@@ -57,11 +57,6 @@ def test_golden_dialogues(question: Question, asked: str, data: bytes, answered:
         expect = SankiExpect(1, question)
         assert [expect.feed(chunk) for chunk in chunks][-1] == data
         assert expect.discarded == {}
-
-
-def test_crc_check_value() -> None:
-    """CRC-16/ARC's own."""
-    assert crc16(b"123456789") == 0xBB3D
 
 
 def test_the_reciprocal_of_a_price_is_cut_off() -> None:
