@@ -146,7 +146,8 @@ class Told(NamedTuple):
 @dataclass(slots=True)
 class LogFacts:
     """A log, read. Lists are in the log's order; `missing` holds (first, after the last) of each hole. fuel: what was
-    told of pumps and tanks, with the ends of fillings, and with notices and configurations, which may explain it.
+    told of pumps and tanks, with the ends that fillings really had, and with notices and configurations, which may
+    explain it.
     """
 
     key: LogKey
@@ -226,11 +227,13 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
             _put(facts, running, held=body)
         case SessionVoided() if running := _running(facts, at, body.session, _table(facts, body.session)):
             _put(facts, running, ended=at, voided=body)
+            facts.fuel.append(Told(facts.key.epoch, at, body))
         case SessionClosed() if charge := _running(facts, at, body.session, facts.sessions):
             _put(facts, charge, ended=at, closed=body, moves=tuple(record.moves))
             facts.readings.append(Reading(at, body.end, "end", charge.id))
         case FillingClosed() if filling := _running(facts, at, body.session, facts.fillings):
             _put(facts, filling, ended=at, closed=body, moves=tuple(record.moves))
+            facts.fuel.append(Told(facts.key.epoch, at, body))
         case TotalizersRead():
             facts.readings += [Reading(at, register, "total", "") for register in body.registers]
         case DayClosed():
@@ -241,8 +244,6 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
 
 _FUEL = {
     FillingOpened,
-    FillingClosed,
-    SessionVoided,
     FuelUnattributed,
     PumpPricesSet,
     PumpTotalsRead,

@@ -147,7 +147,7 @@ bodies: st.SearchStrategy[Wire] = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(beginnings, st.lists(bodies, max_size=14), st.booleans())
 def test_any_records_of_fuel(begun: tuple[Wire, ...], then: list[Wire], known: bool) -> None:
     """No order of any records stops the night; every finding has its words; each nozzle keeps its identity."""
