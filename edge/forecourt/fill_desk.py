@@ -112,12 +112,13 @@ class FillDesk:
         except JournalFull as error:
             self._unticked.discard(seq)
             return Refused(Refusal.DISK_FULL, error.remedy)
+        filling = desk.state.forecourt.fillings[seq]
         trouble = await desk.guard.tick(tick)
         if trouble is not None:
             await self.stop(seq, FillEnd.OTHER, trouble.detail)
             return trouble
         self._unticked.discard(seq)
-        return desk.state.forecourt.fillings[seq]
+        return filling
 
     async def stop(self, seq: int, reason: FillEnd, detail: str = "") -> bool:
         """End a filling; durable, so that a restart does not forget it. False: it is not open, or over already."""

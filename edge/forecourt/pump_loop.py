@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import structlog
 
-from drivers.errors import DeviceError
+from drivers.errors import DeviceError, Transient
 from drivers.pump import Pump, PumpState, PumpStatus
 from edge.clock import Clock
 from edge.forecourt.eye import Eye
@@ -22,6 +22,7 @@ from edge.forecourt.fill_desk import FillDesk
 from edge.journal.errors import JournalFull
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.prices import applied, due, to_set
+from edge.till.fill.progress import FillEnd
 from edge.till.fill.sight import FillSight
 from edge.till.fill.watch import FillAct, order_of
 from edge.till.state import OpenFilling
@@ -158,6 +159,8 @@ class PumpLoop:
         except DeviceError as error:
             log.warning("pump not authorised", pump=self.point.id, session=filling.seq, error=str(error))
             await self._fills.told(filling, surely=False)
+            if not isinstance(error, Transient):  # it says no: asking again would change nothing
+                await self._fills.stop(filling.seq, FillEnd.OTHER, f"not authorised: {error}")
             raise
         await self._fills.told(filling, surely=True)
         log.info("pump authorised", pump=self.point.id, session=filling.seq)

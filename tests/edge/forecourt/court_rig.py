@@ -73,7 +73,7 @@ class ModelPump:
         self.answers = True
         self.totals_lifted = True
         self.loses = self.deaf = False
-        self.refuses_prices = False
+        self.refuses_prices = self.refuses_orders = False
         self.asked: list[str] = []
         self._seen: tuple[PumpStatus, int] | None = None
 
@@ -124,6 +124,8 @@ class ModelPump:
     async def authorise(self, order: Order) -> None:
         await self._ask("authorise")
         assert all(self.model.prices_e3[nozzle] == price for nozzle, price in order.price_e3.items())
+        if self.refuses_orders:
+            raise DeviceFault("it takes no such order", where=self.id)
         if self.deaf:
             raise Silent("no answer", where=self.id)
         refusal = self.model.authorise(Preset(order.kind, order.limit), order.nozzles)

@@ -173,6 +173,33 @@ async def test_nobody_comes(tmp_path: Path) -> None:
         assert [body.reason for body in court.bodies(SessionVoided)] == ["timeout"]
 
 
+async def test_a_pump_that_refuses_the_order(tmp_path: Path) -> None:
+    """It is asked once; the filling is void at once, with the reason, and the rights are back."""
+    async with a_court(tmp_path) as court:
+        court.pump.refuses_orders = True
+        court.pump.asked.clear()
+        await court.begin_filling()
+        await court.wait(5)
+        assert court.pump.asked.count("authorise") == 1
+        assert [body.reason for body in court.bodies(SessionVoided)] == ["other"]
+        assert "it takes no such order" in notices(court, "session-ended")[0].detail
+        assert court.lease().held == 0
+
+
+async def test_a_pump_that_does_not_hear_the_order(tmp_path: Path) -> None:
+    """It is asked again as soon as its totals have shown that it has sold nothing."""
+    async with a_court(tmp_path) as court:
+        court.pump.deaf = True
+        await court.begin_filling(Preset("volume", 5_000))
+        await court.wait(3)
+        court.pump.deaf = False
+        await court.wait(3)
+        await court.pour(9_000)
+        assert court.bills == [(5_000, 3_925)]
+        told = [one for one in court.pump.asked if one in ("authorise", "totals")]
+        assert all(told[at - 1] == "totals" for at, one in enumerate(told) if one == "authorise")
+
+
 async def test_an_emergency_stop_in_mid_sale(tmp_path: Path) -> None:
     """What has flowed is billed."""
     async with a_court(tmp_path) as court:
