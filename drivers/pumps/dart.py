@@ -139,6 +139,7 @@ class DartPump:
             await self._ask_for("its last sale (DC2)", Command(Ask.FILLING), lambda: self._picture.fillings_told > told)
             sold, shown = self._picture.filled, self._picture.nozzle_price
             assert sold is not None
+            self._picture.sale_read = True
             nozzle, price = self._picture.sale_nozzle, self._picture.sale_price
             if nozzle is None and shown is not None and shown.nozzle and not shown.out:
                 nozzle, price = shown.nozzle, shown.price  # we were not there; it shows the nozzle that was used last
@@ -193,7 +194,8 @@ class DartPump:
         """RESET, nozzles, preset, AUTHORIZE; returns when it is AUTHORIZED or further.
 
         AUTHORIZE is said once: Transient after it leaves it open whether the pump was authorised. Raises Misconfigured
-        for an order that it cannot carry out as meant, or when it shows another price than the order's.
+        for an order that it cannot carry out as meant, or when it shows another price than the order's; Transient for
+        one that would wipe a sale which has ended, and nobody has read or released.
         """
         if not order.nozzles or not set(order.nozzles) <= set(self.traits.nozzles):
             raise self._misconfigured(f"an order for nozzles {list(order.nozzles)}, it has {list(self.traits.nozzles)}")
@@ -208,13 +210,12 @@ class DartPump:
             if self._stops != stops:
                 raise self._transient("it was stopped before it was authorised")
 
-        known = self._picture.pump_state
         async with self._act, self._at_it():
             if self._picture.released:
                 await self._know_status()
             else:
                 await self._ask_status()  # nobody has said that what it may have sold is stored
-            self._check_order(digits, known)
+            self._check_order(digits)
             await self._reset(still)
             blocks: list[list[FromController]] = [[Allow(order.nozzles)], [*limit], [Command(Ask.AUTHORIZE)]]
             if self._options.join_blocks:
@@ -422,13 +423,12 @@ class DartPump:
         )
         return () if counter is None else self._picture.totals[counter]
 
-    def _check_order(self, digits: Mapping[int, int], known: PumpState | None) -> None:
-        """known: the state that whoever gives the order has seen."""
+    def _check_order(self, digits: Mapping[int, int]) -> None:
         state, misfit = self._picture.pump_state, self._picture.misfit()
         if state not in TAKES_ORDERS:
             raise self._transient(f"no order is taken in state {self._reason()}")
-        if state is PumpState.ENDED and known is not PumpState.ENDED:
-            raise self._transient("a sale has ended meanwhile, and its record would be wiped")
+        if state is PumpState.ENDED and not self._picture.sale_read:
+            raise self._transient("its last sale has not been read, and would be wiped")
         if misfit is not None:
             raise self._misconfigured(misfit)
         if self._options.lift_first and not self._picture.nozzle_out:

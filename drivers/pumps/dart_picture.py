@@ -47,6 +47,7 @@ class Picture:
         self.identity: str | None = None
         self.alarm: str | None = None
         self.released = False
+        self.sale_read = False  # somebody has asked for the sale in memory
         self.unknown = 0
         self.prices: dict[int, int] = {}  # by nozzle: shown by the pump, or taken by it from us
         self._states: deque[tuple[int, int]] = deque(maxlen=STATES_KEPT)
@@ -98,7 +99,7 @@ class Picture:
 
     def authorising(self) -> None:
         """AUTHORIZE is about to be said: whatever is heard or not heard from here on, it may have sold."""
-        self.released = self._hung_up = False
+        self.released = self.sale_read = self._hung_up = False
 
     def forget(self) -> None:
         """It was away: a sale may have come and gone, prices may be others.
@@ -106,7 +107,7 @@ class Picture:
         In state 5 it cannot have been authorised: a nozzle that is out then has not sold anything.
         """
         self._hung_up = self.state == State.COMPLETED and (self.released or self._hung_up)
-        self.released = False
+        self.released = self.sale_read = False
         self.filled = self.sale_nozzle = self.sale_price = None
         self.prices.clear()
 
@@ -179,7 +180,7 @@ class Picture:
         self.told += 1
         self._states.append((self.told, state))
         if state in SELLING and self.state not in SELLING:
-            self.released = self._hung_up = False
+            self.released = self.sale_read = self._hung_up = False
             self.sale_nozzle = self.sale_price = None
             self._note_sale_nozzle(self.nozzle_price)
         if state in (State.RESET, State.AUTHORIZED, State.FILLING):
