@@ -23,7 +23,8 @@ from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.note import VerifierKey
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade import grants, hotlist
-from protocols.trade.audit import Audit, Tally
+from protocols.trade.audit import Audit
+from protocols.trade.audit_trail import Tally
 from protocols.trade.books import HQ
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.documents import BYTES_MAX, Document

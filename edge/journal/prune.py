@@ -29,7 +29,8 @@ from edge.journal.step import Step
 from edge.till.fold import Contradiction, apply, owned, released
 from edge.till.state import TillState
 from protocols.proof.tree import Frontier, leaf_hash
-from protocols.trade.audit import Audit, Trail, decode_trail, encode_trail
+from protocols.trade.audit import Audit
+from protocols.trade.audit_trail import Trail, decode_trail, encode_trail
 from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.documents import BYTES_MAX as DOCUMENT_BYTES_MAX
 from protocols.trade.documents import Document

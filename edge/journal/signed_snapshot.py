@@ -21,7 +21,7 @@ from protocols.proof.ed25519 import public_of
 from protocols.proof.errors import Malformed
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.tree import Frontier
-from protocols.trade.audit import Trail, decode_trail, encode_trail
+from protocols.trade.audit_trail import Trail, decode_trail, encode_trail
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.records import EpochOpened
 

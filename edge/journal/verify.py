@@ -26,7 +26,8 @@ from protocols.proof.note import VerifierKey
 from protocols.proof.reader_keys import SiteKey
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade import grants
-from protocols.trade.audit import Audit, Tally
+from protocols.trade.audit import Audit
+from protocols.trade.audit_trail import Tally
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.documents import BYTES_MAX, Document
 from protocols.trade.finding import Findings

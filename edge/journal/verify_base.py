@@ -13,7 +13,7 @@ from edge.till.state import TillState
 from protocols.proof import keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
-from protocols.trade.audit import Trail
+from protocols.trade.audit_trail import Trail
 from protocols.trade.finding import Findings
 
 if TYPE_CHECKING:

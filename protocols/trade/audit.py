@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from protocols.proof.ocmf_session import Session
 from protocols.trade import audit_fuel
 from protocols.trade.audit_bill import Pinned, bill_faults
-from protocols.trade.audit_fuel import FuelTrail, RunningFilling
 from protocols.trade.audit_meter import meter_record_faults
-from protocols.trade.books import HQ, CounterKey, check_counters, counter_key
+from protocols.trade.audit_trail import Lease, LeaseKey, Reading, Running, RunningFilling, Sums, Tally, Trail
+from protocols.trade.books import HQ, check_counters, counter_key
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.finding import Findings
 from protocols.trade.grants import split
@@ -54,87 +52,6 @@ from protocols.trade.records_fuel import FillingClosed
 
 PayloadOf = Callable[[Pin], bytes | None]
 """The exact bytes that a pin names, which hash to it; None where they are not to be had."""
-
-LeaseKey = tuple[str, str]
-"""(account, asset)"""
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """The newest register of a meter. boot: that mono_ms belongs to; empty when that is not known."""
-
-    energy_wh: int
-    boot: bytes
-    mono_ms: int
-
-
-class Running(msgspec.Struct):
-    """A session whose end has not come yet. stamp: of its opening. records: the seqs of those about it so far."""
-
-    opened: SessionOpened
-    holds: list[Hold]
-    stamp: Stamp
-    records: list[int]
-
-
-class Sums(msgspec.Struct):
-    """The site day that is running."""
-
-    number: int = 1
-    first_seq: int = 0
-    sessions: int = 0
-    energy_wh: int = 0
-    amount_fen: int = 0
-    overrun_fen: int = 0
-
-
-class Lease(msgspec.Struct):
-    """Rights of one account in one asset, from the log alone."""
-
-    granted: int = 0
-    used: int = 0
-    returned: int = 0
-    held: int = 0
-
-    @property
-    def rights(self) -> int:
-        return self.granted - self.used - self.returned - self.held
-
-
-class Trail(msgspec.Struct):
-    """All that the audit carries from one record to the next; its encoding lets another audit go on from there.
-
-    device_key: of the box, as record 0 names it. boots: all there have been. excused: meters whose next register may
-    be lower, since the log has said why. meter_records: sessions closed with a signed one. closed: nothing may follow.
-    fuel: pumps and tanks.
-    """
-
-    size: int = 0
-    stamp: Stamp | None = None
-    device_key: bytes = b""
-    boots: set[bytes] = msgspec.field(default_factory=set)
-    counters: dict[CounterKey, int] = msgspec.field(default_factory=dict)
-    leases: dict[LeaseKey, Lease] = msgspec.field(default_factory=dict)
-    sessions: dict[int, Running] = msgspec.field(default_factory=dict)
-    meters: dict[str, Reading] = msgspec.field(default_factory=dict)
-    excused: set[str] = msgspec.field(default_factory=set)
-    command: tuple[bytes, int] = (b"", 0)
-    ticks: int = 0
-    meter_records: int = 0
-    day: Sums = msgspec.field(default_factory=Sums)
-    closed: bool = False
-    fuel: FuelTrail = msgspec.field(default_factory=FuelTrail)
-
-
-class Tally(msgspec.Struct):
-    """What has been looked at, for the summary."""
-
-    records: int = 0
-    moves: int = 0
-    sessions: int = 0
-    bills: int = 0
-    day_closes: int = 0
-    grants: int = 0
-    meter_records: int = 0
 
 
 class Audit:
@@ -427,16 +344,6 @@ class Audit:
     def _act(self, record: Record, body: AccountActed) -> None:
         if body.serial != self.trail.size:
             self.find("number", "the act's serial number", self.trail.size, body.serial)
-
-
-def encode_trail(trail: Trail) -> bytes:
-    """This software's own form, as a snapshot carries it."""
-    return msgspec.msgpack.encode(trail)
-
-
-def decode_trail(data: bytes) -> Trail:
-    """Raises msgspec.ValidationError or DecodeError for anything else."""
-    return msgspec.msgpack.decode(data, type=Trail)
 
 
 _EFFECTS: dict[str, tuple[type[Wire], ...]] = {

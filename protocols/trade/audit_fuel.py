@@ -6,15 +6,14 @@ Every totalizer is followed from reading to reading: what it went on by is a sal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import Any
 
 from protocols.proof.fuel_record import Filling
 from protocols.trade.audit_bill import Fault, Pinned, capture_faults
 from protocols.trade.audit_meter import fuel_record_faults
+from protocols.trade.audit_trail import Auditor, FuelTrail, RunningFilling, TankTrail
 from protocols.trade.fuel_bill import bill_of
-from protocols.trade.records import Hold, Move, Record, Stamp
+from protocols.trade.records import Hold, Move, Record
 from protocols.trade.records_fuel import (
     FillingClosed,
     FillingOpened,
@@ -29,50 +28,6 @@ from protocols.trade.records_fuel import (
     TankDipped,
     WetStockClosed,
 )
-
-if TYPE_CHECKING:
-    from protocols.trade.audit import Audit
-
-NozzleKey = tuple[str, int]
-"""(pump, nozzle)"""
-
-
-class RunningFilling(msgspec.Struct):
-    """A filling whose end has not come yet. stamp: of its opening. records: the seqs of those about it so far."""
-
-    opened: FillingOpened
-    holds: list[Hold]
-    stamp: Stamp
-    records: list[int]
-
-
-class TankTrail(msgspec.Struct):
-    """A tank since its last close: the opening and the newest dip, what flowed, and what of it before that dip."""
-
-    opening_ml: int | None = None
-    closing_ml: int | None = None
-    flow: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])  # received, sold, unattributed
-    at_closing: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
-
-
-class FuelTrail(msgspec.Struct):
-    """What the audit of pumps and tanks carries along.
-
-    totals_ml: newest totalizer of each nozzle. owed_ml: movements that a closed filling left to records after it.
-    excused: pumps whose next totals may stand anywhere, since the log has said why. fuel_records: fillings closed with
-    a signed measurement. notes: delivery notes by tank.
-    """
-
-    fillings: dict[int, RunningFilling] = msgspec.field(default_factory=dict)
-    totals_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
-    owed_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
-    excused: set[str] = msgspec.field(default_factory=set)
-    fuel_records: int = 0
-    prices: dict[str, list[Offered]] = msgspec.field(default_factory=dict)
-    grades: dict[str, list[int]] = msgspec.field(default_factory=dict)  # fillings, mL, fen, unattributed mL
-    tanks: dict[str, TankTrail] = msgspec.field(default_factory=dict)
-    notes: dict[str, list[str]] = msgspec.field(default_factory=dict)
-
 
 EXCUSES = frozenset({"totalizer-fell", "sale-disagrees", "pump-silent"})
 """Notices after which a pump's totals may stand anywhere."""
@@ -99,7 +54,7 @@ def filling_faults(
     yield from capture_faults(opened.pins, drawing, moves, closed.lines, closed.overrun_fen, pinned)
 
 
-def opened(audit: Audit, record: Record, body: FillingOpened) -> None:
+def opened(audit: Auditor, record: Record, body: FillingOpened) -> None:
     """A filling begins at the totals that the log knows, at the prices that the pump was set to."""
     trail, court = audit.trail, audit.trail.fuel
     audit.tally.sessions += 1
@@ -118,7 +73,7 @@ def opened(audit: Audit, record: Record, body: FillingOpened) -> None:
     court.fillings[trail.size] = RunningFilling(body, list(body.holds), record.stamp, [trail.size])
 
 
-def closed(audit: Audit, record: Record, body: FillingClosed) -> None:
+def closed(audit: Auditor, record: Record, body: FillingClosed) -> None:
     """A filling's bill, its captures, and the totals that it leaves."""
     trail, court = audit.trail, audit.trail.fuel
     day = trail.day
@@ -158,7 +113,7 @@ def closed(audit: Audit, record: Record, body: FillingClosed) -> None:
     audit.within_rights((move.account, move.asset) for move in record.moves)
 
 
-def _unattributed(audit: Audit, record: Record, body: FuelUnattributed) -> None:
+def _unattributed(audit: Auditor, record: Record, body: FuelUnattributed) -> None:
     court, key = audit.trail.fuel, (body.pump, body.nozzle)
     what = f"movement of nozzle {body.nozzle} of pump {body.pump} in mL"
     moved_ml = body.after.volume_ml - body.before.volume_ml
@@ -174,18 +129,18 @@ def _unattributed(audit: Audit, record: Record, body: FuelUnattributed) -> None:
     _flow(court, body.tank, 2, body.volume_ml)
 
 
-def _read(audit: Audit, record: Record, body: PumpTotalsRead) -> None:
+def _read(audit: Auditor, record: Record, body: PumpTotalsRead) -> None:
     for totals in body.pumps:
         _totals(audit, totals, "totals as read", must_agree=not _selling(audit, totals.pump))
         audit.trail.fuel.excused.discard(totals.pump)
 
 
-def _selling(audit: Audit, pump: str) -> bool:
+def _selling(audit: Auditor, pump: str) -> bool:
     """Whether the pump may be in the middle of a filling, so that its totals are on their way."""
     return any(running.opened.pump == pump for running in audit.trail.fuel.fillings.values())
 
 
-def _totals(audit: Audit, totals: PumpTotals, what: str, *, must_agree: bool) -> None:
+def _totals(audit: Auditor, totals: PumpTotals, what: str, *, must_agree: bool) -> None:
     """A pump's totals are those that the log knows: every movement has a record of its own before them."""
     court = audit.trail.fuel
     for one in totals.nozzles:
@@ -203,11 +158,11 @@ def _totals(audit: Audit, totals: PumpTotals, what: str, *, must_agree: bool) ->
             court.totals_ml[key] = one.volume_ml
 
 
-def _prices(audit: Audit, record: Record, body: PumpPricesSet) -> None:
+def _prices(audit: Auditor, record: Record, body: PumpPricesSet) -> None:
     audit.trail.fuel.prices[body.pump] = list(body.prices)
 
 
-def _dipped(audit: Audit, record: Record, body: TankDipped) -> None:
+def _dipped(audit: Auditor, record: Record, body: TankDipped) -> None:
     tank = audit.trail.fuel.tanks.setdefault(body.tank, TankTrail())
     if tank.opening_ml is None:
         audit.trail.fuel.tanks[body.tank] = TankTrail(opening_ml=body.volume_ml)
@@ -215,7 +170,7 @@ def _dipped(audit: Audit, record: Record, body: TankDipped) -> None:
         tank.closing_ml, tank.at_closing = body.volume_ml, list(tank.flow)
 
 
-def _received(audit: Audit, record: Record, body: FuelReceived) -> None:
+def _received(audit: Auditor, record: Record, body: FuelReceived) -> None:
     notes = audit.trail.fuel.notes.setdefault(body.tank, [])
     if body.number in notes:
         audit.find("number", f"delivery note of tank {body.tank}", "one not booked before", body.number)
@@ -228,7 +183,7 @@ def _flow(court: FuelTrail, tank: str, index: int, volume_ml: int) -> None:
         court.tanks.setdefault(tank, TankTrail()).flow[index] += volume_ml
 
 
-def _wet_stock(audit: Audit, record: Record, body: WetStockClosed) -> None:
+def _wet_stock(audit: Auditor, record: Record, body: WetStockClosed) -> None:
     court = audit.trail.fuel
     tank = court.tanks.setdefault(body.tank, TankTrail())
     received_ml, sold_ml, unattributed_ml = tank.flow if tank.closing_ml is None else tank.at_closing
@@ -246,7 +201,7 @@ def _wet_stock(audit: Audit, record: Record, body: WetStockClosed) -> None:
         court.tanks[body.tank] = TankTrail(opening_ml=tank.closing_ml, flow=since)
 
 
-def _day(audit: Audit, record: Record, body: FuelDayClosed) -> None:
+def _day(audit: Auditor, record: Record, body: FuelDayClosed) -> None:
     court = audit.trail.fuel
     meant = [GradeSum(code, *sums) for code, sums in sorted(court.grades.items())]
     if meant != body.grades or body.day != audit.trail.day.number:
@@ -259,7 +214,7 @@ def _offers(offered: Sequence[Offered]) -> str:
     return ", ".join(said) or "none"
 
 
-CHECKS: Mapping[type | None, Callable[[Audit, Record, Any], None]] = {
+CHECKS: Mapping[type | None, Callable[[Auditor, Record, Any], None]] = {
     FillingOpened: opened,
     FillingClosed: closed,
     FuelUnattributed: _unattributed,

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from edge.till.fold import apply, owned, released
 from edge.till.state import TillState, encode_state
-from protocols.trade.audit import Audit, decode_trail, encode_trail
+from protocols.trade.audit import Audit
+from protocols.trade.audit_trail import decode_trail, encode_trail
 from protocols.trade.codec import encode
 from protocols.trade.records import ClockQuality, DayClosed, Draft, Preset, Record, Register, TotalizersRead
 from tests.edge.till.story import TWO_PRICES, Story

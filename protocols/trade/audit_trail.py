@@ -1,0 +1,167 @@
+"""What an audit carries from one record to the next, and what its parts may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from protocols.trade.audit_bill import Pinned
+from protocols.trade.books import CounterKey
+from protocols.trade.records import Hold, Origin, Record, SessionOpened, Stamp
+from protocols.trade.records_fuel import FillingOpened, Offered
+
+LeaseKey = tuple[str, str]
+"""(account, asset)"""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The newest register of a meter. boot: that mono_ms belongs to; empty when that is not known."""
+
+    energy_wh: int
+    boot: bytes
+    mono_ms: int
+
+
+class Running(msgspec.Struct):
+    """A session whose end has not come yet. stamp: of its opening. records: the seqs of those about it so far."""
+
+    opened: SessionOpened
+    holds: list[Hold]
+    stamp: Stamp
+    records: list[int]
+
+
+class Sums(msgspec.Struct):
+    """The site day that is running."""
+
+    number: int = 1
+    first_seq: int = 0
+    sessions: int = 0
+    energy_wh: int = 0
+    amount_fen: int = 0
+    overrun_fen: int = 0
+
+
+class Lease(msgspec.Struct):
+    """Rights of one account in one asset, from the log alone."""
+
+    granted: int = 0
+    used: int = 0
+    returned: int = 0
+    held: int = 0
+
+    @property
+    def rights(self) -> int:
+        return self.granted - self.used - self.returned - self.held
+
+
+NozzleKey = tuple[str, int]
+"""(pump, nozzle)"""
+
+
+class RunningFilling(msgspec.Struct):
+    """A filling whose end has not come yet. stamp: of its opening. records: the seqs of those about it so far."""
+
+    opened: FillingOpened
+    holds: list[Hold]
+    stamp: Stamp
+    records: list[int]
+
+
+class TankTrail(msgspec.Struct):
+    """A tank since its last close: the opening and the newest dip, what flowed, and what of it before that dip."""
+
+    opening_ml: int | None = None
+    closing_ml: int | None = None
+    flow: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])  # received, sold, unattributed
+    at_closing: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+
+
+class FuelTrail(msgspec.Struct):
+    """What the audit of pumps and tanks carries along.
+
+    totals_ml: newest totalizer of each nozzle. owed_ml: movements that a closed filling left to records after it.
+    excused: pumps whose next totals may stand anywhere, since the log has said why. fuel_records: fillings closed with
+    a signed measurement. notes: delivery notes by tank.
+    """
+
+    fillings: dict[int, RunningFilling] = msgspec.field(default_factory=dict)
+    totals_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
+    owed_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
+    excused: set[str] = msgspec.field(default_factory=set)
+    fuel_records: int = 0
+    prices: dict[str, list[Offered]] = msgspec.field(default_factory=dict)
+    grades: dict[str, list[int]] = msgspec.field(default_factory=dict)  # fillings, mL, fen, unattributed mL
+    tanks: dict[str, TankTrail] = msgspec.field(default_factory=dict)
+    notes: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+
+class Trail(msgspec.Struct):
+    """All that the audit carries from one record to the next; its encoding lets another audit go on from there.
+
+    device_key: of the box, as record 0 names it. boots: all there have been. excused: meters whose next register may
+    be lower, since the log has said why. meter_records: sessions closed with a signed one. closed: nothing may follow.
+    fuel: pumps and tanks.
+    """
+
+    size: int = 0
+    stamp: Stamp | None = None
+    device_key: bytes = b""
+    boots: set[bytes] = msgspec.field(default_factory=set)
+    counters: dict[CounterKey, int] = msgspec.field(default_factory=dict)
+    leases: dict[LeaseKey, Lease] = msgspec.field(default_factory=dict)
+    sessions: dict[int, Running] = msgspec.field(default_factory=dict)
+    meters: dict[str, Reading] = msgspec.field(default_factory=dict)
+    excused: set[str] = msgspec.field(default_factory=set)
+    command: tuple[bytes, int] = (b"", 0)
+    ticks: int = 0
+    meter_records: int = 0
+    day: Sums = msgspec.field(default_factory=Sums)
+    closed: bool = False
+    fuel: FuelTrail = msgspec.field(default_factory=FuelTrail)
+
+
+class Tally(msgspec.Struct):
+    """What has been looked at, for the summary."""
+
+    records: int = 0
+    moves: int = 0
+    sessions: int = 0
+    bills: int = 0
+    day_closes: int = 0
+    grants: int = 0
+    meter_records: int = 0
+
+
+class Auditor(Protocol):
+    """The audit as its parts see it: what is known so far, and what is common to all kinds of sessions."""
+
+    site: str
+    epoch: int
+    trail: Trail
+    tally: Tally
+    pinned: Pinned
+
+    def find(self, code: str, what: str, expected: object, got: object) -> None:
+        """A finding about the record that is being looked at."""
+        ...
+
+    def begun(self, record: Record, origin: Origin, clock_lb_ms: int, clock_ub_ms: int | None) -> None: ...
+
+    def hold(self, holds: list[Hold]) -> None: ...
+
+    def ended(self, session: int) -> Running | RunningFilling | None: ...
+
+    def within_rights(self, keys: Iterable[LeaseKey]) -> None: ...
+
+
+def encode_trail(trail: Trail) -> bytes:
+    """This software's own form, as a snapshot carries it."""
+    return msgspec.msgpack.encode(trail)
+
+
+def decode_trail(data: bytes) -> Trail:
+    """Raises msgspec.ValidationError or DecodeError for anything else."""
+    return msgspec.msgpack.decode(data, type=Trail)
