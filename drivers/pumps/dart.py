@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Final, NoReturn
 
 from drivers.api import Link, Point, Quality, Reading
-from drivers.errors import DeviceError, DeviceFault, Misconfigured, Transient, Unsupported
+from drivers.errors import DeviceError, DeviceFault, Garbled, Misconfigured, Silent, Transient, Unsupported
 from drivers.line import Line, Priority
 from drivers.polling import Poller
 from drivers.pump import SELLS, NozzleTotal, Order, PumpState, PumpStatus, PumpTraits, Sale
@@ -367,7 +367,11 @@ class DartPump:
             if now() >= ask_at:
                 await self._talk.say(question, priority=priority)
                 ask_at = now() + ASK_AGAIN_S
-            await self._talk.poll(priority if polls < HURRIED else Priority.POLL, come)
+            try:
+                await self._talk.poll(priority if polls < HURRIED else Priority.POLL, come)
+            except (Silent, Garbled):
+                if self._talk.device.offline:
+                    raise  # else a poll that was missed is no answer to what we wait for
             polls += 1
         return True
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from drivers.errors import DeviceFault, Transient
 from drivers.line import Line, LineConfig
 from drivers.pump import NozzleTotal, Order, Pump, PumpState, Sale
 from drivers.pumps.config import DecimalsConfig, NozzleConfig, PumpConfig
@@ -160,3 +161,48 @@ def exact_sale(filling: Filling, volume_ml: int) -> None:
     """The sale and the totalizers are this volume."""
     assert filling.sale is not None
     assert (filling.sale.volume_ml, filling.moved_ml) == (volume_ml, volume_ml)
+
+
+class Till:
+    """As much of a till as a pump needs: reads what ended, opens what is called for, and believes totals alone.
+
+    billed_ml: by the sales read. unexplained_ml: totals that moved by more than a display step beyond the sale read.
+    Any protocol will do. `pump` is polled by its `run`.
+    """
+
+    def __init__(self, pump: Pump, orders: Iterator[Order]) -> None:
+        self.billed_ml = self.unexplained_ml = self.sales = 0
+        self._pump = pump
+        self._orders = orders
+        self._totals: Mapping[int, NozzleTotal] = {}
+
+    async def serve(self, served: Callable[[], bool]) -> None:
+        """Until `served` says that nobody comes any more, and the pump is idle."""
+        idle = 0
+        while not (served() and idle > 20):
+            reading = self._pump.status()
+            state = None if reading.value is None else reading.value.state
+            idle = idle + 1 if state is PumpState.IDLE else 0
+            try:
+                await self._do(state)
+            except (Transient, DeviceFault):
+                pass  # the next look decides, as after a restart
+            await asyncio.sleep(0.005)
+
+    async def _do(self, state: PumpState | None) -> None:
+        if state is PumpState.ENDED:
+            sale, totals = await self._pump.read_sale(), await self._pump.read_totals()
+            if sale is not None:
+                self._book(sale, totals)
+                await self._pump.release()
+        elif state is PumpState.CALLING and self._totals and await self._pump.read_totals() == self._totals:
+            await self._pump.authorise(next(self._orders))
+
+    def _book(self, sale: Sale, totals: Mapping[int, NozzleTotal]) -> None:
+        before, self._totals = self._totals, totals
+        moved_ml = sum(totals[n].volume_ml - before[n].volume_ml for n in before)
+        if moved_ml:
+            self.sales += 1
+            self.billed_ml += sale.volume_ml
+            extra_ml = moved_ml - sale.volume_ml
+            self.unexplained_ml += extra_ml if abs(extra_ml) > self._pump.traits.volume_step_ml else 0
