@@ -175,6 +175,7 @@ class AztPump:
                 )
 
     async def authorise(self, order: Order) -> None:
+        """From state 4 only once `read_sale` has given the sale that waits: it is confirmed first."""
         dose = self._dose(order)
         async with self._acting:
             await self._make_way()
@@ -263,10 +264,12 @@ class AztPump:
         return sale
 
     async def _make_way(self) -> None:
-        """To state 0 or 1: confirm a sale that waits, take back a dose of the pump's own panel."""
+        """To state 0 or 1: confirm a sale that was read, take back a dose of the pump's own panel."""
         state = (await self._look()).state
         if state in _SELLS:
             raise Transient(f"a sale is under way, state {state.value}", where=self._talk.where)
+        if state is State.ENDED and self._given is None:
+            raise Transient("its last sale has not been read, and would be lost", where=self._talk.where)
         if state is State.ENDED:
             await self._confirm()
         elif state is State.LOCAL_DOSE:
@@ -290,7 +293,7 @@ class AztPump:
         """What the pump would charge, where it tells."""
         await self._full_sale(State.IDLE)
         if self._price_e3 not in (None, wanted):
-            raise Transient(f"it shows the price {self._price_e3}, ordered is {wanted}", where=self._talk.where)
+            raise Misconfigured(f"it shows the price {self._price_e3}, ordered is {wanted}", where=self._talk.where)
 
     async def _check_dose(self, dose: Question) -> None:
         """What the pump says it was told. No source says how it tells a dose of money."""

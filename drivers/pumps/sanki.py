@@ -81,6 +81,7 @@ class SankiPump:
         self._acting = asyncio.Lock()
         self._error: DeviceError | None = None  # of the last poll
         self._course = _Course.NONE
+        self._read = False  # that sale, once it was over
         self._flowed = False  # in that sale; before, the display may show the one before it
         self._preset_stands = True  # a preset that nobody used may stand in the pump; from before our time, too
 
@@ -148,6 +149,7 @@ class SankiPump:
         if (await self._look()).state in _SELLS:
             return None
         sale = await self._talk.last_sale()
+        self._read = True
         if sale is None:
             return None
         scales = self._scales
@@ -185,7 +187,9 @@ class SankiPump:
                 raise Transient(f"a sale is under way, state {status.state:02X}", where=self._talk.where)
             shown, wanted = self._scales.price_e3(status.price), order.price_e3[self._nozzle]
             if shown != wanted:
-                raise Transient(f"it shows the price {shown}, ordered is {wanted}", where=self._talk.where)
+                raise Misconfigured(f"it shows the price {shown}, ordered is {wanted}", where=self._talk.where)
+            if self._course is _Course.OVER and not self._read:
+                raise Transient("its last sale has not been read, and may be lost", where=self._talk.where)
             self._course, self._flowed = _Course.NONE, False
             if limit is not None and not self._talk.chained and await self._begin_chain(*limit):
                 return
@@ -236,7 +240,7 @@ class SankiPump:
         status = await self._talk.status(priority)
         if status.state in _SELLS:
             self._flowed = self._flowed or (status.state == State.BUSY and status.volume > 0)
-            self._course, self._preset_stands = _Course.UNDER_WAY, False
+            self._course, self._preset_stands, self._read = _Course.UNDER_WAY, False, False
         elif status.state in _HUNG_UP and self._course is _Course.UNDER_WAY:
             self._course = _Course.OVER
         state = self._state(status)

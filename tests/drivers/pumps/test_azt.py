@@ -192,7 +192,7 @@ async def test_lost_prices_are_seen_and_set() -> None:
     async with station("azt", price_e3=None) as site:
         assert await site.driver.read_prices() == {}
         await site.until(PumpState.UNPRICED)
-        with pytest.raises(Transient, match="shows the price 0"):
+        with pytest.raises(Misconfigured, match="shows the price 0"):
             await site.driver.authorise(order("full"))
         await site.driver.set_prices({1: PRICE_E3})
         await site.until(PumpState.IDLE)
@@ -202,7 +202,7 @@ async def test_lost_prices_are_seen_and_set() -> None:
 async def test_a_wrong_price_stops_the_authorisation() -> None:
     """The pump shows another price than the order says."""
     async with station("azt") as site:
-        with pytest.raises(Transient, match="shows the price 785000"):
+        with pytest.raises(Misconfigured, match="shows the price 785000"):
             await site.driver.authorise(order("full", price_e3=799_000))
         assert site.pump.phase is Phase.IDLE
 
@@ -321,6 +321,18 @@ async def test_a_sale_that_changed_is_not_confirmed() -> None:
         assert await site.driver.read_sale() == Sale(1, 2_100, 1_649, PRICE_E3)
         await site.driver.release()
         assert site.pump.phase is Phase.IDLE
+
+
+async def test_an_order_does_not_cost_a_sale_that_nobody_has_read() -> None:
+    """It ended between the till's last look and its order."""
+    async with station("azt") as site:
+        await site.driver.authorise(order("full"))
+        site.bay.add(fills_litres(2))
+        await site.until(PumpState.ENDED)
+        with pytest.raises(Transient, match="has not been read"):
+            await site.driver.authorise(order("full"))
+        assert await site.driver.read_sale() == Sale(1, 2_000, 1_570, PRICE_E3)
+        await site.driver.authorise(order("full"))
 
 
 @pytest.mark.usefixtures("impatient")

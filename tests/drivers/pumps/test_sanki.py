@@ -207,7 +207,7 @@ async def test_lost_prices_are_seen_and_set() -> None:
     async with station("sanki", twin=HOSTED, price_e3=None) as site:
         assert await site.driver.read_prices() == {}
         await site.until(PumpState.UNPRICED)
-        with pytest.raises(Transient, match="shows the price 0"):
+        with pytest.raises(Misconfigured, match="shows the price 0"):
             await site.driver.authorise(order("full"))
         await site.driver.set_prices({1: PRICE_E3})
         await site.until(PumpState.IDLE)
@@ -217,7 +217,7 @@ async def test_lost_prices_are_seen_and_set() -> None:
 async def test_a_wrong_price_stops_the_authorisation() -> None:
     """The pump shows another price than the order says."""
     async with station("sanki", twin=HOSTED) as site:
-        with pytest.raises(Transient, match="shows the price 785000"):
+        with pytest.raises(Misconfigured, match="shows the price 785000"):
             await site.driver.authorise(order("full", price_e3=799_000))
         assert site.pump.phase is Phase.IDLE
 
@@ -354,6 +354,18 @@ async def test_a_sale_that_ended_while_the_box_was_off() -> None:
         assert (await again.read_totals())[1].volume_ml - before.volume_ml == 6_000
 
 
+async def test_an_order_does_not_cost_a_sale_that_nobody_has_read() -> None:
+    """It ended between the till's last look and its order."""
+    async with station("sanki", twin=HOSTED) as site:
+        await site.driver.authorise(order("full"))
+        site.bay.add(fills_litres(2))
+        await site.until(PumpState.ENDED)
+        with pytest.raises(Transient, match="has not been read"):
+            await site.driver.authorise(order("full"))
+        assert await site.driver.read_sale() == Sale(1, 2_000, 1_570, PRICE_E3)
+        await site.driver.authorise(order("full"))
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_lost_authorisation_is_not_repeated() -> None:
     """The answer is lost: the status shows that the pump has heard, and one authorisation was sent."""
@@ -370,6 +382,7 @@ async def test_an_authorisation_without_effect(monkeypatch: pytest.MonkeyPatch) 
     async with station("sanki", twin=HOSTED) as site:
         await site.driver.authorise(order("full"))
         await site.driver.stop()
+        await site.driver.release()
         site.fault(Kind.NO_EFFECT)
         with pytest.raises(Transient, match="does not show it"):
             await site.driver.authorise(order("full"))
