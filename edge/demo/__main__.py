@@ -1,4 +1,4 @@
-"""`fieldtill demo`: plays the story, shows the books, and ends with 0 only if they are equal to the fen."""
+"""`fieldtill demo [SITE]`: plays the story, shows the books, and ends with 0 only if they are equal to the fen."""
 
 from __future__ import annotations
 
@@ -7,25 +7,38 @@ import asyncio
 import sys
 from pathlib import Path
 
-from edge.demo.screen import Screen, books_table
+from edge.demo import forecourt_places, places
+from edge.demo.forecourt import ForecourtScript
+from edge.demo.play import Play
+from edge.demo.scenery import Scenery
+from edge.demo.screen import Screen, books_table, nozzles_table
 from edge.demo.script import Script
 from edge.demo.stage import Stage, StageError
+
+SITES: dict[str, tuple[Scenery, type[Play], str]] = {
+    "charging": (places.SCENERY, Script, "session-closed"),
+    "forecourt": (forecourt_places.SCENERY, ForecourtScript, "filling-closed"),
+}
+"""By name: what stands there, what happens, and the kind of record that is a bill."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """0: the books are equal. 1: they differ, or something did not do its part."""
     parser = argparse.ArgumentParser(prog="fieldtill demo", description=__doc__)
+    parser.add_argument("site", nargs="?", choices=SITES, default="charging", help="which site (default charging)")
     parser.add_argument("--dir", type=Path, default=Path(".demo"), help="where its files go (default .demo)")
-    return asyncio.run(_play(parser.parse_args(arguments).dir.absolute()))
+    told = parser.parse_args(arguments)
+    return asyncio.run(_play(told.site, told.dir.absolute()))
 
 
-async def _play(root: Path) -> int:
-    stage = Stage(root)
+async def _play(site: str, root: Path) -> int:
+    scenery, story, bills = SITES[site]
+    stage = Stage(root, scenery)
     screen = Screen({})
     failed: tuple[BaseException, ...] = ()
     try:
         with screen:
-            books, report = await Script(stage, screen).play()
+            verdict = await story(stage, screen).play()
     except* StageError as errors:
         failed = errors.exceptions
     finally:
@@ -35,19 +48,22 @@ async def _play(root: Path) -> int:
             print(f"demo: {error}", file=sys.stderr)
         return 1
     screen.print()
-    screen.print(books_table([line.row() for line in books]))
-    screen.print(f"\nNightly report: {report}")
+    screen.print(books_table([line.row() for line in verdict.money]))
+    if verdict.nozzles:
+        screen.print()
+        screen.print(nozzles_table([(*line.row(), line.equal) for line in verdict.nozzles]))
+    screen.print(f"\nNightly report: {verdict.page}")
     screen.print("\nLook inside:")
     bin_dir = Path(sys.executable).parent
     for command in (
-        f"fieldtill records --journal {root}/site/data/journal.db --kind session-closed",
+        f"fieldtill records --journal {root}/site/data/journal.db --kind {bills}",
         f"fieldtill-hq --home {root}/hq account list",
-        f"fieldtill-hq report {report.with_suffix('.json')}",
+        f"fieldtill-hq report {verdict.page.with_suffix('.json')}",
     ):
         screen.print(
             f"  {bin_dir}/{command}",
         )
-    return 0 if all(line.equal for line in books) else 1
+    return 0 if verdict.equal else 1
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from protocols.trade.quantities import yuan
+from protocols.trade.quantities import litres, yuan
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,42 @@ class Line:
 
     def row(self) -> tuple[str, str, str, bool]:
         return self.name, _shown(self.site_fen), _shown(self.hq_fen), self.equal
+
+
+@dataclass(frozen=True, slots=True)
+class NozzleLine:
+    """One nozzle's day in mL. ran_ml: what its totalizer went on by, read at the pump itself; told_ml: the same as
+    headquarters has it. missing_ml: what no record explains.
+    """
+
+    name: str
+    ran_ml: int
+    told_ml: int
+    sold_ml: int
+    unattributed_ml: int
+    rounding_ml: int
+    missing_ml: int
+
+    @property
+    def equal(self) -> bool:
+        return self.ran_ml == self.told_ml and self.missing_ml == 0
+
+    def row(self) -> tuple[str, ...]:
+        parts = (self.ran_ml, self.told_ml, self.sold_ml, self.unattributed_ml, self.rounding_ml, self.missing_ml)
+        return self.name, *(litres(ml) for ml in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a demo comes to. page: the night's report."""
+
+    money: list[Line]
+    page: Path
+    nozzles: tuple[NozzleLine, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        return all(line.equal for line in self.money) and all(line.equal for line in self.nozzles)
 
 
 def compare(site: dict[str, Any], hq: dict[str, Any], paid_in_fen: int) -> list[Line]:

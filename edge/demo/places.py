@@ -1,26 +1,14 @@
-"""What stands at the demo's site, who comes, and what a kWh costs: the files that the processes are started with."""
+"""What stands at the charging site, who comes, and what a kWh costs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
-SITE = "hz-0001"
+from edge.demo.scenery import Customer, Scenery, hq_toml, port_of
+
 BAUD = 19_200
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Somebody with stored value: name, the number on the card, fen paid in beforehand, and whether this is home.
-
-    At the home site an allowance waits; elsewhere the site asks headquarters, and gives back most of what is not spent.
-    """
-
-    name: str
-    card: str
-    paid_in_fen: int
-    at_home: bool = True
 
 
 LI = Customer("Li Wei", "04A1B2C3D4", 8_000)
@@ -30,7 +18,7 @@ CHEN = Customer("Chen Jie", "04DEADBEEF", 66)
 CUSTOMERS = (LI, WANG, ZHAO, CHEN)
 
 
-def twins_toml(pty: Path) -> str:
+def twins_toml(site_home: Path) -> str:
     """Two chargers and their meters on one RTU line, one of each behind Modbus TCP. Batteries are small, time is
     real.
     """
@@ -39,7 +27,7 @@ def twins_toml(pty: Path) -> str:
 id = "rtu1"
 kind = "rtu"
 baud = {BAUD}
-link = "{pty}"
+link = "{site_home}/rtu1"
 
 [[line]]
 id = "tcp1"
@@ -94,7 +82,7 @@ register_start_wh = 7720166
 """
 
 
-def site_toml(pty: Path, tcp_port: int, hq_port: int) -> str:
+def site_toml(site_home: Path, lines: Mapping[str, str], hq_port: int) -> str:
     """The daemon's config. The demo looks more often and saves more often than a real site needs to.
 
     A pty carries no parity bit, so the line is set to none; the twins pace it at eleven bits a character all the same.
@@ -113,29 +101,17 @@ def site_toml(pty: Path, tcp_port: int, hq_port: int) -> str:
     connectors = "\n".join(
         f'[[connector]]\nid = "c{n}"\ncharger = "charger{n}"\nmeter = "meter{n}"\n' for n in (1, 2, 3)
     )
-    return f"""
-site = "{SITE}"
-data_dir = "data"
-ballast_mb = 1
-
-[hq]
-url = "https://127.0.0.1:{hq_port}"
-keys_file = "hq.vkeys"
-ca_file = "../hq/tls/ca.pem"
-poll_s = 2.0
-timeout_s = 3.0
-ask_timeout_s = 1.5
-
+    return f"""{hq_toml(hq_port)}
 [[line]]
 id = "rtu1"
-path = "{pty}"
+path = "{site_home}/rtu1"
 baud = {BAUD}
 parity = "N"
 
 [[line]]
 id = "tcp1"
 host = "127.0.0.1"
-port = {tcp_port}
+port = {port_of(lines["tcp1"])}
 
 {devices}
 {connectors}
@@ -148,14 +124,6 @@ restart_s = 5
 full_after_s = 3
 stuck_after_s = 10
 """
-
-
-def reader_toml(fds: dict[str, int]) -> str:
-    """Card readers as file descriptors that the daemon inherits; `fds` by connector."""
-    return "".join(
-        f'\n[[reader]]\nid = "reader-{connector}"\nconnector = "{connector}"\nfd = {fd}\n'
-        for connector, fd in fds.items()
-    )
 
 
 def tariff_toml(rises: datetime) -> str:
@@ -179,3 +147,6 @@ session_yuan = "0.50"
 idle_yuan_per_min = "0"
 idle_grace_s = 900
 {tables}"""
+
+
+SCENERY = Scenery(twins_toml, site_toml, {name: f'connector = "{name}"' for name in ("c1", "c2", "c3")})

@@ -10,9 +10,19 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from protocols.trade.quantities import kwh, yuan
+from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 
-PHASES = {"starting": "cyan", "charging": "green", "stopping": "yellow", "idle": "magenta"}
+PHASES = {
+    "starting": "cyan",
+    "charging": "green",
+    "stopping": "yellow",
+    "idle": "magenta",
+    "ordered": "cyan",
+    "authorised": "cyan",
+    "delivering": "green",
+    "ended": "yellow",
+    "paying": "magenta",
+}
 
 
 class Screen:
@@ -61,13 +71,27 @@ class Screen:
         backlog = journal["records"] - journal["cosigned"]
         title = f"{status['site']} · link {link} · {journal['records']} records, {backlog} not acknowledged{money}"
         table = Table(title=title, title_justify="left", width=96)
+        if status["connectors"]:
+            self._connectors(table, status["connectors"])
+        else:
+            self._pumps(table, status["pumps"])
+        return table
+
+    def _connectors(self, table: Table, connectors: list[dict[str, Any]]) -> None:
         for name in ("place", "pilot", "register Wh", "customer", "session"):
             table.add_column(name)
         for name in ("kWh", "¥ now", "¥ held"):
             table.add_column(name, justify="right")
-        for connector in status["connectors"]:
+        for connector in connectors:
             table.add_row(*self._row(connector))
-        return table
+
+    def _pumps(self, table: Table, pumps: list[dict[str, Any]]) -> None:
+        for name in ("pump", "protocol", "state", "¥ a litre", "customer", "filling"):
+            table.add_column(name)
+        for name in ("L", "¥ now", "¥ held"):
+            table.add_column(name, justify="right")
+        for pump in pumps:
+            table.add_row(*self._pump_row(pump))
 
     def _row(self, connector: dict[str, Any]) -> list[str]:
         head = [connector["id"], connector["iec"] or "-", str(connector["register_wh"] or "-")]
@@ -79,6 +103,20 @@ class Screen:
         name = self.names.get(session["account"], session["account"])
         return [*head, name, phase, kwh(session["energy_wh"]), yuan(session["running_fen"]), yuan(session["hold_fen"])]
 
+    def _pump_row(self, pump: dict[str, Any]) -> list[str]:
+        shown = [yuan_e3(one["shown_e3"]) for one in pump["nozzles"] if one["shown_e3"] is not None]
+        head = [str(pump["number"]), pump["protocol"], pump["state"] or "[red]silent[/]", " ".join(shown)]
+        filling = pump["filling"]
+        if filling is None:
+            return [*head, "", "", "", "", ""]
+        color = PHASES.get(filling["phase"], "default")
+        phase = f"[{color}]{filling['reason'] or filling['phase']}[/]"
+        name = self.names.get(filling["account"], filling["account"])
+        return [
+            *head, name, phase,
+            litres(filling["volume_ml"]), yuan(filling["amount_fen"]), yuan(filling["hold_fen"]),
+        ]  # fmt: skip
+
 
 def books_table(rows: list[tuple[str, str, str, bool]]) -> Table:
     """The books side by side: what, at the site, at headquarters, and whether they agree."""
@@ -89,4 +127,16 @@ def books_table(rows: list[tuple[str, str, str, bool]]) -> Table:
     table.add_column("")
     for name, site, hq, equal in rows:
         table.add_row(name, site, hq, "[green]equal[/]" if equal else "[red]DIFFERS[/]")
+    return table
+
+
+def nozzles_table(rows: list[tuple[str | bool, ...]]) -> Table:
+    """Each nozzle's litres: gone out by its own totalizer, by headquarters' books, and whether they agree."""
+    table = Table(title="The nozzles, in litres", title_justify="left")
+    table.add_column("")
+    for name in ("totalizer", "told", "sold", "nobody's", "rounding", "unexplained"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for *cells, equal in rows:
+        table.add_row(*(str(cell) for cell in cells), "[green]equal[/]" if equal else "[red]DIFFERS[/]")
     return table

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge.demo.link import Link
-from edge.demo.places import reader_toml, site_toml, twins_toml
+from edge.demo.places import SCENERY
+from edge.demo.scenery import Scenery
 from edge.keys import KeyRing, fingerprint
 
 BIN = Path(sys.executable).parent
@@ -28,8 +29,9 @@ class StageError(Exception):
 class Stage:
     """Headquarters, the link, the twins and the daemon, all below one folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, scenery: Scenery = SCENERY) -> None:
         self.root = root
+        self._scenery = scenery
         self.hq_home = root / "hq"
         self.site_home = root / "site"
         self.link: Link | None = None
@@ -78,15 +80,14 @@ class Stage:
     # --- the site -----------------------------------------------------------------------------------------------------
 
     async def start_twins(self) -> None:
-        pty = self.site_home / "rtu1"
-        (self.site_home / "twins.toml").write_text(twins_toml(pty))
+        (self.site_home / "twins.toml").write_text(self._scenery.twins(self.site_home))
         command = [sys.executable, "-m", "drivers.twins", str(self.site_home / "twins.toml")]
         self._twins = await self._spawn("twins", command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         ready = json.loads(await _first_line(self._twins, "twins"))
         assert self.link is not None
-        self._readers = {connector: os.pipe() for connector in ("c1", "c2", "c3")}
-        text = site_toml(pty, int(ready["lines"]["tcp1"].rsplit(":", 1)[1]), self.link.port)
-        text += reader_toml({connector: ends[0] for connector, ends in self._readers.items()})
+        self._readers = {reader: os.pipe() for reader in self._scenery.readers}
+        text = self._scenery.site(self.site_home, ready["lines"], self.link.port)
+        text += self._scenery.readers_toml({reader: ends[0] for reader, ends in self._readers.items()})
         self.config.write_text(text)
 
     def setup_box(self) -> str:
@@ -107,15 +108,20 @@ class Stage:
                     raise StageError(f"the daemon ended with {self._daemon.returncode}; see {self._log / 'daemon.log'}")
                 await asyncio.sleep(0.05)
 
+    def daemon_said(self, event: str) -> list[dict[str, Any]]:
+        """What its log has of one event."""
+        lines = (json.loads(line) for line in (self._log / "daemon.log").read_text().splitlines() if line[:1] == "{")
+        return [line for line in lines if line.get("event") == event]
+
     async def kill_daemon(self) -> None:
         """SIGKILL: no last word."""
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGKILL)
         await self._daemon.wait()
 
-    def tap(self, connector: str, card: str) -> None:
+    def tap(self, reader: str, card: str) -> None:
         """Hold a card to the reader."""
-        os.write(self._readers[connector][1], f"{card}\n".encode())
+        os.write(self._readers[reader][1], f"{card}\n".encode())
 
     async def twin(self, **command: Any) -> Any:
         """Tell the twins something."""
