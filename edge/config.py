@@ -69,12 +69,13 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[[reader]]`: a line of text per card, from a serial port or a file descriptor.
 
-    connector: where a tap starts; or pump: its id or number, or several: a tap takes the one with a nozzle out.
+    connector: where a tap starts. Or pump: by its id or number; or pumps: a tap takes the one with a nozzle out.
     """
 
     id: Id
     connector: Id | None = None
-    pump: Id | tuple[Id, ...] | None = None
+    pump: Id | None = None
+    pumps: tuple[Id, ...] = ()
     path: str | None = None
     fd: Annotated[int, msgspec.Meta(ge=0)] | None = None
     baud: Annotated[int, msgspec.Meta(ge=300, le=921_600)] = 9600
@@ -82,12 +83,13 @@ class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if (self.path is None) == (self.fd is None):
             raise ValueError("either `path` (a serial port) or `fd` (a file descriptor), not both and not neither")
-        if (self.connector is None) == (not self.pumps):
-            raise ValueError("either `connector` or `pump` says where a tap starts, not both and not neither")
+        if [self.connector is not None, self.pump is not None, bool(self.pumps)].count(True) != 1:
+            raise ValueError("one of `connector`, `pump` and `pumps` says where a tap starts")
 
     @property
-    def pumps(self) -> tuple[str, ...]:
-        return (self.pump,) if isinstance(self.pump, str) else self.pump or ()
+    def island(self) -> tuple[str, ...]:
+        """The pumps that a tap may be for; empty: it is for a connector."""
+        return self.pumps if self.pump is None else (self.pump,)
 
 
 class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -217,8 +219,8 @@ def cross_check(config: Config) -> list[Fault]:
     for index, reader in enumerate(config.reader):
         if reader.connector is not None:
             faults += _known(f"reader[{index}].connector", reader.connector, connectors)
-        for name in reader.pumps:
-            faults += _known(f"reader[{index}].pump", name, pumps)
+        for name in reader.island:
+            faults += _known(f"reader[{index}].{'pumps' if reader.pumps else 'pump'}", name, pumps)
     return faults
 
 

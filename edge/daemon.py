@@ -160,8 +160,8 @@ async def _sell(
         islands.keep(keep)
     for reader in config.reader:
         tap: Tap = partial(site.tap, reader.connector or "")
-        if islands is not None and reader.pumps:
-            tap = partial(islands.tap, reader.pumps)
+        if islands is not None and reader.island:
+            tap = partial(islands.tap, reader.island)
         keep(f"reader {reader.id}", read_cards(reader, tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     keep("epoch", _end_with_epoch(daemon, journal, desk, stop))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -87,10 +88,18 @@ LIST = PriceList(
 )  # fmt: skip
 
 
+READER = """
+[[reader]]
+id = "island-reader"
+pumps = ["3", "p2"]
+path = "{path}"
+"""
+
+
 @contextmanager
-def island(root: Path) -> Iterator[tuple[Box, subprocess.Popen[str]]]:
+def island(root: Path, config: str = CONFIG) -> Iterator[tuple[Box, subprocess.Popen[str]]]:
     """A box with a price list, and its two pumps; the daemon is the test's to start."""
-    box = make_box(root, CONFIG)
+    box = make_box(root, config)
     asyncio.run(publish(box))
     with twins(box, TWINS) as pumps:
         yield box, pumps
@@ -184,3 +193,30 @@ def test_the_daemon_is_killed_while_fuel_flows(tmp_path: Path) -> None:
             assert bill["amount_fen"] == (bill["volume_ml"] * 785 + 500) // 1000
             assert box.ask("status")["value"]["held_fen"] == 0
             assert box.ask("records", first=-50, limit=50, kind="fuel-unattributed") == []
+
+
+def test_a_card_at_the_islands_reader(tmp_path: Path) -> None:
+    """A tap takes the pump with its nozzle out; the log is sound meanwhile and afterwards, and the day closes."""
+    says, reader = os.openpty()
+    with island(tmp_path, CONFIG + READER.format(path=os.ttyname(reader))) as (box, pumps), daemon(box) as process:
+        until(lambda: is_ready(box), process)
+        tell(pumps, do="lift", pump="t1", nozzle=2)
+        until(lambda: pump(box)["state"] == "calling", process)
+        os.write(says, f"{CARD}\n".encode())
+        until(lambda: (pump(box)["filling"] or {}).get("phase") == "authorised", process)
+        assert box.cli("verify").returncode == 0
+        tell(pumps, do="squeeze", pump="t1", ml_s=800, ml=4_000)
+        until(lambda: pump(box)["filling"]["volume_ml"] >= 4_000, process)
+        assert box.cli("sessions").returncode == 0
+        tell(pumps, do="hang-up", pump="t1")
+        until(lambda: closed(box), process)
+        (bill,) = closed(box)
+        assert (bill["sold"]["nozzle"], bill["volume_ml"], bill["amount_fen"]) == (2, 4_000, 3_000)
+        until(lambda: is_ready(box), process)
+        assert box.cli("day", "close").returncode == 0
+        kinds = [one["kind"] for one in box.ask("records", first=-3, limit=3)]
+        assert kinds[-2:] == ["fuel-day-closed", "day-closed"]
+        done = box.cli("verify")
+        assert done.returncode == 0, done.stdout
+    os.close(says)
+    os.close(reader)
