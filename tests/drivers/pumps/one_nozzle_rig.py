@@ -106,11 +106,21 @@ MAKERS: dict[str, tuple[Make, Make, dict[str, Any]]] = {
 }
 
 
+@dataclass
+class Stand:
+    """The pump's end alone."""
+
+    pump: Dispenser
+    twin: Any  # AztTwin or SankiTwin
+    faults: PumpFaults
+    bay: Bay
+    wire: PumpWire
+
+
 @asynccontextmanager
-async def station(
+async def stand(
     protocol: Literal["azt", "sanki"],
     *,
-    options: Mapping[str, Any] | None = None,
     twin: Mapping[str, Any] | None = None,
     head: Head | None = None,
     address: int = 1,
@@ -118,14 +128,28 @@ async def station(
     speed: int = SPEED,
     price_e3: int | None = PRICE_E3,
     echo: bool = False,
-) -> AsyncIterator[Station]:
+) -> AsyncIterator[Stand]:
     """The pump stands at 55.03 L and 187.36 yuan."""
-    make_driver, make_twin, serial = MAKERS[protocol]
     head = replace(head or Head(), totals_live=protocol == "azt")
     pump = Dispenser([Nozzle(1, "92", price_e3, total_ml=55_030, total_fen=18_736)], head)
     faults = PumpFaults(pump, seed=7)
     bay = Bay(pump, faults=faults, speed=speed)
-    bay.twin = speaker = make_twin(pump, address, faults, {"turnaround_ms": 1, **(twin or {})})
+    bay.twin = speaker = MAKERS[protocol][1](pump, address, faults, {"turnaround_ms": 1, **(twin or {})})
+    async with PumpWire([bay], baud=baud, echo=echo) as wire:
+        yield Stand(pump, speaker, faults, bay, wire)
+
+
+@asynccontextmanager
+async def station(
+    protocol: Literal["azt", "sanki"],
+    *,
+    options: Mapping[str, Any] | None = None,
+    address: int = 1,
+    baud: int = FAST,
+    **of_the_stand: Any,
+) -> AsyncIterator[Station]:
+    """A pump, a line and a driver; what is not said here is of `stand`."""
+    make_driver, _, serial = MAKERS[protocol]
     if protocol == "sanki":
         options = {**FASTER, **(options or {})}
     config = PumpConfig(
@@ -139,7 +163,7 @@ async def station(
         options=dict(options or {}),
     )
     async with (
-        PumpWire([bay], baud=baud, echo=echo) as wire,
-        Line(LineConfig(id="island", path=wire.port, baud=baud, **serial)) as line,
+        stand(protocol, address=address, baud=baud, **of_the_stand) as on,
+        Line(LineConfig(id="island", path=on.wire.port, baud=baud, **serial)) as line,
     ):
-        yield Station(make_driver(line, config), pump, speaker, faults, bay, line, wire)
+        yield Station(make_driver(line, config), on.pump, on.twin, on.faults, on.bay, line, on.wire)
