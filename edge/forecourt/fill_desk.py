@@ -78,10 +78,6 @@ class FillDesk:
         size, court = self.desk.journal.size, self.desk.state.forecourt
         return [(one, self._row(one)) for seq, one in sorted(court.fillings.items()) if seq < size]
 
-    def may_authorise(self, filling: OpenFilling) -> bool:
-        """Whether the durable log, and the rollback counter, let its pump deliver."""
-        return filling.seq < self.desk.journal.size and filling.seq not in self._unticked
-
     def hold_fen(self, filling: OpenFilling) -> int:
         """What its holds can pay for fuel."""
         return fuel_worth_fen(filling.holds, self._tenders_of(filling))
@@ -200,9 +196,8 @@ class FillDesk:
 
     def act(self, filling: OpenFilling, sight: FillSight, point: FuelPoint) -> FillAct:
         """What its pump should be told or asked now."""
-        if not self.may_authorise(filling):
-            return FillAct.NONE
-        return watch.act(filling, self._row(filling), sight, point, self.policy)
+        act = watch.act(filling, self._row(filling), sight, point, self.policy)
+        return FillAct.NONE if act is FillAct.AUTHORISE and not self._may_authorise(filling) else act
 
     async def told(self, filling: OpenFilling, *, surely: bool) -> None:
         """The pump has been given its order; surely: its own status shows it."""
@@ -254,6 +249,10 @@ class FillDesk:
         state = self.desk.state
         drafts = settle.settle(state, filling, progress, now, point, self._tenders_of(filling))
         return drafts if self._recorder is None else self._recorder.complete(drafts, state, filling, now)
+
+    def _may_authorise(self, filling: OpenFilling) -> bool:
+        """Whether the durable log, and the rollback counter, let its pump deliver."""
+        return filling.seq < self.desk.journal.size and filling.seq not in self._unticked
 
     def _due(self, before: FillProgress, after: FillProgress) -> dict[int, bytes | None]:
         """The rows to save now: of a filling that goes another way, and from time to time all of them."""
