@@ -15,7 +15,9 @@ from fractions import Fraction
 from math import ceil
 
 from sim_books import Books, whose
+from sim_fuel import Filling, Fuel, FuelView
 from sim_plant import WH, Stand
+from sim_pump import FuelStand
 from sim_wrong import Wrong, expect
 
 from edge.journal.journal import Journal
@@ -31,10 +33,12 @@ from protocols.trade.records import (
     Record,
     SessionClosed,
     SessionExtended,
+    SessionHeld,
     SessionOpened,
     SessionVoided,
     body_of,
 )
+from protocols.trade.records_fuel import FillingClosed, FillingOpened, FuelDayClosed, FuelUnattributed, PumpTotalsRead
 from protocols.trade.tariff import Tariff
 
 CLOCK_MS = 180_000
@@ -75,6 +79,7 @@ class View:
     overrun: int
     visits: dict[int, Visit]
     day: list[int]
+    fuel: FuelView
 
 
 @dataclass
@@ -115,6 +120,7 @@ class Auditor:
     _perhaps: dict[str, list[Sealed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.fuel = Fuel(self.start_utc_ms, CLOCK_MS, self._see)
         self.books = Books(lambda place: [self.logs[branch] for branch, log in self.log_of.items() if log == place])
 
     def note(self, *what: object) -> None:
@@ -128,10 +134,10 @@ class Auditor:
 
     # --- histories ---------------------------------------------------------------------------------------------------
 
-    def begin(self, place: str, stands: dict[str, Stand]) -> None:
+    def begin(self, place: str, stands: dict[str, Stand], pumps: dict[str, FuelStand]) -> None:
         """A new log, at these stands."""
         self.log_of[place] = place
-        self.stand_at(place, stands)
+        self.stand_at(place, stands, pumps)
 
     def forked(self, place: str) -> bool:
         """Whether there is, or was, more than one history of this log."""
@@ -141,9 +147,10 @@ class Auditor:
         whose = {account for at, account in (*self.used, *self.returned, *self.held) if at == branch}
         purses = {a: (self.used[branch, a], self.returned[branch, a], self.held[branch, a]) for a in sorted(whose)}
         visits = {seq: _copied(visit) for (at, seq), visit in self.visits.items() if at == branch}
-        return View(branch, list(self.logs[branch]), purses, self.overrun[branch], visits, list(self.days[branch]))
+        log, day = list(self.logs[branch]), list(self.days[branch])
+        return View(branch, log, purses, self.overrun[branch], visits, day, self.fuel.view(branch))
 
-    def fork(self, view: View, branch: str, stands: dict[str, Stand]) -> None:
+    def fork(self, view: View, branch: str, stands: dict[str, Stand], pumps: dict[str, FuelStand]) -> None:
         """A box goes on from there, at these stands, whatever else has followed."""
         self.note("fork", branch, len(view.log))
         self.log_of[branch] = self.log_of[view.branch]
@@ -153,14 +160,16 @@ class Auditor:
             purse = (branch, account)
             self.used[purse], self.returned[purse], self.held[purse] = used, returned, held
             self.inherited[purse] = used
-        self.stand_at(branch, stands)
+        self.stand_at(branch, stands, {})
+        self.fuel.fork(view.fuel, branch, pumps)
         for stand in stands.values():
             stand.excused = True
         for seq, visit in view.visits.items():
             self.visits[branch, seq] = replace(_copied(visit), place=(branch, visit.place[1]))
 
-    def stand_at(self, branch: str, stands: dict[str, Stand]) -> None:
+    def stand_at(self, branch: str, stands: dict[str, Stand], pumps: dict[str, FuelStand]) -> None:
         """What the boxes of this branch sell flows at these places from now on."""
+        self.fuel.stand_at(branch, pumps)
         for name, stand in stands.items():
             stand.settle()
             self.stands[branch, name], self.left[branch, name] = stand, stand.energy
@@ -169,6 +178,7 @@ class Auditor:
         """No box lives this history any more; what it sold stays sold."""
         self.visits = {key: visit for key, visit in self.visits.items() if key[0] != branch}
         self.stands = {place: stand for place, stand in self.stands.items() if place[0] != branch}
+        self.fuel.abandon(branch)
 
     # --- at a site ---------------------------------------------------------------------------------------------------
 
@@ -238,13 +248,28 @@ class Auditor:
             case SessionOpened():
                 self._opened(site, seq, body)
             case SessionExtended():
-                self._hold(site, self.visits[site, body.session], body.holds)
+                self._hold(site, self._open(site, body.session), body.holds)
             case SessionClosed():
                 self._closed(site, body, captured)
             case SessionVoided():
                 self.seen[f"voided {body.reason}"] += 1
-                visit = self._ended(site, body.session)
-                self._unbilled(visit, 0)
+                if (site, body.session) in self.fuel.fillings:
+                    self._let_go(site, self.fuel.voided(site, body).holds)
+                else:
+                    self._unbilled(self._ended(site, body.session), 0)
+            case FillingOpened():
+                self._filling_opened(site, seq, body, record)
+            case FillingClosed():
+                self._filling_closed(site, body, captured)
+            case FuelUnattributed():
+                self.seen[f"unattributed: {body.why}"] += 1
+                self.fuel.unattributed(site, body, record)
+            case PumpTotalsRead():
+                self.fuel.totals_read(site, body)
+            case FuelDayClosed():
+                self.fuel.day_closed(site, body)
+            case SessionHeld() if (site, body.session) in self.fuel.fillings:
+                self.fuel.held(site, body)
             case DayClosed():
                 told = [body.sessions, body.energy_wh, body.amount_fen]
                 expect("day-sums", f"{site}: day {body.day}", self.days.pop(site, [0, 0, 0]), told)
@@ -257,7 +282,10 @@ class Auditor:
             if move.effect != Effect.OVERRUN:
                 self._purse(site, whose(move.account, move.asset))
 
-    def _hold(self, site: str, visit: Visit, holds: Sequence[Hold]) -> None:
+    def _open(self, site: str, session: int) -> Visit | Filling:
+        return self.fuel.fillings.get((site, session)) or self.visits[site, session]
+
+    def _hold(self, site: str, visit: Visit | Filling, holds: Sequence[Hold]) -> None:
         for hold in holds:
             its = whose(hold.account, hold.asset)
             visit.holds[its] = visit.holds.get(its, 0) + hold.amount
@@ -269,12 +297,6 @@ class Auditor:
         stand = self.stands[place]
         if any(visit.place == place for visit in self.visits.values()):
             raise Wrong("one-session-each", f"{site} {body.connector} has two sessions")
-        if body.origin.via == "command":
-            boot = decode(self.logs[site][seq], Record).stamp.boot
-            key = (site, boot, body.origin.number)
-            if key in self.commands:
-                raise Wrong("commands-run-once", f"{site}: command {body.origin.number} ran twice")
-            self.commands.add(key)
         stand.settle()
         begin = (body.begin.energy_wh - stand.base_wh) * WH
         same_register = 0 <= begin <= stand.energy  # nothing has befallen the meter between the reading and this record
@@ -286,16 +308,21 @@ class Auditor:
         if same_register and not stand.faulty:
             stand.excused = False
         self._hold(site, visit, body.holds)
-        self._by_right(site, body)
+        self._by_right(site, body, seq, stand.now_ms())
         self.sessions += 1
 
-    def _by_right(self, site: str, body: SessionOpened) -> None:
-        """A start by code runs once; a card on the hot list opens nothing; the pool's cap holds for each card."""
+    def _by_right(self, site: str, body: SessionOpened | FillingOpened, seq: int, now_ms: int) -> None:
+        """A start by code or command runs once; a card on the hot list opens nothing; the pool's cap holds for each card."""
         if site in self.barred:
             raise Wrong("counter", f"{site}: the disk is older than its counter says, and a session opens unheard")
-        if self.stands[site, body.connector].now_ms() - self.told_off.get(site, 10**12) > FORGIVEN_MS:
+        if now_ms - self.told_off.get(site, 10**12) > FORGIVEN_MS:
             raise Wrong("fork-stops-trade", f"{site}: a session opens, and headquarters has refused this log")
         origin, card = body.origin, body.origin.credential
+        if origin.via == "command":
+            key = (site, decode(self.logs[site][seq], Record).stamp.boot, origin.number)
+            if key in self.commands:
+                raise Wrong("commands-run-once", f"{site}: command {origin.number} ran twice")
+            self.commands.add(key)
         if origin.via == "qr":
             start = (site, body.holds[0].account, origin.number)
             if start in self.starts:
@@ -353,12 +380,35 @@ class Auditor:
 
     def _ended(self, site: str, session: int) -> Visit:
         visit = self.visits.pop((site, session))
-        for its, units in visit.holds.items():
-            self.held[site, its] -= units
+        self._let_go(site, visit.holds)
         stand = self.stands[visit.place]
         stand.settle()
         self.left[visit.place] = stand.energy
         return visit
+
+    def _let_go(self, site: str, holds: dict[str, int]) -> None:
+        for its, units in holds.items():
+            self.held[site, its] -= units
+
+    def _filling_opened(self, site: str, seq: int, body: FillingOpened, record: Record) -> None:
+        filling = self.fuel.opened(site, seq, body, record)
+        self._hold(site, filling, body.holds)
+        self._by_right(site, body, seq, filling.opened_ms)
+        self.sessions += 1
+
+    def _filling_closed(self, site: str, body: FillingClosed, captured: dict[str, int]) -> None:
+        self._let_go(site, self.fuel.closed(site, body, captured).holds)
+        self.seen[f"filling {body.reason}"] += 1
+        self.seen["overrun of a pump"] += body.overrun_fen > 0
+        if body.meter_record is None:
+            raise Wrong("meter-record", f"{site}/{body.session} has none")
+        day = self.days[site]
+        day[0] += 1
+        day[2] += body.amount_fen
+        self.billed_fen += body.amount_fen
+
+    def _see(self, what: str) -> None:
+        self.seen[what] += 1
 
     def _unbilled(self, visit: Visit, billed_wh: int) -> None:
         """Energy of a session that its bill leaves out needs a physical fault and, in the end, a notice."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from sim_box import POWER, Box
 from sim_net import Weather, signed_request
 from sim_people import query
 from sim_plant import Stand
+from sim_pump import FuelStand
 from sim_wrong import Wrong
 
 from edge.journal.errors import JournalFull
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sim_world import World
 
 YEAR_MS = 365 * 86_400_000
+PUMP_WORLDS = 0.3
 POWER_CUT = f"{POWER} cut"
 
 
@@ -52,6 +55,11 @@ class Faults:
     close_every_s: int = 0
     pool_every_s: int = 0
     hot_every_s: int = 0
+    pumps: int = 0  # percent of sites that sell fuel
+    pump_every_s: int = 0
+    pump_answers: float = 0.0  # odds that a pump does as told and its answer is lost
+    pump_totals: bool = False
+    pump_memory: bool = False
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
@@ -88,6 +96,19 @@ class Faults:
             close_every_s=some(100, 400, 0.25),
             pool_every_s=some(60, 300, 0.4),
             hot_every_s=some(60, 300, 0.4),
+        )
+
+    def with_pumps(self, random: Random) -> Faults:
+        """The same, in a share of worlds with pumps and what befalls these."""
+        if random.random() >= PUMP_WORLDS:
+            return self
+        return replace(
+            self,
+            pumps=random.choice((60, 100)),
+            pump_every_s=random.randint(30, 300) if random.random() < 0.7 else 0,
+            pump_answers=random.choice((0.0, 0.05, 0.3)),
+            pump_totals=random.random() < 0.5,
+            pump_memory=random.random() < 0.5,
         )
 
     def without(self, names: Iterable[str]) -> Faults:
@@ -134,6 +155,9 @@ class Mischief:
             for stand in box.stands.values():
                 world.often(faults.meter_every_s, lambda stand=stand: self.disturb_meter(stand))
                 world.often(faults.charger_every_s, lambda stand=stand: self.disturb_charger(stand))
+            for pump in box.pumps.values():
+                pump.odds_of_lost = faults.pump_answers
+                world.often(faults.pump_every_s, lambda pump=pump: self.disturb_pump(pump))
         world.often(faults.replay_every_s, self.replay)
 
     def heal(self) -> None:
@@ -150,6 +174,8 @@ class Mischief:
                 stand.stuck = stand.deaf = stand.charger_silent = stand.meter_silent = False
                 stand.power(True)
                 stand.unplug()
+            for pump in box.pumps.values():
+                pump.heal()
             if not box.alive:
                 world.loop.create_task(self.revive(box, 0))
 
@@ -169,6 +195,9 @@ class Mischief:
             stand.excused |= stand.failsafe_s is None
             if whole:
                 stand.power(False)
+        for pump in box.pumps.values():
+            if whole:
+                pump.power(False)
         self.world.report.power_cuts += 1
         box.kill(POWER_CUT)
         box.boot_id = b""
@@ -195,6 +224,8 @@ class Mischief:
         if not box.boot_id:
             for stand in box.stands.values():
                 stand.power(True)
+            for pump in box.pumps.values():
+                pump.power(True)
             box.power_on(rtc=self.world.quiet or self.world.faults.rtc)
             self.world.loop.call_later(self.random.uniform(1, 60), self.ntp, box, box.boot_id)
         try:
@@ -265,6 +296,38 @@ class Mischief:
                 stand.relay = False
 
         self.world.later(self.random.choice((15, 60, 300) if kind == "stuck" else (1, 5, 15, 60)), recover)
+
+    def disturb_pump(self, pump: FuelStand) -> None:
+        """None of it excuses a bill: a totalizer that moves by itself is nobody's, a sale that was lost is found in it."""
+        faults, random = self.world.faults, self.random
+        kinds = ["silent", "deaf", "slow", "dark", "alarm"]
+        kinds += ["leap", "creep", "reset"] if faults.pump_totals else []
+        kinds += ["forget", "dark-and-blank"] if faults.pump_memory else []
+        kind = random.choice(kinds)
+        nozzle = random.choice(list(pump.pump.nozzles))
+        undo: Callable[[], None] | None = None
+        match kind:
+            case "silent" | "deaf" | "slow":
+                setattr(pump, kind, True)
+                undo = partial(setattr, pump, kind, False)
+            case "dark" | "dark-and-blank":
+                pump.power(False, forgets=kind != "dark")
+                undo = partial(pump.power, True)
+            case "alarm":
+                pump.alarm(True)
+                undo = partial(pump.alarm, False)
+            case "leap":
+                pump.move_total(nozzle, random.randrange(10, 30_000))
+            case "creep":
+                pump.creep(nozzle, random.randrange(100, 50_000))
+                undo = partial(pump.creep, nozzle, 0)
+            case "reset":
+                pump.reset_total(nozzle)
+            case "forget":
+                pump.forget_sale()
+        self.world.auditor.seen[f"pump {kind}"] += 1
+        if undo is not None:
+            self.world.later(random.choice((1, 5, 15, 60, 200)), undo)
 
     def replay(self) -> None:
         """Something old comes again: a request at headquarters, a grant or a command at its site, a batch cut short."""

@@ -43,7 +43,7 @@ from cloud.ingest import Ingested
 from cloud.service import Answer, Headquarters, Request
 from edge.sync import trust
 from protocols.trade import wire
-from protocols.trade.codec import decode, encode
+from protocols.trade.codec import Wire, decode, encode
 from protocols.trade.documents import TARIFF
 from protocols.trade.grants import CredentialKey
 from protocols.trade.records import ClockQuality, Preset, Stamp
@@ -233,6 +233,11 @@ class SimHeadquarters:
     def publish(self, tariff: Tariff, site: str) -> None:
         with self._writing() as connection:
             documents.publish(connection, self.keys, self.clock, TARIFF, tariff.version, tariff, [site])
+
+    def publish_fuel(self, kind: str, version: int, content: Wire, site: str) -> None:
+        """A price list, or the terms of fleets."""
+        with self._writing() as connection:
+            documents.publish(connection, self.keys, self.clock, kind, version, content, [site])
 
     def order(self, site: str, verb: str, connector: str, account: str, preset: Preset, session: int) -> bytes:
         """A signed command that waits for the site's next batch."""

@@ -77,7 +77,7 @@ class Lives:
         box.kill("disk set back")
         box.replace_files(image.files)
         before, box.branch = box.branch, self._branch(box)
-        self.world.auditor.fork(image.view, box.branch, box.stands)
+        self.world.auditor.fork(image.view, box.branch, box.stands, box.pumps)
         self.world.auditor.abandon(before)
         if box.counter is not None and box.counter.read() > image.ticks:
             self.world.auditor.barred.add(box.branch)
@@ -92,10 +92,9 @@ class Lives:
         twin = self.world.second_box(box)
         twin.become(box, self._branch(box))
         twin.replace_files(files)
-        self.world.auditor.fork(view, twin.branch, twin.stands)
+        self.world.auditor.fork(view, twin.branch, twin.stands, twin.pumps)
         self.world.boxes.append(twin)
-        for stand in twin.stands.values():
-            self.world.act(self.world.people.customers(twin, stand))
+        self.world.people.come_to(twin)
         self.world.loop.create_task(self.world.mischief.revive(twin, 0))
 
     def lose(self, box: Box) -> None:
@@ -110,14 +109,12 @@ class Lives:
         attic = self.world.second_box(box)
         attic.become(box, branch)
         attic.replace_files(files)
-        for stand in box.stands.values():
-            stand.excused = True
+        self._excuse(box)
         self._give_up(place, lend=random.random() < 0.7)
         self.renew(box, "disk lost")
         if random.random() < 0.5:
-            auditor.stand_at(branch, attic.stands)
-            for stand in attic.stands.values():
-                stand.excused = True
+            auditor.stand_at(branch, attic.stands, attic.pumps)
+            self._excuse(attic)
             self.world.later(random.uniform(20, 200), lambda: self._find(attic))
         else:
             auditor.abandon(branch)
@@ -142,8 +139,7 @@ class Lives:
                     other.retired = True
                     other.kill("confiscated")
                     self.world.boxes.remove(other)
-            for stand in box.stands.values():
-                stand.excused = True
+            self._excuse(box)
             self.renew(box, "given up")
 
     def _give_up(self, place: str, *, lend: bool) -> None:
@@ -170,7 +166,12 @@ class Lives:
         """Headquarters gives the next epoch."""
         epoch = self.world.hq.enrol(box.enrol_ask())
         box.enrolled(epoch, self.world.hq.credential_key, self.world.hq.pinned)
-        self.world.auditor.begin(box.place, box.stands)
+        self.world.auditor.begin(box.place, box.stands, box.pumps)
+
+    def _excuse(self, box: Box) -> None:
+        """What happens at its places now is beyond what its till can know."""
+        for stand in (*box.stands.values(), *box.pumps.values()):
+            stand.excused = True
 
     def _branch(self, box: Box) -> str:
         self._names += 1

@@ -54,8 +54,7 @@ class People:
         """Let them come."""
         world = self.world
         for box in world.boxes:
-            for stand in box.stands.values():
-                world.act(self.customers(box, stand))
+            self.come_to(box)
             world.often(400, lambda box=box: self.publish(box))
             world.often(500, lambda box=box: self.close_day(box))
             world.often(200, lambda box=box: self.command(box))
@@ -65,6 +64,13 @@ class People:
         world.phones.unleash()
         world.often(150, self.top_up)
         world.often(200, self.begin_rush)
+
+    def come_to(self, box: Box) -> None:
+        """One queue for each place."""
+        for stand in box.stands.values():
+            self.world.act(self.customers(box, stand))
+        for pump in box.pumps.values():
+            self.world.act(self.world.motorists.queue(box, pump))
 
     async def customers(self, box: Box, stand: Stand) -> None:
         """One car after the other."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim_box import Box
 from sim_plant import Stand
+from sim_pump import FuelStand
 
 from cloud.acts import Denied
 from edge.carried import Taken
@@ -32,7 +33,7 @@ class Phones:
         self.world.often(120, self.world.hq.pay_refunds)
         self.world.often(300, self.world.hq.tend)
 
-    async def start(self, box: Box, stand: Stand, card: str) -> bool:
+    async def start(self, box: Box, stand: Stand | FuelStand, card: str) -> bool:
         """Fetch a code with a start over the phone's own network, and show it, perhaps twice."""
         random, account = self.random, self.world.accounts[card]
         preset = random.choice((Preset("full", 0), Preset("money", random.randrange(100, 1_500))))
@@ -45,7 +46,7 @@ class Phones:
             return False
         return await self._show(box, text)
 
-    async def guest(self, box: Box, stand: Stand) -> bool:
+    async def guest(self, box: Box, stand: Stand | FuelStand) -> bool:
         """Pay for one session."""
         amount = self.random.randrange(200, 2_000)
         reference = self._next()

@@ -11,7 +11,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -27,12 +27,15 @@ from sim_faults import POWER_CUT, Faults, Mischief
 from sim_hq import MortalService, SimHeadquarters, TrueClock, memory
 from sim_lives import Lives
 from sim_loop import VirtualLoop, run
+from sim_motorists import Motorists
 from sim_net import Network
 from sim_people import START_UTC_MS, People, query
 from sim_phones import Phones
 from sim_plant import Stand
+from sim_pump import FuelStand, drawn
 from sim_wrong import Wrong
 
+import edge.forecourt.pump_loop
 import edge.plant.drive
 import edge.site
 from cloud.accounts import Limits
@@ -107,7 +110,9 @@ class World:
         self.random = random = Random(seed)
         self.loop, self.directory, self.variant = loop, directory, variant
         self.report = Report(seed)
-        self.faults = replace(Faults.drawn(random), **variant.faults).without(without)
+        self.fuel_random = Random(f"fuel {seed}")  # so that worlds without pumps are what they were
+        self.faults = Faults.drawn(random).with_pumps(self.fuel_random)
+        self.faults = replace(self.faults, **variant.faults).without(without)
         self.auditor = Auditor(START_UTC_MS)
         clock = TrueClock(loop.now_ms, START_UTC_MS)
         self.hq = SimHeadquarters(random, clock, variant.service)
@@ -116,6 +121,7 @@ class World:
         self.boxes = [self._box(f"s{n}") for n in range(1, random.choice((1, 2, 2, 3)) + 1)]
         self.accounts: dict[str, str] = {}
         self.people = People(self)
+        self.motorists = Motorists(self)
         self.mischief = Mischief(self)
         self.lives = Lives(self)
         self.phones = Phones(self)
@@ -136,19 +142,35 @@ class World:
             )
             for n in range(1, random.choice((1, 2, 2)) + 1)
         ]  # fmt: skip
-        return self._at(name, stands)
+        return self._at(name, stands, self._pumps(stands))
+
+    def _pumps(self, stands: list[Stand]) -> list[FuelStand]:
+        """Of a site that sells fuel; it charges at one place."""
+        random, forgets = self.fuel_random, self.faults.pump_memory
+        if random.random() * 100 >= self.faults.pumps:
+            return []
+        del stands[1:]
+        return [
+            drawn(f"p{n}", random, self.loop.now_ms, forgets=forgets) for n in range(1, random.choice((1, 1, 2, 3)) + 1)
+        ]
 
     def second_box(self, box: Box) -> Box:
         """Another box of the same site, at a place that looks like the first's."""
-        return self._at(box.name, [stand.twin() for stand in box.stands.values()])
+        twins = [stand.twin() for stand in box.stands.values()]
+        return self._at(box.name, twins, [pump.twin() for pump in box.pumps.values()])
 
-    def _at(self, name: str, stands: list[Stand]) -> Box:
+    def _at(self, name: str, stands: list[Stand], pumps: list[FuelStand]) -> Box:
         now_ms = self.loop.now_ms
         clock = BoxClock(now_ms, lambda: START_UTC_MS + now_ms(), self.random.randint(-200, 200))
         box = Box(name, self.directory, self.random, clock, stands, self.network, self,
-                  desk=self.variant.desk, writer=self.variant.writer)  # fmt: skip
+                  pumps=pumps, desk=self.variant.desk, writer=self.variant.writer)  # fmt: skip
         for stand in box.stands.values():
             stand.on_energise = lambda stand: self.auditor.energised(box.branch, stand)
+        fuel = self.auditor.fuel
+        for pump in box.pumps.values():
+            pump.on_authorise = lambda pump, sale: fuel.authorised(box.branch, pump, sale)
+            pump.on_flow = lambda pump, sale: fuel.flowed(box.branch, pump, sale)
+            pump.on_wipe = lambda pump, sale: fuel.wiped(box.branch, pump, sale)
         self.variant.box(box)
         box.on_death = lambda why: None if why == POWER_CUT else self.mischief.revive_later(box)
         box.on_cut = lambda: self.mischief.cut_power(box)
@@ -195,6 +217,7 @@ class World:
             box.clock.set_right()
             await box.start()
         self.people.unleash()
+        self.motorists.unleash()
         self.mischief.unleash()
         self.lives.unleash()
         care = self.loop.create_task(self.lives.take_care())
@@ -233,6 +256,7 @@ class World:
             account = self.hq.open_account([card], home, limits)
             self.accounts[card] = account
             self.people.pay(account, random.randrange(400, 4_000))
+        self.motorists.open()
 
     def _heal(self) -> None:
         """Nothing happens any more but what has begun."""
@@ -301,8 +325,12 @@ class World:
             state, status = box.site.desk.state, box.uplink.status()
             if state.sessions:
                 found.append(f"{box.branch}: sessions {sorted(state.sessions)} are open")
+            if state.forecourt.fillings:
+                found.append(f"{box.branch}: fillings {sorted(state.forecourt.fillings)} are open")
             if self._stopped(box):
                 continue
+            if not state.closed:
+                found += self.auditor.fuel.uncounted(box.branch)
             if box.epoch_is_over():
                 found.append(f"{box.branch} is over, and the next has not begun")
             if status.backlog or state.size != status.cosigned or self._strayed(box):
@@ -362,6 +390,7 @@ class World:
                     raise Wrong("fold-is-truth", f"{box.branch}: {lease.account}: {counted}, the till says {lease}")
         alive = {box.branch for box in self.boxes}
         endless = [visit for (branch, _), visit in auditor.visits.items() if branch in alive]
+        endless += [filling for (branch, _), filling in auditor.fuel.fillings.items() if branch in alive]
         if endless:
             raise Wrong("converges", f"sessions without an end: {endless}")
         for place, stand in auditor.stands.items():
@@ -434,6 +463,9 @@ def _unhurried() -> Iterator[None]:
     """Sites look once a second, and say nothing."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with mock.patch.object(edge.site, "LOOK_S", LOOK_S), mock.patch.object(edge.plant.drive, "LOOK_S", LOOK_S):
+    looks = (edge.site, edge.plant.drive, edge.forecourt.pump_loop)
+    with ExitStack() as stack:
+        for module in looks:
+            stack.enter_context(mock.patch.object(module, "LOOK_S", LOOK_S))
         yield
     structlog.configure(**before)
