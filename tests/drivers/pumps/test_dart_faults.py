@@ -52,9 +52,9 @@ async def test_a_sale_survives(fault: str) -> None:
         assert rig.dispenser.sales == 1
 
 
-@pytest.mark.parametrize("chance", [30, 150])
+@pytest.mark.parametrize("chance", [100])
 async def test_a_noisy_line_on_a_paced_pty(chance: int) -> None:
-    """3 and 15 % of all answers garbled or lost at 9600 baud."""
+    """A third of all answers garbled, lost, doubled or behind noise, at 9600 baud."""
     async with dart(wire="pty", speed=50) as rig:
         await ready(rig.pump)
         for kind in ("silent", "garble", "duplicate", "noise-before"):
@@ -281,7 +281,7 @@ async def test_a_sale_that_nobody_has_read_is_not_wiped() -> None:
         assert after[1].volume_ml - before[1].volume_ml == 1_000
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_random_customers_at_a_pump_with_random_faults(seed: int) -> None:
     """Each answer goes wrong in one of twelve ways now and then, the pump loses its power: sold is what has flowed."""
     random = Random(seed)
