@@ -25,6 +25,7 @@ from edge.daemon_state import Daemon
 from edge.desk import Desk
 from edge.enrolment import SOFTWARE, open_log
 from edge.epochs import until_over
+from edge.forecourt import taps
 from edge.forecourt.setup import set_up
 from edge.journal.journal import Journal
 from edge.journal.prune import Pruner, prune_quietly
@@ -161,7 +162,7 @@ async def _sell(
     for reader in config.reader:
         tap: Tap = partial(site.tap, reader.connector or "")
         if islands is not None and reader.island:
-            tap = partial(islands.tap, reader.island)
+            tap = partial(taps.tap, islands, reader.island)
         keep(f"reader {reader.id}", read_cards(reader, tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     keep("epoch", _end_with_epoch(daemon, journal, desk, stop))

@@ -6,29 +6,27 @@ Cards at an island's reader, remote commands, codes on phones, the attendant and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from drivers.errors import DeviceError
-from drivers.pump import Pump, PumpState, PumpTraits
+from drivers.pump import Pump, PumpTraits
 from edge.asking import Asking
 from edge.clock import Clock
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.pump_loop import PumpLoop
 from edge.forecourt.tanks import Tanks
 from edge.journal.errors import JournalFull
-from edge.till import purse
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.fill.ask import FillAsk
 from edge.till.fill.point import FuelPoint, NozzlePlace
-from edge.till.fill.progress import FillEnd, FillPhase
+from edge.till.fill.progress import FillEnd
 from edge.till.fill.sight import FillSight
 from edge.till.state import OpenFilling
-from protocols.trade.grants import hide_credential
-from protocols.trade.records import Draft, Origin, Preset, TechnicianAct
+from protocols.trade.records import Draft, Origin, TechnicianAct
 from protocols.trade.records_fuel import PumpTotals
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
@@ -38,19 +36,8 @@ if TYPE_CHECKING:
 
 ORPHANS_S = 5.0
 """How often fillings at pumps that the config does not name any more are looked at."""
-NOT_FLOWING = (FillPhase.ORDERED, FillPhase.AUTHORISED)
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class PumpTapped:
-    """What a tap came to: a filling opened, cancelled or paid for, or why not. pump: empty: nobody knows which."""
-
-    pump: str
-    filling: OpenFilling | None
-    cancelled: bool = False
-    refused: Refused | None = None
 
 
 class Islands:
@@ -90,34 +77,6 @@ class Islands:
         keep("tanks", self.tanks.run())
 
     # --- customers ---------------------------------------------------------------------------------------------------
-
-    async def tap(self, names: Sequence[str], card: str) -> PumpTapped:
-        """A card at a reader of these pumps: starts a fill-up where a nozzle is out, or at the only pump.
-
-        The payer's second tap takes the start back as long as nothing has flowed. At a pump that waits for a payer,
-        the card pays. Raises JournalFull.
-        """
-        credential = hide_credential(self.site.credential_key, card)
-        pumps = [self.id_of(name) for name in names]
-        for pump in pumps:
-            found = self.fills.filling_at(pump)
-            if found is None:
-                continue
-            filling, progress = found
-            if progress.phase is FillPhase.PAYING:
-                paid = await self.pay(filling.seq, Source("", credential))
-                return PumpTapped(pump, None, refused=paid) if isinstance(paid, Refused) else PumpTapped(pump, paid)
-            if progress.phase in NOT_FLOWING and purse.may_stop(self.fills.desk.state, filling, credential):
-                await self.stop(filling.seq, FillEnd.LOCAL)
-                return PumpTapped(pump, filling, cancelled=True)
-        chosen = self._lifted(pumps)
-        if isinstance(chosen, Refused):
-            log.info("refused", pumps=pumps, why=chosen.refusal.value, detail=chosen.detail)
-            return PumpTapped("", None, refused=chosen)
-        origin = Origin("card", credential, 0, "")
-        outcome = await self.start(FillAsk(chosen, Preset("full", 0), origin, (Source("", credential),), credential))
-        refused = outcome if isinstance(outcome, Refused) else None
-        return PumpTapped(chosen, None if isinstance(outcome, Refused) else outcome, refused=refused)
 
     async def start(self, ask: FillAsk) -> OpenFilling | Refused:
         """Open a filling: pump read, rights asked for online where they are short, one commit, then the loop
@@ -229,22 +188,6 @@ class Islands:
             log.info("refused", pump=ask.pump, why=outcome.refusal.value, detail=outcome.detail)
             await self.site.in_vain(ask.pump, ask.sources, asking)
         return outcome
-
-    def _lifted(self, pumps: Sequence[str]) -> str | Refused:
-        """The pump that a tap is for: the only one, or the only one with a nozzle out."""
-        if len(pumps) == 1:
-            return pumps[0]
-        lifted = [pump for pump in pumps if self._calls(pump)]
-        if len(lifted) == 1:
-            return lifted[0]
-        detail = f"nozzles are out at {', '.join(lifted)}" if lifted else "no nozzle is out"
-        return Refused(Refusal.NOZZLE_NOT_LIFTED, f"{detail}; expected one")
-
-    def _calls(self, pump: str) -> bool:
-        if self.fills.filling_at(pump) is not None or pump not in self.loops:
-            return False
-        status = self.loops[pump].eye.sight().status_within(self.fills.policy.silence_s * 1000)
-        return status is not None and status.state is PumpState.CALLING
 
     async def _totals(self, loop: PumpLoop) -> PumpTotals | None:
         """One pump's, now; None: it does not answer, or has a filling that gives none."""

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from edge.counter import CounterConfig, CounterError, SlotCounter
+from edge.forecourt.taps import tap
 from edge.till.ask import Refusal, Refused
 from edge.till.state import OpenFilling
 from protocols.trade.records import Preset, SessionVoided, ValueReturned
@@ -31,7 +32,7 @@ async def test_two_start_at_one_pump(tmp_path: Path) -> None:
     """A card and the attendant in the same moment: one filling, and a clear no for the other."""
     async with a_court(tmp_path) as court:
         tapped, asked, other = await asyncio.gather(
-            court.islands.tap(["p1"], CARD),
+            tap(court.islands, ["p1"], CARD),
             court.islands.start(court.fill()),
             court.islands.start(court.fill(pump="p2", preset=Preset("money", 1_000))),
         )

@@ -8,6 +8,7 @@ import pytest
 
 from drivers.twins.pumps.parts import Phase
 from edge.carried import Codes, Taken
+from edge.forecourt.taps import tap
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.fill.progress import FillPhase
 from edge.till.state import OpenFilling
@@ -36,7 +37,7 @@ async def refusal(court: Court, **more: object) -> Refusal:
 async def test_a_tap_before_the_nozzle_is_lifted(tmp_path: Path) -> None:
     """At the reader of one pump: a fill-up on the card's account."""
     async with a_court(tmp_path) as court:
-        tapped = await court.islands.tap(["1"], CARD)
+        tapped = await tap(court.islands, ["1"], CARD)
         assert tapped.filling is not None
         assert (tapped.pump, tapped.filling.opened.preset, tapped.filling.account) == ("p1", FULL, "ann")
         await court.wait(1)
@@ -52,7 +53,7 @@ async def test_a_tap_with_the_nozzle_out(tmp_path: Path, totals_lifted: bool) ->
         await court.wait(3)
         court.model.lift(1)
         await court.wait(20)
-        tapped = await court.islands.tap(["p1", "p2"], CARD)
+        tapped = await tap(court.islands, ["p1", "p2"], CARD)
         assert (tapped.pump, tapped.refused) == ("p1", None)
         await court.wait(1)
         court.model.squeeze(700, 7_000)
@@ -78,22 +79,22 @@ async def test_the_payers_second_tap_takes_it_back(tmp_path: Path) -> None:
     """As long as nothing has flowed; nobody else's does. Afterwards it changes nothing."""
     async with a_court(tmp_path) as court:
         await court.grant(50_000, "bob", OTHER_CARD, may_stay=50_000)
-        await court.islands.tap(["p1"], CARD)
+        await tap(court.islands, ["p1"], CARD)
         await court.wait(1)
-        stranger = await court.islands.tap(["p1"], OTHER_CARD)
+        stranger = await tap(court.islands, ["p1"], OTHER_CARD)
         assert stranger.refused is not None
         assert stranger.refused.refusal is Refusal.PUMP_BUSY
-        again = await court.islands.tap(["p1"], CARD)
+        again = await tap(court.islands, ["p1"], CARD)
         assert again.cancelled
         await court.wait(2)
         assert court.lease().held == 0
         assert [body.reason for body in court.bodies(SessionVoided)] == ["local"]
-        await court.islands.tap(["p1"], CARD)
+        await tap(court.islands, ["p1"], CARD)
         await court.wait(1)
         court.model.lift(1)
         court.model.squeeze(700, 7_000)
         await court.wait(5)
-        late = await court.islands.tap(["p1"], CARD)
+        late = await tap(court.islands, ["p1"], CARD)
         assert (late.cancelled, late.refused is None) == (False, False)
         await court.wait(8)
         court.model.hang_up()
@@ -108,7 +109,7 @@ async def test_a_reader_of_two_pumps_needs_one_nozzle_out(tmp_path: Path) -> Non
             for name in lifted:
                 court.pumps[name].model.lift(1)
             await court.wait(0.5)
-            tapped = await court.islands.tap(["p1", "p2"], CARD)
+            tapped = await tap(court.islands, ["p1", "p2"], CARD)
             assert tapped.refused is not None
             assert tapped.refused.refusal is Refusal.NOZZLE_NOT_LIFTED
         assert court.bodies(FillingOpened) == []
@@ -144,7 +145,7 @@ async def test_a_card_at_the_reader_pays_too(tmp_path: Path) -> None:
     async with a_court(tmp_path) as court:
         await court.grant(50_000, "bob", OTHER_CARD, may_stay=50_000)
         await poured_on_a_guarantee(court)
-        tapped = await court.islands.tap(["1", "2"], OTHER_CARD)
+        tapped = await tap(court.islands, ["1", "2"], OTHER_CARD)
         assert tapped.refused is None
         await court.wait(1)
         assert court.lease("bob").used == 5_495
