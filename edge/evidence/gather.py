@@ -1,10 +1,11 @@
-"""How does a receipt come out of a journal? Its session's records, their proofs under one head, the pinned tariff."""
+"""How does a receipt come out of a journal? Its session's records, their proofs under one head, the prices."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from edge.journal import reading
 from edge.journal.errors import JournalDamaged, JournalPruned
@@ -14,30 +15,31 @@ from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Mark
 from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
-from protocols.proof.receipt_story import Story, read_story, view
+from protocols.proof.receipt_story import FillingStory, Story, read_story, view
 from protocols.proof.statement import state
 from protocols.trade import documents
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
+from protocols.trade.fuel_prices import KIND as PRICES
+from protocols.trade.fuel_prices import PriceList
 from protocols.trade.records import (
     EpochOpened,
     Record,
     SessionClosed,
-    SessionExtended,
-    SessionHeld,
     SessionOpened,
     SessionVoided,
     body_of,
 )
+from protocols.trade.records_fuel import FillingClosed, FillingOpened
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
 
-HANDED_OUT = (TARIFF, TENDERS)
-"""Kinds of pinned documents that a receipt carries. A hot list is long, and is about other people's cards."""
+Pricing: TypeAlias = Tariff | PriceList
+"""What said the price, and the site's local time with it."""
 
 _CHUNK = 200
 _CHUNK_BYTES = 4 * 1024 * 1024
-_OF_A_SESSION = frozenset({"session-extended", "session-held", "session-closed", "session-voided"})
+_OF_A_SESSION = frozenset({"session-extended", "session-held", "session-closed", "session-voided", "filling-closed"})
 
 
 class NoReceipt(Exception):
@@ -60,10 +62,29 @@ class Gathered:
     final: bool  # headquarters has cosigned the head that the proofs are under
 
     @property
-    def tariff(self) -> Tariff | None:
-        """The pinned one, where the journal still has it."""
-        payload = next((one.payload for one in self.documents if one.kind == TARIFF), None)
-        return None if payload is None else decode(payload, Tariff)
+    def pricing(self) -> Pricing | None:
+        """The pinned tariff or price list, where the journal still has it."""
+        if isinstance(self.story, FillingStory):
+            listed = self._payload(PRICES)
+            return None if listed is None else decode(listed, PriceList, bytes_max=documents.BYTES_MAX)
+        tariff = self._payload(TARIFF)
+        return None if tariff is None else decode(tariff, Tariff)
+
+    @property
+    def handed_out(self) -> tuple[Document, ...]:
+        """The pinned documents that a receipt carries."""
+        return tuple(one for one in self.documents if one.kind in handed_out(self.story))
+
+    def _payload(self, kind: str) -> bytes | None:
+        return next((one.payload for one in self.documents if one.kind == kind), None)
+
+
+def handed_out(story: Story) -> tuple[str, ...]:
+    """Kinds of pinned documents that its receipt carries: what said the price, and the rates of other value.
+
+    A hot list is long, and is about other people's cards; so are the terms of fuel cards.
+    """
+    return (PRICES if isinstance(story, FillingStory) else TARIFF, TENDERS)
 
 
 def receipt_of(connection: sqlite3.Connection, seq: int) -> Gathered:
@@ -83,11 +104,11 @@ def receipt_of(connection: sqlite3.Connection, seq: int) -> Gathered:
         for index, data in records
     )
     story = read_story(identity.site, identity.epoch, records)
-    documents = tuple(_pinned(connection, story.opened))
-    handed_out = tuple(PinnedDocument(one.kind, one.payload) for one in documents if one.kind in HANDED_OUT)
-    file = ReceiptFile(device_key, proven, handed_out, view(story))
+    pinned = tuple(_pinned(connection, story.opened))
+    given = tuple(PinnedDocument(one.kind, one.payload) for one in pinned if one.kind in handed_out(story))
+    file = ReceiptFile(device_key, proven, given, view(story))
     _require_sound(file)
-    return Gathered(file, story, documents, final)
+    return Gathered(file, story, pinned, final)
 
 
 def session_seq(connection: sqlite3.Connection, session: str) -> int:
@@ -126,15 +147,14 @@ def _session(connection: sqlite3.Connection, seq: int) -> list[tuple[int, bytes]
     for at, data in _from(connection, seq):
         record = decode(data, Record)
         if at == seq:
-            if not isinstance(body_of(record), SessionOpened):
+            if not isinstance(body_of(record), SessionOpened | FillingOpened):
                 raise NoReceipt("bad-request", f"record {seq} opens no session", "`fieldtill records` lists them.")
             found.append((at, data))
         elif record.kind in _OF_A_SESSION:
             body = body_of(record)
             if getattr(body, "session", None) == seq:
-                assert isinstance(body, SessionExtended | SessionHeld | SessionClosed | SessionVoided)
                 found.append((at, data))
-                if isinstance(body, SessionClosed | SessionVoided):
+                if isinstance(body, SessionClosed | FillingClosed | SessionVoided):
                     return found
     if not found:
         raise NoReceipt("bad-request", f"there is no record {seq}", "`fieldtill records` lists them.")
@@ -154,7 +174,7 @@ def _from(connection: sqlite3.Connection, first: int) -> Iterator[tuple[int, byt
         first += len(chunk)
 
 
-def _pinned(connection: sqlite3.Connection, opened: SessionOpened) -> Iterator[Document]:
+def _pinned(connection: sqlite3.Connection, opened: SessionOpened | FillingOpened) -> Iterator[Document]:
     """Each pinned document that the journal still has."""
     for pin in opened.pins:
         data = reading.read_document(connection, pin.kind, pin.version, pin.hash)

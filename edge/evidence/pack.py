@@ -7,6 +7,7 @@ records/N.KIND.bin    each record's exact bytes, and .json of the same for peopl
 records/N.tlog-proof  its proof, for any tool that reads C2SP's tlog-proof
 checkpoint.txt        the signed head that all proofs are under
 meter-record.ocmf     the signed meter record, and meter-record.xml for the transparency software; where there is one
+measurement.ftm       of a filling, the signed measurement instead
 documents/            what the session pinned: the exact bytes, .json of what can be read, headquarters' signature
 keys.json             the public keys that this is to be checked with; compare them with the box and headquarters
 SHA256SUMS            of all of these: `sha256sum -c SHA256SUMS`
@@ -21,14 +22,17 @@ from typing import Any
 
 import msgspec
 
-from edge.evidence.gather import HANDED_OUT, Gathered
+from edge.evidence.gather import Gathered
 from edge.evidence.pack_page import index_page
 from edge.evidence.verifier_page import verifier_page
 from protocols.proof import keys, ocmf_xml
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.note import VerifierKey
+from protocols.proof.receipt_story import FillingStory
 from protocols.trade.codec import decode
 from protocols.trade.documents import DOMAIN, TARIFF, Document, signed_part
+from protocols.trade.fuel_prices import KIND as PRICES
+from protocols.trade.fuel_prices import PriceList
 from protocols.trade.records import Record, body_of
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
@@ -36,7 +40,7 @@ from protocols.trade.tender import Tenders
 
 SUMS = "SHA256SUMS"
 
-_READABLE: dict[str, type[msgspec.Struct]] = {TARIFF: Tariff, TENDERS: Tenders}
+_READABLE: dict[str, type[msgspec.Struct]] = {TARIFF: Tariff, PRICES: PriceList, TENDERS: Tenders}
 
 
 def pack(gathered: Gathered, hq_keys: tuple[VerifierKey, ...]) -> dict[str, bytes]:
@@ -76,9 +80,7 @@ def _records(gathered: Gathered) -> Iterator[tuple[str, bytes]]:
 
 
 def _documents(gathered: Gathered) -> Iterator[tuple[str, bytes]]:
-    for one in gathered.documents:
-        if one.kind not in HANDED_OUT:
-            continue
+    for one in gathered.handed_out:
         name = f"documents/{one.kind}-{one.version}"
         yield f"{name}.bin", one.payload
         yield f"{name}.json", _json({**_signature(one), "content": _content(one)})
@@ -105,6 +107,9 @@ def _content(document: Document) -> Any:
 def _meter_record(gathered: Gathered) -> Iterator[tuple[str, bytes]]:
     closed = gathered.story.closed
     if closed is None or closed.meter_record is None:
+        return
+    if isinstance(gathered.story, FillingStory):
+        yield "measurement.ftm", closed.meter_record.encode()
         return
     public = keys.device_public_from_spki(gathered.file.device_key)
     yield "meter-record.ocmf", closed.meter_record.encode()

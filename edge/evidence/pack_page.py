@@ -10,11 +10,14 @@ from string import Template
 from urllib.parse import urlencode
 
 from edge.evidence import slip, words
-from edge.evidence.gather import Gathered
+from edge.evidence.gather import Gathered, Pricing
 from protocols.proof import keys
 from protocols.proof.lines import Mark
 from protocols.proof.note import SignatureType, VerifierKey
+from protocols.proof.receipt_story import FillingStory
 from protocols.proof.statement import Statement, state
+from protocols.trade.fuel_prices import PriceList
+from protocols.trade.fuel_prices_file import local_text
 from protocols.trade.quantities import yuan_e3
 from protocols.trade.records import Pin
 from protocols.trade.tariff import Tariff
@@ -22,9 +25,12 @@ from protocols.trade.tariff import Tariff
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("会话证据", "Evidence of a session"),
     "site": ("站点", "Site"),
+    "title-filling": ("加油证据", "Evidence of a filling"),
     "bill": ("账单", "Bill"),
     "proven": ("逐项核验", "What is proven"),
     "tariff": ("费率", "Tariff"),
+    "prices": ("油价表", "Price list"),
+    "litre": ("单价 /L", "Price /L"),
     "pins": ("开始时所依据的文件", "In force when the session began"),
     "keys": ("公钥", "Public keys"),
     "device": ("设备（与铭牌比对）", "Box: compare with its label"),
@@ -51,6 +57,7 @@ WHAT: dict[str, tuple[str, str]] = {
     "keys.json": ("公钥", "public keys"),
     "meter-record.ocmf": ("电表签名记录（OCMF）", "the signed meter record (OCMF)"),
     "meter-record.xml": ("同上，供 S.A.F.E. 透明软件使用", "the same for the S.A.F.E. transparency software"),
+    "measurement.ftm": ("加油签名记录（FTM）", "the signed measurement of the filling (FTM)"),
     ".bin": ("原始字节", "exact bytes"),
     ".json": ("同上，供人阅读", "the same, to read"),
     ".tlog-proof": ("C2SP tlog-proof 证明", "its proof, C2SP tlog-proof"),
@@ -61,7 +68,7 @@ def index_page(gathered: Gathered, hq_keys: tuple[VerifierKey, ...], paths: Sequ
     """One HTML file without scripts. The same bytes every time."""
     told = _statement(gathered, hq_keys)
     return Template((files("edge.evidence") / "pack.html").read_text(encoding="utf-8")).substitute(
-        title=_both("title"),
+        title=_both("title-filling" if isinstance(gathered.story, FillingStory) else "title"),
         session=escape(gathered.story.session),
         state_class=_class(told, final=gathered.final),
         state=_two(*slip.LABELS["final" if gathered.final else "provisional"]),
@@ -70,7 +77,7 @@ def index_page(gathered: Gathered, hq_keys: tuple[VerifierKey, ...], paths: Sequ
         bill=_bill(gathered),
         proven=_both("proven"),
         lines=_lines(told),
-        tariff=_tariff(gathered.tariff),
+        tariff=_pricing(gathered.pricing),
         pins=_section("pins", _pins(gathered.story.opened.pins)),
         keys=_section("keys", _keys(gathered, hq_keys)),
         link=escape(f"verify.html#{_fragment(gathered)}"),
@@ -99,12 +106,12 @@ def _fragment(gathered: Gathered) -> str:
 
 
 def _facts(gathered: Gathered) -> str:
-    pairs = zip(*(slip.facts(gathered.story, language, gathered.tariff) for language in words.LANGUAGES), strict=True)
+    pairs = zip(*(slip.facts(gathered.story, language, gathered.pricing) for language in words.LANGUAGES), strict=True)
     return "".join(_pair(_two(zh[0], en[0]), _two(zh[1], en[1])) for zh, en in pairs)
 
 
 def _bill(gathered: Gathered) -> str:
-    both = [list(slip.rows(gathered.story, gathered.tariff, language)) for language in words.LANGUAGES]
+    both = [list(slip.rows(gathered.story, gathered.pricing, language)) for language in words.LANGUAGES]
     if not both[0]:
         return ""
     heads = "".join(f"<th>{_two(*slip.LABELS[code])}</th>" for code in ("line", "quantity", "price", "amount"))
@@ -126,9 +133,13 @@ def _lines(told: Statement) -> str:
     return found
 
 
-def _tariff(tariff: Tariff | None) -> str:
-    if tariff is None:
+def _pricing(pricing: Pricing | None) -> str:
+    if pricing is None:
         return ""
+    return _tariff(pricing) if isinstance(pricing, Tariff) else _prices(pricing)
+
+
+def _tariff(tariff: Tariff) -> str:
     heads = "".join(f"<th>{_both(code)}</th>" for code in ("from", "period", "energy", "service"))
     rows = "".join(
         f"<tr><td>{period.from_s // 3600:02}:{period.from_s // 60 % 60:02}</td>"
@@ -147,6 +158,20 @@ def _tariff(tariff: Tariff | None) -> str:
     name = escape(f"{tariff.id} · v{tariff.version} · {tariff.zone}")
     table = f"<p class=name>{name}</p><table class=bill><tr>{heads}</tr>{rows}</table>"
     return _section("tariff", table + (f"<table class=facts>{fees}</table>" if fees else ""))
+
+
+def _prices(prices: PriceList) -> str:
+    """Every step that it holds, the times of change in local time."""
+    grades = "".join(f"<th>{escape(grade.name)}</th>" for grade in prices.grades)
+    rows = "".join(
+        f"<tr><td>{local_text(step.from_s, prices.offsets)}</td>"
+        + "".join(f"<td>¥{yuan_e3(one.price_e3)}</td>" for one in step.prices)
+        + "</tr>"
+        for step in prices.steps
+    )
+    name = escape(f"{prices.id} · v{prices.version} · {prices.zone}")
+    table = f"<table class=bill><tr><th>{_both('from')} · {_both('litre')}</th>{grades}</tr>{rows}</table>"
+    return _section("prices", f"<p class=name>{name}</p>{table}")
 
 
 def _pins(pins: Iterable[Pin]) -> str:

@@ -4,6 +4,7 @@
     verifier/bytes.js, proof.js        bytes, signatures and trees
     verifier/story.js, bill.js         records and what follows from them
     verifier/price.js, tender.js       the bill worked out again, and who pays which part of it
+    verifier/filling.js                what a pump sold
     verifier/statement.js, page.js     the statement, and how it is shown
     edge.evidence.words, .slip         every text, as `fieldtill verify` says it
 
@@ -20,7 +21,17 @@ from string import Template
 
 from edge.evidence import slip, words
 
-SCRIPTS = ("bytes.js", "proof.js", "story.js", "bill.js", "price.js", "tender.js", "statement.js", "page.js")
+SCRIPTS = (
+    "bytes.js",
+    "proof.js",
+    "story.js",
+    "bill.js",
+    "price.js",
+    "tender.js",
+    "filling.js",
+    "statement.js",
+    "page.js",
+)
 
 PAGE: dict[str, tuple[str, str]] = {
     "title": ("收据核验", "Receipt check"),
@@ -72,7 +83,7 @@ def _words() -> str:
         "verdicts": words.VERDICTS,
         "marks": words.MARKS,
         "slip": slip.LABELS,
-        "reasons": slip.REASONS,
+        "reasons": {**slip.REASONS, **slip.FILL_REASONS},
         "periods": slip.PERIODS,
         "page": PAGE,
     }

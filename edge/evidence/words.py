@@ -1,7 +1,8 @@
 """How is a statement's line said to people? Chinese and English; blanks are filled from the line's facts.
 
-`{energy_wh}` comes as `12.345 kWh`, `{amount_fen}` as `¥14.81`, `{at_s}` and `{began_ms}` as UTC: by the unit, which is
-the last part of the name. The verifier page takes these very texts, and fills them in the same way.
+`{energy_wh}` comes as `12.345 kWh`, `{volume_ml}` as `12.345 L`, `{amount_fen}` as `¥14.81`, `{price_e3}` as `¥7.85`,
+`{at_s}` and `{began_ms}` as UTC: by the unit, which is the last part of the name. The verifier page takes these very
+texts, and fills them in the same way.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 
 from protocols.proof.lines import Fact, Line
 from protocols.proof.receipt_story import instant
-from protocols.trade.quantities import kwh, yuan
+from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 
 LANGUAGES = ("zh", "en")
 
@@ -61,6 +62,10 @@ LINES: dict[str, tuple[str, str]] = {
         "The records are those of session {session} at {connector}",
     ),
     "session/failed": ("各记录不成一个完整的会话（记录 {seq}）", "The records do not make one session (record {seq})"),
+    "filling/proven": (
+        "各记录同属一次加油 {session}（加油机 {pump}）",
+        "The records are those of filling {session} at pump {pump}",
+    ),
     "voided/proven": ("没有交付，也没有扣款", "Nothing was delivered, and nothing was charged"),
     "voided/failed": ("会话作废，却有扣款", "The session was voided, and yet it was charged"),
     "readings/proven": (
@@ -122,6 +127,91 @@ LINES: dict[str, tuple[str, str]] = {
         "电表签名记录（OCMF）与日志一致，但自述末次读数存疑（{status}）",
         "The signed meter record (OCMF) agrees with the log, and says that its last reading is in doubt ({status})",
     ),
+    "not-billed/proven": ("没有计费，也没有扣款", "Nothing was billed, and nothing was charged"),
+    "not-billed/failed": ("没有计费，却有扣款", "Nothing was billed, and yet something was charged"),
+    "totals/proven": (
+        "油枪 {nozzle} 累计数：{before_ml} → {after_ml}，差额即所售 {volume_ml}",
+        "Totalizer of nozzle {nozzle}: {before_ml} to {after_ml}, which is the {volume_ml} sold",
+    ),
+    "totals/failed": (
+        "所售油量与油枪 {nozzle} 的累计数不符：{before_ml} → {after_ml}，账单 {volume_ml}",
+        "The volume is not what the totalizer of nozzle {nozzle} says: {before_ml} to {after_ml}, billed {volume_ml}",
+    ),
+    "totals/open": (
+        "油枪 {nozzle} 累计数：{before_ml} → {after_ml}，多于账单的 {volume_ml}；多出部分未计入此账单",
+        "Totalizer of nozzle {nozzle}: {before_ml} to {after_ml}, more than the {volume_ml} billed; the rest is on "
+        "nobody's bill here",
+    ),
+    "totals-round/open": (
+        "油枪 {nozzle} 的累计数已归零重计：{before_ml} → {after_ml}；所售 {volume_ml} 不能由此证实",
+        "The totalizer of nozzle {nozzle} has come round: {before_ml} to {after_ml}; it does not prove the {volume_ml} "
+        "sold",
+    ),
+    "display/proven": (
+        "加油机显示 {volume_ml}、{amount_fen}：与单价 {price_e3} 相符，账单即此金额",
+        "The pump showed {volume_ml} and {amount_fen}, which fits {price_e3} a litre; that is the bill",
+    ),
+    "display/failed": (
+        "账单不合：显示 {volume_ml}、{amount_fen}，单价 {price_e3}",
+        "The bill does not follow from {volume_ml} and {amount_fen} shown, at {price_e3} a litre",
+    ),
+    "offered/proven": (
+        "油枪 {nozzle}（{grade}）在加油开始时即为单价 {price_e3}",
+        "Nozzle {nozzle} ({grade}) showed {price_e3} a litre when the filling began",
+    ),
+    "offered/failed": (
+        "加油开始时没有单价为 {price_e3} 的油枪 {nozzle}（{grade}）",
+        "The filling was not opened for nozzle {nozzle} ({grade}) at {price_e3} a litre",
+    ),
+    "order/proven": (
+        "各笔预留按次序扣款，担保人的排在最后",
+        "What was set aside was drawn on in its order, a guarantor's last",
+    ),
+    "order/failed": (
+        "各笔预留没有按次序扣款",
+        "What was set aside was not drawn on in its order, a guarantor's last",
+    ),
+    "order/open": (
+        "收据未附折算规则，扣款次序未予核验",
+        "The rates are not in the receipt, so the order in which the holds were drawn on was not checked",
+    ),
+    "price-list/proven": (
+        "油价表 {id} 第 {version} 版，正是开始加油时所定",
+        "Price list {id}, version {version}: the one in force when the filling began",
+    ),
+    "price-list/failed": (
+        "所附油价表不是开始加油时所定的",
+        "The price list here is not the one in force when the filling began",
+    ),
+    "price-list/open": (
+        "收据未附油价表第 {version} 版，单价未予核验",
+        "Price list version {version} is not in the receipt, so the price was not checked",
+    ),
+    "listed/proven": (
+        "{grade} 每升 {price_e3}，正是该表当时的价格",
+        "{price_e3} a litre of {grade} is what that list said then",
+    ),
+    "listed/failed": (
+        "{grade} 每升 {price_e3}，不是该表当时的价格",
+        "{price_e3} a litre of {grade} is not what that list said then",
+    ),
+    "fill-clock/open": (
+        "时钟未经证实（{began_ms} 至 {ended_ms}）；单价是该段时间内油价表可能的价格",
+        "The clock was not known to be right ({began_ms} to {ended_ms}); the price is one that the list may have had",
+    ),
+    "measurement/proven": (
+        "加油签名记录（FTM，第 {page} 页）由同一设备签署，与日志一致",
+        "The signed measurement (FTM, page {page}) is by the same box and says what the log says",
+    ),
+    "measurement/failed": (
+        "加油签名记录（FTM）不成立，或与日志不一致",
+        "The signed measurement (FTM) does not hold, or says other than the log",
+    ),
+    "measurement/open": ("没有加油签名记录（FTM）", "There is no signed measurement (FTM)"),
+    "pump-meter/open": (
+        "收据不能证明加油机本身计量准确",
+        "A receipt does not prove that the pump measures rightly",
+    ),
     "view/proven": ("文件中的可读摘要与已签记录一致", "What the file shows in plain text is what the records say"),
     "view/failed": (
         "文件中的可读摘要与已签记录不一致",
@@ -161,6 +251,10 @@ def fact_text(name: str, fact: Fact) -> str:
                 return f"¥{yuan(fact)}"
             case "wh":
                 return f"{kwh(fact)} kWh"
+            case "ml":
+                return f"{litres(fact)} L"
+            case "e3":
+                return f"¥{yuan_e3(fact)}"
             case "s" if name.endswith("_s"):
                 return _utc(fact * 1000)
             case "ms":

@@ -118,7 +118,7 @@ class Answers:
             disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
             return Response(HTTPStatus.OK, JSON, gathered.file.to_bytes(), disposition)
         body = bill.settled(gathered, self._path(session, ".json"), language)
-        return frame.page(slip.label("title", language), body, language, other=other)
+        return frame.page(slip.title(gathered.story, language), body, language, other=other)
 
     def _running(self, session: str) -> Callable[[str], str] | None:
         """The body, by language, of a session while it is open. None: it has ended, or has never been."""

@@ -31,8 +31,14 @@ def ocmf(
     from protocols.proof.errors import Unproven
     from protocols.proof.ocmf import verify
     from protocols.proof.ocmf_lint import lint
+    from protocols.proof.receipt_story import FillingStory
 
     gathered = gather(session, journal, config)
+    if isinstance(gathered.story, FillingStory):
+        remedy = f"`fieldtill evidence {gathered.story.seq} FOLDER` writes its signed measurement, measurement.ftm."
+        raise Failed(
+            Trouble("no-meter-record", f"session {gathered.story.seq} is a filling: OCMF knows no fuel", remedy)
+        )
     closed = gathered.story.closed
     if closed is None or closed.meter_record is None:
         why = "delivered nothing" if closed is None else "was closed without a meter record"

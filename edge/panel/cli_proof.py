@@ -103,9 +103,9 @@ def _slip(paper: Paper, gathered: Gathered, language: str) -> None:
     from edge.evidence import slip
 
     story = gathered.story
-    paper.write(paper.bold(slip.label("title", language)))
-    paper.pairs(slip.facts(story, language, gathered.tariff))
-    rows = list(slip.rows(story, gathered.tariff, language))
+    paper.write(paper.bold(slip.title(story, language)))
+    paper.pairs(slip.facts(story, language, gathered.pricing))
+    rows = list(slip.rows(story, gathered.pricing, language))
     if rows:
         right = (f">{slip.label(code, language)}" for code in ("quantity", "price", "amount"))
         paper.write()

@@ -19,7 +19,7 @@ from protocols.proof import reader_keys, receipt_file
 from protocols.proof.errors import Malformed
 from protocols.proof.lines import Line, Mark
 from protocols.proof.receipt_file import ReceiptFile
-from protocols.proof.receipt_story import Story, view
+from protocols.proof.receipt_story import FillingStory, Story, view
 from protocols.proof.statement import Statement, state
 
 K = TypeVar("K")
@@ -102,7 +102,12 @@ def _print(paper: Paper, told: Statement, language: str) -> None:
 
 def _gist(story: Story) -> str:
     told = view(story)
-    return f"{told['session']}  {told['connector']}  {told['energy_kwh']} kWh  ¥{told['amount_yuan']}  {told['ended']}"
+    what = (
+        f"{told['pump']}  {told['volume_l']} L"
+        if isinstance(story, FillingStory)
+        else f"{told['connector']}  {told['energy_kwh']} kWh"
+    )
+    return f"{told['session']}  {what}  ¥{told['amount_yuan']}  {told['ended']}"
 
 
 def _keys(given: Sequence[str], parse: Callable[[str], tuple[K, ...]]) -> tuple[K, ...]:

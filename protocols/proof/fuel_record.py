@@ -99,7 +99,7 @@ def disagreements(record: MeterRecord, filling: Filling, page: int | None = None
         ("ID", record.fields.get("ID"), session_id(filling.site, filling.epoch, filling.seq)),
         ("begin RV", str(begin.get("RV")), litres(_total_ml(filling.opened.begin, nozzle))),
         ("end RV", str(end.get("RV")), litres(_total_ml(filling.closed.end, nozzle))),
-        ("units", {begin.get("RU"), end.get("RU")}, {"L"}),
+        ("units", (begin.get("RU"), end.get("RU")), ("L", "L")),
     ]
     said += [(key, str(record.fields.get(key)), str(part)) for key, part in _said(filling).items()]
     return (f"{key} says {got}, the log {expected}" for key, got, expected in said if got != expected)

@@ -1,14 +1,17 @@
-"""Which session do these records tell of? From its opening to its end, and what it looks like to a person."""
+"""Which session do these records tell of? From its opening to its end, and what it looks like to a person.
+
+A charge and a filling tell the same story, of a connector or of a pump; what each looks like differs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from protocols.trade.codec import NotCanonical, decode
-from protocols.trade.quantities import kwh, yuan, yuan_e3
+from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 from protocols.trade.records import (
     BillLine,
     Hold,
@@ -23,6 +26,10 @@ from protocols.trade.records import (
     body_of,
     session_id,
 )
+from protocols.trade.records_fuel import FillingClosed, FillingOpened, PumpTotals
+
+Opened = TypeVar("Opened", SessionOpened, FillingOpened)
+Closed = TypeVar("Closed", SessionClosed, FillingClosed)
 
 _YEAR_10000_MS = 253_402_300_800_000
 
@@ -37,16 +44,16 @@ class NoStory(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Delivery(Generic[Opened, Closed]):
     """One session as its records tell it. `closed` is None when nothing was delivered: it was voided."""
 
     site: str
     epoch: int
     seq: int  # of the opening record
-    opened: SessionOpened
+    opened: Opened
     began: Stamp
     holds: tuple[Hold, ...]  # those of the opening and of every extension that is here
-    closed: SessionClosed | None
+    closed: Closed | None
     moves: tuple[Move, ...]  # of the last record
     ended: Stamp
 
@@ -55,11 +62,29 @@ class Story:
         return session_id(self.site, self.epoch, self.seq)
 
 
+@dataclass(frozen=True, slots=True)
+class ChargeStory(Delivery[SessionOpened, SessionClosed]):
+    """A charge at a connector."""
+
+
+@dataclass(frozen=True, slots=True)
+class FillingStory(Delivery[FillingOpened, FillingClosed]):
+    """A filling at a pump."""
+
+    @property
+    def drawing_order(self) -> tuple[Hold, ...]:
+        """The holds as they are drawn on: a guarantor's, the first, stands in for what all others leave."""
+        return (*self.holds[1:], *self.holds[:1]) if self.opened.guaranteed else self.holds
+
+
+Story: TypeAlias = ChargeStory | FillingStory
+
+
 def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> Story:
     """From (seq, exact bytes) in the receipt's order: the opening first, the end last. Raises NoStory."""
     before = -1
     holds: list[Hold] = []
-    opened: SessionOpened | None = None
+    opened: SessionOpened | FillingOpened | None = None
     first_seq, began = records[0][0], None
     for place, (seq, data) in enumerate(records):
         try:
@@ -72,13 +97,17 @@ def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> S
         before = seq
         is_last = place == len(records) - 1
         match body:
-            case SessionOpened() if place == 0:
+            case SessionOpened() | FillingOpened() if place == 0:
                 opened, began = body, record.stamp
                 holds += body.holds
             case SessionExtended() | SessionHeld() if place and not is_last:
                 if isinstance(body, SessionExtended):
                     holds += body.holds
-            case SessionClosed() | SessionVoided() if is_last and place:
+            case SessionClosed() if is_last and isinstance(opened, SessionOpened):
+                pass
+            case FillingClosed() if is_last and isinstance(opened, FillingOpened):
+                pass
+            case SessionVoided() if is_last and place:
                 pass
             case _:
                 raise NoStory("kind", seq)
@@ -86,8 +115,12 @@ def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> S
             raise NoStory("another-session", seq)
     assert opened is not None, "the first record is an opening"
     assert began is not None, "the first record is an opening"
+    told = tuple(holds), tuple(record.moves)
+    if isinstance(opened, FillingOpened):
+        filled = body if isinstance(body, FillingClosed) else None
+        return FillingStory(site, epoch, first_seq, opened, began, told[0], filled, told[1], record.stamp)
     closed = body if isinstance(body, SessionClosed) else None
-    return Story(site, epoch, first_seq, opened, began, tuple(holds), closed, tuple(record.moves), record.stamp)
+    return ChargeStory(site, epoch, first_seq, opened, began, told[0], closed, told[1], record.stamp)
 
 
 def view(story: Story) -> dict[str, Any]:
@@ -95,6 +128,10 @@ def view(story: Story) -> dict[str, Any]:
 
     Who paid stays out of it: an account is an opaque id, a card's number is in no record.
     """
+    return _filling(story) if isinstance(story, FillingStory) else _charge(story)
+
+
+def _charge(story: ChargeStory) -> dict[str, Any]:
     told: dict[str, Any] = {
         "session": story.session,
         "connector": story.opened.connector,
@@ -118,14 +155,60 @@ def view(story: Story) -> dict[str, Any]:
     }
 
 
+def _filling(story: FillingStory) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "session": story.session,
+        "pump": story.opened.pump,
+        "began": instant(story.began.wall_ms),
+        "ended": instant(story.ended.wall_ms),
+        "clock": story.ended.quality.name.lower(),
+    }
+    if story.closed is None:
+        return {**told, "volume_l": litres(0), "amount_yuan": yuan(0), "lines": []}
+    closed, sold = story.closed, story.closed.sold
+    return {
+        **told,
+        "nozzle": str(sold.nozzle),
+        "grade": sold.grade,
+        "total_before_l": _total_l(story.opened.begin, sold.nozzle),
+        "total_after_l": _total_l(closed.end, sold.nozzle),
+        "volume_l": litres(closed.volume_ml),
+        "price_yuan": yuan_e3(sold.price_e3),
+        "amount_yuan": yuan(closed.amount_fen),
+        "overrun_yuan": yuan(closed.overrun_fen),
+        "reason": closed.reason,
+        "lines": [_line(line) for line in closed.lines],
+    }
+
+
+def total_ml(totals: PumpTotals, nozzle: int) -> int | None:
+    """A nozzle's totalizer. None: the pump has no such nozzle."""
+    return next((one.volume_ml for one in totals.nozzles if one.nozzle == nozzle), None)
+
+
+def _total_l(totals: PumpTotals, nozzle: int) -> str:
+    found = total_ml(totals, nozzle)
+    return "" if found is None else litres(found)
+
+
 def _line(line: BillLine) -> dict[str, str]:
     return {
         "code": line.code,
         "period": str(line.period),
-        "quantity": kwh(line.quantity) if line.code in ("energy", "service") else str(line.quantity),
+        "quantity": quantity(line),
         "price_yuan": yuan_e3(line.price_e3),
         "amount_yuan": yuan(line.amount_fen),
     }
+
+
+def quantity(line: BillLine) -> str:
+    """In kWh or litres, where it is either."""
+    match line.code:
+        case "energy" | "service":
+            return kwh(line.quantity)
+        case "fuel":
+            return litres(line.quantity)
+    return str(line.quantity)
 
 
 def instant(wall_ms: int) -> str:

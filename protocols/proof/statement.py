@@ -15,12 +15,13 @@ from protocols.proof import keys, tree
 from protocols.proof.bill_check import check_bill
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Unproven
+from protocols.proof.filling_check import check_filling
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Line, Mark, either, failed, open_, proven
 from protocols.proof.note import Note, SignatureType, VerifierKey
 from protocols.proof.reader_keys import SiteKey
 from protocols.proof.receipt_file import ProvenRecord, ReceiptFile
-from protocols.proof.receipt_story import NoStory, Story, read_story, view
+from protocols.proof.receipt_story import FillingStory, NoStory, Story, read_story, view
 
 _COSIGNATURE_BYTES = 72  # a time and an Ed25519 signature, as no other signature here has
 
@@ -63,10 +64,15 @@ def state(file: ReceiptFile, site_keys: Sequence[SiteKey], cosigners: Sequence[V
         story = read_story(site, epoch, [(one.proof.index, one.data) for one in file.records])
     except NoStory as error:
         return Statement((*lines, failed("session", why=error.code, seq=error.seq)), False, None)
-    lines.append(proven("session", session=story.session, connector=story.opened.connector))
-    lines += check_bill(story, [(one.kind, one.payload) for one in file.documents], file.device_key)
+    documents = [(one.kind, one.payload) for one in file.documents]
+    if isinstance(story, FillingStory):
+        lines.append(proven("filling", session=story.session, pump=story.opened.pump))
+        lines += check_filling(story, documents, file.device_key)
+    else:
+        lines.append(proven("session", session=story.session, connector=story.opened.connector))
+        lines += check_bill(story, documents, file.device_key)
     lines.append(either(file.view == view(story), "view"))
-    lines += [open_("meter"), open_("software-keys")]
+    lines += [open_("pump-meter" if isinstance(story, FillingStory) else "meter"), open_("software-keys")]
     told = Statement(tuple(lines), False, story)
     vouched = Mark.PROVEN in (told.mark_of("site-key"), told.mark_of("cosigned"))
     missing = any(line.mark is Mark.FAILED or line.code == "not-cosigned" for line in lines)

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
 
+from protocols.trade.fuel_prices import PriceList
 from protocols.trade.tariff import DAY_S, Offset, Period, Tariff
 
 DAY_MS = DAY_S * 1000
@@ -18,7 +19,7 @@ _since_s = attrgetter("since_s")
 _from_s = attrgetter("from_s")
 
 
-def offset_s_at(tariff: Tariff, wall_ms: int) -> int:
+def offset_s_at(tariff: Tariff | PriceList, wall_ms: int) -> int:
     """What local time is ahead of UTC at this instant; before the first offset the first holds."""
     return tariff.offsets[_offset_index(tariff.offsets, wall_ms)].offset_s
 

@@ -61,6 +61,16 @@ def prices_at(prices: PriceList, wall_s: int) -> Mapping[str, int]:
     return {one.grade: one.price_e3 for one in step.prices}
 
 
+def prices_between(prices: PriceList, lb_ms: int, ub_ms: int | None) -> list[Mapping[str, int]]:
+    """price_e3 by grade of each step that may be in force at an instant that is known so far, the earliest first.
+
+    Unix ms; ub_ms: None: nothing says how late it may be.
+    """
+    lb_s = lb_ms // 1000
+    later = [step for step in prices.steps if step.from_s > lb_s and (ub_ms is None or step.from_s <= ub_ms // 1000)]
+    return [prices_at(prices, lb_s), *({one.grade: one.price_e3 for one in step.prices} for step in later)]
+
+
 def due_prices(prices: PriceList, now: Stamp, shown: Mapping[str, int]) -> Mapping[str, int]:
     """price_e3 by grade that pumps should show now. shown: what the log says they show, by grade.
 
@@ -69,13 +79,7 @@ def due_prices(prices: PriceList, now: Stamp, shown: Mapping[str, int]) -> Mappi
     """
     if now.quality != ClockQuality.UNKNOWN:
         return prices_at(prices, now.wall_ms // 1000)
-    lb_s = now.lb_ms // 1000
-    may_hold = [prices_at(prices, lb_s)]
-    may_hold += [
-        {one.grade: one.price_e3 for one in step.prices}
-        for step in prices.steps
-        if step.from_s > lb_s and (now.ub_ms is None or step.from_s <= now.ub_ms // 1000)
-    ]
+    may_hold = prices_between(prices, now.lb_ms, now.ub_ms)
     due: dict[str, int] = {}
     for grade in prices.grades:
         possible = [step[grade.code] for step in may_hold]

@@ -1,4 +1,4 @@
-// Does the bill add up? Every sum on it worked out again, as protocols/proof/bill_check.py does.
+// Does the bill of a charge add up? Every sum on it worked out again, as protocols/proof/bill_check.py does.
 
 const line = (mark, code, facts = {}) => ({ code, mark, facts });
 const either = (holds, code, facts = {}) => line(holds ? "proven" : "failed", code, facts);
@@ -25,7 +25,7 @@ async function checkBill(story, documents, spki) {
   const { closed } = story;
   if (!closed) return [either(!story.moves.length, "voided"), clockLine(story)];
   return [
-    readingsLine(story), sumLine(closed), await capturesLine(story, documents), holdsLine(story),
+    readingsLine(story), sumLine(closed), await capturesLine(story, documents, story.holds), holdsLine(story),
     ...(await tariffLines(story, documents)), clockLine(story), await meterRecordLine(story, spki),
   ];
 }
@@ -60,7 +60,8 @@ function totals(items) {
   return found;
 }
 
-async function capturesLine(story, documents) {
+/** drawing: the holds as they are drawn on. */
+async function capturesLine(story, documents, drawing) {
   const { closed, moves } = story;
   const isMoney = (one, effect) => one.effect === effect && one.asset === "CNY";
   const money = (effect) => sum(moves.filter((one) => isMoney(one, effect)).map((one) => one.amount));
@@ -77,7 +78,8 @@ async function capturesLine(story, documents) {
   const facts = { drawn_fen, rest_fen, others: others.map((one) => `${one.amount} ${one.asset}`).join(", ") };
   const payload = payloadOf(documents, "tenders");
   if (!payload) return rest_fen >= 0n ? line("open", "captures", facts) : line("failed", "tendered", facts);
-  const due = await dueOf(story, payload), used = totals(moves.filter((one) => one.effect === "used"));
+  const tenders = await pinnedTenders(story, payload), used = totals(moves.filter((one) => one.effect === "used"));
+  const due = tenders && dueOf(closed.lines, drawing, tenders);
   return either(due !== null && due.overrun_fen === overrun_fen && sameTotals(due.used, used), "tendered", facts);
 }
 
@@ -87,14 +89,17 @@ const sameTotals = (one, other) => {
     && above(one).every(([key, total]) => other.get(key)?.amount === total.amount);
 };
 
-/** What each account owes of each asset, and the overrun, by the pinned tenders; null when these are not they. */
-async function dueOf(story, payload) {
+/** null when these are not the pinned ones. */
+async function pinnedTenders(story, payload) {
   const pin = pinOf(story, "tenders");
-  const tenders = pin && equalBytes(await sha256(payload), pin.hash) ? readTenders(payload) : null;
-  if (!tenders || story.holds.length > 16) return null;
-  if (!story.holds.every((hold) => tenderOf(hold.asset, tenders))) return null;
-  const drawn = draw(story.closed.lines, story.holds, tenders);
-  const captured = story.holds.map((hold, at) => ({ ...hold, amount: drawn.units[at] }));
+  return pin && equalBytes(await sha256(payload), pin.hash) ? readTenders(payload) : null;
+}
+
+/** What each account owes of each asset, and the overrun; null where these holds cannot be of one session. */
+function dueOf(lines, drawing, tenders) {
+  if (drawing.length > 16 || !drawing.every((hold) => tenderOf(hold.asset, tenders))) return null;
+  const drawn = draw(lines, drawing, tenders);
+  const captured = drawing.map((hold, at) => ({ ...hold, amount: drawn.units[at] }));
   return { used: totals(captured), overrun_fen: drawn.overrun_fen };
 }
 
@@ -148,14 +153,21 @@ const asWritten = (text) => {
   return JSON.parse(text.replace(textOrNumber, (number, quoted) => quoted ?? `"${number}"`));
 };
 
+/** {fields, page} of a record that this key has signed. Throws. */
+async function signedFields(tag, text, spki) {
+  const [head, payload, signed, ...more] = text.split("|");
+  if (head !== tag || more.length) refuse(tag);
+  if (!(await ecVerified(spki, fromHex(JSON.parse(signed).SD), utf8(payload)))) throw new Unproven("signature");
+  const fields = asWritten(payload);
+  return { fields, page: BigInt(/^[TF](0|[1-9][0-9]{0,18})$/.test(fields.PG) ? fields.PG.slice(1) : refuse("a page")) };
+}
+
 async function meterRecordLine(story, spki) {
   const { closed, opened } = story;
   if (closed.meter_record === null) return line("open", "meter-record");
-  const [head, payload, signed, ...more] = closed.meter_record.split("|");
   try {
-    if (head !== "OCMF" || more.length) refuse("OCMF");
-    if (!(await ecVerified(spki, fromHex(JSON.parse(signed).SD), utf8(payload)))) throw new Unproven("signature");
-    const fields = asWritten(payload), first = fields.RD.at(0), last = fields.RD.at(-1), pin = pinOf(story, "tariff");
+    const { fields, page } = await signedFields("OCMF", closed.meter_record, spki);
+    const first = fields.RD.at(0), last = fields.RD.at(-1), pin = pinOf(story, "tariff");
     const logged = {
       GS: `${story.site}/${story.epoch}`, ID: story.session, U_AMOUNT_FEN: closed.amount_fen,
       V_LOG: `fieldtill/${story.site}/${story.epoch}`, V_SESSION: story.seq, V_METER: closed.end.meter,
@@ -165,7 +177,7 @@ async function meterRecordLine(story, spki) {
     const agrees = first.RV === kwh(opened.begin.energy_wh) && last.RV === kwh(closed.end.energy_wh)
       && Object.entries(logged).every(([name, value]) => fields[name] === String(value));
     if (!agrees) throw new Unproven("what the log says");
-    const page = BigInt(fields.PG.slice(1)), status = String(last.ST);
+    const status = String(last.ST);
     return status === "G" ? line("proven", "meter-record", { page }) : line("open", "meter-doubt", { status });
   } catch { return line("failed", "meter-record"); }
 }

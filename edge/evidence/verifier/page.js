@@ -17,6 +17,8 @@ function factText(name, fact) {
   switch (unit) {
     case "fen": return `¥${yuan(fact)}`;
     case "wh": return `${kwh(fact)} kWh`;
+    case "ml": return `${litres(fact)} L`;
+    case "e3": return `¥${yuanE3(fact)}`;
     case "s": return utc(fact * 1000n);
     case "ms": return utc(fact);
     default: return String(fact);
@@ -44,55 +46,76 @@ function row(cells, tag = "td") {
 
 /** The bill, from the signed bytes. */
 function slip(told) {
-  const { opened, closed, began, ended, session } = told.story;
+  const { opened, closed, began, ended, session } = told.story, filling = isFilling(told.story);
   const doubt = began.quality === 2n && ended.quality === 2n ? "" : said(words.slip, "uncertain");
-  const tariff = tariffOf(told);
+  const pricing = pricingOf(told);
   const facts = [
-    ["session", session], ["connector", opened.connector], ["began", localTime(began.wall_ms, tariff) + doubt],
-    ["ended", localTime(ended.wall_ms, tariff) + doubt],
+    ["session", session], filling ? ["pump", opened.pump] : ["connector", opened.connector],
+    ["began", localTime(began.wall_ms, pricing) + doubt], ["ended", localTime(ended.wall_ms, pricing) + doubt],
   ];
-  if (closed) {
-    facts.push(["reason", said(words.reasons, closed.reason)], ["energy", `${kwh(closed.energy_wh)} kWh`]);
-    facts.push(["meter", `${opened.begin.meter}  ${kwh(opened.begin.energy_wh)} → ${kwh(closed.end.energy_wh)} kWh`]);
-  }
+  if (closed) facts.push(...(filling ? fillingFacts(told.story, pricing) : chargeFacts(told.story)));
   const table = element("table", "", "facts");
   table.append(...facts.map(([name, value]) => row([said(words.slip, name), value])));
   const bill = element("table", "", "bill");
   if (closed) {
     bill.append(row(["line", "quantity", "price", "amount"].map((code) => said(words.slip, code)), "th"));
     for (const one of closed.lines) {
-      bill.append(row([item(tariff, one), quantity(one), `¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`]));
+      const sums = [`¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`];
+      bill.append(row([item(told.story, pricing, one), quantity(one), ...sums]));
     }
     const total = row([said(words.slip, "total"), "", "", `¥${yuan(closed.amount_fen)}`]);
     total.className = "total";
     bill.append(total);
     if (closed.overrun_fen) bill.append(row([said(words.slip, "overrun"), "", "", `¥${yuan(closed.overrun_fen)}`]));
-  } else bill.append(row([said(words.slip, "voided")]));
-  byId("slip").replaceChildren(element("h2", said(words.slip, "title")), table, bill);
+  } else bill.append(row([said(words.slip, filling ? "not-billed" : "voided")]));
+  byId("slip").replaceChildren(element("h2", said(words.slip, filling ? "title-filling" : "title")), table, bill);
 }
 
-/** The pinned tariff, where it is in the receipt and proven. */
-function tariffOf(told) {
-  const pinned = told.lines.some((line) => line.code === "tariff" && line.mark === "proven");
-  return pinned ? readTariff(payloadOf(told.file.documents, "tariff")) : null;
+const chargeFacts = ({ opened: { begin }, closed }) => [
+  ["reason", said(words.reasons, closed.reason)],
+  ["meter", `${begin.meter}  ${kwh(begin.energy_wh)} → ${kwh(closed.end.energy_wh)} kWh`],
+  ["energy", `${kwh(closed.energy_wh)} kWh`],
+];
+
+function fillingFacts({ opened, closed }, pricing) {
+  const { nozzle, grade } = closed.sold;
+  const [before, after] = [opened.begin, closed.end].map((totals) => totalOf(totals, nozzle));
+  const shown = (ml) => (ml === null ? "?" : litres(ml));
+  return [
+    ["reason", said(words.reasons, closed.reason)], ["nozzle", String(nozzle)], ["grade", gradeName(grade, pricing)],
+    ["totalizer", `${shown(before)} → ${shown(after)} L`], ["volume", `${litres(closed.volume_ml)} L`],
+  ];
 }
 
-/** `2026-09-21 19:26:40 UTC+8`, by the tariff's own offsets. */
-function localTime(ms, tariff) {
-  const offset = tariff ? tariff.offsets[offsetAt(tariff, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
+/** The pinned tariff or price list, where it is in the receipt and proven. */
+function pricingOf(told) {
+  const pinned = (code) => told.lines.some((line) => line.code === code && line.mark === "proven");
+  const { documents } = told.file;
+  if (pinned("price-list")) return readPrices(payloadOf(documents, "fuel-prices"));
+  return pinned("tariff") ? readTariff(payloadOf(documents, "tariff")) : null;
+}
+
+/** As the price list calls it; its code where there is none. */
+const gradeName = (code, pricing) => pricing?.grades.find((one) => one.code === code)?.name ?? code;
+
+/** `2026-09-21 19:26:40 UTC+8`, by the tariff's or the price list's own offsets. */
+function localTime(ms, pricing) {
+  const offset = pricing ? pricing.offsets[offsetAt(pricing, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
   const minutes = offset % 3600n ? `:${String((ahead % 3600n) / 60n).padStart(2, "0")}` : "";
   return utc(ms + offset * 1000n) + (offset ? `${offset < 0n ? "-" : "+"}${ahead / 3600n}${minutes}` : "");
 }
 
-function item(tariff, one) {
+function item(story, tariff, one) {
   const name = said(words.slip, `line-${one.code}`);
+  if (isFilling(story)) return one.code === "fuel" ? `${name} · ${gradeName(story.closed.sold.grade, tariff)}` : name;
   if (!tariff || (one.code !== "energy" && one.code !== "service")) return name;
   const period = tariff.periods[Number(one.period)]?.name;
   return period ? `${name} · ${language === 0 ? words.periods[period] ?? period : period}` : name;
 }
 
-const quantity = (one) => one.code === "energy" || one.code === "service" ? `${kwh(one.quantity)} kWh`
-  : one.code === "idle" ? `${one.quantity / 60n} min ${one.quantity % 60n} s` : String(one.quantity);
+const UNIT = { energy: " kWh", service: " kWh", fuel: " L" };
+const quantity = (one) => one.code === "idle" ? `${one.quantity / 60n} min ${one.quantity % 60n} s`
+  : `${quantityOf(one)}${UNIT[one.code] ?? ""}`;
 
 function show(told) {
   const verdict = byId("verdict");

@@ -95,9 +95,12 @@ async function statement(file, siteKeys, cosigners) {
     lines.push(line("failed", "session", { why: error.code, seq: error.seq }));
     return stop();
   }
-  lines.push(line("proven", "session", { session: story.session, connector: story.opened.connector }));
-  lines.push(...(await checkBill(story, file.documents, file.spki)));
-  lines.push(either(same(file.view, viewOf(story)), "view"), line("open", "meter"), line("open", "software-keys"));
+  const { session, opened } = story, filling = isFilling(story);
+  lines.push(filling ? line("proven", "filling", { session, pump: opened.pump })
+    : line("proven", "session", { session, connector: opened.connector }));
+  lines.push(...(await (filling ? checkFilling : checkBill)(story, file.documents, file.spki)));
+  lines.push(either(same(file.view, viewOf(story)), "view"), line("open", filling ? "pump-meter" : "meter"));
+  lines.push(line("open", "software-keys"));
   const vouched = lines.some((one) => ["site-key", "cosigned"].includes(one.code) && one.mark === "proven");
   const missing = lines.some((one) => one.mark === "failed" || one.code === "not-cosigned");
   return { lines, proven: vouched && !missing, story };

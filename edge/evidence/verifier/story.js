@@ -10,6 +10,7 @@ const TEXT = (least = 0, most = Infinity) => (value) =>
 const BYTES = (length = null) => (value) =>
   value instanceof Uint8Array && (length === null || value.length === length) ? value : refuse("bytes");
 const LIST = (item) => (value) => (Array.isArray(value) ? value.map(item) : refuse("a list"));
+const FLAG = (value) => (typeof value === "boolean" ? value : refuse("true or false"));
 const MAYBE = (part) => (value) => (value === null ? null : part(value));
 const STRUCT = (fields) => (value) => {
   const names = Object.keys(fields);
@@ -29,11 +30,12 @@ const PIN = STRUCT({ kind: NAME, version: AMOUNT, hash: HASH });
 const REGISTER = STRUCT({ meter: NAME, energy_wh: AMOUNT, mono_ms: AMOUNT, wall_ms: INT() });
 const SLICE = STRUCT({ from_ms: AMOUNT, to_ms: AMOUNT, energy_wh: AMOUNT });
 const BILL_LINE = STRUCT({ code: NAME, period: AMOUNT, quantity: AMOUNT, price_e3: AMOUNT, amount_fen: AMOUNT });
-const BODIES = {
+const PRESET = STRUCT({ kind: NAME, amount: AMOUNT });
+const ORIGIN_OF = STRUCT({ via: NAME, credential: BYTES(), number: AMOUNT, by: TEXT(0, 64) });
+const BODIES = { // those of fillings are added in filling.js
   "session-opened": STRUCT({
-    connector: NAME, holds: LIST(HOLD), preset: STRUCT({ kind: NAME, amount: AMOUNT }),
-    origin: STRUCT({ via: NAME, credential: BYTES(), number: AMOUNT, by: TEXT(0, 64) }),
-    begin: REGISTER, pins: LIST(PIN), clock_lb_ms: INT(), clock_ub_ms: MAYBE(INT()),
+    connector: NAME, holds: LIST(HOLD), preset: PRESET, origin: ORIGIN_OF, begin: REGISTER, pins: LIST(PIN),
+    clock_lb_ms: INT(), clock_ub_ms: MAYBE(INT()),
   }),
   "session-extended": STRUCT({ session: AMOUNT, holds: LIST(HOLD) }),
   "session-held": STRUCT({ session: AMOUNT, finding: NAME, detail: TEXT() }),
@@ -44,12 +46,13 @@ const BODIES = {
     exact_den: INT(), overrun_fen: AMOUNT, meter_record: MAYBE(TEXT()),
   }),
 };
+const OFFSET = STRUCT({ since_s: INT(), offset_s: INT(-DAY_S, DAY_S) });
 const TARIFF = STRUCT({
-  id: NAME, version: AMOUNT, zone: NAME,
-  offsets: LIST(STRUCT({ since_s: INT(), offset_s: INT(-DAY_S, DAY_S) })),
+  id: NAME, version: AMOUNT, zone: NAME, offsets: LIST(OFFSET),
   periods: LIST(STRUCT({ from_s: INT(0n, DAY_S - 1n), name: NAME, energy_e3: AMOUNT, service_e3: AMOUNT })),
   session_e3: AMOUNT, idle_e3_per_min: AMOUNT, idle_grace_s: AMOUNT,
 });
+const ENDS = { "session-opened": "session-closed", "filling-opened": "filling-closed" };
 const QUALITIES = ["unknown", "informative", "synchronised", "relative"];
 
 /** The session that these records, [{seq, data}] in the receipt's order, tell of. Throws NoStory. */
@@ -67,17 +70,19 @@ function readStory(site, epoch, records) {
     } catch { throw new NoStory("not-canonical", one.seq); }
     if (one.seq <= before) throw new NoStory("order", one.seq);
     before = one.seq;
-    const allowed = place === 0 ? ["session-opened"]
-      : last ? ["session-closed", "session-voided"] : ["session-extended", "session-held"];
+    const allowed = place === 0 ? Object.keys(ENDS)
+      : last ? [ENDS[story.kind], "session-voided"] : ["session-extended", "session-held"];
     if (!body || !allowed.includes(record.kind)) throw new NoStory("kind", one.seq);
     if (place && body.session !== seq) throw new NoStory("another-session", one.seq);
-    if (place === 0) Object.assign(story, { opened: body, began: record.stamp });
+    if (place === 0) Object.assign(story, { kind: record.kind, opened: body, began: record.stamp });
     if (body.holds) story.holds.push(...body.holds);
-    if (record.kind === "session-closed") story.closed = body;
+    if (record.kind === ENDS[story.kind]) story.closed = body;
     if (last) Object.assign(story, { moves: record.moves, ended: record.stamp });
   }
   return story;
 }
+
+const isFilling = (story) => story.kind === "filling-opened";
 
 // --- in words --------------------------------------------------------------------------------------------------------
 
@@ -87,6 +92,7 @@ const point = (value, places) => {
 };
 const yuan = (fen) => point(fen, 2);
 const kwh = (wh) => point(wh, 3);
+const litres = (ml) => point(ml, 3);
 const yuanE3 = (e3) => {
   const [whole, decimals] = point(e3, 5).split(".");
   return `${whole}.${decimals.replace(/0+$/, "").padEnd(2, "0")}`;
@@ -95,7 +101,9 @@ const instant = (ms) =>
   ms >= 0n && ms < 253_402_300_800_000n ? `${new Date(Number(ms)).toISOString().slice(0, 19)}Z` : "";
 
 /** The plain texts that a receipt.json shows beside its records. */
-function viewOf(story) {
+const viewOf = (story) => (isFilling(story) ? fillingView(story) : chargeView(story));
+
+function chargeView(story) {
   const { opened, closed } = story;
   const told = {
     session: story.session, connector: opened.connector, meter: opened.begin.meter,
@@ -106,13 +114,18 @@ function viewOf(story) {
   return {
     ...told, end_kwh: kwh(closed.end.energy_wh), energy_kwh: kwh(closed.energy_wh),
     amount_yuan: yuan(closed.amount_fen), overrun_yuan: yuan(closed.overrun_fen), reason: closed.reason,
-    lines: closed.lines.map((line) => ({
-      code: line.code, period: String(line.period),
-      quantity: line.code === "energy" || line.code === "service" ? kwh(line.quantity) : String(line.quantity),
-      price_yuan: yuanE3(line.price_e3), amount_yuan: yuan(line.amount_fen),
-    })),
+    lines: closed.lines.map(lineView),
   };
 }
+
+const lineView = (line) => ({
+  code: line.code, period: String(line.period), quantity: quantityOf(line), price_yuan: yuanE3(line.price_e3),
+  amount_yuan: yuan(line.amount_fen),
+});
+
+/** In kWh or litres, where it is either. */
+const quantityOf = ({ code, quantity }) => code === "energy" || code === "service" ? kwh(quantity)
+  : code === "fuel" ? litres(quantity) : String(quantity);
 
 /** Are two values of JSON the same, whatever the order of their keys? */
 function same(one, other) {

@@ -1,9 +1,8 @@
 // Who pays which part of a bill? Several holds in their order, each for the lines it may pay, as
 // protocols/trade/tender.py draws them.
 
-const LINES = ["energy", "service", "session", "idle"];
+const LINES = ["energy", "service", "session", "idle", "fuel"];
 const WHOLE = INT(1n, 2n ** 31n);
-const FLAG = (value) => (typeof value === "boolean" ? value : refuse("true or false"));
 const TENDERS = STRUCT({
   version: AMOUNT,
   tenders: LIST(STRUCT({ asset: NAME, lines: LIST(NAME), fen_num: WHOLE, fen_den: WHOLE, divisible: FLAG })),

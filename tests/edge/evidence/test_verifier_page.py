@@ -27,6 +27,11 @@ from protocols.proof.receipt_story import view
 from protocols.proof.statement import state
 from protocols.trade.records import CNY, Hold
 from protocols.trade.tender import Tender, Tenders
+from tests.protocols.proof.filled import CLOSING as FILLED_CLOSING
+from tests.protocols.proof.filled import FILLED, fuel_receipt
+from tests.protocols.proof.filled import OPENING as FILLING_OPENING
+from tests.protocols.proof.filled import VOIDED as NOT_BILLED
+from tests.protocols.proof.filled import closing as filling_closing
 from tests.protocols.proof.people import HQ_KEY, LOG_KEY, flip
 from tests.protocols.proof.sold import (
     BEGAN_MS,
@@ -47,6 +52,8 @@ from tests.protocols.proof.sold import (
     spoilt,
 )
 from tests.protocols.proof.sold import receipt_file as sold
+from tests.protocols.proof.test_filling_statement import DOCUMENTS, LISTED, MIXED_UP, PAYERS, TOTALS, odd_fillings
+from tests.protocols.proof.test_filling_statement import LIES as FILLING_LIES
 from tests.protocols.proof.test_receipt_file import FINGERPRINT, FORM
 from tests.protocols.proof.test_statement import LIES, MIXED_OPENING, MIXES, ODD_STORIES, odd_bills
 from tests.protocols.trade.samples import slices, tariffs, unix_ms
@@ -169,6 +176,35 @@ def test_no_byte_can_be_changed(page: Page) -> None:
 
 
 @needs_browser
+def test_fillings_are_told_alike(page: Page) -> None:
+    """Honest pumps, unlucky ones, uncertain clocks and every way to pay; and every lie about them."""
+    good = [with_keys("filling", FILLED), with_keys("not billed", fuel_receipt(FILLING_OPENING, record(NOT_BILLED)))]
+    good += [with_keys(f"paid: {one.id}", one.values[0]) for one in PAYERS]
+    good.append(with_keys("no measurement", fuel_receipt(
+        FILLING_OPENING, filling_closing(lambda bill: with_(bill, meter_record=None)))))  # fmt: skip
+    assert {one["verdict"] for one in agree(page, good)} == {"proven"}
+    told = agree(page, [with_keys(str(one.id), one.values[0]) for one in (*TOTALS, *LISTED)])
+    assert {one["verdict"] for one in told} == {"proven", "unproven"}
+    bad = [with_keys(f"lie: {name}", fuel_receipt(*records)) for name, records, _ in FILLING_LIES]
+    bad += [with_keys("mixed up", fuel_receipt(*records, with_view=False)) for records in MIXED_UP]
+    bad.append(with_keys("another summary", replace(FILLED, view={**FILLED.view, "volume_l": "30.000"})))
+    assert {one["verdict"] for one in agree(page, bad)} == {"unproven"}
+    listed = [(one.values[0], str(one.id)) for one in DOCUMENTS]
+    agree(page, [with_keys(name, fuel_receipt(FILLING_OPENING, FILLED_CLOSING, documents=its)) for its, name in listed])
+
+
+@needs_browser
+def test_no_byte_of_a_filling_can_be_changed(page: Page) -> None:
+    """Every byte of both records, one bit each."""
+    cases = [
+        with_keys(f"record {place}, byte {at}", spoilt(FILLED, place, data=flip(one.data, 8 * at + at % 8)))
+        for place, one in enumerate(FILLED.records)
+        for at in range(len(one.data))
+    ]
+    assert "proven" not in {one["verdict"] for one in agree(page, cases)}
+
+
+@needs_browser
 def test_other_value_than_money_is_drawn_again(page: Page) -> None:
     """By the tenders that were pinned, or it stays open."""
     cases = []
@@ -222,6 +258,14 @@ def test_whatever_a_site_signs_is_answered_alike(page: Page, bills: list[bytes])
     agree(page, [with_keys(one.hex(), sold(OPENING, one, with_view=False)) for one in bills])
 
 
+@needs_browser
+@AT_RANDOM
+@given(st.lists(odd_fillings(), min_size=10, max_size=10))
+def test_whatever_a_site_signs_of_a_filling_is_answered_alike(page: Page, bills: list[bytes]) -> None:
+    """Volumes and amounts beyond reason, nozzles that are none, measurements of something else."""
+    agree(page, [with_keys(one.hex(), fuel_receipt(FILLING_OPENING, one, with_view=False)) for one in bills])
+
+
 @st.composite
 def mixes(draw: st.DrawFn) -> tuple[Tenders, list[Hold]]:
     """Up to three other assets, and up to five holds of them and of money."""
@@ -256,6 +300,20 @@ def test_a_link_opens_the_receipt(page: Page, lang: str, verdict: str, total: st
     assert f"{total}\t\t\t¥21.60" in shown
     assert "2026-09-21 19:26:40 UTC+8" in shown
     assert page.run("document.getElementById('from-link').hidden") is False
+    assert page.run("document.querySelectorAll('#lines .failed').length") == 0
+
+
+@needs_browser
+def test_the_bill_of_a_filling_is_shown(page: Page) -> None:
+    """Pump, nozzle, grade and litres, in the price list's local time."""
+    page.open(f"{page.run('location.href.split(`#`)[0]')}#{fragment(FILLED, 'zh')}")
+    page.wait_for("document.body.dataset.verdict")
+    shown = page.run("document.getElementById('slip').innerText")
+    assert "加油收据" in shown
+    assert "2026-09-21 19:26:40 UTC+8" in shown
+    for name, value in (("加油机", "3"), ("油枪", "1"), ("油品", "92#"), ("累计数", "1234.560 → 1261.280 L")):
+        assert f"{name}\t{value}" in shown
+    assert "油款 · 92#\t26.720 L\t¥7.85\t¥209.75" in shown
     assert page.run("document.querySelectorAll('#lines .failed').length") == 0
 
 

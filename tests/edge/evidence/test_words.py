@@ -10,21 +10,25 @@ from msgspec.structs import replace as with_
 from edge.evidence import slip, words
 from edge.evidence.pack_page import TEXTS, WHAT
 from edge.evidence.verifier_page import PAGE
+from edge.till.fill.progress import FillEnd
 from edge.till.progress import StopReason
 from protocols.proof.lines import Line, Mark
 from protocols.proof.receipt_story import read_story
 from protocols.trade.tariff import Offset
+from tests.protocols.proof.filled import FILLED, PRICES
 from tests.protocols.proof.sold import CITY, GOOD
 
 
 def test_every_text_is_there_in_both_languages() -> None:
     """Chinese and English say the same blanks."""
-    for table in (words.LINES, words.VERDICTS, slip.LABELS, slip.REASONS, TEXTS, WHAT, PAGE):
+    for table in (words.LINES, words.VERDICTS, slip.LABELS, slip.REASONS, slip.FILL_REASONS, TEXTS, WHAT, PAGE):
         for code, (zh, en) in table.items():
             assert zh, code
             assert en, code
             assert sorted(re.findall(r"\{\w+\}", zh)) == sorted(re.findall(r"\{\w+\}", en)), code
     assert {reason.value for reason in StopReason} == set(slip.REASONS)
+    assert {reason.value for reason in FillEnd} == set(slip.FILL_REASONS)
+    assert not set(slip.REASONS) & set(slip.FILL_REASONS)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +41,14 @@ def test_every_text_is_there_in_both_languages() -> None:
             "最终收据：总部 hq 已于 1970-01-01 00:01:00 UTC 入账并会签",
         ),
         (Line("included", Mark.PROVEN, {"seq": 9}), "记录 9 确在此日志中，一字未改"),
+        (
+            Line("display", Mark.FAILED, {"volume_ml": 10_010, "amount_fen": 7_850, "price_e3": 785_500}),
+            "账单不合：显示 10.010 L、¥78.50，单价 ¥7.855",
+        ),
     ],
 )
 def test_facts_are_written_by_their_unit(line: Line, zh: str) -> None:
-    """Fen as yuan, Wh as kWh, instants as UTC, anything else as it is."""
+    """Fen as yuan, Wh as kWh, mL as litres, prices as yuan, instants as UTC, anything else as it is."""
     assert words.say(line, "zh") == zh
 
 
@@ -72,3 +80,22 @@ def test_a_customer_reads_local_time(offset_s: int | None, shown: str) -> None:
     tariff = None if offset_s is None else with_(CITY, offsets=[Offset(0, offset_s)])
     story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in GOOD.records])
     assert dict(slip.facts(story, "en", tariff))["Began"] == shown
+
+
+def test_the_slip_of_a_filling() -> None:
+    """Pump, nozzle, grade as the list calls it, totalizer and litres; in the price list's local time."""
+    story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in FILLED.records])
+    assert slip.title(story, "zh") == "加油收据"
+    assert list(slip.facts(story, "zh", PRICES)) == [
+        ("会话", "shanghai-7/3/4"),
+        ("加油机", "3"),
+        ("开始", "2026-09-21 19:26:40 UTC+8"),
+        ("结束", "2026-09-21 19:28:15 UTC+8"),
+        ("结束原因", "挂枪"),
+        ("油枪", "1"),
+        ("油品", "92#"),
+        ("累计数", "1234.560 → 1261.280 L"),
+        ("油量", "26.720 L"),
+    ]
+    assert list(slip.rows(story, PRICES, "en")) == [("Fuel · 92#", "26.720 L", "¥7.85", "¥209.75")]
+    assert list(slip.totals(story, "en")) == [("Total", "¥209.75")]

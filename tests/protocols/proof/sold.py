@@ -18,6 +18,7 @@ from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
 from protocols.proof.receipt_story import read_story, view
 from protocols.trade.codec import Wire, encode
+from protocols.trade.fuel_prices import PriceList
 from protocols.trade.price import Delivered, bill
 from protocols.trade.records import (
     CNY,
@@ -45,6 +46,7 @@ from protocols.trade.tender import Tenders, draw, owed_by
 from .people import CERTIFICATE, COSIGNED_S, DEVICE, EPOCH, HQ, HQ_NAME, LOG, LOG_KEY, SITE
 
 SEQ, SIZE = 4, 23
+KINDS: dict[type, str] = {Tariff: "tariff", Tenders: "tenders", PriceList: "fuel-prices"}
 BEGAN_MS = 1_789_990_000_000
 SPKI = keys.spki(DEVICE.public_key())
 BOX = SiteKey(fingerprint=keys.fingerprint(SPKI))
@@ -149,7 +151,7 @@ def receipt_file(
         for place, data in enumerate(records)
     )
     shown = view(read_story(SITE, EPOCH, [(one.proof.index, one.data) for one in proven])) if with_view else {}
-    pinned = tuple(PinnedDocument("tariff" if isinstance(one, Tariff) else "tenders", encode(one)) for one in documents)
+    pinned = tuple(PinnedDocument(KINDS[type(one)], encode(one)) for one in documents)
     return ReceiptFile(SPKI, proven, pinned, shown)
 
 

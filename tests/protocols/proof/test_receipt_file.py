@@ -20,6 +20,7 @@ from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import ReceiptFile, parse
 from protocols.proof.statement import state
 
+from .filled import FILLED
 from .people import HQ_KEY, LOG_KEY, flip
 from .sold import BOX, GOOD, PROVISIONAL, SPKI, spoilt
 
@@ -58,10 +59,12 @@ def _flipped(file: ReceiptFile) -> Iterator[tuple[str, ReceiptFile]]:
         yield f"device key, byte {at}", replace(file, device_key=flip(file.device_key, 8 * at + at % 8))
 
 
-def test_a_flipped_bit_in_any_byte_is_noticed() -> None:
+@pytest.mark.parametrize("good", [pytest.param(GOOD, id="charge"), pytest.param(FILLED, id="filling")])
+def test_a_flipped_bit_in_any_byte_is_noticed(good: ReceiptFile) -> None:
     """Record, proof, note and key: every byte is changed once, through the file and back."""
+    assert state(good, [BOX], [HQ_KEY]).proven
     tried = 0
-    for what, file in _flipped(GOOD):
+    for what, file in _flipped(good):
         tried += 1
         try:
             again = parse(file.to_bytes(), source="receipt.json")

@@ -1,0 +1,171 @@
+// Does the bill of a filling add up? Display, totalizers, price list and measurement, as
+// protocols/proof/filling_check.py checks them.
+
+const E6 = 1_000_000n; // mL times thousandths of a fen per litre make so many parts of a fen
+const STEP = (most) => INT(1n, most);
+const NOZZLE = STEP(15n), SHORT = TEXT(0, 64);
+const PUMP_TOTALS = STRUCT({
+  pump: NAME, nozzles: LIST(STRUCT({ nozzle: NOZZLE, volume_ml: AMOUNT, amount_fen: MAYBE(AMOUNT) })),
+  mono_ms: AMOUNT, wall_ms: INT(),
+});
+const OFFERED = STRUCT({ nozzle: NOZZLE, grade: NAME, tank: SHORT, price_e3: AMOUNT });
+BODIES["filling-opened"] = STRUCT({
+  pump: NAME, holds: LIST(HOLD), guaranteed: FLAG, preset: PRESET, order_kind: NAME, order_limit: AMOUNT,
+  offered: LIST(OFFERED), origin: ORIGIN_OF, asked: SHORT, begin: PUMP_TOTALS, volume_step_ml: STEP(1000n),
+  amount_step_fen: STEP(100n), total_step_ml: STEP(100_000n), local_day: AMOUNT, pins: LIST(PIN),
+  clock_lb_ms: INT(), clock_ub_ms: MAYBE(INT()),
+});
+BODIES["filling-closed"] = STRUCT({
+  session: AMOUNT, reason: NAME, sold: OFFERED, volume_ml: AMOUNT, shown_fen: AMOUNT, end: PUMP_TOTALS,
+  lines: LIST(BILL_LINE), amount_fen: AMOUNT, exact_num: INT(), exact_den: INT(), overrun_fen: AMOUNT,
+  meter_record: MAYBE(TEXT()),
+});
+const PRICE_LIST = STRUCT({
+  id: NAME, version: AMOUNT, zone: NAME, offsets: LIST(OFFSET), grades: LIST(STRUCT({ code: NAME, name: NAME })),
+  steps: LIST(STRUCT({ from_s: INT(), prices: LIST(STRUCT({ grade: NAME, price_e3: AMOUNT })) })),
+});
+
+/** A nozzle's totalizer; null where the pump has no such nozzle. */
+const totalOf = (totals, nozzle) => totals.nozzles.find((one) => one.nozzle === nozzle)?.volume_ml ?? null;
+
+/** The holds as they are drawn on: a guarantor's, the first, after all others. */
+const drawingOrder = ({ opened, holds }) => (opened.guaranteed ? [...holds.slice(1), ...holds.slice(0, 1)] : holds);
+
+async function checkFilling(story, documents, spki) {
+  if (!story.closed) return [either(!story.moves.length, "not-billed"), fillClockLine(story)];
+  const drawing = drawingOrder(story);
+  return [
+    totalsLine(story), displayLine(story), offeredLine(story), await capturesLine(story, documents, drawing),
+    holdsLine(story), ...(await orderLines(story, documents, drawing)), ...(await priceLines(story, documents)),
+    fillClockLine(story), await measurementLine(story, spki),
+  ];
+}
+
+function totalsLine({ opened, closed }) {
+  const { nozzle } = closed.sold, { volume_ml } = closed;
+  const before = totalOf(opened.begin, nozzle), after = totalOf(closed.end, nozzle);
+  const facts = { nozzle, before_ml: before ?? "?", after_ml: after ?? "?", volume_ml };
+  const onePump = opened.pump === opened.begin.pump && opened.pump === closed.end.pump;
+  if (before === null || after === null || !onePump) return line("failed", "totals", facts);
+  const moved = after - before;
+  const apart = opened.volume_step_ml > opened.total_step_ml ? opened.volume_step_ml : opened.total_step_ml;
+  if (moved < 0n) return line("open", "totals-round", facts);
+  if (moved > volume_ml + apart) return line("open", "totals", facts);
+  return either(moved >= volume_ml - apart, "totals", facts);
+}
+
+function displayLine({ opened, closed }) {
+  const { sold, volume_ml, shown_fen } = closed, { price_e3 } = sold;
+  const step_ml = opened.volume_step_ml, step_fen = opened.amount_step_fen;
+  const fits = (volume_ml - step_ml) * price_e3 - step_fen * E6 <= shown_fen * E6
+    && shown_fen * E6 <= (volume_ml + step_ml) * price_e3 + step_fen * E6;
+  const exact = volume_ml * price_e3, shared = gcd(exact, E6);
+  const meant = [{ code: "fuel", period: sold.nozzle, quantity: volume_ml, price_e3, amount_fen: shown_fen }];
+  const holds = fits && closed.exact_num === exact / shared && closed.exact_den === E6 / shared
+    && sameLines(meant, closed.lines) && closed.amount_fen === shown_fen;
+  return either(holds, "display", { volume_ml, price_e3, amount_fen: shown_fen });
+}
+
+function offeredLine({ opened, closed: { sold } }) {
+  const { nozzle, grade, price_e3 } = sold;
+  const holds = opened.offered.some((one) => Object.keys(sold).every((name) => one[name] === sold[name]));
+  return either(holds, "offered", { nozzle, grade, price_e3 });
+}
+
+/** Of one hold nothing is said. */
+async function orderLines(story, documents, drawing) {
+  if (drawing.length < 2) return [];
+  let tenders = [];
+  if (drawing.some((hold) => hold.asset !== "CNY")) {
+    const payload = payloadOf(documents, "tenders");
+    if (!payload) return [line("open", "order")];
+    tenders = await pinnedTenders(story, payload);
+  }
+  const used = story.moves.filter((one) => one.effect === "used");
+  const over = sum(story.moves.filter((one) => one.effect !== "used").map((one) => one.amount));
+  const owed = [{ code: "fuel", amount_fen: story.closed.amount_fen }];
+  const due = tenders ? dueOf(owed, drawing, tenders) : null;
+  return [either(due !== null && due.overrun_fen === over && sameTotals(due.used, totals(used)), "order")];
+}
+
+// --- the price list --------------------------------------------------------------------------------------------------
+
+async function priceLines(story, documents) {
+  const pin = pinOf(story, "fuel-prices"), payload = payloadOf(documents, "fuel-prices");
+  if (!pin) return [line("failed", "price-list")];
+  const { version } = pin;
+  if (!payload) return [line("open", "price-list", { version })];
+  const listed = equalBytes(await sha256(payload), pin.hash) ? readPrices(payload) : null;
+  if (!listed) return [line("failed", "price-list", { version })];
+  const { grade, price_e3 } = story.closed.sold, { clock_lb_ms, clock_ub_ms } = story.opened;
+  const said = stepsBetween(listed, clock_lb_ms, clock_ub_ms)
+    .some((step) => step.prices.some((one) => one.grade === grade && one.price_e3 === price_e3));
+  return [line("proven", "price-list", { id: listed.id, version }), either(said, "listed", { grade, price_e3 })];
+}
+
+/** The steps that may be in force at an instant that is known so far, in ms; ub null: nothing says how late it is. */
+function stepsBetween({ steps }, lb, ub) {
+  const from = floorDiv(lb, 1000n), to = ub === null ? null : floorDiv(ub, 1000n);
+  const first = steps.findLastIndex((step) => step.from_s <= from);
+  const later = steps.filter((step) => step.from_s > from && (to === null || step.from_s <= to));
+  return [steps[first < 0 ? 0 : first], ...later];
+}
+
+/** The list of that payload; null for one that may not be in force. */
+function readPrices(payload) {
+  try {
+    const listed = PRICE_LIST(unpack(payload)), { grades, offsets, steps } = listed;
+    const codes = grades.map((one) => one.code);
+    const rising = steps.every((step, at) => !at || step.from_s > steps[at - 1].from_s);
+    const whole = steps.every(({ prices }) => prices.length === codes.length
+      && prices.every((one, at) => one.grade === codes[at] && one.price_e3 > 0n));
+    const some = codes.length && new Set(codes).size === codes.length && offsets.length && steps.length;
+    return some && rising && whole ? listed : null;
+  } catch { return null; }
+}
+
+// --- the signed measurement ------------------------------------------------------------------------------------------
+
+async function measurementLine(story, spki) {
+  const { closed, opened } = story, { nozzle, grade, price_e3 } = closed.sold;
+  if (closed.meter_record === null) return line("open", "measurement");
+  try {
+    const { fields, page } = await signedFields("FTM", closed.meter_record, spki);
+    const first = fields.RD.at(0), last = fields.RD.at(-1), pin = pinOf(story, "fuel-prices");
+    const logged = {
+      GS: `${story.site}/${story.epoch}`, ID: story.session, U_VOLUME_ML: closed.volume_ml, U_PRICE_E3: price_e3,
+      U_AMOUNT_FEN: closed.amount_fen, ...(closed.overrun_fen ? { U_OVERRUN_FEN: closed.overrun_fen } : {}),
+      V_LOG: `fieldtill/${story.site}/${story.epoch}`, V_SESSION: story.seq, V_PUMP: opened.pump, V_NOZZLE: nozzle,
+      V_GRADE: grade, ...(pin ? { W_PRICES_SHA256: hex(pin.hash) } : {}),
+    };
+    const agrees = first.RU === "L" && (last.RU ?? first.RU) === "L"
+      && first.RV === litres(totalOf(opened.begin, nozzle) ?? 0n)
+      && last.RV === litres(totalOf(closed.end, nozzle) ?? 0n)
+      && Object.entries(logged).every(([name, value]) => fields[name] === String(value));
+    if (!agrees) throw new Unproven("what the log says");
+    return line("proven", "measurement", { page });
+  } catch { return line("failed", "measurement"); }
+}
+
+function fillClockLine(story) {
+  const said = clockLine(story);
+  return said.mark === "open" ? { ...said, code: "fill-clock" } : said;
+}
+
+// --- in words --------------------------------------------------------------------------------------------------------
+
+/** The plain texts that a receipt.json shows of a filling. */
+function fillingView({ session, opened, closed, began, ended }) {
+  const told = {
+    session, pump: opened.pump, began: instant(began.wall_ms), ended: instant(ended.wall_ms),
+    clock: QUALITIES[Number(ended.quality)],
+  };
+  if (!closed) return { ...told, volume_l: litres(0n), amount_yuan: yuan(0n), lines: [] };
+  const { nozzle, grade, price_e3 } = closed.sold;
+  const total = (totals) => { const found = totalOf(totals, nozzle); return found === null ? "" : litres(found); };
+  return {
+    ...told, nozzle: String(nozzle), grade, total_before_l: total(opened.begin), total_after_l: total(closed.end),
+    volume_l: litres(closed.volume_ml), price_yuan: yuanE3(price_e3), amount_yuan: yuan(closed.amount_fen),
+    overrun_yuan: yuan(closed.overrun_fen), reason: closed.reason, lines: closed.lines.map(lineView),
+  };
+}
