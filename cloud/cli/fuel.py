@@ -50,12 +50,16 @@ def price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
         offsets = partial(_offsets_today, now_ms)
         return fuel_prices_file.read(data, offsets, now_s=now_ms // 1000, next_version=version, source=str(file))
 
-    prices, new = _publish(shop, fuel_prices.KIND, site, make, PriceList)
+    prices, new, before = _publish(shop, fuel_prices.KIND, site, make, PriceList)
     change_s = fuel_prices.next_change_s(prices, now_ms // 1000)
+    dropped = sorted({it.code for one in before for it in one.grades} - {it.code for it in prices.grades})
     told = f"prices {prices.id} version {prices.version}: {', '.join(new) or 'in force already'}"
     if change_s is not None:
         told += f"; next change {local_text(change_s, prices.offsets)} {prices.zone}"
-    shop.say({"id": prices.id, "version": prices.version, "sites": new, "next_change_s": change_s}, told)
+    if dropped:
+        told += f"; sold no more: {', '.join(dropped)}"
+    said = {"id": prices.id, "version": prices.version, "sites": new, "next_change_s": change_s, "dropped": dropped}
+    shop.say(said, told)
 
 
 @price_app.command("show", epilog="Example: fieldtill-hq price show pudong-1")
@@ -91,7 +95,7 @@ def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
         has_account, card_of = partial(accounts.exists, connection), partial(accounts.card_of, connection)
         return fuel_terms_file.read(data, has_account, card_of, next_version=version, source=str(file))
 
-    terms, new = _publish(shop, fuel_terms.KIND, site, make, FuelTerms)
+    terms, new, _ = _publish(shop, fuel_terms.KIND, site, make, FuelTerms)
     told = f"fuel terms version {terms.version}: {', '.join(new) or 'in force already'}"
     shop.say({"version": terms.version, "sites": new}, told)
 
@@ -126,22 +130,23 @@ def terms_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
 
 def _publish(
     shop: Shop, kind: str, site: list[str] | None, make: Callable[[sa.Connection, int], D], into: type[D]
-) -> tuple[D, list[str]]:
-    """Sign what `make` gives; the document and the sites for which it is new. A file without a version gets the one in
-    force where it changes nothing, else the next.
+) -> tuple[D, list[str], list[D]]:
+    """Sign what `make` gives; the document, the sites for which it is new, and what was in force before. A file without
+    a version gets the one in force where it changes nothing, else the next.
     """
     with shop.writing() as (connection, home):
         for name in site or []:
             sites.require(connection, name)
         chosen = site or sites.names(connection)
-        in_force = [documents.newest(connection, name, kind, into) for name in chosen]
-        version = max((one.version for one in in_force if one is not None), default=0)
+        newest = (documents.newest(connection, name, kind, into) for name in chosen)
+        in_force = [one for one in newest if one is not None]
+        version = max((one.version for one in in_force), default=0)
         document = make(connection, version)
-        if any(one != document for one in in_force):
+        if len(in_force) < len(chosen) or any(one != document for one in in_force):
             document = make(connection, version + 1)
         new = documents.publish(connection, home.keys, home.clock, kind, document.version, document, chosen)
     shop.tell(new)
-    return document, new
+    return document, new, in_force
 
 
 def _history(shop: Shop, site: str, kind: str, last: int, into: type[D]) -> list[tuple[Row, D]]:

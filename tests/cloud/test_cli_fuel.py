@@ -53,6 +53,8 @@ def test_a_price_list_from_file_to_site(say: Say, tmp_path: Path) -> None:
     versions = json.loads(say("--json", "price", "history", "a").out)
     assert [it["version"] for it in versions] == [3, 2, 1]
     assert len({it["sha256"] for it in versions}) == 3
+    file.write_text(PRICES.replace('"92"', '"95"').replace("92 =", "95 ="))
+    assert say("price", "set", str(file)).out.endswith("; sold no more: 92\n")
     assert "(none)" in say("fuel-terms", "show", "a").out
     home = open_home(tmp_path / "hq")
     with store.reading(home.engine) as connection:
