@@ -30,8 +30,8 @@ lint: install            ## style, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-demo: install            ## a site sells, with the link up and with the link down
-	$(BIN)/fieldtill demo
+demo: install            ## a site sells, with the link up and with the link down: SITE=charging, or SITE=forecourt
+	$(BIN)/fieldtill demo $(SITE)
 
 sim: install             ## seeded worlds under virtual time: SEEDS=1000 for more, SEED=42 [SHRINK=1] to replay one, VARIANTS=1 for bad software
 	$(BIN)/python tests/simulation/sim_run.py $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) $(if $(VARIANTS),--variants) $(if $(SHRINK),--shrink)

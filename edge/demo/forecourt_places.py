@@ -17,7 +17,7 @@ PASSWORD_FILE = "pts.password"  # noqa: S105  (a file's name)
 PASSWORD = "drive-in-and-fill-up"  # noqa: S105  (of a simulated controller on this machine)
 
 LI = Customer("Li Wei", "04A1B2C3D4", 60_000)
-WANG = Customer("Wang Fang", "04C0FFEE01", 60_000)
+WANG = Customer("Wang Fang", "04C0FFEE01", 60_000, at_home=False)
 ZHAO = Customer("Zhao Min", "0455667788", 90_000)
 CHEN = Customer("Chen Jie", "04DEADBEEF", 40_000)
 SHIFT = Customer("the shift", "04000000FF", 50_000)
@@ -157,4 +157,4 @@ def terms_toml(lorry: str) -> str:
 LIMITS = ("--session-limit", "500", "--placed", "900", "--site-max", "900")
 """Of each account, in yuan: fuel takes more than a charge does."""
 
-SCENERY = Scenery(twins_toml, site_toml, {"island-1": 'pump = ["1", "2"]', "island-2": 'pump = ["3", "4"]'})
+SCENERY = Scenery(twins_toml, site_toml, {"island-1": 'pumps = ["1", "2"]', "island-2": 'pumps = ["3", "4"]'})

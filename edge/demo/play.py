@@ -47,12 +47,12 @@ class Play:
         return fingerprint
 
     async def pay_in(self, customers: Iterable[Customer], *limits: str) -> None:
-        """An account with a card and money for each. limits: options of `account add` for those at home."""
+        """An account with a card and money for each. limits: options of `account add`."""
         await asyncio.gather(*(self._pay_in(customer, limits) for customer in customers))
 
     async def _pay_in(self, customer: Customer, limits: tuple[str, ...]) -> None:
-        home = ["--home-site", SITE, *limits] if customer.at_home else ["--placed", "5"]
-        account = (await self.stage.hq("account", "add", "--card", customer.card, *home))["account"]
+        home = ["--home-site", SITE] if customer.at_home else ["--placed", "5"]
+        account = (await self.stage.hq("account", "add", "--card", customer.card, *limits, *home))["account"]
         self.screen.names[account] = customer.name
         self.accounts[customer.card] = account
         yuans, reference = yuan(customer.paid_in_fen), f"cash-{account}"

@@ -131,10 +131,10 @@ def books_table(rows: list[tuple[str, str, str, bool]]) -> Table:
 
 
 def nozzles_table(rows: list[tuple[str | bool, ...]]) -> Table:
-    """Each nozzle's litres: gone out by its own totalizer, by headquarters' books, and whether they agree."""
+    """Each nozzle's litres: by the pump itself, by headquarters' books, and whether they agree."""
     table = Table(title="The nozzles, in litres", title_justify="left")
     table.add_column("")
-    for name in ("totalizer", "told", "sold", "nobody's", "rounding", "unexplained"):
+    for name in ("ran", "told", "sold", "nobody's", "rounded", "missing"):
         table.add_column(name, justify="right")
     table.add_column("")
     for *cells, equal in rows:

@@ -139,7 +139,7 @@ def twin(
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    epilog="Example: fieldtill demo",
+    epilog="Examples: fieldtill demo; fieldtill demo forecourt",
 )
 def demo(ctx: typer.Context) -> None:
     """A whole site in a minute on this machine: it sells with the link up and down, and the books agree."""
