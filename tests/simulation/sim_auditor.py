@@ -312,7 +312,7 @@ class Auditor:
         self.sessions += 1
 
     def _by_right(self, site: str, body: SessionOpened | FillingOpened, seq: int, now_ms: int) -> None:
-        """A start by code or command runs once; a card on the hot list opens nothing; the pool's cap holds for each card."""
+        """A start by code or command runs once; a hot-listed card opens nothing; each card keeps to the pool's cap."""
         if site in self.barred:
             raise Wrong("counter", f"{site}: the disk is older than its counter says, and a session opens unheard")
         if now_ms - self.told_off.get(site, 10**12) > FORGIVEN_MS:

@@ -404,7 +404,10 @@ class Box:
             loop.eye = SimEye(loop.pump, clock)
         for driver in drivers.values():
             self.spawn("driver", driver.run())
-        islands.keep(lambda name, work: self.spawn(name, work) and None)
+        islands.keep(self._keep)
+
+    def _keep(self, name: str, work: Work) -> None:
+        self.spawn(name, work)
 
     def _heard(self, answer: Answer) -> None:
         """Tell the witness whether headquarters goes on from this log, where the answer says so."""

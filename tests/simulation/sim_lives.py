@@ -170,8 +170,10 @@ class Lives:
 
     def _excuse(self, box: Box) -> None:
         """What happens at its places now is beyond what its till can know."""
-        for stand in (*box.stands.values(), *box.pumps.values()):
+        for stand in box.stands.values():
             stand.excused = True
+        for pump in box.pumps.values():
+            pump.excused = True
 
     def _branch(self, box: Box) -> str:
         self._names += 1

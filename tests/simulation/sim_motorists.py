@@ -11,6 +11,7 @@ from sim_people import START_UTC_MS
 from sim_pump import GRADES, FuelStand
 
 from drivers.twins.pumps.parts import Phase
+from edge.forecourt.taps import tap
 from edge.till.ask import Source
 from edge.till.fill.ask import FillAsk
 from edge.till.fill.progress import FillEnd, FillPhase
@@ -165,7 +166,7 @@ class Motorists:
         assert site is not None
         assert site.islands is not None
         if random.random() < 0.3:
-            tapped = await site.islands.tap([pump.name], card)
+            tapped = await tap(site.islands, [pump.name], card)
             return tapped.filling is not None
         credential = hide_credential(site.credential_key, card)
         preset = random.choice(
@@ -213,7 +214,7 @@ class Motorists:
             if found is None or found[1].phase is not FillPhase.PAYING:
                 continue
             if random.random() < 0.5:
-                work: Work = box.site.islands.tap([pump.name], random_card(self.world))
+                work: Work = tap(box.site.islands, [pump.name], random_card(self.world))
             else:
                 source = Source(random.choice(sorted(self.world.accounts.values())))
                 work = box.site.islands.pay(found[0].seq, source)

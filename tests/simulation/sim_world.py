@@ -110,7 +110,7 @@ class World:
         self.random = random = Random(seed)
         self.loop, self.directory, self.variant = loop, directory, variant
         self.report = Report(seed)
-        self.fuel_random = Random(f"fuel {seed}")  # so that worlds without pumps are what they were
+        self.fuel_random = Random(f"pumps of {seed}")  # so that worlds without pumps are what they were
         self.faults = Faults.drawn(random).with_pumps(self.fuel_random)
         self.faults = replace(self.faults, **variant.faults).without(without)
         self.auditor = Auditor(START_UTC_MS)
@@ -150,9 +150,8 @@ class World:
         if random.random() * 100 >= self.faults.pumps:
             return []
         del stands[1:]
-        return [
-            drawn(f"p{n}", random, self.loop.now_ms, forgets=forgets) for n in range(1, random.choice((1, 1, 2, 3)) + 1)
-        ]
+        names = [f"p{n}" for n in range(1, random.choice((1, 1, 2, 3)) + 1)]
+        return [drawn(name, random, self.loop.now_ms, forgets=forgets) for name in names]
 
     def second_box(self, box: Box) -> Box:
         """Another box of the same site, at a place that looks like the first's."""
@@ -389,7 +388,7 @@ class World:
                 if counted != (lease.used, lease.returned):
                     raise Wrong("fold-is-truth", f"{box.branch}: {lease.account}: {counted}, the till says {lease}")
         alive = {box.branch for box in self.boxes}
-        endless = [visit for (branch, _), visit in auditor.visits.items() if branch in alive]
+        endless: list[object] = [visit for (branch, _), visit in auditor.visits.items() if branch in alive]
         endless += [filling for (branch, _), filling in auditor.fuel.fillings.items() if branch in alive]
         if endless:
             raise Wrong("converges", f"sessions without an end: {endless}")
