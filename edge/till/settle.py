@@ -65,8 +65,9 @@ def what_next(
     read_ms = progress.register.mono_ms if progress.boot == sight.now.boot else -1
     if progress.off_ms is not None and read_ms >= progress.off_ms:
         return Next.IDLE if _may_idle(progress, sight, tariff, policy) else Next.SETTLE
-    if stuck and read_ms >= told_ms:
-        return Next.SETTLE
+    speaks = now_ms - read_ms <= policy.silence_s * 1000
+    if stuck and speaks and read_ms >= told_ms:
+        return Next.SETTLE  # at what flows past a stuck relay now; a silent meter may yet tell what has flowed
     if session.held is None:
         return Next.HOLD if stuck else Next.WAIT
     return Next.SETTLE if progress.waited_ms >= policy.settle_after_s * 1000 else Next.WAIT

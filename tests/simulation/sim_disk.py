@@ -24,7 +24,8 @@ class Disk(apsw.VFS):
     """The disk of one box. lies: it says "synced" and keeps everything in its cache. full: no file may grow."""
 
     def __init__(self, directory: Path, random: Random) -> None:
-        self._name = f"simulated-disk-{next(_SERIALS)}"
+        self._serial = next(_SERIALS)
+        self._name = f"simulated-disk-{self._serial}"
         super().__init__(self._name, "")
         self.random = random
         self.lies = False
@@ -60,7 +61,7 @@ class Disk(apsw.VFS):
         with suppress(apsw.Error):
             connection.close(True)
         self._generation += 1
-        place = self._directory / f"{path.stem.split('~')[0]}~{self._generation}{path.suffix}"
+        place = self._directory / f"{path.stem.split('~')[0]}~{self._serial}-{self._generation}{path.suffix}"
         self.torn = False
         for file in _files(path):
             name = place.name + file.name.removeprefix(path.name)

@@ -202,6 +202,26 @@ def test_a_meter_silent_for_long_is_told_once() -> None:
     assert len([body for body in map(body_of, story.log) if isinstance(body, SessionHeld)]) == 1
 
 
+def test_a_meter_that_falls_silent_between_the_order_and_the_relay_is_waited_for() -> None:
+    """It was read after the order to stop and before the relay opened: what flowed in between is billed once it speaks,
+    and not given away after stuck_after_s. Found by seeds 2008 and 3116 of the simulation.
+    """
+    story = Story(policy=HURRIED).grant(10_000)
+    story.start()
+    story.pass_time(100).stop()
+    story.stuck = True
+    story.pass_time(1)
+    story.meter_answers = False
+    story.pass_time(1)
+    story.stuck = False
+    story.pass_time(100)
+    assert story.bills == []
+    assert story.lease().held > 0
+    story.meter_answers = True
+    story.pass_time(2)
+    assert [closed.energy_wh for closed in story.bills] == [200 + 4]
+
+
 def test_a_stuck_relay_beyond_any_hold() -> None:
     """Minutes of energy that nobody could stop: captured is the hold, the rest is the operator's, in one record."""
     story = Story(policy=changed(HURRIED, stuck_after_s=120)).grant(100)
