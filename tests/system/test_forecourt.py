@@ -88,6 +88,13 @@ LIST = PriceList(
 )  # fmt: skip
 
 
+OTHERS = {
+    "gilbarco": ('baud = 5787\nparity = "E"', "decimals = { volume = 3, total_volume = 2 }"),
+    "azt": ('baud = 4800\ndata_bits = 7\nparity = "E"\nstop_bits = 2', ""),
+    "sanki": ('baud = 9600\nparity = "E"', ""),
+}
+"""The line of each other protocol, and where the points stand in its pump's digits."""
+
 READER = """
 [[reader]]
 id = "island-reader"
@@ -97,11 +104,11 @@ path = "{path}"
 
 
 @contextmanager
-def island(root: Path, config: str = CONFIG) -> Iterator[tuple[Box, subprocess.Popen[str]]]:
+def island(root: Path, config: str = CONFIG, pumps_: str = TWINS) -> Iterator[tuple[Box, subprocess.Popen[str]]]:
     """A box with a price list, and its two pumps; the daemon is the test's to start."""
     box = make_box(root, config)
     asyncio.run(publish(box))
-    with twins(box, TWINS) as pumps:
+    with twins(box, pumps_) as pumps:
         yield box, pumps
 
 
@@ -220,3 +227,41 @@ def test_a_card_at_the_islands_reader(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
     os.close(says)
     os.close(reader)
+
+
+def test_every_serial_protocol_sells(tmp_path: Path) -> None:
+    """Three pumps at once, each on a line and in a protocol of its own: 30 yuan at each, and a sound log."""
+    config = CONFIG[: CONFIG.index("[[line]]")]
+    simulated = ""
+    for number, (protocol, (line, decimals)) in enumerate(OTHERS.items(), start=1):
+        config += f'[[line]]\nid = "{protocol}"\npath = "{{root}}/tty-{protocol}"\n{line}\n'
+        config += f'[[pump]]\nid = "{protocol}"\nnumber = {number}\nprotocol = "{protocol}"\nline = "{protocol}"\n'
+        config += f'address = 1\nnozzles = [{{{{ number = 1, grade = "92" }}}}]\n{_braced(decimals)}\n'
+        simulated += (
+            f'[[pump_line]]\nid = "{protocol}"\nprotocol = "{protocol}"\nlink = "{{root}}/tty-{protocol}"\nspeed = 4\n'
+        )
+        simulated += f'[[pump]]\nid = "{protocol}"\nline = "{protocol}"\naddress = 1\n'
+        simulated += 'nozzles = [{{ number = 1, grade = "92", price_e3 = 700_000, total_ml = 120_345_670 }}]\n'
+    with island(tmp_path, config, simulated) as (box, pumps), daemon(box) as process:
+        until(lambda: all(view["nozzles"][0]["shown_e3"] == 785_000 for view in box.ask("pumps")), process)
+        until(lambda: all(view["nozzles"][0]["total_ml"] for view in box.ask("pumps")), process)
+        for name in OTHERS:
+            box.ask("fill", pump=name, account=ACCOUNT, preset="money", amount=3_000)
+            tell(pumps, do="lift", pump=name, nozzle=1)
+        for name in OTHERS:
+            until(lambda name=name: pump(box, name)["filling"]["phase"] in ("authorised", "delivering"), process)
+            tell(pumps, do="squeeze", pump=name, ml_s=800)
+        for name in OTHERS:
+            until(
+                lambda name=name: tell(pumps, do="squeeze", pump=name, ml_s=800)["phase"] in ("reached", "ended"),
+                process,
+            )
+            tell(pumps, do="hang-up", pump=name)
+        until(lambda: len(closed(box)) == len(OTHERS), process)
+        assert {(one["amount_fen"], one["volume_ml"] // 10) for one in closed(box)} == {(3_000, 382), (3_000, 383)}
+        done = box.cli("verify")
+        assert done.returncode == 0, done.stdout
+
+
+def _braced(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")

@@ -139,7 +139,7 @@ def _closed(
         moves.append(Move(Effect.OVERRUN, OPERATOR, CNY, "", overrun_fen, state.overrun_fen + overrun_fen))
     body = FillingClosed(
         session=filling.seq,
-        reason=reason.value,
+        reason=_why_it_ended(filling, verdict, reason).value,
         sold=sold,
         volume_ml=verdict.volume_ml,
         shown_fen=bill.amount_fen,
@@ -152,6 +152,15 @@ def _closed(
         meter_record=None,
     )
     return Draft(body, tuple(moves))
+
+
+def _why_it_ended(filling: OpenFilling, verdict: Verdict, reason: FillEnd) -> FillEnd:
+    """A pump that gave all that it was told stopped by itself, whether or not that was seen before it was hung up."""
+    opened, bill = filling.opened, verdict.bill
+    if reason is not FillEnd.HUNG_UP or bill is None:
+        return reason
+    given = {"volume": verdict.volume_ml, "amount": bill.amount_fen}.get(opened.order_kind)
+    return FillEnd.PRESET if given is not None and given >= opened.order_limit else reason
 
 
 def drawing_order(filling: OpenFilling) -> tuple[Hold, ...]:
