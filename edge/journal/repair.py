@@ -16,6 +16,7 @@ from protocols.proof.errors import Unproven
 from protocols.proof.tree import leaf_hash
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.records import Record, SessionClosed, SessionVoided, body_of
+from protocols.trade.records_fuel import FillingClosed
 
 _CHUNK = 1_000
 
@@ -68,4 +69,4 @@ def _require_signed(store: Store, note: bytes, sealed: list[Sealed]) -> None:
 
 def _ended(record: Record) -> list[int]:
     body = body_of(record)
-    return [body.session] if isinstance(body, SessionClosed | SessionVoided) else []
+    return [body.session] if isinstance(body, SessionClosed | FillingClosed | SessionVoided) else []

@@ -164,7 +164,7 @@ _GISTS: dict[type, Callable[[Any], str]] = {
     kinds.SessionOpened: _opened,
     kinds.SessionExtended: lambda body: f"session {body.session}: {_holds(body.holds)} more",
     kinds.SessionClosed: _closed,
-    kinds.SessionVoided: lambda body: f"session {body.session}: nothing delivered, {body.reason}",
+    kinds.SessionVoided: lambda body: f"session {body.session}: nothing billed, {body.reason}",
     kinds.SessionHeld: lambda body: f"session {body.session}: {body.finding}, {body.detail}",
     kinds.ValueReturned: lambda body: f"{body.account} gets back what has no use here",
     kinds.TotalizersRead: _totalizers,

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from drivers.api import Link, LinkState, Point, Quality, Reading
 from drivers.errors import DeviceFault, Silent, Transient
 from drivers.pump import NozzleTotal, Order, PumpState, PumpStatus, PumpTraits, Sale
@@ -19,6 +21,7 @@ from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.parts import Head, Nozzle, Phase, Preset, Refusal
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
+from edge.fuel_record import FuelRecorder
 from edge.journal.journal import Journal
 from edge.journal.verify import Trust, verify
 from edge.till.ask import Refused, Source
@@ -26,6 +29,7 @@ from edge.till.fill.ask import FillAsk
 from edge.till.fill.point import FuelPoint, NozzlePlace
 from edge.till.fill.policy import FillPolicy
 from edge.till.state import OpenFilling
+from protocols.proof.ocmf import SoftwareSigner
 from protocols.trade import fuel_prices, fuel_terms
 from protocols.trade import records as trade
 from protocols.trade.codec import encode
@@ -35,7 +39,7 @@ from protocols.trade.fuel_terms import FuelTerms
 from protocols.trade.records import Origin
 from protocols.trade.records_fuel import FillingClosed
 from protocols.trade.tariff import Offset
-from tests.edge.desk_rig import LOG_KEY, Till, Time
+from tests.edge.desk_rig import DEVICE_KEY, LOG_KEY, Till, Time
 
 FULL = trade.Preset("full", 0)
 POLICY = FillPolicy(
@@ -195,10 +199,14 @@ class ModelPump:
 
 @dataclass
 class Court(Till):
-    """Two pumps beside an empty charging site. `wait` lets time pass, pumps deliver, and loops turn."""
+    """Two pumps beside an empty charging site. `wait` lets time pass, pumps deliver, and loops turn.
+
+    device: the key of the box, which signs the measurements.
+    """
 
     pumps: dict[str, ModelPump] = field(default_factory=dict)
     fuel: FillPolicy = POLICY
+    device: ec.EllipticCurvePrivateKey = DEVICE_KEY
 
     def open(self) -> None:
         """As the daemon does when it starts; the pumps are as they have become meanwhile."""
@@ -207,7 +215,8 @@ class Court(Till):
         super().open()
         places = {1: NozzlePlace("92", "t1"), 2: NozzlePlace("0", "t2")}
         points = {name: FuelPoint(name, places, pump.traits) for name, pump in self.pumps.items()}
-        self.fills = FillDesk(self.desk, self.clock, self.fuel, points)
+        recorder = FuelRecorder(SoftwareSigner(self.device), "0.1.0")
+        self.fills = FillDesk(self.desk, self.clock, self.fuel, points, recorder)
         numbers = {"1": "p1", "2": "p2"}
         self.islands = self.site.islands = Islands(self.site, self.fills, self.pumps, numbers, self.clock)
 

@@ -30,7 +30,7 @@ BEGIN = Register("m1", 1_234_567, 1, 2)
          "session 7: b holds ¥5.00, b holds 3 POINTS more"),
         (kinds.EpochClosed("new disk"), "the last record: new disk"),
         (kinds.CounterTicked(9), "the rollback counter goes to 9"),
-        (kinds.SessionVoided(7, "Timeout"), "session 7: nothing delivered, Timeout"),
+        (kinds.SessionVoided(7, "Timeout"), "session 7: nothing billed, Timeout"),
         (kinds.SessionHeld(7, "meter-silent", "last 5 Wh"), "session 7: meter-silent, last 5 Wh"),
         (kinds.DayClosed(4, 0, 12, 118_250, 14_190, 0), "day 4: 12 sessions, 118.250 kWh, ¥141.90"),
         (kinds.TotalizersRead([BEGIN]), "m1 1234.567 kWh"),
