@@ -298,7 +298,7 @@ class Mischief:
         self.world.later(self.random.choice((15, 60, 300) if kind == "stuck" else (1, 5, 15, 60)), recover)
 
     def disturb_pump(self, pump: FuelStand) -> None:
-        """None of it excuses a bill: what moves by itself is nobody's, a sale that was forgotten is found in the totals."""
+        """None of it excuses a bill: what moves by itself is nobody's, a sale that was forgotten is in the totals."""
         faults, random = self.world.faults, self.random
         kinds = ["silent", "deaf", "slow", "dark", "alarm"]
         kinds += ["leap", "creep", "reset"] if faults.pump_totals else []

@@ -297,16 +297,20 @@ class Fuel:
         counted[nozzle] = after if beyond_ml <= stand.step_ml else (before + body.volume_ml) % wraps_ml
 
     def _priced(self, site: str, body: FillingOpened, record: Record, now_ms: int) -> None:
-        """Prices are those of the signed list around this true time; with an unknown clock, of any of its times."""
+        """Prices are those of the signed list around this true time; of an unsure clock, at a time that it may be."""
         pinned = next(pin for pin in body.pins if pin.kind == fuel_prices.KIND)
         prices = self.lists[pinned.hash]
         at_ms, around_ms = self.start_utc_ms + now_ms, self.clock_ms
-        known = record.stamp.quality != ClockQuality.UNKNOWN
+        first_ms, last_ms = at_ms - around_ms, at_ms + around_ms
+        if record.stamp.quality != ClockQuality.SYNCHRONISED:
+            first_ms, last_ms = body.clock_lb_ms, 2**60 if body.clock_ub_ms is None else body.clock_ub_ms
+            if not first_ms - around_ms <= at_ms <= last_ms + around_ms:
+                raise Wrong("clock-bounds", f"{site} {body.pump}: {at_ms} is not within {first_ms} to {last_ms}")
         ends_ms = [step.from_s * 1000 for step in prices.steps[1:]] + [2**60]
         steps = [
             {one.grade: one.price_e3 for one in step.prices}
             for n, (step, end_ms) in enumerate(zip(prices.steps, ends_ms, strict=True))
-            if not known or ((n == 0 or step.from_s * 1000 <= at_ms + around_ms) and end_ms >= at_ms - around_ms)
+            if (n == 0 or step.from_s * 1000 <= last_ms) and end_ms >= first_ms
         ]
         for one in body.offered:
             if all(one.price_e3 != step[one.grade] for step in steps):
