@@ -193,13 +193,10 @@ class Islands:
         """One pump's, now; None: it does not answer, or has a filling that gives none."""
         async with loop.lock:
             try:
-                totals = await loop.eye.read_totals()
+                return await loop.read_totals()
             except DeviceError as error:
                 log.info("no totals now", pump=loop.point.id, error=str(error))
                 return None
-            if self.fills.filling_at(loop.point.id) is None:
-                await self.fills.explain(loop.point, totals, ("day close",))
-            return totals
 
     async def look_at_orphans(self) -> None:
         """One look at fillings whose pump has gone from the config: nobody sees how they end, so they are held, then

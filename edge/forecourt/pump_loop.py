@@ -27,6 +27,7 @@ from edge.till.fill.sight import FillSight
 from edge.till.fill.watch import FillAct, order_of
 from edge.till.state import OpenFilling
 from protocols.trade.records import Draft, Notice
+from protocols.trade.records_fuel import PumpTotals
 
 LOOK_S = 0.1
 """How often the pump is looked at. It costs nothing: what is seen is what its driver has polled."""
@@ -107,17 +108,29 @@ class PumpLoop:
             await self._rest(status, sight)
 
     async def look_closely(self) -> FillSight:
-        """Status, totals and prices as they are now, the log brought to these totals; whatever does not answer is old.
+        """Status, totals and prices as they are now, the log brought to them; whatever does not answer is old.
 
         The caller holds the lock, and the pump has no filling. Raises JournalFull.
         """
         try:
             await self.eye.read_status()
-            await self._explain()
+            await self.read_totals()
             await self.eye.read_prices()
+            await self._log_shown()
         except DeviceError as error:
             log.info("pump not read", pump=self.point.id, error=str(error))
         return self.eye.sight()
+
+    async def read_totals(self) -> PumpTotals:
+        """Now; where no filling is open the log is brought to them. The caller holds the lock.
+
+        Raises DeviceError and JournalFull.
+        """
+        totals = await self.eye.read_totals()
+        if self._fills.filling_at(self.point.id) is None:
+            answers = () if self._last is None else (f"after session {self._last}",)
+            await self._fills.explain(self.point, totals, answers)
+        return totals
 
     # --- with a filling ----------------------------------------------------------------------------------------------
 
@@ -177,7 +190,7 @@ class PumpLoop:
         unread = self._totals_due(status, sight)
         if unread and not self._must_wait("totals"):
             self._put_off("totals", AGAIN_S)
-            await self._explain()
+            await self.read_totals()
             await self.eye.read_prices()
             return
         if status.state is PumpState.ENDED and not unread and not self._must_wait("release"):
@@ -204,11 +217,6 @@ class PumpLoop:
         age_ms = sight.now.mono_ms - totals.mono_ms
         return totals.mono_ms <= self._turned_ms or age_ms >= self._fills.policy.idle_totals_s * 1000
 
-    async def _explain(self) -> None:
-        totals = await self.eye.read_totals()
-        answers = () if self._last is None else (f"after session {self._last}",)
-        await self._fills.explain(self.point, totals, answers)
-
     async def _keep_prices(self, status: PumpStatus, sight: FillSight) -> None:
         """The pump shows what the list says, and the log says so too; or it sells nothing and says why."""
         prices, state = self._fills.prices, self._fills.desk.state
@@ -228,6 +236,16 @@ class PumpLoop:
         await self._fills.desk.record([applied(self.point, should)])
         self._changed()
         log.info("prices set", pump=self.point.id, price_e3=dict(should))
+
+    async def _log_shown(self) -> None:
+        """The log says so of a pump that shows what is due: no filling begins at prices of which it is silent."""
+        prices, state, sight = self._fills.prices, self._fills.desk.state, self.eye.sight()
+        if prices is None or state.closed:
+            return
+        should, told = due(state, self.point, prices, sight.now), sight.prices or {}
+        as_due = all(told.get(nozzle) == price_e3 for nozzle, price_e3 in should.items())
+        if as_due and to_set(state, self.point, should, told):
+            await self._fills.desk.record([applied(self.point, should)])
 
     async def _set_prices(self, should: Mapping[int, int], *, lost: bool) -> str | None:
         """Why the pump does not show these; None: it does."""
