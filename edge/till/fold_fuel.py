@@ -60,8 +60,10 @@ def _prices(court: Forecourt, body: PumpPricesSet) -> Forecourt:
 
 
 def _totals(court: Forecourt, body: PumpTotalsRead) -> Forecourt:
+    """What is read in mid-sale belongs to the filling there, which ends at totals of its own."""
+    selling = {filling.opened.pump for filling in court.fillings.values()}
     for totals in body.pumps:
-        court = _with_totals(court, totals)
+        court = court if totals.pump in selling else _with_totals(court, totals)
     return court
 
 
@@ -99,13 +101,17 @@ def _day(court: Forecourt, body: FuelDayClosed) -> Forecourt:
 
 
 def _used(used_ml: Mapping[str, tuple[int, int]], filling: OpenFilling, volume_ml: int) -> dict[str, tuple[int, int]]:
-    """What cards and accounts have had of a local day, this filling included; of days before yesterday nothing."""
+    """What cards and accounts have had of a local day, this filling included; of days before yesterday nothing.
+
+    One that began before midnight leaves what the new day has counted meanwhile.
+    """
     day, credential = filling.opened.local_day, filling.opened.origin.credential
     kept = {key: (on, ml) for key, (on, ml) in used_ml.items() if on >= day - 1}
     for account in dict.fromkeys(hold.account for hold in filling.holds):
         for key in {use_key(account, b""), use_key(account, credential)}:
             on, ml = kept.get(key, (day, 0))
-            kept[key] = (day, volume_ml + (ml if on == day else 0))
+            if on != day + 1:
+                kept[key] = (day, volume_ml + (ml if on == day else 0))
     return kept
 
 

@@ -36,9 +36,10 @@ def day_limit(court: Forecourt, held_to: Sequence[Terms], local_day: int, offere
 
 
 def _left_ml(court: Forecourt, terms: Terms, local_day: int) -> int:
+    """A use of tomorrow counts too: midnight passes, and clocks are set. One still later was a clock gone wrong."""
     on, used_ml = court.used_ml.get(use_key(terms.account, terms.credential), (local_day, 0))
     running = sum(most_ml(one) for one in court.fillings.values() if _counts(one, terms))
-    return terms.day_ml - (used_ml if on >= local_day else 0) - running
+    return terms.day_ml - (used_ml if on in (local_day, local_day + 1) else 0) - running
 
 
 def _counts(filling: OpenFilling, terms: Terms) -> bool:

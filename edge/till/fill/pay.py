@@ -54,13 +54,17 @@ def pay(
 def _may_have(
     state: TillState, filling: OpenFilling, verdict: Verdict, source: Source, document: FuelTerms
 ) -> Refused | None:
-    """A card for diesel alone pays for nothing else, and nobody for more than a day's limit leaves."""
+    """A card for diesel alone pays for nothing else, and nobody for more than a day's limit leaves. A card with a limit
+    of its own pays before it fills or not at all: no record would say which card it was that paid afterwards.
+    """
     lease = purse.lease_of(state, account=source.account, credential=source.credential, asset=source.asset)
     held_to = terms_of(document, lease.account if lease is not None else source.account, source.credential)
     sold = verdict.sold
     assert sold is not None  # it has a bill
     if any(one.grades and sold.grade not in one.grades for one in held_to):
         return Refused(Refusal.WRONG_GRADE, f"this payer may not have {sold.grade}")
+    if any(one.credential and one.day_ml for one in held_to):
+        return Refused(Refusal.DAY_LIMIT, "a card with a day's limit of its own does not pay afterwards")
     limit = day_limit(state.forecourt, held_to, filling.opened.local_day, [sold])
     if limit.left_ml is not None and verdict.volume_ml > limit.left_ml:
         return Refused(Refusal.DAY_LIMIT, f"{max(0, limit.left_ml)} mL of {limit.day_ml} mL a day are left")

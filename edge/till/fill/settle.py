@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from drivers.pump import SELLS
 from edge.till import purse
-from edge.till.fill.point import FuelPoint
+from edge.till.fill.point import FuelPoint, NozzlePlace
 from edge.till.fill.policy import FillPolicy
 from edge.till.fill.progress import FillEnd, FillPhase, FillProgress
 from edge.till.fill.sight import FillSight
@@ -30,6 +30,9 @@ from protocols.trade.records import (
 )
 from protocols.trade.records_fuel import FillingClosed, FuelUnattributed, NozzleTotals, PumpTotals, PumpTotalsRead
 from protocols.trade.tender import MONEY_ALONE, Tenders, tender_of, worth_fen
+
+NO_GRADE = "unknown"
+"""Of a nozzle that no config and no record names."""
 
 
 class Next(StrEnum):
@@ -185,10 +188,16 @@ def _unexplained(filling: OpenFilling, end: PumpTotals, verdict: Verdict, point:
         if verdict.sold is not None and nozzle == verdict.sold.nozzle:
             before_ml = (after.volume_ml - volume_ml) % point.traits.total_ml_wraps
             before, why = NozzleTotals(nozzle, before_ml, None), "beyond-sale"
-        place, pump = point.nozzles[nozzle], filling.opened.pump
+        place, pump = _place(filling, point, nozzle), filling.opened.pump
         gone = (before, after, volume_ml, filling.seq, answers)
         drafts.append(Draft(FuelUnattributed(pump, nozzle, place.grade, place.tank, why, *gone)))
     return drafts
+
+
+def _place(filling: OpenFilling, point: FuelPoint, nozzle: int) -> NozzlePlace:
+    """What is behind a nozzle: as it was offered, for the config may have changed since; else as the config has it."""
+    offered = next((NozzlePlace(one.grade, one.tank) for one in filling.opened.offered if one.nozzle == nozzle), None)
+    return offered or point.nozzles.get(nozzle) or NozzlePlace(NO_GRADE)
 
 
 def _notice(what: str, filling: OpenFilling, detail: str) -> Draft:

@@ -21,7 +21,7 @@ def explain(state: TillState, point: FuelPoint, totals: PumpTotals, answers: tup
         return (Draft(PumpTotalsRead([totals])),)
     drafts: list[Draft] = []
     known = {one.nozzle: one for one in before.nozzles}
-    fell = [one.nozzle for one in totals.nozzles if one.nozzle not in known]
+    told = dict(known)  # what the log says after these records, but for what is read anew
     for after in totals.nozzles:
         if after.nozzle not in known:
             continue
@@ -30,12 +30,12 @@ def explain(state: TillState, point: FuelPoint, totals: PumpTotals, answers: tup
             was_ml = known[after.nozzle].volume_ml
             detail = f"nozzle {after.nozzle}: {was_ml} mL when last read, now {after.volume_ml} mL: exchanged or reset"
             drafts.append(Draft(Notice("totalizer-fell", point.id, detail)))
-            fell.append(after.nozzle)
         elif volume_ml:
+            told[after.nozzle] = after
             place = point.nozzles[after.nozzle]
             gone = (known[after.nozzle], after, volume_ml, None, list(answers))
             drafts.append(Draft(FuelUnattributed(point.id, after.nozzle, place.grade, place.tank, "no-sale", *gone)))
-    if fell:
+    if list(told.values()) != totals.nozzles:  # one fell, came, went, or counted money alone
         drafts.append(Draft(PumpTotalsRead([totals])))
     return tuple(drafts)
 

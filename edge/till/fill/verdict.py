@@ -12,6 +12,9 @@ from edge.till.state import OpenFilling
 from protocols.trade.fuel_bill import FuelBill, bill_of
 from protocols.trade.records_fuel import NozzleTotals, Offered, PumpTotals
 
+UNSEEN_S = 2
+"""So much of a sale's end may be seen of no display that is looked at all the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -45,7 +48,7 @@ def judge(filling: OpenFilling, progress: FillProgress, point: FuelPoint) -> Ver
         return Verdict(why="a totalizer shows less than before", moved=moved, left_ml=flowed)
     if not flowed and progress.volume_ml == 0:
         return Verdict(moved=moved)  # the pump's memory still shows the sale before
-    sold, why = _nozzle(filling, progress, sale, flowed, point)
+    sold, why = _nozzle(filling, progress, sale, end, flowed, point)
     if sold is None:
         return Verdict(why=why, moved=moved, left_ml=flowed)
     found = _bill(filling, progress, sale, sold, flowed.get(sold.nozzle, 0), point)
@@ -53,7 +56,7 @@ def judge(filling: OpenFilling, progress: FillProgress, point: FuelPoint) -> Ver
         return Verdict(why=found, moved=moved, left_ml=flowed)
     volume_ml, bill = found
     left_ml = {nozzle: ml for nozzle, ml in flowed.items() if nozzle != sold.nozzle}
-    if flowed.get(sold.nozzle, 0) - volume_ml > _step_ml(point):
+    if flowed.get(sold.nozzle, 0) - volume_ml > _step_ml(filling):
         left_ml[sold.nozzle] = flowed[sold.nozzle] - volume_ml
     return Verdict(sold, bill, volume_ml, moved=moved, left_ml=left_ml)
 
@@ -82,13 +85,18 @@ def total_of(totals: PumpTotals, nozzle: int) -> NozzleTotals:
     return next(one for one in totals.nozzles if one.nozzle == nozzle)
 
 
-def _step_ml(point: FuelPoint) -> int:
+def _step_ml(filling: OpenFilling) -> int:
     """How far totalizer and display may be apart, each counting in its own steps."""
-    return max(point.traits.total_step_ml, point.traits.volume_step_ml)
+    return max(filling.opened.total_step_ml, filling.opened.volume_step_ml)
 
 
 def _nozzle(
-    filling: OpenFilling, progress: FillProgress, sale: SaleSeen, flowed: Mapping[int, int], point: FuelPoint
+    filling: OpenFilling,
+    progress: FillProgress,
+    sale: SaleSeen,
+    end: PumpTotals,
+    flowed: Mapping[int, int],
+    point: FuelPoint,
 ) -> tuple[Offered | None, str]:
     """Which nozzle gave the fuel, as it was offered; or why nobody can say."""
     told = sale.nozzle if not sale.empty else None
@@ -102,7 +110,11 @@ def _nozzle(
             return None, f"the totalizers of nozzles {', '.join(map(str, flowed)) or 'none'} moved, nobody knows whose"
         nozzle = known
     offered = next((one for one in filling.opened.offered if one.nozzle == nozzle), None)
-    return (offered, "") if offered is not None else (None, f"nozzle {nozzle} was not allowed to this customer")
+    if offered is None:
+        return None, f"nozzle {nozzle} was not allowed to this customer"
+    if all(one.nozzle != nozzle for one in end.nozzles):
+        return None, f"the totalizer of nozzle {nozzle} is not told any more"
+    return offered, ""
 
 
 def _bill(
@@ -123,8 +135,13 @@ def _bill(
         volume_ml, shown_fen = sale.volume_ml, sale.amount_fen
     if sale.price_e3 is not None and sale.price_e3 != sold.price_e3 and not sale.empty:
         return f"the pump sold at {sale.price_e3} thousandths of a fen per litre, {sold.price_e3} were agreed"
-    if volume_ml > gone_ml + _step_ml(point):
+    step_ml = _step_ml(filling)
+    if volume_ml > gone_ml + step_ml:
         return f"the pump says {volume_ml} mL, its totalizer moved by {gone_ml} mL"
+    unseen_ml = volume_ml - progress.volume_ml
+    if gone_ml - volume_ml > step_ml and not -step_ml <= unseen_ml <= UNSEEN_S * point.traits.flow_ml_s_max:
+        seen = f"{progress.volume_ml} mL were seen, its totalizer moved by {gone_ml} mL"
+        return f"the pump's last sale is {volume_ml} mL, {seen}: it may be another's"
     opened = filling.opened
     bill = bill_of(volume_ml, sold.price_e3, shown_fen, opened.volume_step_ml, opened.amount_step_fen)
     if bill is None:

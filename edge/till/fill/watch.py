@@ -18,6 +18,8 @@ from edge.till.waiting import waited_ms
 OVER = (PumpState.IDLE, PumpState.CALLING, PumpState.ENDED)
 """States in which no sale is under way at a pump that works."""
 ILL = (PumpState.OUT, PumpState.UNPRICED)
+MAY_DELIVER = (PumpState.AUTHORISED, PumpState.DELIVERING, PumpState.SUSPENDED)
+"""What no pump does without a filling that lets it."""
 
 
 class FillAct(StrEnum):
@@ -58,7 +60,9 @@ def authorised(progress: FillProgress, mono_ms: int) -> FillProgress:
 
 
 def perhaps_authorised(progress: FillProgress, mono_ms: int) -> FillProgress:
-    """An order was sent and nobody knows what became of it."""
+    """An order was sent and nobody knows what became of it: what the pump said before counts no more."""
+    if progress.phase == FillPhase.STOPPING:  # while the order was on its way
+        return replace(progress, since_ms=mono_ms)
     return replace(progress, unsure=True, unsure_ms=mono_ms) if progress.phase == FillPhase.ORDERED else progress
 
 
@@ -78,7 +82,7 @@ def advance(
         return _take_end(progress, sight)
     status = sight.status_within(policy.silence_s * 1000)
     if status is not None:
-        progress = _sure_again(filling, progress, sight)
+        progress = _sure_again(filling, progress, status, sight)
         progress = _follow(_count(progress, status, sight), status, sight)
     if progress.may_flow:
         ending = _ending(filling, progress, status, sight, policy, worth_fen)
@@ -92,6 +96,8 @@ def act(
 ) -> FillAct:
     """What the pump should be told or asked now."""
     status = sight.status_within(policy.silence_s * 1000)
+    if progress.phase in (FillPhase.ENDED, FillPhase.PAYING) and _goes_on(progress, status, sight):
+        return FillAct.STOP
     if progress.phase == FillPhase.ENDED:
         return FillAct.READ if _clean(filling, progress, point) is None else FillAct.NONE
     if status is None or progress.phase == FillPhase.PAYING:
@@ -118,6 +124,11 @@ def order_of(filling: OpenFilling) -> Order:
     return Order(kind, opened.order_limit, nozzles, {one.nozzle: one.price_e3 for one in opened.offered})  # type: ignore[arg-type]  # one of the three
 
 
+def _goes_on(progress: FillProgress, status: PumpStatus | None, sight: FillSight) -> bool:
+    """Whether the pump may deliver after the sale was seen to be over: by an attendant's key, or it was not over."""
+    return status is not None and status.state in MAY_DELIVER and (sight.status_ms or 0) >= progress.since_ms
+
+
 def _clean(filling: OpenFilling, progress: FillProgress, point: FuelPoint) -> Verdict | None:
     """What was sold, once everything that the pump says of it fits together."""
     verdict = judge(filling, progress, point)
@@ -140,10 +151,10 @@ def _take_end(progress: FillProgress, sight: FillSight) -> FillProgress:
     return progress
 
 
-def _sure_again(filling: OpenFilling, progress: FillProgress, sight: FillSight) -> FillProgress:
-    """Totals read since then say whether the pump has sold on the order that it may have had."""
+def _sure_again(filling: OpenFilling, progress: FillProgress, status: PumpStatus, sight: FillSight) -> FillProgress:
+    """Totals read since then, while it does not sell, say whether it has sold on the order that it may have had."""
     totals = sight.totals
-    if not progress.unsure or totals is None or totals.mono_ms < progress.unsure_ms:
+    if not progress.unsure or totals is None or totals.mono_ms < progress.unsure_ms or status.state in SELLS:
         return progress
     if progress.phase != FillPhase.ORDERED or totals.nozzles == filling.opened.begin.nozzles:
         return replace(progress, unsure=False)
@@ -151,10 +162,12 @@ def _sure_again(filling: OpenFilling, progress: FillProgress, sight: FillSight) 
 
 
 def _count(progress: FillProgress, status: PumpStatus, sight: FillSight) -> FillProgress:
-    """The display, as far as it belongs to this filling."""
+    """The display, as far as it belongs to this filling: before anything flows it may show the sale before."""
     if status.state not in SELLS or progress.phase == FillPhase.ENDED:
         return progress
     nozzle = status.nozzle or progress.nozzle
+    if status.state == PumpState.AUTHORISED:
+        return replace(progress, nozzle=nozzle, suspended=False)
     volume_ml = progress.volume_ml if status.volume_ml is None else max(progress.volume_ml, status.volume_ml)
     amount_fen = progress.amount_fen if status.amount_fen is None else max(progress.amount_fen, status.amount_fen)
     grew = volume_ml > progress.volume_ml or amount_fen > progress.amount_fen
