@@ -8,7 +8,6 @@ HOME/hq.db       the SQLite database, where hq.toml names no other
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +20,7 @@ from cloud.calendar import zone_exists
 from cloud.clock import Clock, SystemClock
 from cloud.keys import HqKeys
 from cloud.policy import Policy
-from protocols.door import Fault, Refused, admit
+from protocols.door import Fault, Refused, admit, toml_table
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
@@ -122,10 +121,7 @@ def load_config(path: Path) -> Config:
     file = path / "hq.toml"
     if not file.exists():
         return Config()
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(str(file), [Fault("", "a TOML file", str(error))]) from error
+    data = toml_table(file.read_bytes(), source=str(file))
     config = admit(data, Config, source=str(file))
     if not zone_exists(config.zone):
         raise Refused(str(file), [Fault("zone", "the IANA name of a time zone", repr(config.zone))])

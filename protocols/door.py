@@ -6,6 +6,7 @@ Used for the site's config, device profiles and tariffs. Types are frozen msgspe
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -39,6 +40,14 @@ class Refused(ValueError):
         self.faults = faults
         lines = "\n".join(f"  {fault}" for fault in faults)
         super().__init__(f"{source}: {len(faults)} fault{'s' if len(faults) != 1 else ''}\n{lines}")
+
+
+def toml_table(data: bytes, *, source: str) -> dict[str, Any]:
+    """The table that a TOML file's bytes write. Raises Refused for what is none."""
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not TOML, a number too long
+        raise Refused(source, [Fault("", "a TOML file", str(error))]) from error
 
 
 def admit(data: Mapping[str, Any], into: type[S], *, source: str) -> S:

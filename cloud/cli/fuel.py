@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
 import typer
@@ -17,7 +16,7 @@ from cloud import accounts, documents, sites
 from cloud.calendar import offsets_of
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.table import Row
-from protocols.door import Fault, Refused
+from protocols.door import toml_table
 from protocols.trade import fuel_prices, fuel_prices_file, fuel_terms, fuel_terms_file
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
@@ -43,7 +42,7 @@ Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1
 @price_app.command("set", epilog="Example: fieldtill-hq price set prices.toml --site pudong-1")
 def price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
     """Sign a price list for sites. Every fault of the file is named at once."""
-    shop, data = shop_of(ctx), _toml(file)
+    shop, data = shop_of(ctx), toml_table(file.read_bytes(), source=str(file))
     now_ms = shop.open().clock.now_ms()
 
     def make(connection: sa.Connection, version: int) -> PriceList:
@@ -89,7 +88,7 @@ def price_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
 @terms_app.command("set", epilog="Example: fieldtill-hq fuel-terms set terms.toml")
 def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
     """Sign terms for sites; a card's number is hidden on the way. Every fault of the file is named at once."""
-    shop, data = shop_of(ctx), _toml(file)
+    shop, data = shop_of(ctx), toml_table(file.read_bytes(), source=str(file))
 
     def make(connection: sa.Connection, version: int) -> FuelTerms:
         has_account, card_of = partial(accounts.exists, connection), partial(accounts.card_of, connection)
@@ -184,10 +183,3 @@ def _steps(prices: PriceList, now_s: int) -> list[dict[str, object]]:
 def _offsets_today(now_ms: int, zone: str) -> list[Offset] | None:
     """The same all day long, so that saying a file again changes nothing."""
     return offsets_of(zone, now_ms - now_ms % DAY_MS)
-
-
-def _toml(file: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(str(file), [Fault("", "a TOML file", str(error))]) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from cloud import caps, commands, documents, schema, sites
 from cloud.calendar import offsets_of
 from cloud.cli.shop import shop_of
 from cloud.cli.table import fen_in, fen_of
-from protocols.door import Fault, Refused
+from protocols.door import toml_table
 from protocols.trade import tariff_file
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
@@ -121,10 +120,7 @@ def tariff_set(
     """Sign a tariff for sites. Every fault of the file is named at once."""
     shop = shop_of(ctx)
     now_ms = shop.open().clock.now_ms()
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(str(file), [Fault("", "a TOML file", str(error))]) from error
+    data = toml_table(file.read_bytes(), source=str(file))
     tariff = tariff_file.read(data, lambda zone: offsets_of(zone, now_ms), source=str(file))
     with shop.writing() as (connection, home):
         for name in site or []:

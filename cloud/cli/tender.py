@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from cloud import documents, schema, sites
 from cloud.cli.shop import shop_of
-from protocols.door import Fault, Refused
+from protocols.door import toml_table
 from protocols.trade import tender, tender_file
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
@@ -28,10 +27,7 @@ def set_(
 ) -> None:
     """Sign it for sites. Every fault of the file is named at once."""
     shop = shop_of(ctx)
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(str(file), [Fault("", "a TOML file", str(error))]) from error
+    data = toml_table(file.read_bytes(), source=str(file))
     tenders = tender_file.read(data, source=str(file))
     with shop.writing() as (connection, home):
         for name in site or []:

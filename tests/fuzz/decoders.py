@@ -27,23 +27,39 @@ from edge.panel.verbs import VERBS
 from edge.sync import trust
 from edge.sync.client import HttpAnswer, read
 from edge.sync.errors import HqError
-from protocols.door import Refused
+from protocols.door import Refused, toml_table
 from protocols.fieldbus import jsonpts_errors
 from protocols.fieldbus.jsonpts import Asker
-from protocols.proof import checkpoint, keys, note, ocmf, reader_keys, receipt_file
+from protocols.proof import checkpoint, fuel_record, keys, note, ocmf, reader_keys, receipt_file, statement
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Malformed, Unproven
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.note import Note, VerifierKey
 from protocols.proof.receipt import Receipt
 from protocols.proof.tree import Frontier
-from protocols.trade import base45, carried, grants, hotlist, wire
+from protocols.trade import (
+    base45,
+    carried,
+    fuel_prices,
+    fuel_prices_file,
+    fuel_terms,
+    fuel_terms_file,
+    grants,
+    hotlist,
+    wire,
+)
 from protocols.trade.carried import BadCode
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
+from protocols.trade.fuel_prices import PriceList
+from protocols.trade.fuel_terms import FuelTerms
 from protocols.trade.grants import SIGNATURE_BYTES, Grant
 from protocols.trade.hotlist import BadHotList
 from protocols.trade.records import BODIES, Record, body_of
+from protocols.trade.tariff import Offset
 from protocols.trade.wire import BatchReply
+from tests.protocols.proof import filled
+from tests.protocols.proof.filled import FILLED, PRICES
+from tests.protocols.proof.sold import SEQ, stamp
 
 ROOT = Path(__file__).parents[2]
 LOG_KEY, HQ_KEY = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2))
@@ -106,6 +122,39 @@ def _pts_answer(data: bytes) -> object:
     return view.sales()
 
 
+def _measurement(data: bytes) -> object:
+    """As of a site that signs anything: its form, and what it says other than the log."""
+    record = ocmf.parse(_text(data), fuel_record.TAG)
+    filling = fuel_record.Filling("shanghai-7", 3, SEQ, stamp(), filled.OPENED, filled.CLOSED, filled.ENDED)
+    return list(fuel_record.disagreements(record, filling, filled.PAGE))
+
+
+def _statement(data: bytes) -> object:
+    return statement.state(receipt_file.parse(data, source="x"), [], [])
+
+
+def _prices(data: bytes) -> object:
+    """What a site does with one: the prices that are due by every clock."""
+    listed = decode(data, PriceList)
+    return None if fuel_prices.disorder(listed) else fuel_prices.prices_between(listed, -1, None)
+
+
+def _terms(data: bytes) -> object:
+    document = decode(data, FuelTerms)
+    return fuel_terms.disorder(document), fuel_terms.terms_of(document, "acc-77", b"")
+
+
+def _price_file(data: bytes) -> object:
+    offsets = [Offset(0, 28_800)]
+    table = toml_table(data, source="x")
+    return fuel_prices_file.read(table, lambda _: offsets, now_s=1_789_990_000, next_version=1, source="x")
+
+
+def _terms_file(data: bytes) -> object:
+    table = toml_table(data, source="x")
+    return fuel_terms_file.read(table, lambda _: True, lambda _, card: card.encode()[:8], next_version=1, source="x")
+
+
 def _page(data: bytes) -> object:
     intake = Intake()
     intake.receive_data(data)
@@ -163,6 +212,27 @@ _RECEIPT_FILE = receipt_file.ReceiptFile(
 ).to_bytes()
 _METER_PAYLOAD = '{"FV":"1.3","PG":"T1","MS":"M1","RD":[{"TM":"x","RV":1.0}]}'
 _METER_RECORD = ocmf.sign(_METER_PAYLOAD, ocmf.SoftwareSigner(DEVICE_KEY)).encode()
+_MEASUREMENT = str(filled.CLOSED.meter_record).encode()
+_PRICE_FILE = b"""id = "east"
+zone = "Asia/Shanghai"
+grades = [{ code = "92", name = "92#" }, { code = "0", name = "diesel" }]
+[[steps]]
+from = "2026-01-01 00:00"
+yuan_per_litre = { "92" = "7.85", "0" = "7.50" }
+[[steps]]
+from = "2026-12-01 00:00:30"
+yuan_per_litre = { "92" = "7.9", "0" = "7.55555" }
+"""
+_TERMS_FILE = b"""version = 3
+[[terms]]
+account = "fleet-1"
+grades = ["0"]
+day_litres = "120.5"
+[[terms]]
+account = "fleet-1"
+card = "04A1B2C3"
+ask = "odometer"
+"""
 _HTTP = (
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST /take?lang=en HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\ncode=FT1:",
@@ -224,6 +294,12 @@ DECODERS = [
             _one_of(SPKI.hex().encode(), keys.fingerprint(SPKI).encode())),
     Decoder("headquarters' keys", lambda data: reader_keys.hq_keys(_text(data)), (Malformed,), _one_of(VKEY.encode())),
     Decoder("a meter record", lambda data: ocmf.parse(_text(data)), (Malformed,), _one_of(_METER_RECORD)),
+    Decoder("a filling's measurement", _measurement, (Malformed,), _one_of(_MEASUREMENT)),
+    Decoder("a filling's receipt, told", _statement, (Refused,), _one_of(FILLED.to_bytes())),
+    Decoder("a price list in force", _prices, (NotCanonical,), _drawn(PriceList) | _one_of(encode(PRICES))),
+    Decoder("fuel terms in force", _terms, (NotCanonical,), _drawn(FuelTerms)),
+    Decoder("a price list's file", _price_file, (Refused,), _one_of(_PRICE_FILE)),
+    Decoder("a fuel terms' file", _terms_file, (Refused,), _one_of(_TERMS_FILE)),
     Decoder("a frontier", Frontier.from_bytes, (Malformed,), _one_of(bytes(8), (5).to_bytes(8, "big") + bytes(64)),
             Frontier.to_bytes),
     Decoder("a deflated request", lambda data: _inflate(Request(wire.PATH_BATCH, data, True)), (Refuse,),
