@@ -182,14 +182,16 @@ class FillDesk:
         self, filling: OpenFilling, point: FuelPoint, status: PumpStatus | None, by: str, because: str
     ) -> str | None:
         """Close a filling that is held for review, as a person has decided. Why not; None: done. Raises JournalFull."""
-        if filling.seq not in self:
+        found = self.filling(filling.seq)
+        if found is None:
             return "it is not open"
+        filling, progress = found  # as it is now: it may have been paid for since
         if filling.held is None:
             return "it is not held for review: it settles by itself"
         if status is not None and status.state in SELLS:
             return "its pump is not at rest"
         act = Draft(TechnicianAct(by, "settle", f"session {filling.seq}: {because}"))
-        drafts = self._settlement(filling, self._row(filling), self._clock.stamp(), point)
+        drafts = self._settlement(filling, progress, self._clock.stamp(), point)
         await self.desk.record([act, *drafts], {filling.seq: None})
         self._rows.pop(filling.seq, None)
         return None
@@ -209,12 +211,21 @@ class FillDesk:
             await self.desk.record((), {filling.seq: encode_fill(after)})
 
     async def explain(self, point: FuelPoint, seen: PumpTotals, answers: tuple[str, ...]) -> None:
-        """Bring the log to these totals, read at a pump without a filling. What moved is charged to nobody."""
-        await self.desk.record(totals.explain(self.desk.state, point, seen, answers))
+        """Bring the log to these totals, read at a pump without a filling. What moved is charged to nobody. After the
+        epoch's last record the next epoch's log begins with it.
+        """
+        if not self.desk.state.closed:
+            await self.desk.record(totals.explain(self.desk.state, point, seen, answers))
 
     def day(self, seen: Sequence[PumpTotals]) -> list[Draft]:
-        """What a day close says of fuel, before its own record. seen: the totals of all pumps that answered."""
-        read = [Draft(PumpTotalsRead(sorted(seen, key=lambda one: one.pump)))] if seen else []
+        """What a day close says of fuel, before its own record. seen: the totals of all pumps that answered.
+
+        While the others were read, a filling may have ended beyond them: the log is never set back.
+        """
+        state = self.desk.state
+        selling = {filling.opened.pump for filling in state.forecourt.fillings.values()}
+        now = [one for one in seen if one.pump in selling or totals.agree(state, one)]
+        read = [Draft(PumpTotalsRead(sorted(now, key=lambda one: one.pump)))] if now else []
         return [*read, *day.day_drafts(self.desk.state)]
 
     async def save(self) -> None:

@@ -17,6 +17,7 @@ import structlog
 from drivers.errors import DeviceError, Transient
 from drivers.pump import Pump, PumpState, PumpStatus
 from edge.clock import Clock
+from edge.epochs import EpochOver
 from edge.forecourt.eye import Eye
 from edge.forecourt.fill_desk import FillDesk
 from edge.journal.errors import JournalFull
@@ -83,7 +84,7 @@ class PumpLoop:
                 pass
 
     async def step(self) -> None:
-        """One turn. Survives whatever the pump does, and a full disk: the next turn starts from both."""
+        """One turn. Survives whatever the pump does, a full disk, the epoch's end: the next turn starts from them."""
         try:
             async with self.lock:
                 await self.turn()
@@ -91,6 +92,8 @@ class PumpLoop:
             log.debug("pump does not do as told", pump=self.point.id, error=str(error))
         except JournalFull as error:
             self._tell_of_disk(error)
+        except EpochOver as error:
+            log.info("nothing is written any more", pump=self.point.id, error=str(error))
 
     async def turn(self) -> None:
         """One look, and what follows from it. Raises DeviceError and JournalFull, which the next look starts from."""

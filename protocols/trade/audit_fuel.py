@@ -119,10 +119,11 @@ def _unattributed(audit: Auditor, record: Record, body: FuelUnattributed) -> Non
     moved_ml = body.after.volume_ml - body.before.volume_ml
     if moved_ml >= 0 and moved_ml != body.volume_ml:  # below 0 it has come round
         audit.find("totals", what, moved_ml, body.volume_ml)
+    round_ml = body.after.volume_ml if moved_ml < 0 else None  # its filling has counted up to here already
     owed_ml = court.owed_ml.pop(key, None)
     if owed_ml is not None and owed_ml != body.volume_ml:
         audit.find("totals", f"{what}, which its filling left", owed_ml, body.volume_ml)
-    elif owed_ml is None and court.totals_ml.get(key, body.before.volume_ml) != body.before.volume_ml:
+    elif owed_ml is None and court.totals_ml.get(key, body.before.volume_ml) not in (body.before.volume_ml, round_ml):
         audit.find("totals", f"{what}, counted from", court.totals_ml[key], body.before.volume_ml)
     court.totals_ml[key] = body.after.volume_ml
     court.grades.setdefault(body.grade, [0, 0, 0, 0])[3] += body.volume_ml

@@ -136,6 +136,7 @@ class Lives:
             for other in self._boxes(place):
                 self.world.auditor.abandon(other.branch)
                 if other is not box:
+                    self._excuse(other)
                     other.retired = True
                     other.kill("confiscated")
                     self.world.boxes.remove(other)
