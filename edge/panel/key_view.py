@@ -21,7 +21,7 @@ def key_rows(config: Config) -> list[dict[str, str]]:
     ring = KeyRing(config.keys_dir)
     rows = [
         _row(DEVICE, "this box", lambda: fingerprint(ring.device())),
-        _row(DEVICE, "its meter records (OCMF)", lambda: spki(ring.device().public_key()).hex().upper()),
+        _row(DEVICE, "its measurements (OCMF, FTM)", lambda: spki(ring.device().public_key()).hex().upper()),
     ]
     for path in sorted(config.keys_dir.glob("log-*.pem")):
         epoch = re.fullmatch(r"log-(\d+)\.pem", path.name)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, chromium
 from sold_box import Said
 
+from edge.evidence import gather, words
+from edge.journal.connection import connect_reader
 from edge.journal.verify import verify
+from edge.page import bill
 from protocols.proof import fuel_record, keys
 from protocols.proof.receipt_file import parse
 from tests.edge.forecourt.proven_court import Sold, a_forecourts_day
@@ -122,6 +126,17 @@ def test_the_pack_leads_to_the_verifier(sold: Sold, tmp_path: Path, capsys: pyte
         page.run("document.getElementById('same').click()")
         page.wait_for("document.body.dataset.verdict === 'proven'")
         assert page.run("document.querySelectorAll('#lines .failed').length") == 0
+
+
+def test_the_local_page_s_receipt(sold: Sold) -> None:
+    """What a customer's phone shows of a filling, in both languages, with the file to take along."""
+    with closing(connect_reader(sold.path)) as connection:
+        gathered = gather.receipt_of(connection, sold.bought)
+    zh, en = (bill.settled(gathered, "/receipt/hz-1/1/8.json?k=x&lang=zh", language) for language in words.LANGUAGES)
+    for text in ("油枪", "油品", "92#", "累计数", "6.370 L", "¥50.00", "保存可验证的收据", "k=x&amp;lang=zh"):
+        assert text in zh
+    for text in ("Nozzle", "Grade", "Totalizer", "Fuel · 92#", "6.370 L", "Total"):
+        assert text in en
 
 
 def test_what_a_technician_sees(sold: Sold, capsys: pytest.CaptureFixture[str]) -> None:

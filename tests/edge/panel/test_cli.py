@@ -99,7 +99,7 @@ def test_a_receipt_of_what_was_sold(site: Box) -> None:
     told = shown(site, "receipt", sold[1], "--out", str(receipt), "--lang", "en")
     assert "State  provisional: headquarters has not cosigned it yet" in told
     keys = {one["of"]: one["public"] for one in json.loads(site.cli("keys", "--json").stdout)}
-    for key in ("this box", "its meter records (OCMF)", "the log, epoch 1"):
+    for key in ("this box", "its measurements (OCMF, FTM)", "the log, epoch 1"):
         verified = site.cli("verify", str(receipt), "--site-key", keys[key], "--lang", "en")
         assert verified.returncode == 0, verified.stdout + verified.stderr
     assert re.search(r"The signed meter record \(OCMF, page \d\) is by the same box", verified.stdout)
