@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-from protocols.fieldbus.pack import Alarm, PackReading, day, padded, text
+from protocols.fieldbus.pack import Alarm, PackReading, day, padded, saying, text
 
 
 class Field(IntEnum):
@@ -119,7 +119,7 @@ def _number(name: str, code: str, scale: int = 1) -> _Codec:
         value = getattr(pack, name)
         return None if value is None else struct.pack(f"<{code}", value // scale)
 
-    return _Codec(lambda data: _saying(name, scale * struct.unpack(f"<{code}", data)[0]), encode)
+    return _Codec(lambda data: saying(name, scale * struct.unpack(f"<{code}", data)[0]), encode)
 
 
 def _text(name: str, field: Field) -> _Codec:
@@ -127,11 +127,7 @@ def _text(name: str, field: Field) -> _Codec:
         value = getattr(pack, name)
         return None if value is None else padded(value, SIZES[field])
 
-    return _Codec(lambda data: _saying(name, text(data)), encode)
-
-
-def _saying(name: str, value: Any) -> PackReading:
-    return PackReading(**{name: value})
+    return _Codec(lambda data: saying(name, text(data)), encode)
 
 
 def _temperatures(data: bytes) -> PackReading:

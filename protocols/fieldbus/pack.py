@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from enum import Enum
+from typing import Any
 
 
 class Alarm(Enum):
@@ -125,6 +126,11 @@ class PackReading:
         if not self.current_ma or self.flow not in (Flow.CHARGING, Flow.DISCHARGING):
             return False
         return (self.current_ma > 0) != (self.flow is Flow.CHARGING)
+
+
+def saying(name: str, value: Any) -> PackReading:
+    """The reading whose field `name` is `value`, for tables of fields."""
+    return PackReading(**{name: value})
 
 
 def alarms(bits: int, meanings: Mapping[int, Alarm], ignored: int = 0) -> frozenset[Alarm]:
