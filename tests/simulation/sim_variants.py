@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from msgspec.structs import replace
 from sim_box import Box, VirtualWriter
 from sim_hq import MortalService
+from sim_variants_fuel import FUEL_VARIANTS
 from sim_world import Variant
 
 import edge.till.fold
@@ -245,4 +246,5 @@ VARIANTS = (
         faults={"set_back_every_s": 80, "link_every_s": 60, "kill_every_s": 60, "close_every_s": 0},
     ),
     unread_counter(),
+    *FUEL_VARIANTS,
 )  # fmt: skip
