@@ -22,7 +22,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "nozzle": ("油枪", "Nozzle"),
     "grade": ("油品", "Grade"),
     "totalizer": ("累计数", "Totalizer"),
-    "volume": ("油量", "Volume"),
+    "volume": ("升数", "Volume"),
     "began": ("开始", "Began"),
     "ended": ("结束", "Ended"),
     "reason": ("结束原因", "Ended by"),

@@ -56,7 +56,7 @@ def test_the_receipt_as_a_customer_reads_it(sold: Sold, capsys: pytest.CaptureFi
         "油枪  1\n"
         "油品  92#\n"
         "累计数  1000.000 → 1006.370 L\n"
-        "油量  6.370 L\n"
+        "升数  6.370 L\n"
         "\n"
         "项目  数量  单价  金额\n"
         "油款 · 92#  6.370 L  ¥7.85  ¥50.00\n"

@@ -52,7 +52,15 @@ from tests.protocols.proof.sold import (
     spoilt,
 )
 from tests.protocols.proof.sold import receipt_file as sold
-from tests.protocols.proof.test_filling_statement import DOCUMENTS, LISTED, MIXED_UP, PAYERS, TOTALS, odd_fillings
+from tests.protocols.proof.test_filling_statement import (
+    DOCUMENTS,
+    LISTED,
+    MIXED_UP,
+    PAYERS,
+    TOTALS,
+    fillings,
+    odd_fillings,
+)
 from tests.protocols.proof.test_filling_statement import LIES as FILLING_LIES
 from tests.protocols.proof.test_receipt_file import FINGERPRINT, FORM
 from tests.protocols.proof.test_statement import LIES, MIXED_OPENING, MIXES, ODD_STORIES, odd_bills
@@ -256,6 +264,15 @@ def test_any_mix_of_value_is_drawn_alike(page: Page, data: st.DataObject) -> Non
 def test_whatever_a_site_signs_is_answered_alike(page: Page, bills: list[bytes]) -> None:
     """Numbers beyond reason, clocks before time, records that are none."""
     agree(page, [with_keys(one.hex(), sold(OPENING, one, with_view=False)) for one in bills])
+
+
+@needs_browser
+@AT_RANDOM
+@given(st.data())
+def test_any_filling_is_told_alike(page: Page, data: st.DataObject) -> None:
+    """Any steps and rounding of a pump, any price list and clock, any number of payers."""
+    cases = [with_keys(f"filling {number}", data.draw(fillings())) for number in range(10)]
+    assert {one["verdict"] for one in agree(page, cases)} == {"proven"}
 
 
 @needs_browser

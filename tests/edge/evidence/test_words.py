@@ -95,7 +95,7 @@ def test_the_slip_of_a_filling() -> None:
         ("油枪", "1"),
         ("油品", "92#"),
         ("累计数", "1234.560 → 1261.280 L"),
-        ("油量", "26.720 L"),
+        ("升数", "26.720 L"),
     ]
     assert list(slip.rows(story, PRICES, "en")) == [("Fuel · 92#", "26.720 L", "¥7.85", "¥209.75")]
     assert list(slip.totals(story, "en")) == [("Total", "¥209.75")]

@@ -14,9 +14,12 @@ from protocols.proof.lines import Mark
 from protocols.proof.receipt_file import ReceiptFile
 from protocols.proof.statement import state
 from protocols.trade.codec import Wire
+from protocols.trade.fuel_bill import bill_of
+from protocols.trade.fuel_prices import GradePrice, PriceList, PriceStep
 from protocols.trade.records import CNY, BillLine, ClockQuality, Effect, Hold, Move, SessionExtended
 from protocols.trade.records_fuel import FillingClosed, NozzleTotals
-from protocols.trade.tender import Tender, Tenders
+from protocols.trade.tender import MONEY_ALONE, Tender, Tenders
+from protocols.trade.tender import draw as tender_draw
 
 from .filled import (
     CHANGE_S,
@@ -38,6 +41,7 @@ from .filled import (
     fuel_receipt,
     measured,
     paid_by,
+    pin,
     totals,
 )
 from .people import DEVICE, HQ_KEY
@@ -264,6 +268,71 @@ def test_the_measurement_says_what_it_is() -> None:
         f"PG says T{PAGE}, the log T{PAGE + 1}",
         f"U_VOLUME_ML says {VOLUME_ML}, the log 7",
     ]
+
+
+@st.composite
+def fillings(draw: st.DrawFn) -> ReceiptFile:
+    """What an honest till makes of any pump: its steps, its way of rounding, its clock, and whoever pays."""
+    step_ml, step_fen = draw(st.sampled_from([1, 5, 10, 100])), draw(st.sampled_from([1, 10, 100]))
+    total_step_ml = draw(st.sampled_from([1, 10, 1_000, 100_000]))
+    listed, price_e3, bounds = draw(price_lists())
+    volume_ml = step_ml * draw(st.integers(0, 999_999 // step_ml))
+    least = volume_ml * price_e3 // (step_fen * 1_000_000) * step_fen
+    shown_fen = least + draw(st.sampled_from([0, step_fen])) * (least > 0)
+    moved_ml = volume_ml + draw(st.integers(-total_step_ml, 2 * total_step_ml))
+    before_ml = draw(st.integers(0, 10**10)) + total_step_ml
+    sold = with_(PETROL, price_e3=price_e3)
+    every = [Hold(f"acc-{at}", CNY, fen) for at, fen in enumerate(draw(st.lists(st.integers(0, 30_000), min_size=1)))]
+    every = every[:16]
+    cut = draw(st.integers(1, len(every)))
+    opening = with_(
+        OPENED, holds=every[:cut], guaranteed=draw(st.booleans()), offered=[sold, DIESEL], begin=totals(before_ml),
+        volume_step_ml=step_ml, amount_step_fen=step_fen, total_step_ml=total_step_ml, pins=[pin(listed)],
+        clock_lb_ms=bounds[0], clock_ub_ms=bounds[1],
+    )  # fmt: skip
+    drawing = [*every[1:], every[0]] if opening.guaranteed else every
+    drawn = tender_draw({"fuel": shown_fen}, drawing, MONEY_ALONE)
+    moves = [
+        Move(Effect.USED, hold.account, CNY, "", capture.units, capture.units)
+        for hold, capture in zip(drawing, drawn.captures, strict=True)
+        if capture.units
+    ]
+    moves += [over(drawn.overrun_fen)] if drawn.overrun_fen else []
+    bill = bill_of(volume_ml, price_e3, shown_fen, step_ml, step_fen)
+    assert bill is not None, "both ways to round are within a step"
+    end = with_(
+        CLOSED, sold=sold, volume_ml=volume_ml, shown_fen=shown_fen, amount_fen=shown_fen,
+        end=totals(before_ml + moved_ml, after_ms=95_000), overrun_fen=drawn.overrun_fen,
+        lines=[BillLine("fuel", 1, volume_ml, price_e3, shown_fen)],
+        exact_num=bill.exact_fen.numerator, exact_den=bill.exact_fen.denominator,
+    )  # fmt: skip
+    more = [record(SessionExtended(SEQ, every[cut:]), at=ENDED)] if every[cut:] else []
+    last = record(measured(end, opening), moves, ENDED)
+    return fuel_receipt(record(opening, at=stamp()), *more, last, documents=(listed,))
+
+
+@st.composite
+def price_lists(draw: st.DrawFn) -> tuple[PriceList, int, tuple[int, int | None]]:
+    """A list, a price of petrol on it, and between which Unix ms the filling began, such that it may have held."""
+    times = sorted(draw(st.sets(st.integers(-(10**6), 4 * 10**9), min_size=1, max_size=4)))
+    prices = [draw(st.integers(1, 2_000_000)) for _ in times]
+    steps = [
+        PriceStep(from_s, [GradePrice("92", price), GradePrice("0", 750_000)])
+        for from_s, price in zip(times, prices, strict=True)
+    ]
+    at = draw(st.integers(0, len(times) - 1))
+    begins_ms = times[at] * 1000
+    lb_ms = begins_ms - draw(st.sampled_from([0, 1, 5_000_000, 10**12]))
+    ub_ms = draw(st.none() | st.just(begins_ms) | st.integers(begins_ms, begins_ms + 10**12))
+    return with_(PRICES, steps=steps), prices[at], (lb_ms, ub_ms)
+
+
+@settings(max_examples=60, deadline=None)
+@given(fillings())
+def test_what_an_honest_till_closes_is_proven(file: ReceiptFile) -> None:
+    """Whatever the pump's steps, its rounding, the time that nobody knew, and the number of payers."""
+    told = state(file, [BOX], [HQ_KEY])
+    assert told.proven, shown(told)
 
 
 @st.composite
