@@ -203,7 +203,7 @@ class Islands:
         let go.
         """
         for filling, _ in self.fills.fillings():
-            if filling.opened.pump not in self.loops:
+            if filling.opened.pump not in self.loops and filling.seq in self.fills:
                 try:
                     await self.fills.look(filling, FillSight(self._clock.stamp()), _point_of(filling))
                 except JournalFull as error:

@@ -36,22 +36,22 @@ async def tap(islands: Islands, names: Sequence[str], card: str) -> PumpTapped:
     """A card at a reader of these pumps: starts a fill-up where a nozzle is out, or at the only pump.
 
     The payer's second tap takes the start back as long as nothing has flowed. At a pump that waits for a payer, the
-    card pays. Raises JournalFull.
+    card pays, unless a nozzle is out at another, or another waits too: nobody pays for what another has poured. Raises
+    JournalFull.
     """
     credential, fills = hide_credential(islands.site.credential_key, card), islands.fills
     pumps = [islands.id_of(name) for name in names]
-    for pump in pumps:
-        found = fills.filling_at(pump)
-        if found is None:
-            continue
-        filling, progress = found
-        if progress.phase is FillPhase.PAYING:
-            paid = await islands.pay(filling.seq, Source("", credential))
-            return PumpTapped(pump, None, refused=paid) if isinstance(paid, Refused) else PumpTapped(pump, paid)
+    at = {pump: found for pump in pumps if (found := fills.filling_at(pump)) is not None}
+    for pump, (filling, progress) in at.items():
         if progress.phase in NOT_FLOWING and purse.may_stop(fills.desk.state, filling, credential):
             await islands.stop(filling.seq, FillEnd.LOCAL)
             return PumpTapped(pump, filling, cancelled=True)
-    chosen = _lifted(islands, pumps)
+    waiting = [(pump, filling) for pump, (filling, progress) in at.items() if progress.phase is FillPhase.PAYING]
+    if len(waiting) == 1 and not any(_calls(islands, pump) for pump in pumps):
+        pump, filling = waiting[0]
+        paid = await islands.pay(filling.seq, Source("", credential))
+        return PumpTapped(pump, None, refused=paid) if isinstance(paid, Refused) else PumpTapped(pump, paid)
+    chosen = _lifted(islands, pumps) if not waiting else _unclear([pump for pump, _ in waiting])
     if isinstance(chosen, Refused):
         log.info("refused", pumps=pumps, why=chosen.refusal.value, detail=chosen.detail)
         return PumpTapped("", None, refused=chosen)
@@ -71,6 +71,11 @@ def _lifted(islands: Islands, pumps: Sequence[str]) -> str | Refused:
         return lifted[0]
     detail = f"nozzles are out at {', '.join(lifted)}" if lifted else "no nozzle is out"
     return Refused(Refusal.NOZZLE_NOT_LIFTED, f"{detail}; expected one")
+
+
+def _unclear(waiting: Sequence[str]) -> Refused:
+    detail = f"{', '.join(waiting)} wait for a payer, and the card may be for another pump of this reader"
+    return Refused(Refusal.PUMP_BUSY, f"{detail}: pay with the attendant")
 
 
 def _calls(islands: Islands, pump: str) -> bool:

@@ -59,6 +59,8 @@ class TellPump(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def fill(daemon: Daemon, args: Fill, by: str) -> object:
     islands = islands_of(daemon)
+    if [bool(args.card), bool(args.account), bool(args.guarantee)].count(True) != 1:
+        raise Declined(Trouble("bad-request", "expected a card, an account or a guarantee, one of them"))
     credential = hide_credential(islands.site.credential_key, args.card) if args.card else b""
     try:
         sources = (Source("", credential),) if credential else sources_of(args.guarantee or args.account)

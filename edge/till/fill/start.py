@@ -66,7 +66,7 @@ def open_filling(
     offered = _offered(state, ask, point, sight, prices, held_to)
     if isinstance(offered, Refused):
         return offered
-    if any(one.ask for one in held_to) and not ask.asked:
+    if any(one.ask for one in held_to) and not ask.asked and not ask.guaranteed:
         return Refused(Refusal.ANSWER_MISSING, f"the {next(one.ask for one in held_to if one.ask)} must be told first")
     limit = day_limit(state.forecourt, held_to, local_day(prices, sight.now.wall_ms), offered)
     if limit.left_ml is not None and limit.left_ml <= 0:
@@ -89,10 +89,9 @@ def _unfit(state: TillState, point: FuelPoint, sight: FillSight, policy: FillPol
 
 
 def _terms(state: TillState, ask: FillAsk, document: FuelTerms) -> list[Terms]:
-    """All that the payers' accounts and cards are held to; a guarantor's are not asked for."""
-    sources = ask.sources[1:] if ask.guaranteed else ask.sources
+    """All that the payers' accounts and cards are held to. A guarantor's too: it pays what nobody else does."""
     found: list[Terms] = []
-    for source in sources:
+    for source in ask.sources:
         lease = purse.lease_of(state, account=source.account, credential=source.credential, asset=source.asset)
         account = lease.account if lease is not None else source.account
         found += terms_of(document, account, source.credential or ask.credential)
