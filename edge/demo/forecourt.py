@@ -14,50 +14,51 @@ from edge.demo.forecourt_places import (
     CHEN,
     CUSTOMERS,
     EVAPORATED_ML,
-    FIRST_TOTAL_ML,
     LI,
     LIMITS,
     PASSWORD,
     PASSWORD_FILE,
     PRICES,
     PRICES_LATER,
+    PUMPS,
     SHIFT,
     TANKS,
+    TOTAL_STEP_ML,
     WANG,
     ZHAO,
     prices_toml,
     terms_toml,
 )
-from edge.demo.play import WAIT_S, Play
+from edge.demo.play import Play
 from edge.demo.scenery import Customer
-from edge.demo.stage import StageError
+from edge.demo.screen import Screen
+from edge.demo.stage import Stage
 from protocols.trade.quantities import e3_of_yuan, litres, yuan, yuan_e3
 
 SHANGHAI = timezone(timedelta(hours=8))
 CHANGES_AFTER_S = 10
 """Prices change so long after the list with the change has been signed: in the middle of a lorry's filling."""
-LEAKED_ML = 3_210
+LEAPED_ML = 3_210
+"""What somebody lets out of a pump while the box is off."""
 RECEIVED_ML = 9_950_000
-STEP_ML = 10
-"""One step of all totalizers here."""
 
 
 class ForecourtScript(Play):
-    """The story of the forecourt. `_bills`: how many each account has had."""
+    """The story of the forecourt. What the log has told so far: bills by account, litres of nobody, documents."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, stage: Stage, screen: Screen) -> None:
+        super().__init__(stage, screen)
         self._bills = Counter[str]()
+        self._unattributed_ml = 0
         self._pinned: dict[str, int] = {}
-        self._leaked_ml = 0
 
     async def play(self) -> Verdict:
         await self._open()
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self.watch())
             await self._morning()
-            await self._changes()
-            await self._power()
+            await self._price_change()
+            await self._power_cut()
             await self._murder()
             await self._tanker()
             await self.mend_link()
@@ -85,21 +86,21 @@ class ForecourtScript(Play):
         say(f"headquarters admitted the box {fingerprint[:19]}… and took money from {len(CUSTOMERS)} customers")
         await stage.start_daemon()
         await self.until("prices on all pumps, and the customers' grants", _can_sell)
-        say("the daemon serves: each pump read, and showing the price list")
-        for tank, (_, _, stock_l) in TANKS.items():
-            await stage.panel("tank-dip", tank=tank, volume_ml=stock_l * 1000)
+        say("the daemon serves: each pump has been read, and shows the price list")
+        for tank in TANKS:
+            await stage.panel("tank-dip", tank=tank.id, volume_ml=tank.stock_l * 1000)
         say("the tanks are dipped")
 
     async def _morning(self) -> None:
         await self.stage.panel("fill", pump="1", card=LI.card, preset="money", amount=10_000)
-        self.say("Li prepays ¥100 for pump 1 at the counter; Wang, who is not from here, fills up by card at pump 2")
         await self._come("p1", "fills:1")
+        self.say("Li prepays ¥100 for pump 1 at the counter; Wang, who is not from here, fills up by card at pump 2")
         await self._drive_up("p2", "fills:2:24370", WANG)
         await self._billed(LI)
         await self._billed(WANG)
 
-    async def _changes(self) -> None:
-        """A price change, due with the link down, while one pump delivers."""
+    async def _price_change(self) -> None:
+        """Due with the link down, while a lorry is filled and somebody fills first to pay later."""
         changes = datetime.fromtimestamp(clock.system().wall_ms() / 1000, SHANGHAI) + timedelta(seconds=CHANGES_AFTER_S)
         await self._publish("price", prices_toml(changes))
         self.say(f"headquarters signs a price list that changes at {changes:%H:%M:%S}")
@@ -109,16 +110,16 @@ class ForecourtScript(Play):
         await self._drive_up("p3", "fills:1:48000", ZHAO)
         await self._until_pump("p3", "Zhao's lorry to be filled", lambda pump: pump["state"] == "delivering")
         await self.stage.panel("fill", pump="4", guarantee=self.accounts[SHIFT.card])
-        self.say("Zhao fills the lorry at pump 3; the attendant lets pump 4 go, to be paid afterwards")
         await self._come("p4", "fills:1:18450")
+        self.say("Zhao fills the lorry at pump 3; the attendant lets pump 4 go, to be paid afterwards")
         await self.until("the new prices", lambda s: all(_shows(pump, PRICES_LATER) for pump in s["pumps"][:2]))
         assert self.status is not None
-        old = [pump["number"] for pump in self.status["pumps"] if pump["filling"] is not None]
-        kept = f"; pump {' and '.join(map(str, old))}, with customers, keep theirs" if old else ""
+        busy = " and ".join(f"{pump['number']}" for pump in self.status["pumps"] if pump["filling"] is not None)
+        kept = f"; at pump {busy} the customers' price stays" if busy else ""
         self.say(f"the time has come: idle pumps show {PRICES_LATER['92']} for 92#{kept}", "yellow")
         await self._until_pump("p4", "somebody to pay", lambda pump: (pump["filling"] or {}).get("phase") == "paying")
         self.stage.tap("island-2", CHEN.card)
-        self.say("Chen hangs up at pump 4 and pays with his card")
+        self.say("Chen has hung up at pump 4 and pays with his card")
         await self._billed(CHEN)
         await self._billed(ZHAO)
         self.say("the lorry has gone, and pump 3 follows")
@@ -126,45 +127,47 @@ class ForecourtScript(Play):
 
     async def _refuse(self) -> None:
         """A lorry's card at petrol."""
-        await self._lift("p1", 1)
+        await self.stage.twin(do="lift", pump="p1", nozzle=1)
+        await self._until_pump("p1", "the nozzle", lambda pump: pump["state"] == "calling")
         self.stage.tap("island-1", ZHAO.card)
-        await self._wait("the refusal", self._refused)
+        await self.wait("the refusal", self._refused)
         self.say("Zhao's card is for diesel alone, and the nozzle in his hand is petrol: refused", "yellow")
         await self.stage.twin(do="hang-up", pump="p1", nozzle=1)
 
-    async def _power(self) -> None:
+    async def _power_cut(self) -> None:
         """The pump is dark for some seconds in mid-sale."""
         fault = {"kind": "power-cut", "at": "delivering", "after_ms": 15_000, "amount": 15_000}
         await self.stage.twin(do="pump-fault", pump="p1", fault=fault)
         await self.stage.panel("fill", pump="1", card=CHEN.card, preset="volume", amount=30_000)
         await self._come("p1", "fills:1")
         self.say("Chen comes again and orders 30 L at pump 1")
-        await self._wait("the power cut", lambda: self._phase("p1", "dark"))
+        await self.wait("the power cut", lambda: self._is("p1", "dark"))
         self.say("pump 1 loses its power in the middle of the sale", "red")
         await self._billed(CHEN, 2)
 
     async def _murder(self) -> None:
-        """A sale ends while the box is off, and somebody turns a totalizer by hand."""
-        await self._drive_up("p2", "fills:1:30120", LI)
+        """A sale ends while the box is off, and a totalizer moves that nobody looks at."""
+        await self._drive_up("p2", "fills:1:22150", LI)
         await self._until_pump("p2", "Li's fuel to flow", lambda pump: (pump["filling"] or {}).get("volume_ml", 0) > 0)
         await self.kill("the daemon dies while Li fills up; he goes on, and hangs up")
-        await self.stage.twin(do="pump-fault", pump="p4", fault={"kind": "leap", "amount": LEAKED_ML})
-        self._leaked_ml = LEAKED_ML
-        await self._wait("Li to hang up", lambda: self._phase("p2", "ended", "idle"))
+        await self.stage.twin(do="pump-fault", pump="p4", fault={"kind": "leap", "amount": LEAPED_ML})
+        await self.wait("Li to hang up", lambda: self._is("p2", "ended", "idle"))
         await self.stage.start_daemon()
         self.say("started again: the pump's memory and its totalizers say what was sold")
         await self._billed(LI, 2)
-        await self.until("the litres that nobody sold", lambda _: self._bills[""] >= 1)
+        await self.until("the litres that nobody sold", lambda _: self._unattributed_ml == LEAPED_ML)
 
     async def _tanker(self) -> None:
-        panel = self.stage.panel
+        panel, out_ml = self.stage.panel, Counter[str]()
         await panel("tank-receive", tank="t92", volume_ml=RECEIVED_ML, note="DN-2026-0042", grade="92")
         self.say(f"a tanker has brought {litres(RECEIVED_ML)} L of 92#")
-        ran = await self._ran_ml()
-        for tank, (grade, _, stock_l) in TANKS.items():
-            out_ml = sum(ml for (pump, nozzle), ml in ran.items() if GRADES[pump][nozzle] == grade)
-            received_ml = RECEIVED_ML if tank == "t92" else 0
-            await panel("tank-dip", tank=tank, volume_ml=stock_l * 1000 + received_ml - out_ml - EVAPORATED_ML)
+        ran_ml = await self._ran_ml()
+        for pump in PUMPS:
+            for nozzle, grade in enumerate(pump.grades, 1):
+                out_ml[grade] += ran_ml[pump.id, nozzle]
+        for tank in TANKS:
+            held_ml = tank.stock_l * 1000 + (RECEIVED_ML if tank.id == "t92" else 0)
+            await panel("tank-dip", tank=tank.id, volume_ml=held_ml - out_ml[tank.grade] - EVAPORATED_ML)
         self.say("the tanks are dipped again")
 
     def _tell_night(self, report: Mapping[str, Any]) -> None:
@@ -185,59 +188,44 @@ class ForecourtScript(Play):
         await self.stage.hq(what, "set", str(path))
 
     async def _come(self, pump: str, who: str) -> None:
-        """A customer at a pump, as `drivers.twins.pumps.customer` reads it."""
+        """A customer at a pump, as `drivers.twins.pumps.customer` reads it: lifts, fills once allowed, hangs up."""
         await self.stage.twin(do="customer", pump=pump, who=who)
 
     async def _drive_up(self, pump: str, who: str, customer: Customer) -> None:
-        """A customer lifts a nozzle and taps at the island; fills up once the pump may deliver."""
+        """The same, with a card at the island once the nozzle is out."""
         await self._come(pump, who)
         await self._until_pump(pump, f"{customer.name}'s nozzle", lambda one: one["state"] == "calling")
-        self.stage.tap("island-1" if pump in ("p1", "p2") else "island-2", customer.card)
-
-    async def _lift(self, pump: str, nozzle: int) -> None:
-        await self.stage.twin(do="lift", pump=pump, nozzle=nozzle)
-        await self._until_pump(pump, "the nozzle", lambda one: one["state"] == "calling")
-
-    async def _until_pump(self, name: str, what: str, true: Callable[[dict[str, Any]], bool]) -> None:
-        await self.until(what, lambda s: true(next(pump for pump in s["pumps"] if pump["id"] == name)))
+        self.stage.tap(next(one.island for one in PUMPS if one.id == pump), customer.card)
 
     async def _billed(self, customer: Customer, times: int = 1) -> None:
         account = self.accounts[customer.card]
         await self.until(f"{customer.name}'s bill", lambda _: self._bills[account] >= times)
 
-    async def _wait(self, what: str, true: Callable[[], Any]) -> None:
-        """Wait for what the twins or the daemon's log say."""
-        for _ in range(int(WAIT_S / 0.1)):
-            answer = true()
-            if await answer if asyncio.iscoroutine(answer) else answer:
-                return
-            await asyncio.sleep(0.1)
-        raise StageError(f"waited {WAIT_S:.0f} s in vain for {what}; see {self.stage.root / 'log'}")
+    async def _until_pump(self, name: str, what: str, true: Callable[[dict[str, Any]], bool]) -> None:
+        await self.until(what, lambda s: true(next(pump for pump in s["pumps"] if pump["id"] == name)))
 
-    async def _phase(self, pump: str, *phases: str) -> bool:
+    async def _is(self, pump: str, *phases: str) -> bool:
         """Whether the simulated pump itself is in one of these."""
         return (await self.stage.twin(do="state"))["pumps"][pump]["phase"] in phases
 
-    def _refused(self) -> bool:
+    async def _refused(self) -> bool:
         return any(line["why"] == "wrong-grade" for line in self.stage.daemon_said("refused"))
 
-    async def tell_record(self, record: dict[str, Any]) -> None:
+    def tell_record(self, record: dict[str, Any]) -> None:
         body = record["body"]
         match record["kind"]:
             case "config-applied":
-                self._pinned.update({pin["kind"]: pin["version"] for pin in body["pins"]})
+                self._pinned |= {pin["kind"]: pin["version"] for pin in body["pins"]}
             case "filling-closed":
-                account = record["moves"][0]["account"]
+                account, sold = record["moves"][0]["account"], body["sold"]
                 self._bills[account] += 1
-                name, at = self.screen.names.get(account, account), yuan_e3(body["sold"]["price_e3"])
-                self.say(
-                    f"{name}'s bill: {litres(body['volume_ml'])} L of {body['sold']['grade']}# at {at}, "
-                    f"¥{yuan(body['amount_fen'])}", "cyan",
-                )  # fmt: skip
+                name = self.screen.names.get(account, account)
+                what = f"{litres(body['volume_ml'])} L of {sold['grade']}# at {yuan_e3(sold['price_e3'])}"
+                self.say(f"{name}'s bill: {what}, ¥{yuan(body['amount_fen'])}", "cyan")
             case "fuel-unattributed":
-                self._bills[""] += 1
-                left = f"{litres(body['volume_ml'])} L of {body['grade']}# at {body['pump']} that no sale explains"
-                self.say(f"{left}: booked, and charged to nobody", "yellow")
+                self._unattributed_ml += body["volume_ml"]
+                what = f"{litres(body['volume_ml'])} L of {body['grade']}# at {body['pump']}"
+                self.say(f"{what} that no sale explains: booked, and charged to nobody", "yellow")
 
     # --- the litres ---------------------------------------------------------------------------------------------------
 
@@ -245,28 +233,23 @@ class ForecourtScript(Play):
         """What each nozzle's totalizer went on by since the morning, by the simulated pump itself."""
         pumps = (await self.stage.twin(do="state"))["pumps"]
         return {
-            (name, int(nozzle)): total_ml - total_ml % STEP_ML - FIRST_TOTAL_ML[name]
-            for name, pump in pumps.items()
-            for nozzle, total_ml in pump["totals_ml"].items()
+            (pump.id, int(nozzle)): total_ml - total_ml % TOTAL_STEP_ML - pump.total_ml
+            for pump in PUMPS
+            for nozzle, total_ml in pumps[pump.id]["totals_ml"].items()
         }
 
     async def _nozzles(self, report: Mapping[str, Any]) -> tuple[NozzleLine, ...]:
-        ran, told = await self._ran_ml(), {(one["pump"], one["nozzle"]): one for one in report["nozzles"]}
-        return tuple(
-            NozzleLine(
-                f"{pump} {one['grade']}#",
-                ran[pump, nozzle],
+        """Every nozzle of the forecourt; one that headquarters does not know has not been told of."""
+        told = {(one["pump"], one["nozzle"]): one for one in report["nozzles"]}
+        lines = []
+        for (pump, nozzle), ran_ml in (await self._ran_ml()).items():
+            one = told[pump, nozzle]
+            told_ml, split = (
                 one["last_ml"] - one["first_ml"],
-                one["sold_ml"],
-                one["unattributed_ml"],
-                one["rounding_ml"],
-                one["missing_ml"],
+                ("sold_ml", "unattributed_ml", "rounding_ml", "missing_ml"),
             )
-            for (pump, nozzle), one in sorted(told.items())
-        )
-
-
-GRADES = {"p1": {1: "92", 2: "95"}, "p2": {1: "92", 2: "95"}, "p3": {1: "0"}, "p4": {1: "92", 2: "0"}}
+            lines.append(NozzleLine(f"{pump} {one['grade']}#", ran_ml, told_ml, *(one[part] for part in split)))
+        return tuple(lines)
 
 
 def _can_sell(status: dict[str, Any]) -> bool:

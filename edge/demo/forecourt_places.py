@@ -1,12 +1,13 @@
 """What stands at the demo's forecourt, who comes, and what a litre costs.
 
-Four pumps of four protocols, each on a wire of its own, and three tanks. Lines keep to their real pace; the pumps' own
+Four pumps of four protocols, each on a wire of its own, and three tanks. Wires keep to their real pace; the pumps' own
 time runs `SPEED` times faster, so that a filling of half a minute takes some seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,46 +24,96 @@ CHEN = Customer("Chen Jie", "04DEADBEEF", 40_000)
 SHIFT = Customer("the shift", "04000000FF", 50_000)
 CUSTOMERS = (LI, WANG, ZHAO, CHEN, SHIFT)
 """Zhao drives a lorry: diesel only. The shift's account stands in for whoever pays after filling."""
+LIMITS = ("--session-limit", "500", "--placed", "900", "--site-max", "900")
+"""Of each account, in yuan: fuel takes more than a charge does."""
 
-TANKS = {"t92": ("92", 30_000, 12_400), "t95": ("95", 20_000, 8_150), "t0": ("0", 50_000, 21_000)}
-"""By id: grade, capacity in litres, and what stands in it this morning."""
+
+@dataclass(frozen=True, slots=True)
+class PlacedPump:
+    """One side of a dispenser, on a line or, with `pts`, a controller of its own.
+
+    number: as customers read it. grades: of its nozzles, from 1 on. total_ml: what each totalizer has shown before.
+    twin, config: what else the simulated pump and the daemon must be told.
+    """
+
+    id: str
+    number: int
+    protocol: str
+    line: str
+    address: int
+    grades: tuple[str, ...]
+    total_ml: int
+    island: str
+    twin: str = ""
+    config: str = ""
+
+
+PUMPS = (
+    PlacedPump("p1", 1, "dart", "rs485", 0x50, ("92", "95"), 120_345_670, "island-1"),
+    PlacedPump(
+        "p2", 2, "gilbarco", "loop", 1, ("92", "95"), 88_004_150, "island-1",
+        twin="decimals = { volume = 3, total_volume = 2 }",
+        config='decimals = { volume = 3, total_volume = 2 }\noptions = { nozzle_from = "special" }',
+    ),
+    PlacedPump("p3", 3, "azt", "azt", 1, ("0",), 300_517_980, "island-2"),
+    PlacedPump("p4", 4, "pts", "pts", 1, ("92", "0"), 41_200_000, "island-2"),
+)  # fmt: skip
+TOTAL_STEP_ML = 10
+"""One step of all their totalizers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedTank:
+    """stock_l: what stands in it this morning."""
+
+    id: str
+    grade: str
+    capacity_l: int
+    stock_l: int
+
+
+TANKS = (
+    PlacedTank("t92", "92", 30_000, 12_400),
+    PlacedTank("t95", "95", 20_000, 8_150),
+    PlacedTank("t0", "0", 50_000, 21_000),
+)
 EVAPORATED_ML = 1_200
 """What the dipstick finds missing in each tank at night."""
 
 PRICES = {"92": "7.85", "95": "8.36", "0": "7.49"}
 PRICES_LATER = {"92": "7.79", "95": "8.29", "0": "7.42"}
 
-FIRST_TOTAL_ML = {"p1": 120_345_670, "p2": 88_004_150, "p3": 300_517_980, "p4": 41_200_000}
-
 
 def twins_toml(site_home: Path) -> str:
     """A DART dispenser on RS-485, a two-wire pump on a current loop that hears itself, an AZT head, and a PTS-2."""
+    more = {
+        "rs485": f'link = "{site_home}/rs485"',
+        "loop": f'link = "{site_home}/loop"\necho = true',
+        "azt": f'link = "{site_home}/azt"',
+        "pts": f'options = {{ login = "till", password = "{PASSWORD}" }}',
+    }
+    return "".join(_twin(pump, more[pump.line]) for pump in PUMPS)
 
-    def line(name: str, protocol: str, more: str) -> str:
-        return f'\n[[pump_line]]\nid = "{name}"\nprotocol = "{protocol}"\nspeed = {SPEED}\n{more}\n'
 
-    def pump(name: str, on: str, grades: tuple[str, ...], more: str = "") -> str:
-        nozzles = ", ".join(f'{{ grade = "{grade}", total_ml = {FIRST_TOTAL_ML[name]} }}' for grade in grades)
-        return f'\n[[pump]]\nid = "{name}"\nline = "{on}"\nnozzles = [{nozzles}]\n{more}\n'
+def _twin(pump: PlacedPump, line: str) -> str:
+    nozzles = ", ".join(f'{{ grade = "{grade}", total_ml = {pump.total_ml} }}' for grade in pump.grades)
+    return f"""
+[[pump_line]]
+id = "{pump.line}"
+protocol = "{pump.protocol}"
+speed = {SPEED}
+{line}
 
-    return (
-        line("rs485", "dart", f'link = "{site_home}/rs485"')
-        + line("loop", "gilbarco", f'link = "{site_home}/loop"\necho = true')
-        + line("azt", "azt", f'link = "{site_home}/azt"')
-        + line("pts", "pts", f'options = {{ login = "till", password = "{PASSWORD}" }}')
-        + pump("p1", "rs485", ("92", "95"))
-        + pump("p2", "loop", ("92", "95"), "decimals = { volume = 3, total_volume = 2 }")
-        + pump("p3", "azt", ("0",))
-        + pump("p4", "pts", ("92", "0"))
-    )
+[[pump]]
+id = "{pump.id}"
+line = "{pump.line}"
+nozzles = [{nozzles}]
+{pump.twin}
+"""
 
 
 def site_toml(site_home: Path, lines: Mapping[str, str], hq_port: int) -> str:
-    """The daemon's config, as it would be with real pumps. The demo looks at totals more often than a real site."""
-    tanks = "".join(
-        f'\n[[tank]]\nid = "{name}"\ngrade = "{grade}"\ncapacity_l = {capacity_l}\n'
-        for name, (grade, capacity_l, _) in TANKS.items()
-    )
+    """The daemon's config, as it would be with real pumps. The demo reads totals more often than a real site."""
     return f"""{hq_toml(hq_port)}
 [fuel]
 fill_up_cap_fen = 50_000
@@ -99,41 +150,27 @@ port = {port_of(lines["pts"])}
 tls = false
 login = "till"
 password_file = "{PASSWORD_FILE}"
+""" + "".join([*map(_pump, PUMPS), *map(_tank, TANKS)])
 
-[[pump]]
-id = "p1"
-number = 1
-protocol = "dart"
-line = "rs485"
-address = 0x50
-nozzles = [{{ number = 1, grade = "92", tank = "t92" }}, {{ number = 2, grade = "95", tank = "t95" }}]
 
+def _pump(pump: PlacedPump) -> str:
+    nozzles = ", ".join(
+        f'{{ number = {number}, grade = "{grade}", tank = "t{grade}" }}' for number, grade in enumerate(pump.grades, 1)
+    )
+    return f"""
 [[pump]]
-id = "p2"
-number = 2
-protocol = "gilbarco"
-line = "loop"
-address = 1
-nozzles = [{{ number = 1, grade = "92", tank = "t92" }}, {{ number = 2, grade = "95", tank = "t95" }}]
-decimals = {{ volume = 3, amount = 2, price = 2, total_volume = 2, total_amount = 2 }}
-options = {{ nozzle_from = "special" }}
+id = "{pump.id}"
+number = {pump.number}
+protocol = "{pump.protocol}"
+{"controller" if pump.protocol == "pts" else "line"} = "{pump.line}"
+address = {pump.address}
+nozzles = [{nozzles}]
+{pump.config}
+"""
 
-[[pump]]
-id = "p3"
-number = 3
-protocol = "azt"
-line = "azt"
-address = 1
-nozzles = [{{ number = 1, grade = "0", tank = "t0" }}]
 
-[[pump]]
-id = "p4"
-number = 4
-protocol = "pts"
-controller = "pts"
-address = 1
-nozzles = [{{ number = 1, grade = "92", tank = "t92" }}, {{ number = 2, grade = "0", tank = "t0" }}]
-{tanks}"""
+def _tank(tank: PlacedTank) -> str:
+    return f'\n[[tank]]\nid = "{tank.id}"\ngrade = "{tank.grade}"\ncapacity_l = {tank.capacity_l}\n'
 
 
 def prices_toml(changes: datetime | None = None) -> str:
@@ -154,7 +191,11 @@ def terms_toml(lorry: str) -> str:
     return f'[[terms]]\naccount = "{lorry}"\ngrades = ["0"]\n'
 
 
-LIMITS = ("--session-limit", "500", "--placed", "900", "--site-max", "900")
-"""Of each account, in yuan: fuel takes more than a charge does."""
-
-SCENERY = Scenery(twins_toml, site_toml, {"island-1": 'pumps = ["1", "2"]', "island-2": 'pumps = ["3", "4"]'})
+SCENERY = Scenery(
+    twins_toml,
+    site_toml,
+    {
+        island: f"pumps = {[str(pump.number) for pump in PUMPS if pump.island == island]}".replace("'", '"')
+        for island in ("island-1", "island-2")
+    },
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Play:
         """From the first customer to the books at the end."""
         raise NotImplementedError
 
-    async def tell_record(self, record: dict[str, Any]) -> None:
+    def tell_record(self, record: dict[str, Any]) -> None:
         """A new record in the site's log: what the screen says of it."""
         raise NotImplementedError
 
@@ -105,11 +105,19 @@ class Play:
 
     async def until(self, what: str, true: Callable[[dict[str, Any]], bool]) -> None:
         """Wait until the daemon's status says so."""
+
+        async def says_so() -> bool:
+            await self._look()
+            return self.status is not None and true(self.status)
+
+        await self.wait(what, says_so)
+
+    async def wait(self, what: str, true: Callable[[], Awaitable[bool]]) -> None:
+        """Ask again and again. Raises StageError when it takes too long."""
         try:
             async with asyncio.timeout(WAIT_S):
                 while True:
-                    await self._look()
-                    if self.status is not None and true(self.status):
+                    if await true():
                         return
                     await asyncio.sleep(0.2)
         except TimeoutError:
@@ -134,4 +142,4 @@ class Play:
         for record in await self.stage.panel("records", first=self._told, limit=200):
             if record["seq"] >= self._told:
                 self._told = record["seq"] + 1
-                await self.tell_record(record)
+                self.tell_record(record)

@@ -110,12 +110,10 @@ class Screen:
         if filling is None:
             return [*head, "", "", "", "", ""]
         color = PHASES.get(filling["phase"], "default")
-        phase = f"[{color}]{filling['reason'] or filling['phase']}[/]"
+        phase = f"[{color}]{filling['phase']}[/]"
         name = self.names.get(filling["account"], filling["account"])
-        return [
-            *head, name, phase,
-            litres(filling["volume_ml"]), yuan(filling["amount_fen"]), yuan(filling["hold_fen"]),
-        ]  # fmt: skip
+        now = yuan(filling["amount_fen"]) if filling["amount_fen"] else ""  # some pumps tell the volume alone
+        return [*head, name, phase, litres(filling["volume_ml"]), now, yuan(filling["hold_fen"])]
 
 
 def books_table(rows: list[tuple[str, str, str, bool]]) -> Table:

@@ -100,7 +100,7 @@ class Script(Play):
     async def _unplug(self, connector: str) -> None:
         await self.stage.twin(do="unplug", outlet=connector)
 
-    async def tell_record(self, record: dict[str, Any]) -> None:
+    def tell_record(self, record: dict[str, Any]) -> None:
         if record["kind"] != "session-closed":
             return
         body, account = record["body"], record["moves"][0]["account"]
