@@ -34,9 +34,9 @@ from protocols.fieldbus.expect import NEED_MORE, Expect, NeedMore
 from protocols.fieldbus.modbus_frames import Framing, Hunt, Wanted, encode_frame, find_request
 
 __all__ = [
-    "NEED_MORE", "Answer", "DeviceSide", "ExceptionCode", "Expectation", "Framing", "NeedMore", "ReadBits",
-    "ReadRegisters", "Refused", "Reply", "Request", "Space", "UnknownRequest", "WriteCoils", "WriteRegisters",
-    "answer_frame", "answer_pdu", "exception_frame", "request_frame",
+    "NEED_MORE", "Answer", "Asked", "DeviceSide", "ExceptionCode", "Expectation", "Framing", "NeedMore", "ReadBits",
+    "ReadRegisters", "Refused", "Reply", "Request", "Space", "UnknownRequest", "WriteCoilValue", "WriteCoils",
+    "WriteRegisters", "answer_frame", "answer_pdu", "coil_value", "exception_frame", "request_frame",
 ]  # fmt: skip
 
 REGISTERS_READ_MAX: Final = 125
@@ -105,6 +105,14 @@ class WriteCoils:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteCoilValue:
+    """Function 5 with any value, 0..=65535. Modbus allows 0 and FF00 only; lock and relay boards take a time in it."""
+
+    address: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownRequest:
     """A well-framed request that a device of ours does not serve; answer ILLEGAL_FUNCTION (or ILLEGAL_VALUE)."""
 
@@ -113,6 +121,7 @@ class UnknownRequest:
 
 
 Pdu = ReadRegisters | ReadBits | WriteRegisters | WriteCoils
+Asked = Pdu | WriteCoilValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +142,7 @@ class Refused:
 Reply = Answer | Refused
 
 
-def request_frame(framing: Framing, unit: int, pdu: Pdu, transaction_id: int = 0) -> bytes:
+def request_frame(framing: Framing, unit: int, pdu: Asked, transaction_id: int = 0) -> bytes:
     """The bytes that ask `unit` (0 is broadcast) for `pdu`. Raises ValueError when `pdu` is outside Modbus's limits."""
     return encode_frame(framing, unit, _request_pdu(pdu), transaction_id)
 
@@ -145,7 +154,7 @@ class Expectation(Expect[Reply]):
     write; over TCP also only the asked transaction. Everything else is skipped, sorted and counted in bytes.
     """
 
-    def __init__(self, framing: Framing, unit: int, pdu: Pdu, transaction_id: int = 0) -> None:
+    def __init__(self, framing: Framing, unit: int, pdu: Asked, transaction_id: int = 0) -> None:
         asked = _request_pdu(pdu)
         self._pdu = pdu
         self._hunt = Hunt(
@@ -225,6 +234,17 @@ class DeviceSide:
         self._buffer.clear()
 
 
+def coil_value(request: Request) -> WriteCoilValue | None:
+    """What function 5 writes, whatever the value. None: it is another function. For devices that take any value."""
+    match request.pdu:
+        case UnknownRequest(function=5, data=data) if len(data) == 4:
+            return WriteCoilValue(*struct.unpack(">HH", data))
+        case WriteCoils(address=address, values=(value,), single=True):
+            return WriteCoilValue(address, 0xFF00 if value else 0)
+        case _:
+            return None
+
+
 def answer_frame(framing: Framing, request: Request, answer: Answer = Answer()) -> bytes:
     """The device's consent. `answer` holds as many registers or bits as were asked for; a write needs none."""
     return encode_frame(framing, request.unit, answer_pdu(request, answer), request.transaction_id)
@@ -245,6 +265,8 @@ def answer_pdu(request: Request, answer: Answer) -> bytes:
             return bytes((request.function, len(packed))) + packed
         case WriteRegisters() | WriteCoils():
             return _request_pdu(pdu)[:5]
+        case UnknownRequest(function=5, data=data) if len(data) == 4:  # a device that took it, see `coil_value`
+            return bytes((5,)) + data
         case UnknownRequest():
             raise ValueError(f"function {pdu.function} is not served; answer it with exception_frame")
 
@@ -255,7 +277,7 @@ def exception_frame(framing: Framing, request: Request, code: int) -> bytes:
     return encode_frame(framing, request.unit, _bytes(refusal), request.transaction_id)
 
 
-def _request_pdu(pdu: Pdu) -> bytes:
+def _request_pdu(pdu: Asked) -> bytes:
     """Function code and data, checked against Modbus's limits by pymodbus where it does, by us where it does not."""
     request: ModbusPDU
     match pdu:
@@ -271,6 +293,8 @@ def _request_pdu(pdu: Pdu) -> bytes:
             request = WriteSingleRegisterRequest(address=pdu.address, registers=list(pdu.values))
         case WriteRegisters(single=False) if 1 <= len(pdu.values) <= REGISTERS_WRITTEN_MAX:
             request = WriteMultipleRegistersRequest(address=pdu.address, registers=list(pdu.values))
+        case WriteCoilValue(address=address, value=value) if 0 <= address <= 0xFFFF and 0 <= value <= 0xFFFF:
+            return struct.pack(">BHH", 5, address, value)  # pymodbus has no such request
         case WriteCoils(single=True, values=(_,)):
             request = WriteSingleCoilRequest(address=pdu.address, bits=list(pdu.values))
         case WriteCoils(single=False) if 1 <= len(pdu.values) <= BITS_WRITTEN_MAX:
@@ -287,7 +311,7 @@ def _bytes(pdu: ModbusPDU) -> bytes:
     return bytes((pdu.function_code,)) + pdu.encode()
 
 
-def _answer_head(pdu: Pdu, asked: bytes) -> bytes:
+def _answer_head(pdu: Asked, asked: bytes) -> bytes:
     """What every right answer begins with after its function code."""
     match pdu:
         case ReadRegisters(count=count):
@@ -298,7 +322,7 @@ def _answer_head(pdu: Pdu, asked: bytes) -> bytes:
             return asked[1:5]  # a write is answered with its address and its value or count
 
 
-def _answer_size(pdu: Pdu) -> int:
+def _answer_size(pdu: Asked) -> int:
     """Bytes of the right answer's PDU."""
     match pdu:
         case ReadRegisters(count=count):
