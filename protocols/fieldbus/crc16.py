@@ -1,4 +1,4 @@
-"""The check sum that pump protocols share: CRC-16/ARC."""
+"""The check sums that field protocols share: CRC-16/ARC and CRC-16/MODBUS."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ def _table() -> tuple[int, ...]:
 _TABLE: Final = _table()
 
 
-def crc16_arc(data: bytes) -> int:
+def crc16_arc(data: bytes | bytearray) -> int:
     """Polynomial 8005 reflected, from 0, nothing added at the end. `123456789` gives BB3D."""
-    crc = 0
+    return _crc16(data, 0)
+
+
+def crc16_modbus(data: bytes | bytearray) -> int:
+    """The same, from FFFF. `123456789` gives 4B37."""
+    return _crc16(data, 0xFFFF)
+
+
+def _crc16(data: bytes | bytearray, crc: int) -> int:
     for byte in data:
         crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
     return crc
