@@ -36,6 +36,8 @@ AGAIN_S = 1.0
 """What a pump has refused, or not answered, is asked again after this."""
 PRICES_AGAIN_S = 30.0
 """A pump that refuses its prices is told them again after this."""
+VAIN_MAX = 5
+"""A line may fail for a moment; a pump that could not be told its prices so often is reported."""
 STRAY = (PumpState.AUTHORISED, PumpState.DELIVERING, PumpState.SUSPENDED)
 """What no pump does without a filling that is in the log."""
 
@@ -61,6 +63,7 @@ class PumpLoop:
         self._state: PumpState | None = None
         self._turned_ms = 0  # when `_state` was first seen
         self._told_of: dict[str, object] = {}  # notices, so that each is given once
+        self._vain = 0  # how often in a row prices could not be set and it is not known why
         self._last: int | None = None  # the last filling here, who may answer for what moves after it
 
     def wake(self) -> None:
@@ -230,10 +233,18 @@ class PumpLoop:
         if not lost and not to_set(state, self.point, should, sight.prices):
             return
         self._put_off("prices", PRICES_AGAIN_S)
-        why = await self._set_prices(should, lost=lost)
+        try:
+            why = await self._set_prices(should, lost=lost)
+        except Transient as error:
+            self._vain += 1
+            if self._vain < VAIN_MAX:
+                self._put_off("prices", AGAIN_S)
+                raise
+            why = str(error)
         if why is not None:
             await self._notice("price-refused", why, tuple(sorted(should.items())))
             return
+        self._vain = 0
         self._told_of.pop("price-refused", None)
         self._not_before_ms.pop("prices", None)
         await self._fills.desk.record([applied(self.point, should)])
@@ -251,14 +262,16 @@ class PumpLoop:
             await self._fills.desk.record([applied(self.point, should)])
 
     async def _set_prices(self, should: Mapping[int, int], *, lost: bool) -> str | None:
-        """Why the pump does not show these; None: it does."""
+        """Why the pump does not show these; None: it does. Raises Transient: it may yet."""
         try:
             told = await self.eye.read_prices()
             if lost or any(told.get(nozzle) != price_e3 for nozzle, price_e3 in should.items()):
                 await self.pump.set_prices({**told, **should})
                 told = await self.eye.read_prices()
+        except Transient:
+            raise
         except DeviceError as error:
-            return f"{error}"
+            return str(error)
         wrong = {nozzle: told[nozzle] for nozzle in should if told.get(nozzle, should[nozzle]) != should[nozzle]}
         return f"it shows {wrong}, the list says {dict(should)}" if wrong else None
 

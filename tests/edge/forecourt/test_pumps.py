@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace as changed
 
+from drivers.errors import Silent
 from drivers.twins.pumps.parts import Phase
 from edge.epochs import Closing
 from edge.forecourt.fill_desk import FillDesk
@@ -104,6 +106,25 @@ async def test_a_pump_that_refuses_its_prices_sells_nothing(tmp_path: Path) -> N
         await court.wait(40)
         assert len(prices_of(court)) == 2
         await court.begin_filling()
+
+
+async def test_a_moment_without_an_answer_is_no_refusal(tmp_path: Path) -> None:
+    """The line fails while the price is being set: it is set a second later, and nobody is told."""
+    async with a_court(tmp_path) as court:
+        await plan_a_price(court)
+        await court.wait(LATER_S - 5)
+        real, failed = court.pump.set_prices, []
+
+        async def fails_twice(price_e3: Mapping[int, int]) -> None:
+            if len(failed) < 2:
+                failed.append("silent")
+                raise Silent("no answer", where="p1")
+            await real(price_e3)
+
+        court.pump.set_prices = fails_twice  # type: ignore[method-assign]  # a line with noise on it
+        await court.wait(12)
+        assert (len(failed), notices(court, "price-refused")) == (2, [])
+        assert len(prices_of(court)) == 2
 
 
 async def test_a_price_that_somebody_changed_at_the_pump_is_set_back(tmp_path: Path) -> None:
