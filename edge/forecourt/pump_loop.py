@@ -9,8 +9,7 @@ What a device fails to do is a fact for the next look. After any crash the loop 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 
 import structlog
 
@@ -20,24 +19,20 @@ from edge.clock import Clock
 from edge.epochs import EpochOver
 from edge.forecourt.eye import Eye
 from edge.forecourt.fill_desk import FillDesk
+from edge.forecourt.notices import Notices
+from edge.forecourt.price_keeper import PriceKeeper
 from edge.journal.errors import JournalFull
 from edge.till.fill.point import FuelPoint
-from edge.till.fill.prices import applied, due, to_set
 from edge.till.fill.progress import FillEnd
 from edge.till.fill.sight import FillSight
 from edge.till.fill.watch import FillAct, order_of
 from edge.till.state import OpenFilling
-from protocols.trade.records import Draft, Notice
 from protocols.trade.records_fuel import PumpTotals
 
 LOOK_S = 0.1
 """How often the pump is looked at. It costs nothing: what is seen is what its driver has polled."""
 AGAIN_S = 1.0
 """What a pump has refused, or not answered, is asked again after this."""
-PRICES_AGAIN_S = 30.0
-"""A pump that refuses its prices is told them again after this."""
-VAIN_MAX = 5
-"""A line may fail for a moment; a pump that could not be told its prices so often is reported."""
 STRAY = (PumpState.AUTHORISED, PumpState.DELIVERING, PumpState.SUSPENDED)
 """What no pump does without a filling that is in the log."""
 
@@ -62,8 +57,8 @@ class PumpLoop:
         self._not_before_ms: dict[str, int] = {}  # by what has failed
         self._state: PumpState | None = None
         self._turned_ms = 0  # when `_state` was first seen
-        self._told_of: dict[str, object] = {}  # notices, so that each is given once
-        self._vain = 0  # how often in a row prices could not be set and it is not known why
+        self._notices = Notices(fills.desk, point.id)
+        self._prices = PriceKeeper(self.eye, point, fills, clock, self._notices)
         self._last: int | None = None  # the last filling here, who may answer for what moves after it
 
     def wake(self) -> None:
@@ -73,7 +68,7 @@ class PumpLoop:
     def troubles(self) -> list[str]:
         """What a technician should know: the last read that failed, prices that it refuses."""
         error = self.eye.error
-        return [*([] if error is None else [f"{error}. {error.remedy}"]), *self._told_of]
+        return [*([] if error is None else [f"{error}. {error.remedy}"]), *self._notices.lasting]
 
     async def run(self) -> None:
         """For ever."""
@@ -122,7 +117,7 @@ class PumpLoop:
             await self.eye.read_status()
             await self.read_totals()
             await self.eye.read_prices()
-            await self._log_shown()
+            await self._prices.log_shown()
         except DeviceError as error:
             log.info("pump not read", pump=self.point.id, error=str(error))
         return self.eye.sight()
@@ -190,7 +185,7 @@ class PumpLoop:
         if status.state in STRAY:
             await self._stop_stray(status)
             return
-        self._told_of.pop("pump-unordered", None)
+        self._notices.over("pump-unordered")
         if self._fills.desk.state.closed:
             return
         unread = self._totals_due(status, sight)
@@ -202,13 +197,14 @@ class PumpLoop:
         if status.state is PumpState.ENDED and not unread and not self._must_wait("release"):
             self._put_off("release", AGAIN_S)
             await self.pump.release()  # what it sold is in the log
-        if status.state in (PumpState.IDLE, PumpState.UNPRICED):
-            await self._keep_prices(status, sight)
+        at_rest = status.state in (PumpState.IDLE, PumpState.UNPRICED)
+        if at_rest and await self._prices.keep(status, sight):
+            self._changed()
 
     async def _stop_stray(self, status: PumpStatus) -> None:
         """It may deliver, and no filling in the log says so: an attendant's own key, or another controller."""
         detail = f"{status.state.value} without a filling: stopped"
-        await self._notice("pump-unordered", detail, status.state)
+        await self._notices.tell("pump-unordered", detail, status.state)
         if not self._must_wait(FillAct.STOP):
             self._put_off(FillAct.STOP, AGAIN_S)
             await self.pump.stop()
@@ -222,67 +218,6 @@ class PumpLoop:
             return False
         age_ms = sight.now.mono_ms - totals.mono_ms
         return totals.mono_ms <= self._turned_ms or age_ms >= self._fills.policy.idle_totals_s * 1000
-
-    async def _keep_prices(self, status: PumpStatus, sight: FillSight) -> None:
-        """The pump shows what the list says, and the log says so too; or it sells nothing and says why."""
-        prices, state = self._fills.prices, self._fills.desk.state
-        if prices is None or self._must_wait("prices"):
-            return
-        should = due(state, self.point, prices, sight.now)
-        lost = bool(should) and status.state is PumpState.UNPRICED
-        if not lost and not to_set(state, self.point, should, sight.prices):
-            return
-        self._put_off("prices", PRICES_AGAIN_S)
-        try:
-            why = await self._set_prices(should, lost=lost)
-        except Transient as error:
-            self._vain += 1
-            if self._vain < VAIN_MAX:
-                self._put_off("prices", AGAIN_S)
-                raise
-            why = str(error)
-        if why is not None:
-            await self._notice("price-refused", why, tuple(sorted(should.items())))
-            return
-        self._vain = 0
-        self._told_of.pop("price-refused", None)
-        self._not_before_ms.pop("prices", None)
-        await self._fills.desk.record([applied(self.point, should)])
-        self._changed()
-        log.info("prices set", pump=self.point.id, price_e3=dict(should))
-
-    async def _log_shown(self) -> None:
-        """The log says so of a pump that shows what is due: no filling begins at prices of which it is silent."""
-        prices, state, sight = self._fills.prices, self._fills.desk.state, self.eye.sight()
-        if prices is None or state.closed:
-            return
-        should, told = due(state, self.point, prices, sight.now), sight.prices or {}
-        as_due = all(told.get(nozzle) == price_e3 for nozzle, price_e3 in should.items())
-        if as_due and to_set(state, self.point, should, told):
-            await self._fills.desk.record([applied(self.point, should)])
-
-    async def _set_prices(self, should: Mapping[int, int], *, lost: bool) -> str | None:
-        """Why the pump does not show these; None: it does. Raises Transient: it may yet."""
-        try:
-            told = await self.eye.read_prices()
-            if lost or any(told.get(nozzle) != price_e3 for nozzle, price_e3 in should.items()):
-                await self.pump.set_prices({**told, **should})
-                told = await self.eye.read_prices()
-        except Transient:
-            raise
-        except DeviceError as error:
-            return str(error)
-        wrong = {nozzle: told[nozzle] for nozzle in should if told.get(nozzle, should[nozzle]) != should[nozzle]}
-        return f"it shows {wrong}, the list says {dict(should)}" if wrong else None
-
-    async def _notice(self, what: str, detail: str, about: object) -> None:
-        """Into the log, once for as long as it is about the same; a disk without room is told of elsewhere."""
-        if self._told_of.get(what) == about or self._fills.desk.state.closed:
-            return
-        self._told_of[what] = about
-        log.warning(what, pump=self.point.id, detail=detail)
-        with suppress(JournalFull):
-            await self._fills.desk.record([Draft(Notice(what, self.point.id, detail))])
 
     def _tell_of_disk(self, error: JournalFull) -> None:
         """Once a minute at most: it is tried again every second."""
