@@ -11,11 +11,13 @@ from protocols.trade.records import Draft, Notice
 from protocols.trade.records_fuel import FuelUnattributed, PumpTotals, PumpTotalsRead
 
 
-def explain(state: TillState, point: FuelPoint, totals: PumpTotals, answers: tuple[str, ...] = ()) -> tuple[Draft, ...]:
+def explain(state: TillState, point: FuelPoint, totals: PumpTotals) -> tuple[Draft, ...]:
     """The records that bring the log to these totals, read while no filling is open at the pump; none: nothing moved.
 
-    The first reading ever is a baseline. answers: words for who might answer for a movement, as the caller knows them.
+    The first reading ever is a baseline. Whoever filled last at the pump might answer for a movement.
     """
+    newest = state.forecourt.newest.get(point.id)
+    answers = [] if newest is None else [f"after session {newest}"]
     before = state.forecourt.totals.get(point.id)
     if before is None:
         return (Draft(PumpTotalsRead([totals])),)
@@ -33,7 +35,7 @@ def explain(state: TillState, point: FuelPoint, totals: PumpTotals, answers: tup
         elif volume_ml:
             told[after.nozzle] = after
             place = point.nozzles[after.nozzle]
-            gone = (known[after.nozzle], after, volume_ml, None, list(answers))
+            gone = (known[after.nozzle], after, volume_ml, None, answers)
             drafts.append(Draft(FuelUnattributed(point.id, after.nozzle, place.grade, place.tank, "no-sale", *gone)))
     if list(told.values()) != totals.nozzles:  # one fell, came, went, or counted money alone
         drafts.append(Draft(PumpTotalsRead([totals])))

@@ -12,9 +12,6 @@ from edge.till.state import OpenFilling
 from protocols.trade.fuel_bill import FuelBill, bill_of
 from protocols.trade.records_fuel import NozzleTotals, Offered, PumpTotals
 
-UNSEEN_S = 2
-"""So much of a sale's end may be seen of no display that is looked at all the time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -106,6 +103,12 @@ def _nozzle(
             return None, f"the pump says nozzle {told}, the totalizer of {nozzle} moved"
     else:
         known = told or progress.nozzle or (next(iter(point.nozzles)) if len(point.nozzles) == 1 else None)
+        seen = progress.nozzle if progress.volume_ml and progress.nozzle in flowed else None
+        if seen not in (None, known):
+            return (
+                None,
+                f"the pump says nozzle {known}, nozzle {seen} was seen to flow, and the totalizers of both moved",
+            )
         if known is None or (flowed and known not in flowed):
             return None, f"the totalizers of nozzles {', '.join(map(str, flowed)) or 'none'} moved, nobody knows whose"
         nozzle = known
@@ -138,8 +141,7 @@ def _bill(
     step_ml = _step_ml(filling)
     if volume_ml > gone_ml + step_ml:
         return f"the pump says {volume_ml} mL, its totalizer moved by {gone_ml} mL"
-    unseen_ml = volume_ml - progress.volume_ml
-    if gone_ml - volume_ml > step_ml and not -step_ml <= unseen_ml <= UNSEEN_S * point.traits.flow_ml_s_max:
+    if gone_ml - volume_ml > step_ml and not _surely_own(filling, volume_ml, gone_ml, progress.volume_ml):
         seen = f"{progress.volume_ml} mL were seen, its totalizer moved by {gone_ml} mL"
         return f"the pump's last sale is {volume_ml} mL, {seen}: it may be another's"
     opened = filling.opened
@@ -150,6 +152,16 @@ def _bill(
             "check the decimals of this pump"
         )
     return volume_ml, bill
+
+
+def _surely_own(filling: OpenFilling, volume_ml: int, gone_ml: int, seen_ml: int) -> bool:
+    """Whether the last sale is the one that was seen to run, although the totalizer went on by more.
+
+    If another came after it, what the last sale leaves unexplained is at least what was seen of this one. If the
+    memory is late, it shows less than was seen.
+    """
+    as_seen = abs(volume_ml - seen_ml) <= filling.opened.volume_step_ml
+    return as_seen or volume_ml > seen_ml > gone_ml - volume_ml + _step_ml(filling)
 
 
 def _from_totals(progress: FillProgress, nozzle: int, gone_ml: int, begin: PumpTotals) -> tuple[int, int] | None:

@@ -79,6 +79,10 @@ class Dispenser:
     memory: tuple[int, int, int] | None = None  # nozzle, mL, fen
     total_ml: dict[int, int] = field(default_factory=lambda: {1: 1_000_000, 2: 2_000_000})
     total_fen: dict[int, int] | None = None
+    total_step_ml: int = 10
+    suspended: bool = False
+    by: int | None = None  # the filling that has let it deliver
+    delivered_ml: dict[int, int] = field(default_factory=dict)  # by filling
     price_e3: dict[int, int] = field(default_factory=lambda: {1: 785_000, 2: 750_000})
 
     @property
@@ -91,11 +95,13 @@ class Dispenser:
             return PumpState.IDLE if self.out is None else PumpState.CALLING
         if self.reached:
             return PumpState.REACHED
+        if self.suspended:
+            return PumpState.SUSPENDED
         return PumpState.DELIVERING if self.volume_ml else PumpState.AUTHORISED
 
     def flow(self, volume_ml: int) -> int:
         """The customer squeezes; what truly came out."""
-        if self.ordered is None or self.out is None or self.reached or not self.powered:
+        if self.ordered is None or self.out is None or self.reached or self.suspended or not self.powered:
             return 0
         kind, limit, allowed = self.ordered
         if self.out not in allowed:
@@ -115,7 +121,20 @@ class Dispenser:
             self.total_ml[self.nozzle] += self.volume_ml
             if self.total_fen is not None:
                 self.total_fen[self.nozzle] += self.shown_fen
-        self.ordered, self.volume_ml, self.reached = None, 0, False
+        if self.by is not None:
+            self.delivered_ml[self.by] = self.delivered_ml.get(self.by, 0) + self.volume_ml
+        self.ordered, self.volume_ml, self.reached, self.suspended, self.by = None, 0, False, False, None
+
+    def sell_by_hand(self, nozzle: int, volume_ml: int) -> None:
+        """Somebody else, by the attendant's key, while nobody looks."""
+        fen = (volume_ml * self.price_e3[nozzle] + 500_000) // 1_000_000
+        self.memory = (nozzle, volume_ml, fen)
+        self.total_ml[nozzle] += volume_ml
+        if self.total_fen is not None:
+            self.total_fen[nozzle] += fen
+
+    def shown_total_ml(self, nozzle: int) -> int:
+        return self.total_ml[nozzle] - self.total_ml[nozzle] % self.total_step_ml
 
     def hang_up(self) -> None:
         self.end()
@@ -193,7 +212,8 @@ class FillStory:
         told = None if pump.memory is None else nozzle
         self.sight_sale = SaleSeen(told, volume_ml, shown_fen, None, None, self.mono_ms, empty=pump.memory is None)
         fen = pump.total_fen
-        found = [NozzleTotals(n, ml, None if fen is None else fen[n]) for n, ml in sorted(pump.total_ml.items())]
+        shown = {nozzle: pump.shown_total_ml(nozzle) for nozzle in sorted(pump.total_ml)}
+        found = [NozzleTotals(n, ml, None if fen is None else fen[n]) for n, ml in shown.items()]
         self.sight_totals = PumpTotals(self.point.id, found, self.mono_ms, self.booted_ms + self.mono_ms)
 
     def sight(self) -> FillSight:
@@ -288,7 +308,7 @@ class FillStory:
         assert self.pump.ordered is None, "authorised twice"
         order = watch.order_of(filling)
         self.pump.memory, self.pump.volume_ml, self.pump.nozzle = None, 0, None
-        self.pump.ordered = (order.kind, order.limit, order.nozzles)
+        self.pump.ordered, self.pump.by = (order.kind, order.limit, order.nozzles), filling.seq
         self.authorised += 1
 
     def stop(self, seq: int, reason: FillEnd = FillEnd.LOCAL) -> None:
