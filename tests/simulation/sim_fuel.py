@@ -140,14 +140,12 @@ class Fuel:
 
     def flowed(self, site: str, stand: FuelStand, sale: Sale) -> None:
         """The first drop of a sale."""
-        open_for = any(one is sale for filling in self.fillings.values() for one in filling.sales)
-        if not open_for and not stand.excused:
+        if not self._open_for(site, stand, sale) and not stand.excused:
             raise Wrong("no-flow-unordered", f"{site} {stand.name} delivers, and its filling is not open")
 
     def wiped(self, site: str, stand: FuelStand, sale: Sale) -> None:
         """The till lets the pump forget a sale."""
-        waits = any(one is sale for filling in self.fillings.values() for one in filling.sales)
-        if waits and sale.ul and not stand.excused:
+        if self._open_for(site, stand, sale) and sale.ul and not stand.excused:
             raise Wrong("stored-before-forgotten", f"{site} {stand.name}: {sale.ul // 1000} mL, and no record has them")
 
     # --- in the log --------------------------------------------------------------------------------------------------
@@ -252,6 +250,10 @@ class Fuel:
                 counted = self.counted.get((site, pump), {})
                 found += [f"{site} {pump}: totals {shows}, counted {counted}"] if shows != counted else []
         return found
+
+    def _open_for(self, site: str, stand: FuelStand, sale: Sale) -> bool:
+        here = (one for one in self.fillings.values() if one.place == (site, stand.name))
+        return any(one is sale for filling in here for one in filling.sales)
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
