@@ -210,12 +210,12 @@ class FillDesk:
         with suppress(JournalFull):  # a restart asks the pump
             await self.desk.record((), {filling.seq: encode_fill(after)})
 
-    async def explain(self, point: FuelPoint, seen: PumpTotals, answers: tuple[str, ...]) -> None:
+    async def explain(self, point: FuelPoint, seen: PumpTotals) -> None:
         """Bring the log to these totals, read at a pump without a filling. What moved is charged to nobody. After the
         epoch's last record the next epoch's log begins with it.
         """
         if not self.desk.state.closed:
-            await self.desk.record(totals.explain(self.desk.state, point, seen, answers))
+            await self.desk.record(totals.explain(self.desk.state, point, seen))
 
     def day(self, seen: Sequence[PumpTotals]) -> list[Draft]:
         """What a day close says of fuel, before its own record. seen: the totals of all pumps that answered.

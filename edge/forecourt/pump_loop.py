@@ -59,7 +59,6 @@ class PumpLoop:
         self._turned_ms = 0  # when `_state` was first seen
         self._notices = Notices(fills.desk, point.id)
         self._prices = PriceKeeper(self.eye, point, fills, clock, self._notices)
-        self._last: int | None = None  # the last filling here, who may answer for what moves after it
 
     def wake(self) -> None:
         """What is wanted may have changed."""
@@ -129,15 +128,13 @@ class PumpLoop:
         """
         totals = await self.eye.read_totals()
         if self._fills.filling_at(self.point.id) is None:
-            answers = () if self._last is None else (f"after session {self._last}",)
-            await self._fills.explain(self.point, totals, answers)
+            await self._fills.explain(self.point, totals)
         return totals
 
     # --- with a filling ----------------------------------------------------------------------------------------------
 
     async def _serve(self, filling: OpenFilling, sight: FillSight) -> None:
         if not self._must_wait("disk") and await self._look(filling, sight):
-            self._last = filling.seq
             await self.pump.release()
             return
         act = self._fills.act(filling, sight, self.point)

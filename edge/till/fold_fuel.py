@@ -30,7 +30,8 @@ NOTES_KEPT = 200
 def opened(court: Forecourt, filling: OpenFilling) -> Forecourt:
     """A filling has begun at these totals."""
     totals = _with_totals(court, filling.opened.begin)
-    return replace(totals, fillings={**court.fillings, filling.seq: filling})
+    newest = {**court.newest, filling.opened.pump: filling.seq}
+    return replace(totals, fillings={**court.fillings, filling.seq: filling}, newest=newest)
 
 
 def closed(court: Forecourt, filling: OpenFilling, body: FillingClosed) -> Forecourt:

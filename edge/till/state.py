@@ -118,7 +118,7 @@ class Forecourt(msgspec.Struct, frozen=True):
     fillings: open ones, by seq. totals: newest totalizers in the log, by pump. prices: what each pump was last seen to
     show, by pump. grades: the running site day's sums, by grade. fuel_records: fillings closed with a signed
     measurement, so also the number of the last one. used_ml: what accounts and cards have had, by `fuel_terms.use_key`:
-    (local day since 1970, mL). tanks: by name.
+    (local day since 1970, mL). tanks: by name. newest: the newest filling's seq, by pump.
     """
 
     fillings: dict[int, OpenFilling] = {}
@@ -128,6 +128,7 @@ class Forecourt(msgspec.Struct, frozen=True):
     fuel_records: int = 0
     used_ml: dict[str, tuple[int, int]] = {}
     tanks: dict[str, Tank] = {}
+    newest: dict[str, int] = {}
 
 
 class Day(msgspec.Struct, frozen=True):
