@@ -196,7 +196,11 @@ class Warn:
         if lists is None or len(lists[-1]) < _WARN.size:
             return None
         pack, cells, temps, rest = lists
-        return cls(pack, cells, temps, *_WARN.unpack_from(rest), tail=rest[_WARN.size :])
+        numbers: list[int] = list(_WARN.unpack_from(rest))
+        charge, voltage, discharge, one, two, system, config, fault, balancing, warn_1, warn_2 = numbers
+        limits = charge, voltage, discharge, one, two
+        bits = system, config, fault, balancing, warn_1, warn_2
+        return cls(pack, cells, temps, *limits, *bits, rest[_WARN.size :])
 
     def encode(self) -> bytes:
         numbers = _WARN.pack(
