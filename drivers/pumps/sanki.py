@@ -286,9 +286,13 @@ class SankiPump:
         return (await self._look()).state in _SELLS
 
     async def _preset(self, command: Command, digits: int) -> None:
-        """A refusal may mean that another preset stands: that one is cancelled, once."""
+        """A refusal may mean that another preset stands: that one is cancelled, once.
+
+        Or that the pump has been dark for so short a time that nobody saw it, and has forgotten its host.
+        """
         self._preset_stands = True
         if not await self._talk.preset(command, digits):
+            await self._take_over()
             await self._cancel()
             if not await self._talk.preset(command, digits):
                 raise DeviceFault("it refuses a preset", where=self._talk.where)

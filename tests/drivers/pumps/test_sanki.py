@@ -414,6 +414,18 @@ async def test_a_refused_preset_is_tried_once_more() -> None:
         assert asked(site, Command.PRESET_VOLUME) == 4  # one more to begin the chain
 
 
+async def test_a_pump_that_was_dark_unseen_is_told_again_who_controls_it() -> None:
+    """It forgets its host in a moment without power; the next order reminds it, and sells."""
+    async with station("sanki") as site:
+        await site.driver.release()
+        await site.until(PumpState.IDLE)
+        await site.sell(order("volume", 10_000), fills_litres(20))
+        site.pump.cut_power()
+        site.pump.return_power()
+        sale = await site.sell(order("volume", 5_000), fills_litres(20))
+        assert sale.volume_ml == 5_000
+
+
 async def test_a_stop_without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pump is ill, and it is said so."""
     monkeypatch.setattr(sanki, "SHOWS_WITHIN_S", 0.3)
