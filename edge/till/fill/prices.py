@@ -8,7 +8,7 @@ from edge.till.fill.point import FuelPoint
 from edge.till.state import TillState
 from protocols.trade.fuel_prices import PriceList, due_prices
 from protocols.trade.records import Draft, Stamp
-from protocols.trade.records_fuel import PumpPricesSet
+from protocols.trade.records_fuel import Offered, PumpPricesSet
 
 
 def due(state: TillState, point: FuelPoint, prices: PriceList, now: Stamp) -> dict[int, int]:
@@ -25,13 +25,19 @@ def shown(state: TillState, point: FuelPoint, told: Mapping[int, int] | None) ->
 
 
 def to_set(state: TillState, point: FuelPoint, should: Mapping[int, int], told: Mapping[int, int] | None) -> bool:
-    """Whether the pump must be told its prices: it shows others, or the log does not say that it shows these."""
-    logged = {one.nozzle: one.price_e3 for one in state.forecourt.prices.get(point.id, ())}
+    """Whether the pump must be told its prices: it shows others, or the log does not say that it shows these, with the
+    grades and tanks that are behind its nozzles now.
+    """
+    logged = list(state.forecourt.prices.get(point.id, ()))
     differs = any(told.get(nozzle, price) != price for nozzle, price in should.items()) if told else False
-    return bool(should) and (differs or logged != should)
+    return bool(should) and (differs or logged != offers(point, should))
 
 
 def applied(point: FuelPoint, should: Mapping[int, int], by: str = "price-list") -> Draft:
     """The record that the pump has been seen to show these."""
-    offered = [point.offered(nozzle, price_e3) for nozzle, price_e3 in sorted(should.items())]
-    return Draft(PumpPricesSet(point.id, offered, by))
+    return Draft(PumpPricesSet(point.id, offers(point, should), by))
+
+
+def offers(point: FuelPoint, should: Mapping[int, int]) -> list[Offered]:
+    """What the pump sells at these prices, as records name it, rising by nozzle."""
+    return [point.offered(nozzle, price_e3) for nozzle, price_e3 in sorted(should.items())]

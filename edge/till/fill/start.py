@@ -13,7 +13,7 @@ from edge.till.fill.ask import FillAsk
 from edge.till.fill.limits import DayLimit, day_limit
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.policy import FillPolicy
-from edge.till.fill.prices import due, shown
+from edge.till.fill.prices import due, offers, shown
 from edge.till.fill.settle import fuel_worth_fen
 from edge.till.fill.sight import FillSight
 from edge.till.fill.totals import agree
@@ -114,7 +114,10 @@ def _offered(
         if shows.get(nozzle) != should[nozzle]:
             detail = f"nozzle {nozzle} shows {shows.get(nozzle)}, the list says {should[nozzle]}"
             return Refused(Refusal.PRICE_DIFFERS, detail)
-    return [point.offered(nozzle, should[nozzle]) for nozzle in allowed]
+    offered = offers(point, {nozzle: should[nozzle] for nozzle in allowed})
+    if any(one not in state.forecourt.prices.get(point.id, ()) for one in offered):
+        return Refused(Refusal.PRICE_DIFFERS, f"the log does not say yet what pump {point.id} sells")
+    return offered
 
 
 def _open(

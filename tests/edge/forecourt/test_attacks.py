@@ -16,6 +16,7 @@ from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
 from edge.forecourt.taps import tap
 from edge.till.ask import Refusal, Refused, Source
+from edge.till.fill.point import FuelPoint, NozzlePlace
 from edge.till.fill.progress import FillPhase
 from protocols.trade.fuel_terms import FuelTerms, Terms
 from protocols.trade.records import EpochClosed, Preset, SessionVoided
@@ -227,6 +228,23 @@ async def test_a_payment_and_the_deadline_in_one_moment(tmp_path: Path) -> None:
         assert (court.lease("ann").used, court.lease("bob").used) == (3_925, 0)
         assert court.lease("bob").held == court.lease("ann").held == 0
         court.audit()
+
+
+# --- a config that changes --------------------------------------------------------------------------------------------
+
+
+async def test_a_tank_that_is_renamed_is_in_the_log_before_anything_is_sold_of_it(tmp_path: Path) -> None:
+    """Nozzle, grade and price are what they were, and a customer stands there already: the log has the name first."""
+    async with a_court(tmp_path) as court:
+        places = {1: NozzlePlace("92", "north"), 2: NozzlePlace("0", "t2")}
+        points = {name: FuelPoint(name, places, pump.traits) for name, pump in court.pumps.items()}
+        court.fills = FillDesk(court.desk, court.clock, court.fuel, points)
+        court.islands = court.site.islands = Islands(court.site, court.fills, court.pumps, {}, court.clock)
+        filling = await court.begin_filling(Preset("volume", 5_000))
+        assert [one.tank for one in filling.opened.offered] == ["north", "t2"]
+        await court.wait(1)
+        await court.pour(9_000)
+        assert court.bills == [(5_000, 3_925)]
 
 
 # --- what must not bring down the daemon ------------------------------------------------------------------------------

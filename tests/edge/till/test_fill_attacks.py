@@ -8,7 +8,7 @@ from fill_story import CARD, POINT, TRAITS, Dispenser, FillStory
 from msgspec.structs import replace
 
 from edge.till.ask import Refusal, Refused, Source
-from edge.till.fill import watch
+from edge.till.fill import prices, watch
 from edge.till.fill.pay import pay
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.progress import FillEnd, FillPhase
@@ -328,6 +328,20 @@ def test_a_grade_that_changed_under_a_filling_keeps_the_name_it_was_offered_by()
     story.look(4)
     [bill], [gone] = story.closed, story.unattributed
     assert (bill.sold.grade, gone.grade, gone.tank) == ("92", "92", "t1")
+
+
+def test_what_the_log_does_not_name_is_not_offered() -> None:
+    """The tank behind nozzle 1 has another name since the prices were set: the log must say so first."""
+    story = station()
+    story.point = with_(POINT, nozzles={**POINT.nozzles, 1: with_(POINT.nozzles[1], tank="north")})
+    answer = story.ask(FULL)
+    assert isinstance(answer, Refused)
+    assert answer.refusal is Refusal.PRICE_DIFFERS
+    should = prices.due(story.state, story.point, story.prices, story.now())
+    assert prices.to_set(story.state, story.point, should, story.pump.price_e3)
+    story.write(prices.applied(story.point, should))
+    opened(story.ask(FULL))
+    audited(story)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
