@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from protocols.fieldbus.daly_app import DEGREES_ZERO, FLOWS, Sign, current_ma
+from protocols.fieldbus.daly_app import DEGREES_ZERO, FLOWS, Sign, current_ma, current_raw
 from protocols.fieldbus.modbus import ReadRegisters, Space, WriteRegisters
 from protocols.fieldbus.pack import Alarm, PackReading, text
 
@@ -143,6 +143,26 @@ class State:
             warnings=None if any(self.faults) else ill,
             protections=ill,
         )
+
+
+def state_of(pack: PackReading, sign: Sign = Sign.ABOVE_CHARGES) -> State:
+    """The state of a pack, from its side. What it does not know is 0."""
+    flows = {flow: number for number, flow in FLOWS.items()}
+    return State(
+        cells_mv=pack.cells_mv or (),
+        temps_dc=pack.temps_dc or (),
+        voltage_mv=pack.voltage_mv or 0,
+        current_raw=current_raw(pack.current_ma or 0, sign),
+        soc_permille=pack.charge_permille or 0,
+        flow=0 if pack.flow is None else flows[pack.flow],
+        remaining_mah=pack.remaining_mah or 0,
+        cycles=pack.cycles or 0,
+        balancing=0,
+        charge_on=bool(pack.charge_on),
+        discharge_on=bool(pack.discharge_on),
+        power_w=abs((pack.voltage_mv or 0) * (pack.current_ma or 0)) // 1_000_000,
+        faults=(int(bool(pack.protections)), 0, 0, 0),
+    )
 
 
 def decode_text(registers: Sequence[int]) -> str | None:

@@ -168,6 +168,39 @@ def reading_of(register: int, data: bytes) -> PackReading | None:
     return None if name is None or found is None else saying(name, found)
 
 
+def data_of(register: int, pack: PackReading) -> bytes | None:
+    """What a pack answers to a read. In BASIC what it does not know is 0. None: it has no such register."""
+    if register == Register.BASIC:
+        return basic_of(pack).encode()
+    if register == Register.CELLS:
+        return None if pack.cells_mv is None else encode_cells(pack.cells_mv)
+    name = _TEXTS.get(register)
+    value = None if name is None else getattr(pack, name)
+    return None if value is None else encode_text(value, prefixed=False)
+
+
+def basic_of(pack: PackReading) -> Basic:
+    """BASIC of a pack, with the tail of the newer boards when it knows what it holds today."""
+    made, bits = pack.made_on, {alarm: 1 << bit for bit, alarm in PROTECTIONS.items()}
+    full = (pack.full_mah or 0) // _SCALE
+    return Basic(
+        voltage_mv=pack.voltage_mv or 0,
+        current_ma=pack.current_ma or 0,
+        remaining_mah=pack.remaining_mah or 0,
+        nominal_mah=pack.design_mah or 0,
+        cycles=pack.cycles or 0,
+        date_bits=0 if made is None else made.year - 2000 << 9 | made.month << 5 | made.day,
+        balancing=0,
+        protection=sum(bits.get(alarm, 0) for alarm in pack.protections or ()),
+        version=0x10,
+        soc_pct=(pack.charge_permille or 0) // 10,
+        fet=bool(pack.charge_on) | bool(pack.discharge_on) << 1,
+        cells=len(pack.cells_mv or ()),
+        temps_dc=pack.temps_dc or (),
+        tail=_TAIL.pack(0, 0, full, (pack.remaining_mah or 0) // _SCALE, 0) if full else b"",
+    )
+
+
 def decode_cells(data: bytes) -> tuple[int, ...] | None:
     """CELLS in mV."""
     return None if len(data) % 2 else struct.unpack(f">{len(data) // 2}H", data)

@@ -24,7 +24,7 @@ TRIES: Final = 3
 BODY_MAX: Final = 480  # everything that a pack of 32 cells says is 310 bytes
 
 _MAGIC: Final = b"NW"
-_HEAD: Final = re.compile(rb"NW")
+_HEAD: Final = re.compile(rb"NW|N\Z")  # the last byte of a damaged frame may be the first of the next
 _AROUND: Final = 18  # what length counts besides the body
 _BEFORE: Final = 11  # bytes before the body
 _END: Final = b"\x68\0\0"
@@ -98,7 +98,10 @@ def answer_frame(question: Question, body: bytes) -> bytes:
 
 
 def expect(question: Question, source: Source = Source.GPS) -> FrameExpect[Message, bytes]:
-    """Finds the answer's body. One to a question about one item begins with its number, unless it is empty."""
+    """Finds the answer's body. One to a question about one item begins with its number, unless it is empty.
+
+    An empty one could be for any item; so all answers to one command have one shape.
+    """
 
     def judge(message: Message) -> bytes | Wrong:
         mine = message.kind == Kind.REPLY and message.command == question.command
@@ -106,8 +109,7 @@ def expect(question: Question, source: Source = Source.GPS) -> FrameExpect[Messa
             mine = mine and message.body[:1] in (b"", bytes((question.item,)))
         return message.body if mine else Wrong(FOREIGN)
 
-    shape = "jk4e57", question.command, question.item
-    return FrameExpect(cut, judge, shape, request_frame(question, source))
+    return FrameExpect(cut, judge, ("jk4e57", question.command), request_frame(question, source))
 
 
 def ear() -> Ear[Message, Question]:

@@ -250,6 +250,17 @@ def _flow(system: int) -> Flow | None:
             return None
 
 
+def system_bits(pack: PackReading) -> int:
+    """`Warn.system` of a pack, from its side."""
+    return (
+        _CHARGE_ON * bool(pack.charge_on)
+        | _DISCHARGE_ON * bool(pack.discharge_on)
+        | _CHARGING * (pack.flow is Flow.CHARGING)
+        | _DISCHARGING * (pack.flow is Flow.DISCHARGING)
+        | _REVERSED * (Alarm.REVERSED in (pack.protections or ()))
+    )
+
+
 def _take_lists(info: bytes, size: int) -> tuple[int, tuple[int, ...], tuple[int, ...], bytes] | None:
     """A flag, the pack's number, two counted lists of `size` bytes each, and the rest."""
     if len(info) < 2:
