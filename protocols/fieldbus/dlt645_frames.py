@@ -37,6 +37,7 @@ EVERYONE: Final = "9" * 12
 
 _AROUND_DATA: Final = 12
 _ADDRESS: Final = re.compile("[0-9A]{12}")
+_MARK: Final = re.compile(rb"[\x68\xfe]")
 _HEAD: Final = re.compile(rb"\xfe*\x68(?:.{6}\x68|.{0,6}\Z)", re.DOTALL)  # whole, or as much of it as there is
 
 
@@ -85,7 +86,8 @@ def cut(buffer: bytearray) -> Sound[Frame] | Bad | None:
     if start == len(buffer):
         return None
     if buffer[start] != START:
-        return Bad(_next_start(buffer, start + 1))
+        again = _MARK.search(buffer, start)
+        return Bad(again.start() if again else len(buffer))
     if len(buffer) > start + 7 and buffer[start + 7] != START:
         return Bad(start + 1)
     if len(buffer) < start + 10:
@@ -117,10 +119,3 @@ def decode_address(data: bytes | bytearray) -> str:
 def matches(pattern: str, address: str) -> bool:
     """Whether `address` is meant by `pattern`: the same digits, wherever the pattern has one."""
     return all(digit in ("A", other) for digit, other in zip(pattern, address, strict=True))
-
-
-def _next_start(buffer: bytearray, at: int) -> int:
-    """Where the next frame may begin, `at` or later; the end of the buffer if nowhere."""
-    while at < len(buffer) and buffer[at] not in (START, WAKE):
-        at += 1
-    return at

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from charge_lines import CHARGE_LINES
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
@@ -319,5 +320,5 @@ DECODERS = [
     Decoder("the file of headquarters' keys", _in_a_file(trust.load), (Refused,), _one_of(KEY_FILE)),
     Decoder("a device profile", lambda data: profile_load.parse(data.decode("utf-8", "replace"), source="x"),
             (Refused,), _files("drivers/profiles/*.toml")),
-    *(Decoder(name, heard, (), _one_of(*honest)) for name, heard, honest in PACK_LINES),
+    *(Decoder(name, heard, (), _one_of(*honest)) for name, heard, honest in [*PACK_LINES, *CHARGE_LINES]),
 ]  # fmt: skip
