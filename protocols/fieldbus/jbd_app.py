@@ -1,6 +1,7 @@
 """What do the registers of a JBD (Xiaoxiang) pack say?
 
-`reading_of` is what a gateway wants of any register; the values behind it write themselves, for the pack's side.
+`reading_of` is what a gateway wants of any register, `data_of` what the pack gives. Currents and capacities are read in
+tens of mA and mAh; boards after V9 can be set to another unit, by a parameter that no public source lays out.
 (facts: cabinets 1.3; registers with texts come from one source.)
 """
 

@@ -30,6 +30,7 @@ def test_codes_of_16_characters() -> None:
     """The model stands at the third and fourth character."""
     assert parse("XC08000000000001") == ShortCode("XC08000000000001", 72, 30)
     assert parse("xc17000000000001") == ShortCode("XC17000000000001", 60, 45)
+    assert str(parse("XC08000000000001")) == "XC08000000000001"
     assert parse("XC99000000000001") is Refusal.MODEL
     assert sorted(SHORT_MODELS) == ["08", "11", "12", "16", "17"]
 
