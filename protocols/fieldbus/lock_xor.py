@@ -18,6 +18,7 @@ proves nothing by itself: the state is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,7 @@ HOLD_S_MAX: Final = 9
 
 _OPEN, _READ, _SOME, _HOLD, _LET_GO = 0x8A, 0x80, 0x90, 0x9A, 0x9B
 _DO, _TELL, _WHO = 0x11, 0x33, 0x99
+_QUESTION: Final = re.compile(rb"[\x80\x8a\x90\x9a\x9b]")
 _CONTACTS: Final = {0x11: True, 0x00: False}
 
 
@@ -240,7 +242,8 @@ def _answers(asked: bytes, size: int) -> Cut[bytes]:
 def _questions(buffer: bytearray) -> Sound[bytes] | Bad | None:
     """Whatever a gateway may send."""
     if buffer[0] not in (_OPEN, _READ, _SOME, _HOLD, _LET_GO):
-        return Bad(1)
+        again = _QUESTION.search(buffer)
+        return Bad(again.start() if again else len(buffer))
     for size in (6,) if buffer[0] == _SOME else (5, 6) if buffer[0] == _OPEN else (5,):
         if len(buffer) < size:
             return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from board_lines import BOARD_LINES
 from charge_lines import CHARGE_LINES
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -320,5 +321,5 @@ DECODERS = [
     Decoder("the file of headquarters' keys", _in_a_file(trust.load), (Refused,), _one_of(KEY_FILE)),
     Decoder("a device profile", lambda data: profile_load.parse(data.decode("utf-8", "replace"), source="x"),
             (Refused,), _files("drivers/profiles/*.toml")),
-    *(Decoder(name, heard, (), _one_of(*honest)) for name, heard, honest in [*PACK_LINES, *CHARGE_LINES]),
+    *(Decoder(name, heard, (), _one_of(*honest)) for name, heard, honest in [*PACK_LINES, *CHARGE_LINES, *BOARD_LINES]),
 ]  # fmt: skip
