@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from edge.till.fill.limits import most_ml
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.progress import FillProgress
 from edge.till.fill.sight import SaleSeen
 from edge.till.state import OpenFilling
 from protocols.trade.fuel_bill import FuelBill, bill_of
 from protocols.trade.records_fuel import NozzleTotals, Offered, PumpTotals
+
+BEYOND_ML = 1_000
+"""More than any pump goes on beyond its order unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ def _bill(
     step_ml = _step_ml(filling)
     if volume_ml > gone_ml + step_ml:
         return f"the pump says {volume_ml} mL, its totalizer moved by {gone_ml} mL"
+    if volume_ml > max(most_ml(filling), progress.volume_ml) + BEYOND_ML:
+        return f"the pump says {volume_ml} mL, {most_ml(filling)} mL were ordered at most: it may be another's"
     if gone_ml - volume_ml > step_ml and not _surely_own(filling, volume_ml, gone_ml, progress.volume_ml):
         seen = f"{progress.volume_ml} mL were seen, its totalizer moved by {gone_ml} mL"
         return f"the pump's last sale is {volume_ml} mL, {seen}: it may be another's"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace as with_
 
+import pytest
 from fill_story import CARD, POINT, TRAITS, Dispenser, FillStory
 from msgspec.structs import replace
 
@@ -188,6 +189,41 @@ def test_another_sale_in_the_memory_is_not_this_customers() -> None:
     assert story.lease("ann").used == story.lease("ann").held == 0
     assert sum(gone.volume_ml for gone in story.unattributed) == 38_000
     assert {gone.why for gone in story.unattributed} == {"sale-disagrees"}
+    audited(story)
+
+
+@pytest.mark.parametrize("memory", [True, False], ids=["in the memory", "by totals alone"])
+def test_what_no_order_let_flow_and_nobody_saw_is_not_this_customers(*, memory: bool) -> None:
+    """Ann had ordered 20 litres and hung up; the daemon was away, and somebody took 50 by hand."""
+    story = station(Dispenser(total_fen={1: 50, 2: 60}))
+    opened(story.ask(Preset("volume", 20_000)))
+    story.look(2)
+    story.pump.hang_up()
+    story.pump.sell_by_hand(1, 50_000)
+    story.pump.memory = story.pump.memory if memory else None
+    story.restart()
+    story.look(100)
+    assert story.closed == []
+    assert story.lease("ann").used == story.lease("ann").held == 0
+    assert [(gone.volume_ml, gone.why) for gone in story.unattributed] == [(50_000, "sale-disagrees")]
+    audited(story)
+
+
+def test_a_pump_that_runs_on_beyond_its_order_under_our_eyes_is_billed() -> None:
+    """It was told 20 litres and gave 22; the display was seen. What the hold does not cover is the operator's."""
+    story = station()
+    opened(story.ask(Preset("volume", 20_000)))
+    story.look(2)
+    story.pump.out = 1
+    assert story.pump.ordered is not None
+    story.pump.ordered = ("full", 0, (1,))
+    for _ in range(22):
+        story.pump.flow(1_000)
+        story.look(1)
+    story.pump.hang_up()
+    story.look(4)
+    [bill] = story.closed
+    assert bill.overrun_fen == bill.amount_fen - story.lease("ann").used > 0
     audited(story)
 
 
