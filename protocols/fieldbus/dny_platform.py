@@ -4,7 +4,8 @@ Requests, and its answers to the board's reports (see `dny_board`). Ports count 
 
 What all such boards do by themselves, and a platform only reads about: a port is full when its power stayed below a
 share of its peak (20 %) for `Floating.detect_s`, and then floated for `Floating.float_s`; it is unplugged when there
-was nearly no power for ten seconds. A session's energy and end are the board's own.
+was nearly no power for ten seconds. It guards against overload of a port and of the whole, smoke and welded relays. A
+session's energy and end are the board's own; some boards open their relays when they hear nothing for 1800 s.
 """
 
 from __future__ import annotations

@@ -155,7 +155,8 @@ class LockExpect(FrameExpect[bytes, Contacts]):
         assert channels in (24, 32)
         asked = request_frame(question)
         size = 4 + channels // 8 if isinstance(question, ReadAll) else 5
-        super().__init__(_answers(asked, size), self._judge, ("lock-xor", question.board, asked[0], asked[2]))
+        # A late answer to OpenAll looks like one to Open, and a part of one to ReadAll may look like one to Read.
+        super().__init__(_answers(asked, size), self._judge, ("lock-xor", question.board, asked[0]))
         self._question, self._wire, self._channels = question, asked, channels
         self._has_echo, self._echo_due = echo, echo
         self._came: dict[int, Contact] = {}

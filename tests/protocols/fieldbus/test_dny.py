@@ -242,6 +242,11 @@ def test_every_command_has_its_place() -> None:
     assert set(board.REPORTS) | set(platform.REQUESTS) == set(Command) - {Command.POLL}
 
 
+def test_a_welded_relay_charges_nevertheless() -> None:
+    """A result other than 0 may mean that the port is on: it has to be watched."""
+    assert {result.name for result in SwitchResult if result.done} == {"OK", "PORT_FAULT", "RELAY_WELDED"}
+
+
 def events(side: PlatformSide) -> list[object]:
     found: list[object] = []
     while (event := side.next_event()) is not NEED_MORE:

@@ -127,6 +127,13 @@ def test_opening_all_is_answered_lock_by_lock() -> None:
     assert expect.give_up() is NEED_MORE
 
 
+def test_late_answers_are_told_by_board_and_kind() -> None:
+    """After silence, an Open waits for a late answer to OpenAll, for that would pass as its own."""
+    shapes = [LockExpect(question).shape for question in (Open(1, 5), OpenAll(1), Read(1, 5), ReadAll(1), Open(2, 5))]
+    assert shapes[0] == shapes[1] != shapes[2] == shapes[3]
+    assert len(set(shapes)) == 3
+
+
 def test_broken_frames_are_counted() -> None:
     """A wrong BCC is no answer and hides none; a frame cut off is thrown away at silence."""
     expect = LockExpect(Read(1, 1))
