@@ -10,13 +10,13 @@ The pile calls and logs in; here the gateway is its platform. `Connection` is ei
 
 It keeps no session: what must follow what, and within which time, is the driver's affair; the times are below. Piles
 of later versions and of other makers send more bytes in some messages. What is not of the known length is told as
-`Unread`, never guessed at: (kind, length) decides, so that a message with other contents is another message.
+`Unread`, never guessed at. What a maker's messages look like is said by `Fork`s: kind and length choose among them.
 (facts: chargers_meters chapter 6.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -99,10 +99,19 @@ ANSWERS: Final[Mapping[type, type]] = {
 }
 """The answer to each message that has one. All else is told, not asked."""
 
-_BYTES: Final = {message: kind for kind, message in KINDS.items()}
-_LAYOUTS: Final[Mapping[type, _Layout]] = {
-    message: money.SealedBillLayout() if message is money.SealedBill else Layout(message) for message in _BYTES
+_LAYOUTS: Final[Mapping[type, tuple[int, _Layout]]] = {
+    message: (kind, money.SealedBillLayout() if message is money.SealedBill else Layout(message))
+    for kind, message in KINDS.items()
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A message of a maker's own version. message: a class like those in KINDS, which answers and is answered like
+    `like`, and has its kind."""
+
+    message: type
+    like: type
 
 
 class End(Enum):
@@ -154,6 +163,15 @@ class Connection:
         self._length_max = length_max
         self._reader = FrameReader(cutter(length_max))
         self._sequence = 0
+        self._layouts = dict(_LAYOUTS)
+        self._like: dict[type, type] = {}
+
+    def learn(self, forks: Iterable[Fork]) -> None:
+        """From now on these are said too: at a platform, once the login has named the pile and its version."""
+        for fork in forks:
+            kind, _ = self._layouts[fork.like]
+            self._layouts[fork.message] = kind, Layout(fork.message)
+            self._like[fork.message] = fork.like
 
     def receive_data(self, data: bytes) -> None:
         """Take what arrived."""
@@ -176,7 +194,9 @@ class Connection:
 
     def answer(self, heard: Heard, message: Any) -> bytes:
         """Says the answer to `heard`, as ANSWERS has it. Raises ValueError for what has no place."""
-        assert ANSWERS[type(heard.message)] is type(message), f"{type(message).__name__} is no answer to this"
+        asked, told = type(heard.message), type(message)
+        right = ANSWERS.get(self._like.get(asked, asked))
+        assert right is self._like.get(told, told), f"{told.__name__} is no answer to {asked.__name__}"
         return self._write(heard.sequence, message)
 
     def _next(self, *, last: bool) -> Heard | Unread | NeedMore:
@@ -191,17 +211,18 @@ class Connection:
             return Unread(frame, Why.WRONG_END)
         if frame.encrypted:
             return Unread(frame, Why.ENCRYPTED)
-        if frame.kind not in KINDS:
-            return Unread(frame, Why.UNKNOWN_KIND)
-        try:
-            return Heard(frame.sequence, _LAYOUTS[KINDS[frame.kind]].read(frame.body))
-        except Unreadable:
-            return Unread(frame, Why.LENGTH)
+        layouts = [layout for kind, layout in self._layouts.values() if kind == frame.kind]
+        for layout in reversed(layouts):  # what was learnt comes first
+            try:
+                return Heard(frame.sequence, layout.read(frame.body))
+            except Unreadable:
+                continue
+        return Unread(frame, Why.LENGTH if layouts else Why.UNKNOWN_KIND)
 
     def _write(self, sequence: int, message: Any) -> bytes:
-        kind = _BYTES[type(message)]
+        kind, layout = self._layouts[type(message)]
         assert self._end.says(kind), f"a {self._end.name.lower()} does not say {type(message).__name__}"
-        return encode_frame(Frame(sequence, kind, _LAYOUTS[type(message)].write(message)), self._length_max)
+        return encode_frame(Frame(sequence, kind, layout.write(message)), self._length_max)
 
 
 def order_number(pile: str, gun: int, moment: datetime, counter: int) -> str:

@@ -72,7 +72,9 @@ READINGS: list[tuple[str, str, int, tuple[int | None, ...], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("address", "identifier", "read_as", "wire"), [r[1:] for r in READINGS], ids=lambda v: "")
+@pytest.mark.parametrize(
+    ("address", "identifier", "read_as", "wire"), [row[1:] for row in READINGS], ids=[r[0] for r in READINGS]
+)
 def test_readings(address: str, identifier: int, read_as: tuple[int | None, ...], wire: str) -> None:
     """The gateway finds the values, whole or byte by byte, and a meter with these values says these bytes."""
     reply = bytes.fromhex(wire)
@@ -196,6 +198,9 @@ def test_a_lone_meter_tells_its_address() -> None:
     reply = answer_frame(METER, Function.READ_ADDRESS, bytes.fromhex("129078563412"))
     found = MeterExpect(ANYONE, read_address()).feed(reply)
     assert found == Data(METER, bytes.fromhex("129078563412"))
+    # Without any data, as a load record asked with a count, or by hand.
+    by_hand = Question(Function.READ, read(VOLTAGE_A).data + b"\x01")
+    assert MeterExpect(METER, by_hand).feed(read_answer(METER, VOLTAGE_A, b"")) == Data(METER, b"")
     no_address = answer_frame(METER, Function.READ_ADDRESS, b"\x12")
     assert MeterExpect(ANYONE, read_address()).feed(no_address) is NEED_MORE
 

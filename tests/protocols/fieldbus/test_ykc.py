@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from protocols.fieldbus.expect import NEED_MORE
-from protocols.fieldbus.ykc import ANSWERS, KINDS, Connection, End, Heard, Unread, Why, order_number
+from protocols.fieldbus.ykc import ANSWERS, KINDS, Connection, End, Fork, Heard, Unread, Why, order_number
 from protocols.fieldbus.ykc_bms import ChargeEnd
+from protocols.fieldbus.ykc_fields import Flag, Gun, Pile, Uint
 from protocols.fieldbus.ykc_frames import Frame, encode_frame
 from protocols.fieldbus.ykc_money import (
     BillAnswer,
@@ -236,6 +238,30 @@ def test_what_is_not_known_is_told_and_not_guessed(frame: Frame, why: Why) -> No
     assert platform.next_event() == Unread(frame, why)
     assert platform.next_event() == Heard(0, PriceRequest(PILE))
     assert platform.noise_bytes == 0
+
+
+@dataclass(frozen=True, slots=True)
+class FullerHeartbeat:
+    """As one maker's piles send it."""
+
+    pile: Pile
+    gun: Gun
+    sound: Annotated[bool, Flag(yes=0)]
+    soc_pct: Annotated[int, Uint(1)]
+
+
+def test_a_makers_own_messages_are_chosen_by_their_length() -> None:
+    """Once they are learnt; the plain ones of the same kind are still understood."""
+    pile, platform = Connection(End.PILE), Connection(End.PLATFORM)
+    for end in (pile, platform):
+        end.learn([Fork(FullerHeartbeat, like=Heartbeat)])
+    for message in (FullerHeartbeat(PILE, 1, True, 42), Heartbeat(PILE, 1, sound=True)):
+        platform.receive_data(pile.send(message))
+        heard = platform.next_event()
+        assert isinstance(heard, Heard)
+        assert heard.message == message
+        pile.receive_data(platform.answer(heard, HeartbeatAnswer(PILE, 1)))
+        assert pile.next_event() == Heard(heard.sequence, HeartbeatAnswer(PILE, 1))
 
 
 def test_the_way_back_after_garbage() -> None:
