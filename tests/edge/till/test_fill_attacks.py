@@ -5,22 +5,26 @@ from __future__ import annotations
 from dataclasses import replace as with_
 
 import pytest
-from fill_story import CARD, POINT, TRAITS, Dispenser, FillStory
+from fill_story import CARD, LIST, POINT, POLICY, TRAITS, Dispenser, FillStory
 from msgspec.structs import replace
 
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.fill import prices, watch
+from edge.till.fill.ask import FillAsk
 from edge.till.fill.pay import pay
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.progress import FillEnd, FillPhase
 from edge.till.fill.settle import settle
 from edge.till.fill.sight import SaleSeen
+from edge.till.fill.start import open_filling
 from edge.till.state import OpenFilling
 from protocols.trade.audit import Audit
 from protocols.trade.codec import encode
 from protocols.trade.fuel_terms import FuelTerms, Terms, use_key
-from protocols.trade.records import Draft, Preset, SessionHeld, SessionVoided
-from protocols.trade.records_fuel import PumpTotalsRead
+from protocols.trade.grants import Grant, join
+from protocols.trade.records import Draft, GrantAccepted, Origin, Preset, SessionHeld, SessionVoided
+from protocols.trade.records_fuel import FillingOpened, PumpTotalsRead
+from protocols.trade.tender import Tender, Tenders
 
 FULL = Preset("full", 0)
 DAY_MS = 86_400_000
@@ -483,6 +487,56 @@ def test_a_guarantor_frozen_meanwhile_still_stands_for_the_fuel() -> None:
     story.look(260)
     assert story.lease("attendant-li").used == 7_850
     assert filling.seq not in story.state.forecourt.fillings
+
+
+# --- assets that are not money ----------------------------------------------------------------------------------------
+
+SUN = Tender("SUN", ["energy"], 1, 1, True)  # pays for energy alone
+COUPON = Tender("COUPON", [], 100, 1, False)
+TENDERS = Tenders(1, [COUPON, SUN])
+
+
+def own(story: FillStory, asset: str, units: int) -> Source:
+    """So much of it for ann."""
+    grant = Grant("ann", asset, "hz-1", 1, 1, units, 0, 4_000_000_000, 10**9, 10**9, 1, [])
+    story.write(Draft(GrantAccepted(join(grant, bytes(64)))))
+    return Source("ann", asset=asset)
+
+
+def with_assets(story: FillStory, preset: Preset, *sources: Source) -> FillingOpened | Refused:
+    story.see()
+    story.read()
+    ask = FillAsk("3", preset, Origin("panel", b"", 0, "li"), sources)
+    found = open_filling(story.state, ask, story.point, story.sight(), LIST, POLICY, tenders=TENDERS)
+    if isinstance(found, Refused):
+        return found
+    assert isinstance(found.draft.body, FillingOpened)
+    return found.draft.body
+
+
+def test_what_may_not_pay_fuel_lets_none_flow() -> None:
+    """Sunshine pays for energy: alone it starts nothing, and beside money it adds nothing to the order."""
+    story = station()
+    sun, money = own(story, "SUN", 10_000), Source("ann")
+    alone = with_assets(story, FULL, sun)
+    assert isinstance(alone, Refused)
+    assert alone.refusal is Refusal.NOT_ENOUGH
+    mixed = with_assets(story, FULL, sun, money)
+    assert isinstance(mixed, FillingOpened)
+    assert mixed.order_limit == 40_000 - POLICY.margin_fen  # the cap of 500.00 yuan, less what is no money
+
+
+def test_sixteen_coupons_and_no_more() -> None:
+    """Each is a hold: the order is what sixteen of them pay, less the margin; a seventeenth hold is refused."""
+    story = station()
+    found = with_assets(story, FULL, own(story, "COUPON", 40))
+    assert isinstance(found, FillingOpened)
+    assert (len(found.holds), found.order_limit) == (16, 1_600 - POLICY.margin_fen)
+    filling = waiting_for_a_payer(story)
+    many = replace(filling, holds=filling.holds * 15)
+    row = story.rows[filling.seq]
+    answer = pay(story.state, many, row, Source("ann", asset="COUPON"), story.now(), story.point, tenders=TENDERS)
+    assert isinstance(answer, Refused)
 
 
 # --- nothing hangs ----------------------------------------------------------------------------------------------------
