@@ -103,11 +103,12 @@ def closed(audit: Auditor, record: Record, body: FillingClosed) -> None:
     for after in body.end.nozzles:
         key = (running.opened.pump, after.nozzle)
         moved_ml = after.volume_ml - court.totals_ml.get(key, after.volume_ml)
-        sold_ml = body.volume_ml if after.nozzle == body.sold.nozzle else 0
+        sold_here = after.nozzle == body.sold.nozzle
+        sold_ml = body.volume_ml if sold_here else 0
         if 0 <= moved_ml < sold_ml - apart_ml:  # below 0 it has come round
             what = f"totalizer of nozzle {after.nozzle} of pump {running.opened.pump}, gone on by"
             audit.find("totals", what, f"{sold_ml} mL, as was sold", moved_ml)
-        if moved_ml > sold_ml + (apart_ml if sold_ml else 0):
+        if moved_ml > sold_ml + (apart_ml if sold_here else 0):  # a display of 0 may hide some drops
             court.owed_ml[key] = moved_ml - sold_ml
         court.totals_ml[key] = after.volume_ml
     audit.within_rights((move.account, move.asset) for move in record.moves)
