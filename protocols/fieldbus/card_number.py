@@ -137,6 +137,11 @@ def credential(number: CardNumber, kept: Kept | None = None) -> str | None:
     return None if octets is None else octets.hex().upper()
 
 
+def made_up(uid: bytes) -> bool:
+    """Whether the number of an ISO 14443 A card is another one at each tap, as phones do: it is nobody's credential."""
+    return len(uid) == 4 and uid[0] == 0x08
+
+
 def _cut(number: CardNumber, count: int, part: Part) -> bytes | None:
     """`count` octets of the card's number from its beginning or end. None: they are not known."""
     if number.part not in (Part.WHOLE, part) or len(number.octets) < count:

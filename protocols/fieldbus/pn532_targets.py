@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from protocols.fieldbus.card_number import CardNumber
+from protocols.fieldbus.card_number import CardNumber, made_up
 
 TARGETS_MAX: Final = 2
 
@@ -40,9 +40,9 @@ class TargetA:
     ats: bytes | None = None
 
     @property
-    def random(self) -> bool:
-        """The number is made up at each tap, as phones do: it can be nobody's credential."""
-        return len(self.uid) == 4 and self.uid[0] == 0x08
+    def made_up(self) -> bool:
+        """The number is another one at each tap, as phones do: it is nobody's credential."""
+        return made_up(self.uid)
 
     @property
     def card(self) -> CardNumber:

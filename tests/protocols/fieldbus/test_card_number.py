@@ -17,6 +17,7 @@ from protocols.fieldbus.card_number import (
     Radix,
     credential,
     from_said,
+    made_up,
     read,
     say,
 )
@@ -158,3 +159,9 @@ def test_octets_from_a_line() -> None:
     """Wiegand gives octets, in the reader's order."""
     assert from_said(b"\x07\x34\xe0", part=Part.LAST) == read("007,13536", EM4100_FACILITY)
     assert credential(from_said(b"\xbe\xad\xde", Order.FIRST_LOW, Part.FIRST), FIRST_3) == "DEADBE"
+
+
+def test_numbers_that_are_made_up() -> None:
+    """Four octets that begin with 08 are a phone's; seven are a card's."""
+    assert made_up(bytes.fromhex("08112233"))
+    assert not any(map(made_up, (UID, UID_7, b"", bytes.fromhex("08112233445566"))))

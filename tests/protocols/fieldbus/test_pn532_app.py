@@ -106,8 +106,8 @@ def test_numbers_of_cards() -> None:
         "12234556",
         "0101050186040202",
     ]
-    assert [TargetA(1, b"\x00\x04", 0x20, wire(uid)).random for uid in ("08 11 22 33", "18 11 22 33")] == [True, False]
-    assert not TargetA(1, b"\x00\x44", 0, wire("08 01 02 03 04 05 06")).random
+    assert [TargetA(1, b"\x00\x04", 0x20, wire(uid)).made_up for uid in ("08 11 22 33", "18 11 22 33")] == [True, False]
+    assert not TargetA(1, b"\x00\x44", 0, wire("08 01 02 03 04 05 06")).made_up
 
 
 def test_other_responses() -> None:
