@@ -36,7 +36,7 @@ _READ, _WRITE, _KEEP, _ALIVE = 0x07, 0x08, 0x09, 0x0A
 _UNCHECKED: Final = b"\xab\xcd"
 
 _ANSWER_HEAD: Final = re.compile(rb"\x02\x00|\x03")
-_LINE_END: Final = re.compile(rb"[\r\n\x02\x03]")
+_LINE_END: Final = re.compile(rb"[\r\n]+|[\x02\x03]")
 _QUESTION_HEAD: Final = re.compile(rb"\x7e\x00")
 
 
@@ -182,8 +182,8 @@ class _Cut:
         if buffer[at] in (0x02, 0x03):  # the beginning of this line, or the end of it, was lost
             return Bad(at)
         if overlong:
-            return Bad(at + 1)
-        return Sound(bytes(buffer[: at + 1]), Code(bytes(buffer[:at])))
+            return Bad(end.end())
+        return Sound(bytes(buffer[: end.end()]), Code(bytes(buffer[:at])))
 
 
 def _frame(buffer: bytearray) -> Sound[Said] | Bad | None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from pack_lines import PACK_LINES
+from reader_lines import READER_LINES
 from values import encoded, kinds
 
 import edge.config
@@ -321,5 +322,6 @@ DECODERS = [
     Decoder("the file of headquarters' keys", _in_a_file(trust.load), (Refused,), _one_of(KEY_FILE)),
     Decoder("a device profile", lambda data: profile_load.parse(data.decode("utf-8", "replace"), source="x"),
             (Refused,), _files("drivers/profiles/*.toml")),
-    *(Decoder(name, heard, (), _one_of(*honest)) for name, heard, honest in [*PACK_LINES, *CHARGE_LINES, *BOARD_LINES]),
+    *(Decoder(name, heard, (), _one_of(*honest)) for name, heard, honest in
+      [*PACK_LINES, *CHARGE_LINES, *BOARD_LINES, *READER_LINES]),
 ]  # fmt: skip
