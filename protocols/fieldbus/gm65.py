@@ -22,7 +22,7 @@ from binascii import crc_hqx
 from dataclasses import dataclass
 from typing import Final
 
-from protocols.fieldbus.expect import CRC, FOREIGN, LENGTH
+from protocols.fieldbus.expect import CRC, FOREIGN, LENGTH, NeedMore
 from protocols.fieldbus.hunt import Bad, Ear, FrameExpect, Sound, Wrong
 
 CODE_MAX: Final = 1024  # ours have some 450 bytes; the greatest QR code of all has 7089 digits
@@ -132,7 +132,7 @@ def code_frame(data: bytes) -> bytes:
 
 def ear() -> Ear[Said, Said]:
     """The gateway's ear in service: codes, and answers to whatever was asked. An empty line is nothing."""
-    return Ear(_Cut(), lambda said: None if said == Code(b"") else said)
+    return _GatewayEar()
 
 
 def expect(question: Question) -> FrameExpect[Said, bytes]:
@@ -162,11 +162,22 @@ def scanner_ear() -> Ear[Question, Question]:
     return Ear(_questions, lambda question: question)
 
 
+class _GatewayEar(Ear[Said, Said]):
+    def __init__(self) -> None:
+        self._lines = _Cut()
+        super().__init__(self._lines, lambda said: None if said == Code(b"") else said)
+
+    def silence(self) -> Said | NeedMore:
+        found = super().silence()
+        self._lines.overlong = False
+        return found
+
+
 class _Cut:
-    """A `hunt.Cut` for what a scanner says. It knows whether the rest of an overlong line is still to come."""
+    """A `hunt.Cut` for what a scanner says. overlong: the rest of such a line is still to come."""
 
     def __init__(self) -> None:
-        self._overlong = False
+        self.overlong = False
 
     def __call__(self, buffer: bytearray) -> Sound[Said] | Bad | None:
         if buffer[0] in (0x02, 0x03):
@@ -175,10 +186,10 @@ class _Cut:
         if end is None:
             if len(buffer) <= CODE_MAX:
                 return None
-            self._overlong = True
+            self.overlong = True
             return Bad(CODE_MAX)
         at = end.start()
-        overlong, self._overlong = self._overlong, False
+        overlong, self.overlong = self.overlong, False
         if buffer[at] in (0x02, 0x03):  # the beginning of this line, or the end of it, was lost
             return Bad(at)
         if overlong:

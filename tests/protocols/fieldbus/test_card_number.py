@@ -21,6 +21,7 @@ from protocols.fieldbus.card_number import (
     read,
     say,
 )
+from protocols.trade.grants import CredentialKey, hide_credential
 
 WHOLE_HEX = Form()
 REVERSED_HEX = Form(order=Order.FIRST_LOW)
@@ -77,6 +78,15 @@ def test_the_same_card_gives_one_credential(octets: bytes, kept: Kept | None, te
         number = read(say(CardNumber(octets), form), form)
         assert number is not None
         assert credential(number, kept) == text
+
+
+def test_it_is_the_credential_that_a_plain_reader_gives() -> None:
+    """A site that took its reader's lines as they are keeps its customers when it gets another reader."""
+    key = CredentialKey(1, bytes(32))
+    for octets, line, form in ((EM, "01000734e0\r\n", WHOLE_HEX), (UID, "DEADBEEF", DECIMAL_LOW)):
+        number = read(say(CardNumber(octets), form), form)
+        assert number is not None
+        assert hide_credential(key, credential(number) or "") == hide_credential(key, line)
 
 
 @pytest.mark.parametrize(

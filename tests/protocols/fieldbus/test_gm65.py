@@ -170,6 +170,17 @@ def test_an_overlong_line_is_dropped_to_its_end(size: int) -> None:
     assert heard(*(said[at : at + size] for at in range(0, len(said), size))) == ([Code(b"B" * CODE_MAX)], 3001)
 
 
+def test_silence_ends_an_overlong_line_too() -> None:
+    """A scanner without a line's end is set up wrongly; the next code is still heard."""
+    listener = ear()
+    listener.receive_data(b"A" * 3000)
+    assert listener.next_event() is NEED_MORE
+    assert listener.silence() is NEED_MORE
+    listener.receive_data(code_line(b"FT1:ABC"))
+    assert listener.next_event() == Code(b"FT1:ABC")
+    assert listener.noise_bytes == 3000
+
+
 @pytest.mark.parametrize(
     "broken",
     ["7E 00 07 01 00 2A 02 D8 0E", "7E 00 0B 01 00 00 00 00 00", "7E 00 09 01 00 00 01 AB CD", "7E 00 07 00 AB CD",
