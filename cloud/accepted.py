@@ -38,9 +38,7 @@ def note(connection: sa.Connection, hq: HqKeys, log: int, entries: Iterable[Entr
     told = newest(entries)
     if not told:
         return
-    table = schema.leases
-    mine = (table.c.log == log) & bulk.among(connection, table.c.account, sorted({one.account for one in told}))
-    rows = connection.execute(sa.select(table.c.account, table.c.asset, table.c.serial).where(mine))
+    rows = connection.execute(_SERIALS, {"log": log, "accounts": sorted({one.account for one in told})})
     known = {(row.account, row.asset): row.serial for row in rows}
     newer = [one for one in told if one.serial > known.get(one[:2], -1)]
     if newer:
@@ -48,10 +46,24 @@ def note(connection: sa.Connection, hq: HqKeys, log: int, entries: Iterable[Entr
         forgotten = [one for one in newer if _is_ours(granters, one)]
         if forgotten:
             _remember(connection, log, forgotten)
-    at = (table.c.log == log) & (table.c.account == sa.bindparam("whose")) & (table.c.asset == sa.bindparam("what"))
-    change = table.update().where(at, table.c.accepted_serial < sa.bindparam("to"))
-    values = [{"whose": one.account, "what": one.asset, "to": one.serial} for one in told]
-    connection.execute(change.values(accepted_serial=sa.bindparam("to")), values)
+    values = [{"at": log, "whose": one.account, "what": one.asset, "to": one.serial} for one in told]
+    connection.execute(_ACCEPT, values)
+
+
+_LEASES = schema.leases
+_SERIALS = sa.select(_LEASES.c.account, _LEASES.c.asset, _LEASES.c.serial).where(
+    _LEASES.c.log == sa.bindparam("log"), bulk.among(_LEASES.c.account, "accounts")
+)
+_ONE = (
+    _LEASES.c.log == sa.bindparam("at"),
+    _LEASES.c.account == sa.bindparam("whose"),
+    _LEASES.c.asset == sa.bindparam("what"),
+)
+_ACCEPT = (
+    _LEASES.update()
+    .where(*_ONE, _LEASES.c.accepted_serial < sa.bindparam("to"))
+    .values(accepted_serial=sa.bindparam("to"))
+)
 
 
 def newest(entries: Iterable[Entry]) -> list[Accepted]:
@@ -92,10 +104,11 @@ def _grant_keys(connection: sa.Connection, hq: HqKeys) -> list[bytes]:
 def _remember(connection: sa.Connection, log: int, forgotten: list[Accepted]) -> None:
     accounts, table = schema.accounts, schema.leases
     names = sorted({one.account for one in forgotten})
-    there = set(connection.scalars(sa.select(accounts.c.id).where(bulk.among(connection, accounts.c.id, names))))
+    query = sa.select(accounts.c.id).where(bulk.among(accounts.c.id, "names"))
+    there = set(connection.scalars(query, {"names": names}))
     columns = ("log", "account", "asset", "granted", "used", "returned", "freed", "serial", "accepted_serial", "grant")
     rows = [(log, one.account, one.asset, 0, 0, 0, 0, -1, -1, b"", 0) for one in forgotten if one.account in there]
     bulk.insert_missing(connection, table, (*columns, "issued_ms"), rows)
-    at = (table.c.log == log) & (table.c.account == sa.bindparam("whose")) & (table.c.asset == sa.bindparam("what"))
-    change = table.update().where(at, table.c.serial < sa.bindparam("to")).values(serial=sa.bindparam("to"))
-    connection.execute(change, [{"whose": one.account, "what": one.asset, "to": one.serial} for one in forgotten])
+    change = table.update().where(*_ONE, table.c.serial < sa.bindparam("to")).values(serial=sa.bindparam("to"))
+    values = [{"at": log, "whose": one.account, "what": one.asset, "to": one.serial} for one in forgotten]
+    connection.execute(change, values)

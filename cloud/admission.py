@@ -83,9 +83,7 @@ def authenticate(
 ) -> sa.Row[Any]:
     """The epoch whose log key signed this request (body as sent). signature: base64. Raises Refuse."""
     _site(connection, site)
-    row = connection.execute(
-        sa.select(schema.epochs).where(schema.epochs.c.site == site, schema.epochs.c.epoch == epoch)
-    ).one_or_none()
+    row = connection.execute(_EPOCH, {"site": site, "epoch": epoch}).one_or_none()
     if row is None:
         raise Refuse(RefusalCode.UNKNOWN_EPOCH, f"epoch of {site}", expected="an enrolled one", got=str(epoch))
     payload = wire.request_payload(method, path, site, epoch, body)
@@ -97,10 +95,17 @@ def authenticate(
     return row
 
 
+_EPOCH = sa.select(schema.epochs).where(
+    schema.epochs.c.site == sa.bindparam("site"), schema.epochs.c.epoch == sa.bindparam("epoch")
+)
+_ADMITTED = sa.select(schema.sites).where(
+    schema.sites.c.id == sa.bindparam("site"), schema.sites.c.status == "admitted"
+)
+
+
 def _site(connection: sa.Connection, site: str) -> sa.Row[Any]:
     """The site, held against a second enrolment at the same time. Raises Refuse."""
-    query = sa.select(schema.sites).where(schema.sites.c.id == site, schema.sites.c.status == "admitted")
-    row = connection.execute(query).one_or_none() if site != books.HQ else None
+    row = connection.execute(_ADMITTED, {"site": site}).one_or_none() if site != books.HQ else None
     if row is None:
         raise Refuse(RefusalCode.UNKNOWN_SITE, "site", expected="one that headquarters admitted", got=repr(site[:64]))
     return row

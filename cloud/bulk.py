@@ -6,11 +6,14 @@ are tuples in the order of the columns named; dates are ISO text. Both run in th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 if TYPE_CHECKING:  # loading it takes a tenth of a second, which SQLite's users need not wait for
     import psycopg
@@ -61,12 +64,48 @@ def add(connection: sa.Connection, table: sa.Table, keys: Sequence[str], columns
     connection.exec_driver_sql(f"UPDATE {table.name} SET {changes} WHERE {where}", turned)
 
 
-def among(connection: sa.Connection, column: sa.Column[Any], values: Sequence[str] | Sequence[int]) -> Any:
-    """`column IN values` for any number of values, as one parameter."""
-    if _is_postgresql(connection):
-        return column == sa.any_(sa.cast(list(values), postgresql.ARRAY(column.type)))
-    listed = sa.func.json_each(sa.bindparam(None, list(values), type_=sqlite.JSON())).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
+def among(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+    """`column IN values` for any number of values: one parameter of this name, whose value is their list."""
+    return _Among(column, sa.bindparam(name, type_=_List(column.type)))
+
+
+class _List(sa.types.TypeDecorator[list[Any]]):
+    """Many values in one parameter: an array for PostgreSQL, JSON for SQLite."""
+
+    impl = sa.types.NullType
+    cache_ok = True
+
+    def __init__(self, item: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        return postgresql.ARRAY(self.item) if dialect.name == "postgresql" else sqlite.JSON()
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: sa.Dialect) -> list[Any]:
+        return list(value or ())
+
+
+class _Among(FunctionElement[bool]):
+    """A condition, spelt as each database looks it up in an index."""
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+    def self_group(self, against: Any = None) -> Self:
+        return self  # in parentheses already, and true or false: SQLAlchemy would write `= 1` after it
+
+
+@compiles(_Among, "sqlite")
+def _in_json(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
+    column, values = (compiler.process(part, **more) for part in element.clauses)
+    return f"({column} IN (SELECT value FROM json_each({values})))"
+
+
+@compiles(_Among, "postgresql")
+def _in_array(element: _Among, compiler: SQLCompiler, **more: Any) -> str:
+    column, values = (compiler.process(part, **more) for part in element.clauses)
+    return f"({column} = ANY({values}))"
 
 
 def _insert_or(

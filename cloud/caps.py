@@ -65,20 +65,10 @@ def _set(connection: sa.Connection, table: sa.Table, key: str, exposure_max: int
 
 def _of_sites(connection: sa.Connection, sites: list[str]) -> dict[str, tuple[int, int]]:
     """(most, out now) of those that have a cap."""
-    table, epochs, leases = schema.sites, schema.epochs, schema.leases
-    capped = sa.select(table.c.id, table.c.exposure_max).where(
-        table.c.exposure_max > 0, bulk.among(connection, table.c.id, sites)
-    )
-    most = {row.id: row.exposure_max for row in connection.execute(capped)}
+    most = {row.id: row.exposure_max for row in connection.execute(_CAPPED_SITES, {"sites": sites})}
     if not most:
         return {}
-    sums = (
-        sa.select(epochs.c.site, sa.func.sum(_REST))
-        .join_from(leases, epochs, leases.c.log == epochs.c.id)
-        .where(bulk.among(connection, epochs.c.site, sorted(most)), *_COUNTED)
-        .group_by(epochs.c.site)
-    )
-    out = {site: int(total) for site, total in connection.execute(sums)}
+    out = {site: int(total) for site, total in connection.execute(_OUT_AT_SITES, {"sites": sorted(most)})}
     return {site: (cap, out.get(site, 0)) for site, cap in most.items()}
 
 
@@ -86,13 +76,26 @@ def _of_accounts(connection: sa.Connection, accounts: Mapping[str, sa.Row[Any]])
     most = {name: row.exposure_max for name, row in accounts.items() if row.exposure_max}
     if not most:
         return {}
-    leases = schema.leases
-    sums = sa.select(leases.c.account, sa.func.sum(_REST)).where(
-        bulk.among(connection, leases.c.account, sorted(most)), *_COUNTED
-    )
-    out = {name: int(total) for name, total in connection.execute(sums.group_by(leases.c.account))}
+    out = {name: int(total) for name, total in connection.execute(_OUT_OF_ACCOUNTS, {"accounts": sorted(most)})}
     return {name: (cap, out.get(name, 0)) for name, cap in most.items()}
 
 
-_REST = schema.leases.c.granted - schema.leases.c.used - schema.leases.c.returned - schema.leases.c.freed
-_COUNTED = (schema.leases.c.asset == CNY, schema.leases.c.account != RISK)
+# --- the statements --------------------------------------------------------------------------------------------------
+
+_SITES, _EPOCHS, _LEASES = schema.sites, schema.epochs, schema.leases
+_REST = _LEASES.c.granted - _LEASES.c.used - _LEASES.c.returned - _LEASES.c.freed
+_COUNTED = (_LEASES.c.asset == CNY, _LEASES.c.account != RISK)
+_CAPPED_SITES = sa.select(_SITES.c.id, _SITES.c.exposure_max).where(
+    _SITES.c.exposure_max > 0, bulk.among(_SITES.c.id, "sites")
+)
+_OUT_AT_SITES = (
+    sa.select(_EPOCHS.c.site, sa.func.sum(_REST))
+    .join_from(_LEASES, _EPOCHS, _LEASES.c.log == _EPOCHS.c.id)
+    .where(bulk.among(_EPOCHS.c.site, "sites"), *_COUNTED)
+    .group_by(_EPOCHS.c.site)
+)
+_OUT_OF_ACCOUNTS = (
+    sa.select(_LEASES.c.account, sa.func.sum(_REST))
+    .where(bulk.among(_LEASES.c.account, "accounts"), *_COUNTED)
+    .group_by(_LEASES.c.account)
+)

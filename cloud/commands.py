@@ -58,10 +58,17 @@ def order(
 
 def waiting(connection: sa.Connection, site: str, boot: bytes, now_ms: int) -> list[bytes]:
     """Signed commands for this boot that have not expired, oldest first. The box knows which it has had."""
-    table = schema.commands
-    query = (
-        sa.select(table.c.command)
-        .where(table.c.site == site, table.c.boot == boot, table.c.expires_s > now_ms // 1000)
-        .order_by(table.c.number)
+    values = {"site": site, "boot": boot, "now_s": now_ms // 1000}
+    return [bytes(command) for command in connection.scalars(_WAITING, values)]
+
+
+_COMMANDS = schema.commands
+_WAITING = (
+    sa.select(_COMMANDS.c.command)
+    .where(
+        _COMMANDS.c.site == sa.bindparam("site"),
+        _COMMANDS.c.boot == sa.bindparam("boot"),
+        _COMMANDS.c.expires_s > sa.bindparam("now_s"),
     )
-    return [bytes(command) for command in connection.scalars(query)]
+    .order_by(_COMMANDS.c.number)
+)

@@ -82,22 +82,24 @@ class VersionTaken(ValueError):
 
 def in_force(connection: sa.Connection, site: str) -> list[DocumentRef]:
     """The newest version of each kind for this site, and of the hot list, which is every site's."""
-    table = schema.documents
-    newest = (
-        sa.select(table.c.kind, sa.func.max(table.c.version).label("version"))
-        .where(table.c.site == site)
-        .group_by(table.c.kind)
-        .subquery()
-    )
-    query = (
-        sa.select(table.c.kind, table.c.version, table.c.hash)
-        .join(newest, (table.c.kind == newest.c.kind) & (table.c.version == newest.c.version))
-        .where(table.c.site == site)
-        .order_by(table.c.kind)
-    )
-    refs = [DocumentRef(row.kind, row.version, row.hash) for row in connection.execute(query)]
+    refs = [DocumentRef(row.kind, row.version, row.hash) for row in connection.execute(_IN_FORCE, {"site": site})]
     listed = hot_list.in_force(connection)
     return refs if listed is None else [*refs, listed]
+
+
+_DOCUMENTS = schema.documents
+_NEWEST = (
+    sa.select(_DOCUMENTS.c.kind, sa.func.max(_DOCUMENTS.c.version).label("version"))
+    .where(_DOCUMENTS.c.site == sa.bindparam("site"))
+    .group_by(_DOCUMENTS.c.kind)
+    .subquery()
+)
+_IN_FORCE = (
+    sa.select(_DOCUMENTS.c.kind, _DOCUMENTS.c.version, _DOCUMENTS.c.hash)
+    .join(_NEWEST, (_DOCUMENTS.c.kind == _NEWEST.c.kind) & (_DOCUMENTS.c.version == _NEWEST.c.version))
+    .where(_DOCUMENTS.c.site == sa.bindparam("site"))
+    .order_by(_DOCUMENTS.c.kind)
+)
 
 
 def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -> DocumentReply:

@@ -75,8 +75,7 @@ def compare(connection: sa.Connection, head: sa.Row[Any], before: Frontier, new:
     before: the tree so far. new: hashes of the leaves that follow.
     """
     table, end = schema.evidence, before.size + len(new)
-    query = sa.select(table).where(table.c.log == head.id, table.c.state == WAITING, table.c.size <= end)
-    rows = connection.execute(query.order_by(table.c.size)).all()
+    rows = connection.execute(_REACHED, {"log": head.id, "end": end}).all()
     frontier = before
     for row in rows:
         frontier = frontier.append_many(new[frontier.size - before.size : row.size - before.size])
@@ -88,6 +87,16 @@ def compare(connection: sa.Connection, head: sa.Row[Any], before: Frontier, new:
         settled = table.c.id.in_([row.id for row in rows])
         connection.execute(table.update().where(settled).values(state=AGREES, receipt=b""))
     return None
+
+
+_EVIDENCE = schema.evidence
+_REACHED = (
+    sa.select(_EVIDENCE)
+    .where(
+        _EVIDENCE.c.log == sa.bindparam("log"), _EVIDENCE.c.state == WAITING, _EVIDENCE.c.size <= sa.bindparam("end")
+    )
+    .order_by(_EVIDENCE.c.size)
+)
 
 
 def root_at(connection: sa.Connection, head: sa.Row[Any], size: int) -> bytes:

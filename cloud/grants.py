@@ -188,17 +188,12 @@ def renew(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str) -> 
 
 def refresh(connection: sa.Connection, hq: HqKeys, clock: Clock, log: int) -> None:
     """Sign the grants anew that still hold value here and have used up half their days."""
-    old_ms, table = clock.now_ms() - GRANT_DAYS * 86_400_000 // 2, schema.leases
-    outstanding = table.c.granted - table.c.used - table.c.returned - table.c.freed
-    query = (
-        sa.select(table.c.account, table.c.asset)
-        .where(table.c.log == log, table.c.issued_ms < old_ms, outstanding > 0)
-        .order_by(table.c.issued_ms)
-        .limit(REFRESHED_MAX)
-    )
-    aged = [(row.account, row.asset) for row in connection.execute(query)]
+    old_ms = clock.now_ms() - GRANT_DAYS * 86_400_000 // 2
+    aged = [(row.account, row.asset) for row in connection.execute(_AGED, {"log": log, "old_ms": old_ms})]
+    if not aged:
+        return
     epoch = connection.execute(sa.select(schema.epochs).where(schema.epochs.c.id == log)).one()
-    if not aged or epoch.state != "open":
+    if epoch.state != "open":
         return
     hqlog.lock(connection)
     rows = {row.id: row for row in _accounts(connection, sorted({account for account, _ in aged}))}
@@ -234,15 +229,9 @@ def expected_at(connection: sa.Connection, site: str) -> list[str]:
 
 def pending(connection: sa.Connection, log: int) -> list[bytes]:
     """The grants of this epoch that its log does not say it has taken in, oldest serial first."""
-    table = schema.leases
-    query = (
-        sa.select(table.c.grant)
-        .where(table.c.log == log, table.c.serial > table.c.accepted_serial, sa.func.length(table.c.grant) > 0)
-        .order_by(table.c.serial, table.c.account, table.c.asset)
-    )
     chosen: list[bytes] = []
     length = 0
-    for signed in connection.scalars(query):
+    for signed in connection.scalars(_PENDING, {"log": log}):
         length += len(signed)
         if length > REPLY_BYTES_MAX:  # never the first one: see accounts.CARDS_MAX
             break
@@ -252,9 +241,7 @@ def pending(connection: sa.Connection, log: int) -> list[bytes]:
 
 def free_of(connection: sa.Connection, accounts: Sequence[str], asset: str) -> dict[str, int]:
     """What each account may still grant, spend or take out: the balance of its `cust` account."""
-    table = schema.ledger
-    mine = bulk.among(connection, table.c.code, [books.cust(account) for account in accounts])
-    rows = connection.execute(sa.select(table).where(mine, table.c.asset == asset))
+    rows = connection.execute(_LEDGER, {"codes": [books.cust(account) for account in accounts], "asset": asset})
     return {row.code.removeprefix("cust:"): row.credits - row.debits for row in rows}
 
 
@@ -323,19 +310,9 @@ def _sign(
         payload = encode(grant)
         signed.append(join(grant, keys.sign(hq.grant, DOMAIN, payload)))
         at = {"at": lease.log, "whose": lease.account, "what": lease.asset}
-        rows.append({**at, "new_serial": grant.serial, "new_grant": signed[-1]})
-    table = schema.leases
-    change = (
-        table.update()
-        .where(
-            table.c.log == sa.bindparam("at"),
-            table.c.account == sa.bindparam("whose"),
-            table.c.asset == sa.bindparam("what"),
-        )
-        .values(serial=sa.bindparam("new_serial"), grant=sa.bindparam("new_grant"), issued_ms=clock.now_ms())
-    )
+        rows.append({**at, "serial": grant.serial, "grant": signed[-1], "issued_ms": clock.now_ms()})
     if rows:
-        connection.execute(change, rows)
+        connection.execute(_STORE_GRANT, rows)
     return signed
 
 
@@ -357,21 +334,17 @@ def _account_of(connection: sa.Connection, ask: GrantAsk) -> sa.Row[Any] | None:
 
 
 def _accounts(connection: sa.Connection, accounts: Sequence[str]) -> list[sa.Row[Any]]:
-    table = schema.accounts
-    return list(connection.execute(sa.select(table).where(bulk.among(connection, table.c.id, accounts))))
+    return list(connection.execute(_ACCOUNTS, {"accounts": accounts}))
 
 
 def _newest_epoch(connection: sa.Connection, site: str) -> sa.Row[Any] | None:
     """The only epoch of a site that gets new grants; None before the first."""
-    table = schema.epochs
-    query = sa.select(table).where(table.c.site == site).order_by(table.c.epoch.desc()).limit(1)
-    return connection.execute(query).one_or_none()
+    return connection.execute(_NEWEST_EPOCH, {"site": site}).one_or_none()
 
 
 def _leases_at(connection: sa.Connection, epoch: sa.Row[Any], accounts: Sequence[str], asset: str) -> dict[str, Lease]:
-    table, found = schema.leases, dict[str, Lease]()
-    mine = (table.c.log == epoch.id) & (table.c.asset == asset) & bulk.among(connection, table.c.account, accounts)
-    for row in connection.execute(sa.select(table).where(mine)):
+    found = dict[str, Lease]()
+    for row in connection.execute(_LEASES_AT, {"log": epoch.id, "asset": asset, "accounts": accounts}):
         outstanding = row.granted - row.used - row.returned - row.freed
         place = (epoch.id, epoch.site, epoch.epoch)
         found[row.account] = Lease(*place, row.account, asset, row.granted, outstanding, row.serial)
@@ -393,9 +366,8 @@ def _stored_grant(connection: sa.Connection, lease: Lease) -> bytes:
 
 def _places(connection: sa.Connection, accounts: Sequence[sa.Row[Any]]) -> dict[str, list[str]]:
     """The sites where each account's allowance waits: home first, then the last visited."""
-    table, visited = schema.visits, dict[str, list[str]]()
-    mine = bulk.among(connection, table.c.account, [account.id for account in accounts])
-    for row in connection.execute(sa.select(table).where(mine).order_by(table.c.last_ms.desc(), table.c.site)):
+    visited = dict[str, list[str]]()
+    for row in connection.execute(_VISITS, {"accounts": [account.id for account in accounts]}):
         visited.setdefault(row.account, []).append(row.site)
     places: dict[str, list[str]] = {}
     for account in accounts:
@@ -407,10 +379,60 @@ def _places(connection: sa.Connection, accounts: Sequence[sa.Row[Any]]) -> dict[
 
 def _credentials(connection: sa.Connection, accounts: Sequence[str]) -> tuple[int, dict[str, list[bytes]]]:
     """The fleet's current key version, and each account's cards hidden under it."""
-    table = schema.credentials
-    version = int(connection.execute(sa.select(sa.func.max(schema.credential_keys.c.version))).scalar_one())
+    version = int(connection.execute(_KEY_VERSION).scalar_one())
     cards: dict[str, list[bytes]] = {}
-    mine = (table.c.key_version == version) & bulk.among(connection, table.c.account, accounts)
-    for row in connection.execute(sa.select(table).where(mine).order_by(table.c.hmac)):
+    for row in connection.execute(_CARDS, {"version": version, "accounts": accounts}):
         cards.setdefault(row.account, []).append(row.hmac)
     return version, cards
+
+
+# --- the statements --------------------------------------------------------------------------------------------------
+
+_LEASES, _EPOCHS, _CREDENTIALS = schema.leases, schema.epochs, schema.credentials
+_AGED = (
+    sa.select(_LEASES.c.account, _LEASES.c.asset)
+    .where(
+        _LEASES.c.log == sa.bindparam("log"),
+        _LEASES.c.issued_ms < sa.bindparam("old_ms"),
+        _LEASES.c.granted - _LEASES.c.used - _LEASES.c.returned - _LEASES.c.freed > 0,
+    )
+    .order_by(_LEASES.c.issued_ms)
+    .limit(REFRESHED_MAX)
+)
+_PENDING = (
+    sa.select(_LEASES.c.grant)
+    .where(
+        _LEASES.c.log == sa.bindparam("log"),
+        _LEASES.c.serial > _LEASES.c.accepted_serial,
+        sa.func.length(_LEASES.c.grant) > 0,
+    )
+    .order_by(_LEASES.c.serial, _LEASES.c.account, _LEASES.c.asset)
+)
+_LEDGER = sa.select(schema.ledger).where(
+    bulk.among(schema.ledger.c.code, "codes"), schema.ledger.c.asset == sa.bindparam("asset")
+)
+_STORE_GRANT = _LEASES.update().where(  # sets the columns that its parameters name
+    _LEASES.c.log == sa.bindparam("at"),
+    _LEASES.c.account == sa.bindparam("whose"),
+    _LEASES.c.asset == sa.bindparam("what"),
+)
+_ACCOUNTS = sa.select(schema.accounts).where(bulk.among(schema.accounts.c.id, "accounts"))
+_NEWEST_EPOCH = (
+    sa.select(_EPOCHS).where(_EPOCHS.c.site == sa.bindparam("site")).order_by(_EPOCHS.c.epoch.desc()).limit(1)
+)
+_LEASES_AT = sa.select(_LEASES).where(
+    _LEASES.c.log == sa.bindparam("log"),
+    _LEASES.c.asset == sa.bindparam("asset"),
+    bulk.among(_LEASES.c.account, "accounts"),
+)
+_VISITS = (
+    sa.select(schema.visits)
+    .where(bulk.among(schema.visits.c.account, "accounts"))
+    .order_by(schema.visits.c.last_ms.desc(), schema.visits.c.site)
+)
+_KEY_VERSION = sa.select(sa.func.max(schema.credential_keys.c.version))
+_CARDS = (
+    sa.select(_CREDENTIALS)
+    .where(_CREDENTIALS.c.key_version == sa.bindparam("version"), bulk.among(_CREDENTIALS.c.account, "accounts"))
+    .order_by(_CREDENTIALS.c.hmac)
+)

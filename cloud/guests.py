@@ -117,8 +117,12 @@ def pay(
 
 def waiting_at(connection: sa.Connection, log: int) -> set[str]:
     """The guests whose payment lies at this log."""
-    table = schema.guests
-    return set(connection.scalars(sa.select(table.c.account).where(table.c.log == log, table.c.settled_ms.is_(None))))
+    return set(connection.scalars(_WAITING_AT, {"log": log}))
+
+
+_WAITING_AT = sa.select(schema.guests.c.account).where(
+    schema.guests.c.log == sa.bindparam("log"), schema.guests.c.settled_ms.is_(None)
+)
 
 
 def settle(connection: sa.Connection, hq: HqKeys, clock: Clock, log: int, why: str = UNUSED) -> list[str]:

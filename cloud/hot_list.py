@@ -198,8 +198,10 @@ def _hidden(connection: sa.Connection, cards: Iterable[str], account: str | None
 
 
 def _newest(connection: sa.Connection) -> sa.Row[Any] | None:
-    table = schema.hot_list_versions
-    return connection.execute(sa.select(table).order_by(table.c.version.desc()).limit(1)).one_or_none()
+    return connection.execute(_NEWEST).one_or_none()
+
+
+_NEWEST = sa.select(schema.hot_list_versions).order_by(schema.hot_list_versions.c.version.desc()).limit(1)
 
 
 def _list_at(connection: sa.Connection, row: sa.Row[Any] | None) -> HotList | None:

@@ -67,8 +67,12 @@ def create(connection: sa.Connection, hq: HqKeys, clock: Clock, zone: str) -> No
 def lock(connection: sa.Connection) -> sa.Row[Any]:
     """The head of headquarters' log, held to the end of the transaction: whoever spends customers' free money holds it,
     so that two such decisions never see the same money."""
-    epochs = schema.epochs
-    return connection.execute(sa.select(epochs).where(epochs.c.site == books.HQ).with_for_update()).one()
+    return connection.execute(_HEAD).one()
+
+
+_HEAD = sa.select(schema.epochs).where(schema.epochs.c.site == books.HQ).with_for_update()
+_ZONE = sa.select(schema.sites.c.zone).where(schema.sites.c.id == books.HQ)
+_MOVE_HEAD = schema.epochs.update().where(schema.epochs.c.id == sa.bindparam("log"))  # sets what its parameters name
 
 
 class StaleKeys(Exception):
@@ -86,7 +90,7 @@ def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[A
     head = lock(connection)
     if head.log_key != ed25519.public_of(hq.log):
         raise StaleKeys("headquarters' log is signed with another key by now")
-    zone = connection.execute(sa.select(schema.sites.c.zone).where(schema.sites.c.id == books.HQ)).scalar_one()
+    zone = connection.execute(_ZONE).scalar_one()
     log = Log(head.id, books.HQ, head.epoch)
     stamp, now_ms = clock.stamp(), clock.now_ms()
     date = business_date(stamp, now_ms, zone, 0)
@@ -105,17 +109,9 @@ def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[A
     frontier = tree.Frontier.from_bytes(head.frontier).append_many(tree.leaf_hash(leaf) for leaf in leaves)
     name = keys.origin(HQ_LOG_SITE, HQ_LOG_EPOCH)
     signed = checkpoint.sign_checkpoint(checkpoint.Checkpoint(name, frontier.size, frontier.root()), hq.log)
-    connection.execute(
-        schema.epochs.update()
-        .where(schema.epochs.c.id == log.id)
-        .values(
-            size=frontier.size,
-            frontier=frontier.to_bytes(),
-            cosigned=checkpoint.cosign(signed, hq.cosign, COSIGN_NAME, now_ms // 1000),
-            cosigned_ms=now_ms,
-            seen_ms=now_ms,
-        )
-    )
+    cosigned = checkpoint.cosign(signed, hq.cosign, COSIGN_NAME, now_ms // 1000)
+    values = {"size": frontier.size, "frontier": frontier.to_bytes(), "cosigned": cosigned}
+    connection.execute(_MOVE_HEAD, {"log": log.id, **values, "cosigned_ms": now_ms, "seen_ms": now_ms})
     return int(head.size)
 
 

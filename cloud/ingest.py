@@ -51,8 +51,8 @@ def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, cloc
 
     The refusals FORK and NOT_CANONICAL leave evidence behind, so the caller commits whatever this returns.
     """
-    table, now_ms = schema.epochs, clock.now_ms()
-    head = connection.execute(sa.select(table).where(table.c.id == log_id).with_for_update()).one()
+    now_ms = clock.now_ms()
+    head = connection.execute(_HEAD, {"log": log_id}).one()
     try:
         batch = decode(body, Batch, bytes_max=BATCH_BYTES_MAX)
     except NotCanonical as error:
@@ -86,7 +86,7 @@ def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, cloc
         if evidence.root_at(connection, head, claimed.size) != claimed.root:
             return fork(claimed.size)
         if claimed.size == head.size:  # an old batch that comes again tells nothing of the box as it is now
-            connection.execute(table.update().where(table.c.id == head.id).values(_seen(batch, now_ms)))
+            connection.execute(_MOVE_HEAD, {"log": head.id, **_seen(batch, now_ms)})
         return Ingested(head.cosigned)
 
     try:
@@ -109,6 +109,11 @@ def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, cloc
     if other is not None:
         return fork(other.size, other.checkpoint)
     return _store(connection, hq, clock, head, batch, entries, frontier, closing)
+
+
+_HEAD = sa.select(schema.epochs).where(schema.epochs.c.id == sa.bindparam("log")).with_for_update()
+_MOVE_HEAD = schema.epochs.update().where(schema.epochs.c.id == sa.bindparam("log"))  # sets what its parameters name
+_DAY = sa.select(schema.sites.c.zone, schema.sites.c.day_starts_h).where(schema.sites.c.id == sa.bindparam("site"))
 
 
 def _frozen(head: sa.Row[Any]) -> Refusal:
@@ -148,10 +153,7 @@ def _first_difference(connection: sa.Connection, head: sa.Row[Any], batch: Batch
 
 def _read(connection: sa.Connection, head: sa.Row[Any], new: Sequence[bytes], now_ms: int) -> list[Entry]:
     """The new records decoded and dated. Raises NotCanonical with the seq of the first bad one."""
-    sites = schema.sites
-    zone, day_starts_h = connection.execute(
-        sa.select(sites.c.zone, sites.c.day_starts_h).where(sites.c.id == head.site)
-    ).one()
+    zone, day_starts_h = connection.execute(_DAY, {"site": head.site}).one()
     entries: list[Entry] = []
     for seq, leaf in enumerate(new, head.size):
         try:
@@ -223,17 +225,8 @@ def _store(
         hqlog.lock(connection)  # before any account: that is the order of all
     made = posting.post(connection, log, entries, now_ms)
     accepted.note(connection, hq, head.id, entries)
-    connection.execute(
-        schema.epochs.update()
-        .where(schema.epochs.c.id == head.id)
-        .values(
-            size=frontier.size,
-            frontier=frontier.to_bytes(),
-            cosigned=cosigned,
-            cosigned_ms=now_ms,
-            **_seen(batch, now_ms),
-        )
-    )
+    values = {"size": frontier.size, "frontier": frontier.to_bytes(), "cosigned": cosigned, "cosigned_ms": now_ms}
+    connection.execute(_MOVE_HEAD, {"log": head.id, **values, **_seen(batch, now_ms)})
     if lent:
         returned = {Held(account, asset): back for (_, account, asset), (_, _, back, _) in made.leases.items() if back}
         loans.charge_back(connection, hq, clock, log, returned)

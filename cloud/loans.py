@@ -171,6 +171,7 @@ def leases_of(connection: sa.Connection, log: Log, accounts: Iterable[str] | Non
     table = schema.leases
     rest = table.c.granted - table.c.used - table.c.returned - table.c.freed
     query = sa.select(table.c.account, table.c.asset, rest.label("rest")).where(table.c.log == log.id, rest > 0)
+    values: dict[str, list[str]] = {}
     if accounts is not None:
-        query = query.where(bulk.among(connection, table.c.account, sorted(set(accounts))))
-    return {Held(row.account, row.asset): int(row.rest) for row in connection.execute(query)}
+        query, values = query.where(bulk.among(table.c.account, "accounts")), {"accounts": sorted(set(accounts))}
+    return {Held(row.account, row.asset): int(row.rest) for row in connection.execute(query, values)}

@@ -197,18 +197,27 @@ def post(connection: sa.Connection, log: Log, entries: Iterable[Entry], received
 
 def _lock_ledger(connection: sa.Connection, codes: Iterable[str]) -> dict[LedgerKey, Held]:
     """The rows of these ledger accounts, locked in the order of their ids; missing ones are not there yet."""
-    table = schema.ledger
-    query = sa.select(table).where(bulk.among(connection, table.c.code, sorted(codes)))
-    rows = connection.execute(query.order_by(table.c.id).with_for_update())
-    return {(row.code, row.asset): Held(row.id, row.debits, row.credits) for row in rows}
+    rows = connection.execute(_LEDGER, {"codes": sorted(codes)})
+    return {(code, asset): Held(*held) for code, asset, *held in rows}
+
+
+_LEDGER = (
+    sa.select(*(schema.ledger.c[name] for name in ("code", "asset", "id", "debits", "credits")))
+    .where(bulk.among(schema.ledger.c.code, "codes"))
+    .order_by(schema.ledger.c.id)
+    .with_for_update()
+)
 
 
 def read_counters(connection: sa.Connection, log: Log, accounts: Sequence[str]) -> dict[CounterKey, int]:
     """Where these accounts' counters of the log stand."""
-    table = schema.counters
-    mine = (table.c.log == log.id) & bulk.among(connection, table.c.account, accounts)
-    columns = (table.c.effect, table.c.account, table.c.asset, table.c.place, table.c.total)
-    return {CounterKey(*row[:4]): row[4] for row in connection.execute(sa.select(*columns).where(mine))}
+    rows = connection.execute(_COUNTERS, {"log": log.id, "accounts": accounts})
+    return {CounterKey(*row[:4]): row[4] for row in rows}
+
+
+_COUNTERS = sa.select(*(schema.counters.c[name] for name in ("effect", "account", "asset", "place", "total"))).where(
+    schema.counters.c.log == sa.bindparam("log"), bulk.among(schema.counters.c.account, "accounts")
+)
 
 
 def _write(connection: sa.Connection, log: Log, made: Plan, held: dict[LedgerKey, Held], received_ms: int) -> None:

@@ -128,8 +128,8 @@ class Headquarters:
             return grants.place(connection, self.keys, self.clock, taken.served)
 
     def _batch_reply(self, connection: sa.Connection, log: int, taken: Ingested) -> BatchReply:
-        table, now_ms = schema.epochs, self.clock.now_ms()
-        head = connection.execute(sa.select(table).where(table.c.id == log)).one()
+        now_ms = self.clock.now_ms()
+        head = connection.execute(_HEAD, {"log": log}).one()
         return BatchReply(
             cosigned=taken.cosigned,
             grants=grants.pending(connection, log) if head.state == epochs.OPEN else [],
@@ -178,6 +178,9 @@ class Headquarters:
         return admission.authenticate(
             connection, request.method, request.path, request.site, request.epoch, request.signature, request.body
         )
+
+
+_HEAD = sa.select(schema.epochs).where(schema.epochs.c.id == sa.bindparam("log"))
 
 
 def _refused(refusal: Refusal) -> Answer:

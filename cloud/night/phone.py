@@ -54,9 +54,9 @@ def guests_waiting(connection: sa.Connection, books: Books, ends_ms: int) -> lis
             account, site, _ = code.removeprefix("lease:").rsplit(":", 2)
             held[account, site] = balance.owed
     table, found = schema.guests, dict[str, list[tuple[int, int]]]()
-    accounts = bulk.among(connection, table.c.account, sorted({account for account, _ in held}))
-    query = sa.select(table.c.account, table.c.site, table.c.paid_ms).where(accounts).order_by(table.c.account)
-    for row in connection.execute(query):
+    accounts = sorted({account for account, _ in held})
+    query = sa.select(table.c.account, table.c.site, table.c.paid_ms).where(bulk.among(table.c.account, "accounts"))
+    for row in connection.execute(query.order_by(table.c.account), {"accounts": accounts}):
         if (row.account, row.site) in held:
             found.setdefault(row.site, []).append((held[row.account, row.site], row.paid_ms))
     return [

@@ -102,9 +102,9 @@ def test_rows_in_bulk(hq: Headquarters) -> None:
         bulk.add(connection, table, ["log", "account"], ["total"], [(1, "C", 100), (1, "nobody", 1)])
         query = sa.select(table.c.account, table.c.total).order_by(table.c.account)
         assert [tuple(row) for row in connection.execute(query)] == [("A", 5), ("B", 60), ("C", 107)]
-        chosen = query.where(bulk.among(connection, table.c.account, ["C", "A", "X"]))
-        assert [row.account for row in connection.execute(chosen)] == ["A", "C"]
-        assert connection.execute(query.where(bulk.among(connection, table.c.account, []))).all() == []
+        chosen = query.where(bulk.among(table.c.account, "accounts"))
+        assert [row.account for row in connection.execute(chosen, {"accounts": ["C", "A", "X"]})] == ["A", "C"]
+        assert connection.execute(chosen, {"accounts": []}).all() == []
 
 
 def _account(connection: sa.Connection) -> None:
