@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test test-fast test-kill test-power lint demo bench sim fuzz docs wheel clean
+.PHONY: install test test-fast test-kill test-power test-pumps lint demo bench sim fuzz docs wheel clean
 
 install: $(STAMP)
 $(STAMP): pyproject.toml
@@ -24,6 +24,9 @@ test-kill: install       ## kills daemon and headquarters at two hundred random 
 
 test-power: install      ## a thousand power cuts at random moments, and every disk operation of a day; two minutes
 	FIELDTILL_CUTS=1000 $(BIN)/python -m pytest -n 0 -s tests/edge/journal/test_journal_media.py tests/edge/test_power_cuts.py
+
+test-pumps: install      ## FILLINGS=2000 at simulated pumps of each serial protocol under faults, some at the true baud
+	FIELDTILL_FILLINGS=$(or $(FILLINGS),2000) $(BIN)/python -m pytest -n 0 -s tests/drivers/pumps/test_thousands.py
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ import pytest
 from thousands_rig import SPEAKS, Books, audited, books, sell, selling, settle
 
 LONG = "FIELDTILL_FILLINGS" in os.environ
-FILLINGS = int(os.environ.get("FIELDTILL_FILLINGS", "40"))
+FILLINGS = int(os.environ.get("FIELDTILL_FILLINGS", "24"))
 PACED = 12
 SEED = int(os.environ.get("FIELDTILL_SEED", "1"))
 
