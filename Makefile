@@ -13,11 +13,11 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install -q -e ".[cloud,metrics]" --group dev
 	@touch $@
 
-test: install            ## the whole suite
-	$(BIN)/python -m pytest -n 2 tests
+test: install            ## the whole suite; four at once also on two cores, since many wait for a wire
+	$(BIN)/python -m pytest -n 4 tests
 
 test-fast: install       ## what needs no processes of its own
-	$(BIN)/python -m pytest -n 2 -m "not system" tests
+	$(BIN)/python -m pytest -n 4 -m "not system" tests
 
 test-kill: install       ## kills daemon and headquarters at two hundred random moments; some fifteen minutes
 	FIELDTILL_KILLS=200 $(BIN)/python -m pytest -n 0 -s tests/system/test_kills.py
