@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sim_world import World
 
 YEAR_MS = 365 * 86_400_000
-PUMP_WORLDS = 0.3
+PUMP_WORLDS = 0.2
 POWER_CUT = f"{POWER} cut"
 
 

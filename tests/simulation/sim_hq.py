@@ -130,14 +130,11 @@ class SimHeadquarters:
 
     def books(self) -> str:
         """A hash of every row that a batch can change, but for when the site was last heard."""
-        heard = {"seen_ms", "boot", "mono_ms", "wall_ms"}
         told = hashlib.sha256()
         with store.reading(self.engine) as connection:
-            for table in schema.metadata.sorted_tables:
-                columns = [column for column in table.c if column.name not in heard]
-                keys = list(table.primary_key.columns)
-                for row in connection.execute(sa.select(*columns).order_by(*keys)):
-                    told.update(repr((table.name, *row)).encode())
+            for name, every_row in _tables():
+                for row in connection.execute(every_row):
+                    told.update(repr((name, *row)).encode())
         return told.hexdigest()
 
     def close(self) -> None:
@@ -262,6 +259,16 @@ class SimHeadquarters:
 def _split(place: str) -> tuple[str, int]:
     site, epoch = place.split("/")
     return site, int(epoch)
+
+
+@functools.cache
+def _tables() -> list[tuple[str, sa.Select[Any]]]:
+    """The name of each table, and the rows of it without what any message of a site changes."""
+    heard = {"seen_ms", "boot", "mono_ms", "wall_ms"}
+    return [
+        (table.name, sa.select(*(it for it in table.c if it.name not in heard)).order_by(*table.primary_key.columns))
+        for table in schema.metadata.sorted_tables
+    ]
 
 
 class _Chance:
