@@ -296,7 +296,7 @@ class Box:
         self.uplink: Uplink | None = None
         self.codes: Codes | None = None
         self.counter: RamCounter | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in the order in which they die: a set has another each time
 
     # --- birth and death ---------------------------------------------------------------------------------------------
 
@@ -420,7 +420,7 @@ class Box:
     def spawn(self, name: str, work: Work) -> asyncio.Task[Any]:
         """Something that this daemon does; it ends with the daemon, and its failure is told."""
         task = asyncio.get_running_loop().create_task(work, name=f"{self.branch} {name}")
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._done)
         return task
 
@@ -484,7 +484,7 @@ class Box:
             raise asyncio.CancelledError
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if task.cancelled():
             return
         error = task.exception()
