@@ -82,9 +82,9 @@ def authenticate(
     connection: sa.Connection, method: str, path: str, site: str, epoch: int, signature: str, body: bytes
 ) -> sa.Row[Any]:
     """The epoch whose log key signed this request (body as sent). signature: base64. Raises Refuse."""
-    _site(connection, site)
     row = connection.execute(_EPOCH, {"site": site, "epoch": epoch}).one_or_none()
     if row is None:
+        _site(connection, site)
         raise Refuse(RefusalCode.UNKNOWN_EPOCH, f"epoch of {site}", expected="an enrolled one", got=str(epoch))
     payload = wire.request_payload(method, path, site, epoch, body)
     try:
@@ -95,17 +95,22 @@ def authenticate(
     return row
 
 
-_EPOCH = sa.select(schema.epochs).where(
-    schema.epochs.c.site == sa.bindparam("site"), schema.epochs.c.epoch == sa.bindparam("epoch")
+_ADMITTED = (
+    schema.sites.c.id == sa.bindparam("site"),
+    schema.sites.c.id != books.HQ,
+    schema.sites.c.status == "admitted",
 )
-_ADMITTED = sa.select(schema.sites).where(
-    schema.sites.c.id == sa.bindparam("site"), schema.sites.c.status == "admitted"
+_SITE = sa.select(schema.sites).where(*_ADMITTED)
+_EPOCH = (
+    sa.select(schema.epochs)
+    .join(schema.sites, schema.epochs.c.site == schema.sites.c.id)
+    .where(*_ADMITTED, schema.epochs.c.epoch == sa.bindparam("epoch"))
 )
 
 
 def _site(connection: sa.Connection, site: str) -> sa.Row[Any]:
     """The site, held against a second enrolment at the same time. Raises Refuse."""
-    row = connection.execute(_ADMITTED, {"site": site}).one_or_none() if site != books.HQ else None
+    row = connection.execute(_SITE, {"site": site}).one_or_none()
     if row is None:
         raise Refuse(RefusalCode.UNKNOWN_SITE, "site", expected="one that headquarters admitted", got=repr(site[:64]))
     return row

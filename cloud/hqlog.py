@@ -65,13 +65,17 @@ def create(connection: sa.Connection, hq: HqKeys, clock: Clock, zone: str) -> No
 
 
 def lock(connection: sa.Connection) -> sa.Row[Any]:
-    """The head of headquarters' log, held to the end of the transaction: whoever spends customers' free money holds it,
-    so that two such decisions never see the same money."""
+    """The head of headquarters' log, and its zone, held to the end of the transaction: whoever spends customers' free
+    money holds it, so that two such decisions never see the same money."""
     return connection.execute(_HEAD).one()
 
 
-_HEAD = sa.select(schema.epochs).where(schema.epochs.c.site == books.HQ).with_for_update()
-_ZONE = sa.select(schema.sites.c.zone).where(schema.sites.c.id == books.HQ)
+_HEAD = (
+    sa.select(schema.epochs, schema.sites.c.zone)
+    .join_from(schema.epochs, schema.sites, schema.epochs.c.site == schema.sites.c.id)
+    .where(schema.epochs.c.site == books.HQ)
+    .with_for_update(of=schema.epochs)
+)
 _MOVE_HEAD = schema.epochs.update().where(schema.epochs.c.id == sa.bindparam("log"))  # sets what its parameters name
 
 
@@ -90,10 +94,9 @@ def append(connection: sa.Connection, hq: HqKeys, clock: Clock, acts: Sequence[A
     head = lock(connection)
     if head.log_key != ed25519.public_of(hq.log):
         raise StaleKeys("headquarters' log is signed with another key by now")
-    zone = connection.execute(_ZONE).scalar_one()
     log = Log(head.id, books.HQ, head.epoch)
     stamp, now_ms = clock.stamp(), clock.now_ms()
-    date = business_date(stamp, now_ms, zone, 0)
+    date = business_date(stamp, now_ms, head.zone, 0)
     records = _sealed(connection, log, acts, head.size, stamp)
     leaves = [encode(record) for record in records]
     entries = [Entry(seq, record, date) for seq, record in enumerate(records, head.size)]

@@ -92,7 +92,7 @@ def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, cloc
     try:
         if head.state == epochs.CLOSED:
             raise NotCanonical(f"record {head.size}: the log ended with record {head.size - 1}, its CLOSE")
-        entries = _read(connection, head, new, now_ms)
+        entries = _read(head, new, now_ms)
         closing = _closing(entries)
     except NotCanonical as error:
         return _unread(connection, head, body, str(error), now_ms)
@@ -111,9 +111,13 @@ def ingest(connection: sa.Connection, hq: HqKeys, log_id: int, body: bytes, cloc
     return _store(connection, hq, clock, head, batch, entries, frontier, closing)
 
 
-_HEAD = sa.select(schema.epochs).where(schema.epochs.c.id == sa.bindparam("log")).with_for_update()
+_HEAD = (
+    sa.select(schema.epochs, schema.sites.c.zone, schema.sites.c.day_starts_h)
+    .join_from(schema.epochs, schema.sites, schema.epochs.c.site == schema.sites.c.id)
+    .where(schema.epochs.c.id == sa.bindparam("log"))
+    .with_for_update(of=schema.epochs)
+)
 _MOVE_HEAD = schema.epochs.update().where(schema.epochs.c.id == sa.bindparam("log"))  # sets what its parameters name
-_DAY = sa.select(schema.sites.c.zone, schema.sites.c.day_starts_h).where(schema.sites.c.id == sa.bindparam("site"))
 
 
 def _frozen(head: sa.Row[Any]) -> Refusal:
@@ -151,16 +155,15 @@ def _first_difference(connection: sa.Connection, head: sa.Row[Any], batch: Batch
     return None
 
 
-def _read(connection: sa.Connection, head: sa.Row[Any], new: Sequence[bytes], now_ms: int) -> list[Entry]:
+def _read(head: sa.Row[Any], new: Sequence[bytes], now_ms: int) -> list[Entry]:
     """The new records decoded and dated. Raises NotCanonical with the seq of the first bad one."""
-    zone, day_starts_h = connection.execute(_DAY, {"site": head.site}).one()
     entries: list[Entry] = []
     for seq, leaf in enumerate(new, head.size):
         try:
             record = decode(leaf, Record)
         except NotCanonical as error:
             raise NotCanonical(f"record {seq}: {error}") from error
-        entries.append(Entry(seq, record, business_date(record.stamp, now_ms, zone, day_starts_h)))
+        entries.append(Entry(seq, record, business_date(record.stamp, now_ms, head.zone, head.day_starts_h)))
     return entries
 
 

@@ -10,7 +10,7 @@ from drivers.api import Charger, Iec61851, Meter, MeterReading, Quality, Reading
 from edge.clock import Clock
 from edge.till.policy import Connector
 from edge.till.sight import ChargerSight, Sight
-from protocols.trade.records import Register
+from protocols.trade.records import Register, Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Watch:
         return Sight(
             now=now,
             status=self._status(outlet.charger),
-            register=register or self._register(outlet, reading),
+            register=register or self._register(outlet, reading, now),
             meter_power_w=reading.value.power_w if reading.value is not None else None,
             meter_serial=reading.value.serial if reading.value is not None else None,
         )
@@ -63,11 +63,12 @@ class Watch:
         """Ask the meter ahead of all polls. Raises DeviceError when it does not answer."""
         outlet = self.outlets[connector]
         reading = await outlet.meter.read_now()
-        return self.sight(connector, self._register(outlet, reading))
+        return self.sight(connector, self._register(outlet, reading, self._clock.stamp()))
 
     def registers(self) -> list[Register]:
         """The last register of every meter that has ever answered in this boot, by meter id."""
-        found = {o.meter_id: self._register(o, o.meter.reading()) for o in self.outlets.values()}
+        now = self._clock.stamp()
+        found = {o.meter_id: self._register(o, o.meter.reading(), now) for o in self.outlets.values()}
         return [register for _, register in sorted(found.items()) if register is not None]
 
     def _status(self, charger: Charger) -> ChargerSight | None:
@@ -84,11 +85,11 @@ class Watch:
             at_ms=self._on_our_clock(reading.at_ms),
         )
 
-    def _register(self, outlet: Outlet, reading: Reading[MeterReading]) -> Register | None:
+    def _register(self, outlet: Outlet, reading: Reading[MeterReading], now: Stamp) -> Register | None:
         if reading.value is None or reading.at_ms is None or reading.quality is Quality.NONE:
             return None
         at_ms = self._on_our_clock(reading.at_ms)
-        wall_ms = self._clock.wall_ms() - (self._clock.mono_ms() - at_ms)
+        wall_ms = now.wall_ms - (now.mono_ms - at_ms)
         return Register(outlet.meter_id, reading.value.register_wh, at_ms, wall_ms)
 
     def _on_our_clock(self, monotonic_ms: int) -> int:
