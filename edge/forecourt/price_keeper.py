@@ -18,6 +18,8 @@ from edge.till.fill.sight import FillSight
 
 AGAIN_S, REFUSED_AGAIN_S = 1, 30
 """A pump whose line has just failed, and one that has refused its prices, is told them again after this."""
+TAKES_S = 5
+"""A pump that has taken its prices may say for a moment longer that it has none."""
 VAIN_MAX = 5
 """A line may fail for a moment; a pump that could not be told its prices so often is reported."""
 
@@ -62,7 +64,10 @@ class PriceKeeper:
             return False
         self._notices.over("price-refused")
         self._vain = self._not_before_ms = 0
-        await self._fills.desk.record([applied(self._point, should)])
+        if lost:
+            self._wait(TAKES_S)
+        if not lost or to_set(self._fills.desk.state, self._point, should, None):
+            await self._fills.desk.record([applied(self._point, should)])
         log.info("prices set", pump=self._point.id, price_e3=dict(should))
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 from drivers.errors import Silent
+from drivers.pump import PumpState
 from drivers.twins.pumps.parts import Phase
 from edge.epochs import Closing
 from edge.forecourt.fill_desk import FillDesk
@@ -88,6 +90,19 @@ async def test_a_nozzle_that_is_out_keeps_its_price(tmp_path: Path) -> None:
         court.model.hang_up()
         await court.wait(3)
         assert len(prices_of(court)) == 2
+
+
+async def test_a_pump_that_takes_its_prices_and_goes_on_saying_that_it_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told again now and then; the log, which has them, is not filled with them."""
+    async with a_court(tmp_path) as court:
+        honest = court.pump._now
+        monkeypatch.setattr(court.pump, "_now", lambda: dataclasses.replace(honest(), state=PumpState.UNPRICED))
+        before = court.pump.acts.count("set-prices")
+        await court.wait(20)
+        assert 2 <= court.pump.acts.count("set-prices") - before <= 5
+        assert len(prices_of(court)) == 1
 
 
 async def test_a_pump_that_refuses_its_prices_sells_nothing(tmp_path: Path) -> None:
