@@ -35,6 +35,7 @@ ROWS = {
 
 
 @pytest.mark.system
+@pytest.mark.timeout(300)
 def test_they_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With tiny sizes every row has a number and something beside it, and the table is printed."""
     found = measure(list(BENCHMARKS.values()), Run(tmp_path, TINY))

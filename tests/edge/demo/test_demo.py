@@ -35,6 +35,7 @@ def end(process: subprocess.Popen[str], root: Path) -> tuple[str, dict[str, Any]
 
 
 @pytest.mark.system
+@pytest.mark.timeout(400)
 def test_both_sites_in_a_minute(tmp_path: Path) -> None:
     """A charging site and a forecourt, played side by side, since each mostly waits; nothing is unexplained at either.
 
