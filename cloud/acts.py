@@ -34,8 +34,7 @@ def done_before(connection: sa.Connection, reference: str, ordered: Sequence[obj
     """
     if not 0 < len(reference) <= REFERENCE_MAX or "\x00" in reference:
         raise Denied(f"expected a reference of 1 to {REFERENCE_MAX} characters", "Use the payer's own number.")
-    table = schema.acts
-    before = connection.execute(sa.select(table).where(table.c.reference == reference)).one_or_none()
+    before = connection.execute(_BEFORE, {"reference": reference}).one_or_none()
     if before is None:
         return None
     if before.digest != _digest(ordered):
@@ -46,9 +45,13 @@ def done_before(connection: sa.Connection, reference: str, ordered: Sequence[obj
 
 def note(connection: sa.Connection, reference: str, ordered: Sequence[object], serial: int) -> None:
     """Keep that `serial` did what was ordered, in the transaction that does it."""
-    log = connection.execute(sa.select(schema.epochs.c.id).where(schema.epochs.c.site == books.HQ)).scalar_one()
+    log = connection.execute(_OWN_LOG).scalar_one()
     row = {"reference": reference, "digest": _digest(ordered), "log": log, "seq": serial}
-    connection.execute(schema.acts.insert().values(row))
+    connection.execute(schema.acts.insert(), row)
+
+
+_BEFORE = sa.select(schema.acts).where(schema.acts.c.reference == sa.bindparam("reference"))
+_OWN_LOG = sa.select(schema.epochs.c.id).where(schema.epochs.c.site == books.HQ)
 
 
 def _digest(ordered: Sequence[object]) -> bytes:

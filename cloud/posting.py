@@ -273,5 +273,9 @@ def _write_leases(connection: sa.Connection, log: Log, deltas: dict[LeaseKey, li
 
 def _log_at(connection: sa.Connection, place: str) -> int:
     site, _, epoch = place.rpartition("/")
-    query = sa.select(schema.epochs.c.id).where(schema.epochs.c.site == site, schema.epochs.c.epoch == int(epoch))
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_EPOCH, {"site": site, "epoch": int(epoch)}).scalar_one())
+
+
+_EPOCH = sa.select(schema.epochs.c.id).where(
+    schema.epochs.c.site == sa.bindparam("site"), schema.epochs.c.epoch == sa.bindparam("epoch")
+)
