@@ -1,6 +1,7 @@
 """Which page answers which request?
 
 GET  /                                   how the site stands, what a kWh costs, and a form for a code
+GET  /prices.json                        what a litre of each grade costs now: for the pole at the road
 POST /take                               `code=FT1:...`: takes the code in
 GET  /receipt/<site>/<epoch>/<seq>?k=    a session and its bill, for whoever has its link
 GET  /receipt/<site>/<epoch>/<seq>.json?k=   its receipt, which anyone can check
@@ -60,12 +61,14 @@ class Answers:
         if request.path == "/" and request.method != "POST":
             other = "en" if language == "zh" else "zh"
             return frame.page(self._title, front(self._daemon, language), language, other=f"/?lang={other}")
+        if request.path == "/prices.json" and request.method != "POST":
+            return Response(HTTPStatus.OK, JSON, pumps.pole(self._daemon))
         if request.path == "/take" and request.method == "POST":
             return await self._take(request)
         found = _RECEIPT.match(request.path)
         if found is not None and request.method != "POST":
             return await self._receipt(request, found["site"], int(found["epoch"]), int(found["seq"]), found["file"])
-        known = request.path in ("/", "/take") or found is not None
+        known = request.path in ("/", "/take", "/prices.json") or found is not None
         return frame.problem(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND, language)
 
     def link(self, seq: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+import msgspec
+
 from drivers.pump import PumpState
 from edge.daemon_state import Daemon
 from edge.evidence import slip
@@ -36,6 +38,32 @@ def pumps(daemon: Daemon, language: str) -> str:
     islands = daemon.site.islands if daemon.site is not None else None
     prices = None if islands is None else islands.fills.prices
     return f"<h2>{word('pumps', language)}</h2>" + "".join(_pump(view, prices, language) for view in views)
+
+
+class PolePrice(msgspec.Struct, frozen=True):
+    """What the pole at the road shows of a grade. at_pumps: whether every pump shows it; after a change one with a
+    customer keeps the price before until it is idle again.
+    """
+
+    grade: str
+    name: str
+    yuan_per_litre: str
+    at_pumps: bool
+
+
+def pole(daemon: Daemon) -> bytes:
+    """The prices in force, in the price list's order, as JSON; none where no list is in force."""
+    islands = daemon.site.islands if daemon.site is not None else None
+    prices = None if islands is None else islands.fills.prices
+    nozzles = [nozzle for view in views_fuel.pumps(daemon) for nozzle in view.nozzles]
+    shown: list[PolePrice] = []
+    for grade in () if prices is None else prices.grades:
+        of_it = [one for one in nozzles if one.grade == grade.code]
+        due = {one.due_e3 for one in of_it if one.due_e3 is not None}
+        if due:
+            same = all(one.shown_e3 == one.due_e3 for one in of_it)
+            shown.append(PolePrice(grade.code, grade.name, yuan_e3(max(due)), same))
+    return msgspec.json.encode({"prices": shown})
 
 
 def running(fills: FillDesk, filling: OpenFilling, progress: FillProgress, language: str) -> str:

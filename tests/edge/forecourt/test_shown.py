@@ -196,6 +196,25 @@ async def test_the_page_lists_pumps_with_their_prices(tmp_path: Path) -> None:
         assert "Hang the nozzle up" in page.running(court.fills, *found, "en")
 
 
+async def test_the_pole_shows_what_the_pumps_show(tmp_path: Path) -> None:
+    """By one list: a change reaches pole and idle pumps together, and the pole says while a customer keeps the old."""
+    async with a_court(tmp_path) as court:
+        daemon = daemon_of(court)
+        before = msgspec.json.decode(page.pole(daemon))["prices"]
+        assert before == [
+            {"grade": "92", "name": "92#", "yuan_per_litre": "7.85", "at_pumps": True},
+            {"grade": "0", "name": "diesel", "yuan_per_litre": "7.50", "at_pumps": True},
+        ]
+        await court.begin_filling()
+        await court.price({"92": 800_000, "0": 750_000}, version=2)
+        await court.wait(3)
+        after = msgspec.json.decode(page.pole(daemon))["prices"]
+        assert [(one["yuan_per_litre"], one["at_pumps"]) for one in after] == [("8.00", False), ("7.50", True)]
+        await court.pour(5_000)
+        await court.wait(5)
+        assert all(one["at_pumps"] for one in msgspec.json.decode(page.pole(daemon))["prices"])
+
+
 async def test_live_state_metrics_and_watchdog(tmp_path: Path) -> None:
     """Each knows pumps and fillings."""
     async with a_court(tmp_path) as court:
