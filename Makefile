@@ -26,7 +26,7 @@ test-power: install      ## a thousand power cuts at random moments, and every d
 	FIELDTILL_CUTS=1000 $(BIN)/python -m pytest -n 0 -s tests/edge/journal/test_journal_media.py tests/edge/test_power_cuts.py
 
 test-pumps: install      ## FILLINGS=2000 at simulated pumps of each serial protocol under faults, some at the true baud
-	FIELDTILL_FILLINGS=$(or $(FILLINGS),2000) $(BIN)/python -m pytest -n 0 -s tests/drivers/pumps/test_thousands.py
+	FIELDTILL_FILLINGS=$(or $(FILLINGS),2000) $(BIN)/python -m pytest -n 0 -s --timeout 0 tests/drivers/pumps/test_thousands.py
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .
