@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from protocols.trade.quantities import yuan
 WAIT_S = 25.0
 
 
-class Play:
+class Play(ABC):
     """A story on a stage, shown on a screen. `status` is the daemon's newest; None: it is not there."""
 
     def __init__(self, stage: Stage, screen: Screen) -> None:
@@ -29,13 +30,13 @@ class Play:
         self._told = 0  # records up to here have been told
         self._paid_in_fen = 0
 
+    @abstractmethod
     async def play(self) -> Verdict:
         """From the first customer to the books at the end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell_record(self, record: dict[str, Any]) -> None:
         """A new record in the site's log: what the screen says of it."""
-        raise NotImplementedError
 
     # --- headquarters and the box -------------------------------------------------------------------------------------
 

@@ -62,12 +62,12 @@ class Item:
         return bytes(data)
 
 
-ENERGY: Final = Item(Unit.ENERGY_DWH, 4, step=100)  # XXXXXX.XX kWh
+ENERGY: Final = Item(Unit.ENERGY_DWH, 4, step=100)  # eight digits, two of them decimals, kWh
 COMBINED_ENERGY: Final = Item(Unit.ENERGY_DWH, 4, step=100, signed=True)
-VOLTAGE: Final = Item(Unit.VOLTAGE_MV, 2, step=100)  # XXX.X V
-CURRENT: Final = Item(Unit.CURRENT_MA, 3, signed=True)  # XXX.XXX A
-POWER: Final = Item(Unit.POWER_DW, 3, signed=True)  # XX.XXXX kW
-FACTOR: Final = Item(Unit.FACTOR_PERMILLE, 2, signed=True)  # X.XXX
+VOLTAGE: Final = Item(Unit.VOLTAGE_MV, 2, step=100)  # one decimal, V
+CURRENT: Final = Item(Unit.CURRENT_MA, 3, signed=True)  # three decimals, A
+POWER: Final = Item(Unit.POWER_DW, 3, signed=True)  # four decimals, kW
+FACTOR: Final = Item(Unit.FACTOR_PERMILLE, 2, signed=True)  # three decimals
 FREQUENCY: Final = Item(Unit.FREQUENCY_CHZ, 2)  # XX.XX Hz
 
 FORWARD_TOTAL: Final = 0x00010000

@@ -5,7 +5,7 @@ Volumes are whole mL, money whole fen, prices thousandths of a fen per litre.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from protocols.trade.codec import Wire
 from protocols.trade.record_parts import Amount, BillLine, Hold, Name, Origin, Pin, Preset
 
 Nozzle = Annotated[int, msgspec.Meta(ge=1, le=15)]
+OrderKind = Literal["amount", "volume", "full"]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -57,7 +58,7 @@ class FillingOpened(Wire, frozen=True):
     holds: list[Hold]
     guaranteed: bool
     preset: Preset
-    order_kind: Name
+    order_kind: OrderKind
     order_limit: Amount
     offered: list[Offered]
     origin: Origin

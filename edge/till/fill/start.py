@@ -24,7 +24,7 @@ from protocols.trade.fuel_prices import PriceList, local_day
 from protocols.trade.fuel_terms import NO_TERMS, FuelTerms, Terms, terms_of
 from protocols.trade.hotlist import HotList
 from protocols.trade.records import Draft, Hold, Preset
-from protocols.trade.records_fuel import FillingOpened, Offered
+from protocols.trade.records_fuel import FillingOpened, Offered, OrderKind
 from protocols.trade.tender import MONEY_ALONE, Tenders
 
 PRESETS = ("full", "money", "volume")
@@ -182,7 +182,9 @@ def _need(preset: Preset, limit: DayLimit, dearest_e3: int, policy: FillPolicy) 
     return max(policy.fill_up_cap_fen, least_fen), least_fen
 
 
-def _order(preset: Preset, worth_fen: int, limit: DayLimit, point: FuelPoint, policy: FillPolicy) -> tuple[str, int]:
+def _order(
+    preset: Preset, worth_fen: int, limit: DayLimit, point: FuelPoint, policy: FillPolicy
+) -> tuple[OrderKind, int]:
     """What the pump is told at most: never more than what the holds pay, whichever nozzle it is, and the day allows."""
     traits = point.traits
     if preset.kind == "volume":

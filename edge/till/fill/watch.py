@@ -118,10 +118,8 @@ def act(
 def order_of(filling: OpenFilling) -> Order:
     """What the pump is told."""
     opened = filling.opened
-    kind = opened.order_kind
-    assert kind in ("amount", "volume", "full"), kind
     nozzles = tuple(one.nozzle for one in opened.offered)
-    return Order(kind, opened.order_limit, nozzles, {one.nozzle: one.price_e3 for one in opened.offered})  # type: ignore[arg-type]  # one of the three
+    return Order(opened.order_kind, opened.order_limit, nozzles, {one.nozzle: one.price_e3 for one in opened.offered})
 
 
 def _goes_on(progress: FillProgress, status: PumpStatus | None, sight: FillSight) -> bool:
