@@ -29,7 +29,8 @@ function parseFile(text) {
   });
   if (!proven.every((one) => one.note === proven[0].note && equalBytes(one.extra, proven[0].extra))) refuse("one head");
   const pinned = documents.map((one) => {
-    if (!hasKeys(one, ["kind", "payload"]) || typeof one.kind !== "string") refuse("kind and payload");
+    const kinds = ["tariff", "tenders", "fuel-prices"];
+    if (!hasKeys(one, ["kind", "payload"]) || !kinds.includes(one.kind)) refuse("kind and payload");
     return { kind: one.kind, payload: bytes(one.payload) };
   });
   return { view: file.view, spki: bytes(file.device_key, 1024), records: proven, documents: pinned };
