@@ -101,10 +101,12 @@ async def a_day(path: Path) -> Path:
     async with a_proven_till(path) as till:
         await till.sweep()
         await till.sell()
+        await till.wait(5)
         await till.sell(30)
         await till.close_day()
         await till.cosign()
         await till.sweep()
+        await till.wait(5)  # a reading is as old as the machine made it wait: this one must be younger than the day close
         await till.sell(20)
         await till.start()
         await till.wait(12)
