@@ -147,12 +147,13 @@ class Slice(Wire, frozen=True):
 class BillLine(Wire, frozen=True):
     """One line of a bill. The fen of all lines add up to the bill.
 
-    code: `energy`, `service`, `session`, `idle` or `fuel`. quantity: Wh, seconds for idle, mL for fuel, or 1. price_e3:
-    thousandths of a fen per kWh (energy, service), per minute (idle), per litre (fuel) or each (session).
+    code: one of `tender.LINES`. quantity: Wh, seconds for idle and time, mL for fuel, days for rent and late, or 1.
+    price_e3: thousandths of a fen per kWh (energy, service), per minute (idle), per hour (time), per litre (fuel), per
+    day (rent, late) or each (session, swap).
     """
 
     code: Name
-    period: Amount  # index into the tariff's periods, the nozzle for fuel; 0 for lines that have neither
+    period: Amount  # index into the tariff's periods, the nozzle for fuel, the power step for time; else 0
     quantity: Amount
     price_e3: Amount
     amount_fen: Amount

@@ -1,7 +1,8 @@
 """The records of a log: what is appended, one envelope, one body struct for each (kind, version) for ever.
 
 A record is `[kind, version, stamp, moves, body]`. Books fold the moves alone, so headquarters can post a kind whose
-body it does not know. Bodies are decoded on demand by `body_of`. Those of pumps and tanks are in `records_fuel`.
+body it does not know. Bodies are decoded on demand by `body_of`. Those of pumps and tanks are in `records_fuel`, those
+of cabinets and packs in `records_pack`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from protocols.trade import records_fuel as fuel
+from protocols.trade import records_pack as packs
 from protocols.trade.codec import Wire, decode, encode
 from protocols.trade.record_parts import (
     CNY,
@@ -290,6 +292,13 @@ BODIES: dict[tuple[str, int], type[Wire]] = {
     ("fuel-received", 1): fuel.FuelReceived,
     ("wet-stock-closed", 1): fuel.WetStockClosed,
     ("fuel-day-closed", 1): fuel.FuelDayClosed,
+    ("swap-opened", 1): packs.SwapOpened,
+    ("swap-stepped", 1): packs.SwapStepped,
+    ("swap-closed", 1): packs.SwapClosed,
+    ("pack-noted", 1): packs.PackNoted,
+    ("slot-set", 1): packs.SlotSet,
+    ("packs-scanned", 1): packs.PacksScanned,
+    ("shop-day-closed", 1): packs.ShopDayClosed,
 }
 """Every (kind, version) and its struct. A struct is never changed once it has been written by a released version."""
 

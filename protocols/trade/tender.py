@@ -18,7 +18,7 @@ from protocols.trade.records import CNY, Amount, BillLine, Hold, Name
 
 KIND = "tenders"
 """The document's kind."""
-LINES = ("energy", "service", "session", "idle", "fuel")
+LINES = ("energy", "service", "session", "idle", "fuel", "swap", "rent", "late", "time")
 """Every code that a line of a bill may have."""
 HOLDS_MAX = 16
 """Holds of one session, extensions included: more than anybody pays with, few enough to draw at once."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.trade import records_fuel as fuel
+from protocols.trade import records_pack as packs
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.records import (
     BODIES,
@@ -68,6 +69,7 @@ TOTALS = fuel.NozzleTotals(1, 1_001_389, None)
 PUMP_TOTALS = fuel.PumpTotals("3", [TOTALS], 3_599_000, 1_777_589_999_000)
 SOLD = fuel.Offered(1, "92", "t1", 785_000)
 
+PACK = packs.PackSeen("BT106002512NNTB211118182", 960, 1000, 182, 66_300, 1_440, 285, [])
 SAMPLES: list[Wire] = [
     EpochOpened("S1", 2, bytes(range(32)), b"\x30\x59", b"\x30\x45", "fieldtill 0.1.0"),
     GrantAccepted(b"a grant and its signature"),
@@ -154,6 +156,47 @@ SAMPLES: list[Wire] = [
     fuel.FuelReceived("t1", "92", 9_950_000, "DN-2026-0042", "wang"),
     fuel.WetStockClosed(41, "t1", "92", 12_345_678, 9_950_000, 8_000_000, 1_000, 14_290_000, -4_678, -585),
     fuel.FuelDayClosed(41, [fuel.GradeSum("92", 210, 8_000_000, 6_280_000, 1_000)]),
+    packs.SwapOpened(
+        cabinet="cab-1",
+        kind="swap",
+        account="alice",
+        holds=[Hold("alice", "SWAPS30", 1)],
+        offer="swaps30",
+        bound=PACK.code,
+        slot=3,
+        pack=None,
+        consent_permille=900,
+        origin=Origin("card", bytes.fromhex("1122334455667788"), 0, ""),
+        pins=PINS,
+        clock_lb_ms=1_777_589_999_900,
+        clock_ub_ms=None,
+    ),
+    packs.SwapStepped(17, "open-full", 5, PACK, ""),
+    packs.SwapClosed(
+        session=17,
+        outcome="swapped",
+        fault="",
+        returned=msgspec.structs.replace(PACK, soc_permille=180, energy_wh=None, alarms=["charge low"]),
+        returned_slot=3,
+        taken=PACK,
+        taken_slot=5,
+        until_s=None,
+        energy_wh=None,
+        lines=[BillLine("swap", 0, 1, 300_000, 300)],
+        amount_fen=300,
+        exact_num=300,
+        exact_den=1,
+        overrun_fen=0,
+    ),
+    packs.PackNoted("changed", "cab-1", 5, PACK.code, "BT3072020120000200521001", None, "", "over a power cut"),
+    packs.SlotSet("cab-1", 5, "resting", "F-11", "", 1_777_590_300),
+    packs.PacksScanned(
+        "cab-1",
+        [packs.ScannedSlot(1, "empty", None), packs.ScannedSlot(2, "pack", PACK), packs.ScannedSlot(3, "unsure", None)],
+        3_599_000,
+        1_777_589_999_000,
+    ),
+    packs.ShopDayClosed(41, 120, 3, 2, 9, 1, 36_000),
 ]
 
 
