@@ -47,8 +47,8 @@ class SwapOpened(Wire, frozen=True):
 
     account: the rider, who answers for packs. holds: may be empty where nothing is charged (`return`). offer: the name
     of the price or plan in the pinned terms. bound: the code of the pack that this site last gave the account; empty:
-    none that it knows of. slot: the first to open: an empty one, or for `rent` the one with the pack. pack: of `rent`, what
-    stands in it. consent_permille: the least charge that the rider takes.
+    none that it knows of. slot: the first to open: an empty one, or for `rent` the one with the pack. pack: of `rent`,
+    what stands in it. consent_permille: the least charge that the rider takes.
     """
 
     cabinet: Name
