@@ -1,0 +1,1 @@
+"""Pack links: the protocols that battery packs speak in a slot."""

@@ -1,0 +1,41 @@
+"""The pack link: what asks the pack in one slot, whatever protocol its BMS speaks."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from drivers.api import Link
+from protocols.fieldbus.pack import PackReading
+
+
+class PackLink(Protocol):
+    """The data wire of one slot. It stays when packs come and go; who answers is in the reading.
+
+    Several links may have one line, each behind a relay that connects its slot. Whoever switches the relays lets no two
+    of them ask at once (`drivers/cabinets/mux.py`).
+    """
+
+    @property
+    def profile_id(self) -> str:
+        """The protocol, as config names it."""
+        ...
+
+    @property
+    def wakes_by(self) -> Literal["frame", "charger", "none"]:
+        """What wakes a sleeping pack of this kind: `wake`, a pulse of the slot's charger, or nothing that we have."""
+        ...
+
+    async def read(self) -> PackReading:
+        """What the pack says now.
+
+        Raises DeviceError: Transient for silence and noise; DeviceFault for a sound answer whose values cannot be.
+        """
+        ...
+
+    async def wake(self) -> None:
+        """Send what wakes it; nothing where `wakes_by` is not `frame`. Raises LineDown; silence is no error here."""
+        ...
+
+    def link(self) -> Link:
+        """How the conversation goes. No I/O."""
+        ...
