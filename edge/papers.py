@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge.journal.journal import Journal
-from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, tender
+from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, pack_list, swap_terms, tender
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.fuel_terms import NO_TERMS, FuelTerms
 from protocols.trade.hotlist import HotList
+from protocols.trade.pack_list import NO_PACKS, PackList
 from protocols.trade.records import Pin
+from protocols.trade.swap_terms import NO_SWAPS, SwapTerms
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import MONEY_ALONE, Tenders
 
 
 class Papers:
-    """The documents of one journal. Of hot lists and fuel terms the last is kept, of all others each that was read."""
+    """The documents of one journal. Of hot lists, fuel terms and pack lists the last is kept, of all others each that
+    was read.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -26,6 +30,8 @@ class Papers:
         self._hot_list: tuple[bytes, HotList] | None = None
         self._prices: dict[bytes, PriceList] = {}
         self._terms: tuple[bytes, FuelTerms] | None = None
+        self._swap_terms: dict[bytes, SwapTerms] = {}
+        self._packs: tuple[bytes, PackList] | None = None
 
     def remember(self, document: Document, pinned: Pin) -> None:
         """It is in force for whoever comes while its commit runs, before it can be read back."""
@@ -72,6 +78,23 @@ class Papers:
         assert self._terms is not None
         return self._terms[1]
 
+    def swap_terms(self, pins: Iterable[Pin]) -> SwapTerms:
+        """What swaps and rented packs cost; nothing is offered while headquarters has said nothing."""
+        pinned = _of_kind(swap_terms.KIND, pins)
+        if pinned is not None and pinned.hash not in self._swap_terms:
+            self._decode(self._read(pinned), pinned)
+        return NO_SWAPS if pinned is None else self._swap_terms[pinned.hash]
+
+    def packs(self, pins: Iterable[Pin]) -> PackList:
+        """What is said of single packs; nothing while headquarters has said nothing."""
+        pinned = _of_kind(pack_list.KIND, pins)
+        if pinned is None:
+            return NO_PACKS
+        if self._packs is None or self._packs[0] != pinned.hash:
+            self._decode(self._read(pinned), pinned)
+        assert self._packs is not None
+        return self._packs[1]
+
     def _read(self, pinned: Pin) -> Document:
         data = self._journal.document(pinned.kind, pinned.version, pinned.hash)
         assert data is not None, f"the log pins {pinned.kind} {pinned.version}, whose content is missing"
@@ -88,6 +111,10 @@ class Papers:
             self._prices[pinned.hash] = decode(document.payload, PriceList)
         elif document.kind == fuel_terms.KIND:
             self._terms = pinned.hash, decode(document.payload, FuelTerms, bytes_max=documents.BYTES_MAX)
+        elif document.kind == swap_terms.KIND:
+            self._swap_terms[pinned.hash] = decode(document.payload, SwapTerms)
+        elif document.kind == pack_list.KIND:
+            self._packs = pinned.hash, decode(document.payload, PackList, bytes_max=documents.BYTES_MAX)
 
 
 def _of_kind(kind: str, pins: Iterable[Pin]) -> Pin | None:

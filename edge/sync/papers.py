@@ -17,14 +17,16 @@ from edge.sync.client import Hq
 from edge.sync.trust import HqKeys
 from protocols.door import Fault
 from protocols.proof.errors import Unproven
-from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, tariff_file, tender
+from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, pack_list, swap_terms, tariff_file, tender
 from protocols.trade.codec import NotCanonical, decode, encode
 from protocols.trade.documents import TARIFF, Document, Patched
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.fuel_terms import FuelTerms
 from protocols.trade.grants import CredentialKey
 from protocols.trade.hotlist import BadHotList
+from protocols.trade.pack_list import PackList
 from protocols.trade.records import Pin
+from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import Tenders
 from protocols.trade.wire import DocumentAsk, DocumentRef
@@ -98,11 +100,21 @@ def _fuel_terms(payload: bytes, key: CredentialKey) -> list[Fault]:
     return fuel_terms.disorder(decode(payload, FuelTerms, bytes_max=documents.BYTES_MAX))
 
 
+def _swap_terms(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return swap_terms.disorder(decode(payload, SwapTerms))
+
+
+def _pack_list(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return pack_list.disorder(decode(payload, PackList, bytes_max=documents.BYTES_MAX))
+
+
 CONTENT: Mapping[str, Callable[[bytes, CredentialKey], list[Fault]]] = {
     TARIFF: _tariff,
     tender.KIND: _tenders,
     hotlist.KIND: _hot_list,
     fuel_prices.KIND: _fuel_prices,
     fuel_terms.KIND: _fuel_terms,
+    swap_terms.KIND: _swap_terms,
+    pack_list.KIND: _pack_list,
 }
 """What this software can put in force. Documents of other kinds are left for the version that knows them."""

@@ -147,9 +147,9 @@ class Slice(Wire, frozen=True):
 class BillLine(Wire, frozen=True):
     """One line of a bill. The fen of all lines add up to the bill.
 
-    code: one of `tender.LINES`. quantity: Wh, seconds for idle and time, mL for fuel, days for rent and late, or 1.
+    code: one of `tender.LINES`. quantity: Wh, seconds for idle and time, mL for fuel, days for late, or 1.
     price_e3: thousandths of a fen per kWh (energy, service), per minute (idle), per hour (time), per litre (fuel), per
-    day (rent, late) or each (session, swap).
+    day (late) or each (session, swap, a term of rent).
     """
 
     code: Name
