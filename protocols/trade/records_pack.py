@@ -23,6 +23,8 @@ Slot = Annotated[int, msgspec.Meta(ge=1, le=255)]
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 Text = Annotated[str, msgspec.Meta(max_length=64)]
 SwapKind = Literal["swap", "rent", "return"]
+SwapStep = Literal["open-empty", "reopen-empty", "accepted", "open-full", "given", "reopen-full", "give-back"]
+SwapOutcome = Literal["swapped", "taken", "returned", "cancelled", "kept"]
 
 
 class PackSeen(Wire, frozen=True):
@@ -47,8 +49,10 @@ class SwapOpened(Wire, frozen=True):
 
     account: the rider, who answers for packs. holds: may be empty where nothing is charged (`return`). offer: the name
     of the price or plan in the pinned terms. bound: the code of the pack that this site last gave the account; empty:
-    none that it knows of. slot: the first to open: an empty one, or for `rent` the one with the pack. pack: of `rent`,
-    what stands in it. consent_permille: the least charge that the rider takes.
+    none that it knows of. slot: the first to open: an empty one, or the one with the pack to be taken, which is then
+    `pack`. consent_permille: the least charge that the rider takes. resumes: an ended session that this one goes on
+    from, for the same rider: what was returned in it counts as returned here, and where its bill was paid this one has
+    no holds and no offer; None: it begins anew.
     """
 
     cabinet: Name
@@ -60,6 +64,7 @@ class SwapOpened(Wire, frozen=True):
     slot: Slot
     pack: PackSeen | None
     consent_permille: Permille
+    resumes: Amount | None
     origin: Origin
     pins: list[Pin]
     clock_lb_ms: int  # the session began, in Unix time, not before this
@@ -69,12 +74,15 @@ class SwapOpened(Wire, frozen=True):
 class SwapStepped(Wire, frozen=True):
     """A step of a swap session. Those that open a door are durable before it moves.
 
-    step: an `edge.till.swap.progress.Step`. slot: that it is about. pack: as read then. fault: the case of
-    `docs/cabinets.md` (`F-21`) that made this step necessary; empty: it is the usual way.
+    step: `open-empty` another empty slot, `reopen-empty` the same once more; `accepted`: a pack has been put in, the
+    site answers for it from here; `open-full` the slot of the pack to be taken; `given`: its door has been seen open,
+    the rider answers for it from here; `reopen-full` once more, since it was left in; `give-back` the slot of the pack
+    that was put in, for the rider to take it again. slot: that it is about. pack: in it, as read then. fault: the case
+    of `docs/cabinets.md` (`F-21`) that made this step necessary; empty: it is the usual way.
     """
 
     session: Amount
-    step: Name
+    step: SwapStep
     slot: Slot
     pack: PackSeen | None
     fault: Text
@@ -84,14 +92,15 @@ class SwapClosed(Wire, frozen=True):
     """The end, and the bill. Captures are its moves, what is left of the holds is released.
 
     outcome: `swapped`, `taken` (rent), `returned`, `cancelled` (nothing changed hands), `kept` (a pack was returned and
-    none taken: the rider has none, and pays nothing). fault: the case that ended it; empty: the usual end. returned and
-    taken: what went in and out, with their slots; None: nothing. until_s: of `rent`: Unix time to which it is paid.
-    energy_wh: by which the taken pack was fuller, for swaps priced by it; None: not priced so. exact_num/exact_den: the
-    bill in fen before its one rounding.
+    none taken: the rider has none, and pays nothing; the binding stays as it was). fault: the case that ended it; empty:
+    the usual end. returned and taken: what went in and out, with their slots; None: nothing. until_s: of `rent`: Unix
+    time to which it is paid. energy_wh: by which the taken pack was fuller, for swaps priced by it; None: not priced
+    so. exact_num/exact_den: the bill in fen before its one rounding. Captures: of the bill, as `tender.draw` has it;
+    beside it, a plan's units and a deposit are captured whole where a pack was taken, and not at all otherwise.
     """
 
     session: Amount
-    outcome: Name
+    outcome: SwapOutcome
     fault: Text
     returned: PackSeen | None
     returned_slot: Slot | None
@@ -110,7 +119,9 @@ class PackNoted(Wire, frozen=True):
     """Something about a pack that no swap session says.
 
     what: `appeared`, `vanished` or `changed` (in a shut slot, or over a power cut), `put-in` or `taken-out` (by staff),
-    `quarantined`, `foreign`, `inspected`, `lost`, `found`. before: the code that stood there; empty: none.
+    `quarantined`, `foreign`, `stray` (bound to the rider, who returned another one: `code` is the bound one),
+    `inspected`, `lost`, `found`. before: the code that stood there; empty: none. session: that it came about in, or
+    that may explain it.
     """
 
     what: Name

@@ -166,6 +166,7 @@ SAMPLES: list[Wire] = [
         slot=3,
         pack=None,
         consent_permille=900,
+        resumes=None,
         origin=Origin("card", bytes.fromhex("1122334455667788"), 0, ""),
         pins=PINS,
         clock_lb_ms=1_777_589_999_900,
