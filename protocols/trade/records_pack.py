@@ -92,11 +92,11 @@ class SwapClosed(Wire, frozen=True):
     """The end, and the bill. Captures are its moves, what is left of the holds is released.
 
     outcome: `swapped`, `taken` (rent), `returned`, `cancelled` (nothing changed hands), `kept` (a pack was returned and
-    none taken: the rider has none, and pays nothing; the binding stays as it was). fault: the case that ended it; empty:
-    the usual end. returned and taken: what went in and out, with their slots; None: nothing. until_s: of `rent`: Unix
-    time to which it is paid. energy_wh: by which the taken pack was fuller, for swaps priced by it; None: not priced
-    so. exact_num/exact_den: the bill in fen before its one rounding. Captures: of the bill, as `tender.draw` has it;
-    beside it, a plan's units and a deposit are captured whole where a pack was taken, and not at all otherwise.
+    none taken: the rider has none, and pays nothing; the binding stays as it was). fault: the case that ended it;
+    empty: the usual end. returned and taken: what went in and out, with their slots; None: nothing. until_s: of `rent`:
+    Unix time to which it is paid. energy_wh: by which the taken pack was fuller, for swaps priced by it; None: not
+    priced so. exact_num/exact_den: the bill in fen before its one rounding. Captures: of the bill, as `tender.draw` has
+    it; beside it, a plan's units and a deposit are captured whole where a pack was taken, and not at all otherwise.
     """
 
     session: Amount
