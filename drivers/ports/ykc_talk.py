@@ -1,0 +1,99 @@
+"""How is one connection with a pile written to, and an answer waited for?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from drivers.errors import LineDown, Misconfigured, Silent
+from protocols.fieldbus.ykc import Connection, Heard
+
+T = TypeVar("T")
+
+UNSENT_MAX: Final = 64 * 1024
+"""Bytes that a pile may leave unread: thousands of frames."""
+
+
+class Sink(Protocol):
+    """As much of an asyncio.StreamWriter as is written to."""
+
+    @property
+    def transport(self) -> asyncio.WriteTransport: ...
+
+    def write(self, data: bytes) -> None: ...
+
+
+class Talk:
+    """One connection, from its first byte to its last."""
+
+    def __init__(self, sink: Sink, connection: Connection, peer: str, where: str) -> None:
+        """peer: the address at the other end. where: for errors, until the pile has said who it is."""
+        self.peer = peer
+        self.where = where
+        self.connection = connection
+        self.heard_at = time.monotonic()  # the last sound frame
+        self._sink = sink
+        self._waiting: list[tuple[Callable[[Any], Any], asyncio.Future[Any]]] = []
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def tell(self, message: Any) -> None:
+        """Say something new. Raises LineDown, and Misconfigured for what has no place in the protocol."""
+        try:
+            data = self.connection.send(message)
+        except ValueError as error:
+            raise Misconfigured(f"{type(message).__name__}: {error}", where=self.where) from None
+        self._write(data)
+        if self._closed:
+            raise LineDown("the pile's connection has ended", where=self.where)
+
+    def answer(self, heard: Heard, message: Any) -> None:
+        """Answer what the pile asked; on a connection that has ended, nobody."""
+        self._write(self.connection.answer(heard, message))
+
+    async def ask(self, message: Any, read: Callable[[Any], T | None], timeout_s: float) -> T:
+        """What `read` first makes of a message that comes from now on. Raises Silent, LineDown and Misconfigured."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        waiting = (read, answer)
+        self._waiting.append(waiting)
+        try:
+            self.tell(message)
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            what = f"no answer to {type(message).__name__} within {timeout_s:g} s"
+            raise Silent(what, where=self.where) from None
+        finally:
+            self._waiting.remove(waiting)
+
+    def heard(self, message: Any) -> bool:
+        """A message came. Whether somebody waits for it."""
+        awaited = False
+        for read, answer in self._waiting:
+            if not answer.done() and (found := read(message)) is not None:
+                answer.set_result(found)
+                awaited = True
+        return awaited
+
+    def close(self, why: str = "the pile's connection has ended") -> None:
+        """Hang up; whoever waits gets LineDown."""
+        if self._closed:
+            return
+        self._closed = True
+        self._sink.transport.abort()
+        for _, answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(LineDown(why, where=self.where))
+
+    def _write(self, data: bytes) -> None:
+        if self._closed or self._sink.transport.is_closing():
+            self.close()
+            return
+        self._sink.write(data)
+        if self._sink.transport.get_write_buffer_size() > UNSENT_MAX:
+            self.close("the pile does not read what it is told")
