@@ -2,7 +2,7 @@
 
 A record is `[kind, version, stamp, moves, body]`. Books fold the moves alone, so headquarters can post a kind whose
 body it does not know. Bodies are decoded on demand by `body_of`. Those of pumps and tanks are in `records_fuel`, those
-of cabinets and packs in `records_pack`.
+of cabinets and packs in `records_pack`, those of ports and lockers in `records_port`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from protocols.trade import records_fuel as fuel
 from protocols.trade import records_pack as packs
+from protocols.trade import records_port as ports
 from protocols.trade.codec import Wire, decode, encode
 from protocols.trade.record_parts import (
     CNY,
@@ -299,6 +300,15 @@ BODIES: dict[tuple[str, int], type[Wire]] = {
     ("slot-set", 1): packs.SlotSet,
     ("packs-scanned", 1): packs.PacksScanned,
     ("shop-day-closed", 1): packs.ShopDayClosed,
+    ("port-opened", 1): ports.PortOpened,
+    ("port-closed", 1): ports.PortClosed,
+    ("port-unattributed", 1): ports.PortUnattributed,
+    ("locker-opened", 1): ports.LockerOpened,
+    ("locker-stored", 1): ports.LockerStored,
+    ("locker-door", 1): ports.LockerDoor,
+    ("locker-closed", 1): ports.LockerClosed,
+    ("locker-overdue", 1): ports.LockerOverdue,
+    ("port-day-closed", 1): ports.PortDayClosed,
 }
 """Every (kind, version) and its struct. A struct is never changed once it has been written by a released version."""
 

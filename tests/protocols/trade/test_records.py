@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from protocols.trade import records_fuel as fuel
 from protocols.trade import records_pack as packs
+from protocols.trade import records_port as ports
 from protocols.trade.codec import NotCanonical, Wire, decode, encode
 from protocols.trade.records import (
     BODIES,
@@ -198,6 +199,59 @@ SAMPLES: list[Wire] = [
         1_777_589_999_000,
     ),
     packs.ShopDayClosed(41, 120, 3, 2, 9, 1, 36_000),
+    ports.PortOpened(
+        board="rack",
+        port=3,
+        holds=[Hold("alice", "CNY", 500)],
+        price="bikes",
+        preset=Preset("money", 500),
+        order_kind="time",
+        order_limit=14_400,
+        time_max_s=14_400,
+        power_w_max=1_000,
+        prepaid_fen=500,
+        counts_energy=True,
+        origin=Origin("card", bytes(8), 0, ""),
+        pins=[Pin("port-prices", 2, bytes(32))],
+        clock_lb_ms=1_777_590_000_000,
+        clock_ub_ms=None,
+    ),
+    ports.PortClosed(
+        session=17,
+        reason="full",
+        said="1",
+        settled=True,
+        energy_wh=480,
+        elapsed_s=3_600,
+        peak_w=100,
+        own_fen=None,
+        register_wh=[1_000, 1_480],
+        step_s=[3_600, 0],
+        slices=[Slice(0, 3_600_000, 480)],
+        lines=[BillLine("time", 0, 3_600, 100_000, 100)],
+        amount_fen=100,
+        exact_num=100,
+        exact_den=1,
+        overrun_fen=0,
+    ),
+    ports.PortUnattributed("rack", 3, bytes(16), "late", 17, "limit", 480, 3_600, None),
+    ports.LockerOpened(
+        board="rack",
+        port=4,
+        account="alice",
+        holds=[Hold("alice", "CNY", 300)],
+        price="bikes",
+        secret=bytes(48),
+        origin=Origin("panel", b"", 0, "wu"),
+        pins=[Pin("port-prices", 2, bytes(32))],
+        clock_lb_ms=1_777_590_000_000,
+        clock_ub_ms=None,
+    ),
+    ports.LockerStored(18),
+    ports.LockerDoor(18, "remove", Origin("panel", b"", 0, "wu"), "nobody came for it"),
+    ports.LockerClosed(18, "collected", 90_000, [BillLine("late", 0, 1, 100_000, 100)], 100, 100, 1, 0),
+    ports.LockerOverdue(18, 345_600),
+    ports.PortDayClosed(41, 30, 14_000, 9_000, 1, 480, 5, 300),
 ]
 
 
