@@ -12,8 +12,9 @@ from protocols.trade import books
 class Balances(msgspec.Struct, frozen=True):
     """Sums over every account, in the asset's smallest unit.
 
-    paid_in + lent = paid_out + refunds_due + free + at_sites + spent - quarantined, always; `remainder` is what that
-    lacks, and is 0. lent: by the operator, and not back; what became of it stands among the others.
+    paid_in + lent = paid_out + refunds_due + free + at_sites + deposits + spent - quarantined, always; `remainder` is
+    what that lacks, and is 0. lent: by the operator, and not back; what became of it stands among the others.
+    deposits: held for rented packs. spent: plans that were paid before are in it.
     """
 
     asset: str
@@ -23,6 +24,7 @@ class Balances(msgspec.Struct, frozen=True):
     lent: int
     free: int
     at_sites: int
+    deposits: int
     spent: int
     returned: int
     overrun: int
@@ -30,7 +32,7 @@ class Balances(msgspec.Struct, frozen=True):
 
     @property
     def remainder(self) -> int:
-        owed = self.refunds_due + self.free + self.at_sites
+        owed = self.refunds_due + self.free + self.at_sites + self.deposits
         return self.paid_in + self.lent - self.paid_out - owed - self.spent + self.quarantined
 
 
@@ -58,7 +60,8 @@ def of(connection: sa.Connection, asset: str) -> Balances:
         lent=total(books.OPERATOR_RISK, -1),
         free=total("cust:", 1),
         at_sites=total("lease:", 1),
-        spent=total("revenue:", 1) - overrun,
+        deposits=total("deposit:", 1),
+        spent=total("revenue:", 1) + total("prepaid:", 1) - overrun,
         returned=int(returned or 0),
         overrun=overrun,
         quarantined=total("suspense:", -1),

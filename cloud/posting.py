@@ -17,8 +17,6 @@ from protocols.trade import books
 from protocols.trade.books import CounterKey, Transfer
 from protocols.trade.records import Effect, Move, Record
 
-GUARDED = ("cust:", "lease:", "refund:")
-"""Ledger accounts that never go below zero."""
 TOTAL_MAX = 2**62
 """Greatest debits or credits of one ledger account; a column holds 2**63 - 1. Only nonsense gets there."""
 
@@ -125,7 +123,7 @@ def _post_move(made: Plan, log: Log, counters: Mapping[CounterKey, int], meant: 
     debited = made.ledger[debit]
     if transfer.debit == books.QUARANTINE:
         found = ("not-understood", books.why_unknown(log.site, move))
-    elif found is None and debited[1] - debited[0] < amount and transfer.debit.startswith(GUARDED):
+    elif found is None and debited[1] - debited[0] < amount and transfer.debit.startswith(books.GUARDED):
         lacks = amount - (debited[1] - debited[0])
         found = ("overdrawn", f"{transfer.debit} lacks {lacks} of {amount} {transfer.asset}")
     if found is not None:

@@ -132,8 +132,8 @@ ledger = Table(
     CheckConstraint("debits >= 0 AND credits >= 0", name="totals_only_grow_from_zero"),
     CheckConstraint(
         "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:' "
-        "AND substr(code, 1, 7) <> 'refund:')",
-        name="customers_leases_and_refunds_never_negative",
+        "AND substr(code, 1, 7) <> 'refund:' AND substr(code, 1, 8) <> 'deposit:')",
+        name="customers_leases_refunds_and_deposits_never_negative",
     ),
 )
 

@@ -56,6 +56,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "paid-out": ("退款", "Paid out"),
     "loaned": ("运营方垫付净额", "Loaned by the operator, net"),
     "refunds": ("待退款", "refunds due"),
+    "deposits": ("押金", "Deposits"),
     "closing": ("期末", "Closing"),
     "free": ("可用", "Free"),
     "at-sites": ("在站点", "At sites"),

@@ -3,6 +3,7 @@
     log            effect     debited                       credited
     a site's       used       lease:{account}:{site}:{epoch}  revenue:{site}
                    returned   lease:{account}:{site}:{epoch}  cust:{account}
+                              of a DEPOSIT, instead           deposit:{account}
                    overrun    overrun:{site}                  revenue:{site}
     headquarters'  paid-in    channel:{place}:clearing        cust:{account}
                    paid-out   cust:{account}                  channel:{place}:clearing
@@ -14,12 +15,17 @@
                    forked     operator:offline-risk           revenue:{site} of the place
                    refund-due cust:{account}                  refund:{place}
                    refunded   refund:{place}                  channel:{place}:clearing
+                   deposit-   back, kept, unkept: of a deposit, place being the site that took it
+                       back   deposit:{account}               cust:{account}
+                       kept   deposit:{account}               revenue:{place}
+                     unkept   revenue:{place}                 cust:{account}
+                   sold       cust:{account}                  prepaid:{place}, the plan that was sold
     either         any other  suspense:quarantine             suspense:unknown
 
-Headquarters' own log is the one of site "". Customers' money is a liability, so the balance of cust and lease is
-credits minus debits. A move that nobody here understands stays inside suspense: it is counted and seen, and moves no
-customer's money. A transfer that would overdraw a customer, a lease or a refund is posted `quarantined` instead: a
-capture still credits revenue, and suspense:quarantine holds the debt until a person decides who owes it.
+Headquarters' own log is the one of site "". Customers' money is a liability, so the balance of cust, lease and deposit
+is credits minus debits. A move that nobody here understands stays inside suspense: it is counted and seen, and moves no
+customer's money. A transfer that would overdraw a customer, a lease, a refund or a deposit is posted `quarantined`
+instead: a capture still credits revenue, and suspense:quarantine holds the debt until a person decides who owes it.
 """
 
 from __future__ import annotations
@@ -30,6 +36,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from protocols.trade.records import Effect, Move, Record
+from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED
 
 QUARANTINE = "suspense:quarantine"
 UNKNOWN = "suspense:unknown"
@@ -42,8 +49,12 @@ HQ = ""
 _SITE_EFFECTS = frozenset({Effect.USED, Effect.RETURNED, Effect.OVERRUN})
 _AT_A_LEASE = frozenset({Effect.GRANTED, Effect.FREED, Effect.LOANED, Effect.REPAID, Effect.CHARGED, Effect.FORKED})
 _AT_A_CHANNEL = frozenset({Effect.PAID_IN, Effect.PAID_OUT, Effect.REFUND_DUE, Effect.REFUNDED})
-_HQ_EFFECTS = _AT_A_LEASE | _AT_A_CHANNEL
-_GUARDED = ("cust:", "lease:", "refund:")
+_OF_A_DEPOSIT = frozenset({Effect.DEPOSIT_BACK, Effect.DEPOSIT_KEPT, Effect.DEPOSIT_UNKEPT})
+_HQ_EFFECTS = _AT_A_LEASE | _AT_A_CHANNEL | _OF_A_DEPOSIT | {Effect.SOLD}
+DEPOSITS = frozenset({DEPOSIT, DEPOSIT_WAIVED})
+"""Assets that are no revenue when a site uses them: they wait at headquarters for what they are the deposit of."""
+GUARDED = ("cust:", "lease:", "refund:", "deposit:")
+"""Ledger accounts that never go below zero."""
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -81,6 +92,16 @@ def refund(place: str) -> str:
     return f"refund:{place}"
 
 
+def deposit(account: str) -> str:
+    """What the account has lying as deposits for the packs that it has."""
+    return f"deposit:{account}"
+
+
+def prepaid(place: str) -> str:
+    """What customers have paid for this plan. What they use of it is counted in the plan's own asset."""
+    return f"prepaid:{place}"
+
+
 def transfers(site: str, epoch: int, record: Record) -> list[Transfer]:
     """One transfer for each move, in order. A move of 0 moves nothing and has none."""
     return [transfer_of(site, epoch, move) for move in record.moves if move.amount]
@@ -107,7 +128,7 @@ def why_unknown(site: str, move: Move) -> str:
     if not site and move.effect in _AT_A_LEASE and _split_lease(move.place) is None:
         return f"the place of {move.effect!r} is `site/epoch`; got {move.place!r}"
     if not site and (not move.place or ":" in move.place):
-        return f"expected the name of a channel without a colon; got {move.place!r}"
+        return f"expected the name of a channel, site or plan without a colon; got {move.place!r}"
     return ""
 
 
@@ -115,7 +136,8 @@ def _accounts(site: str, epoch: int, move: Move) -> tuple[str, str]:
     """(debited, credited) of a move that is known."""
     match move.effect:
         case Effect.USED:
-            return lease(move.account, site, epoch), revenue(site)
+            held = move.asset in DEPOSITS
+            return lease(move.account, site, epoch), deposit(move.account) if held else revenue(site)
         case Effect.RETURNED:
             return lease(move.account, site, epoch), cust(move.account)
         case Effect.OVERRUN:
@@ -132,6 +154,14 @@ def _accounts(site: str, epoch: int, move: Move) -> tuple[str, str]:
             return OPERATOR_RISK, cust(move.account)
         case Effect.CHARGED:
             return cust(move.account), OPERATOR_RISK
+        case Effect.DEPOSIT_BACK:
+            return deposit(move.account), cust(move.account)
+        case Effect.DEPOSIT_KEPT:
+            return deposit(move.account), revenue(move.place)
+        case Effect.DEPOSIT_UNKEPT:
+            return revenue(move.place), cust(move.account)
+        case Effect.SOLD:
+            return cust(move.account), prepaid(move.place)
     at = _split_lease(move.place)
     assert at is not None, move
     match move.effect:
@@ -197,9 +227,9 @@ def fold(books: Books, posted: Iterable[Transfer]) -> dict[tuple[str, str], Bala
 
 
 def overdraws(books: Books, transfer: Transfer) -> bool:
-    """Would it take a customer or a lease below zero?"""
+    """Would it take an account below zero that must never be?"""
     held = books.get((transfer.debit, transfer.asset), EMPTY)
-    return transfer.debit.startswith(_GUARDED) and held.owed < transfer.amount
+    return transfer.debit.startswith(GUARDED) and held.owed < transfer.amount
 
 
 # --- what must always be true ----------------------------------------------------------------------------------------
@@ -242,9 +272,9 @@ class Breach(msgspec.Struct, frozen=True):
 def breaches(books: Books, leases: Mapping[Lease, LeaseCounters] | None = None) -> list[Breach]:
     """Every broken invariant, in the order of the accounts; empty for sound books.
 
-    Debits equal credits in each asset; no customer, lease or refund is below zero; each lease is G - U - R less what
-    was freed. leases: None leaves the last one out; a lease that books know and `leases` does not counts as never
-    granted.
+    Debits equal credits in each asset; no customer, lease, refund or deposit is below zero; each lease is G - U - R
+    less what was freed. leases: None leaves the last one out; a lease that books know and `leases` does not counts as
+    never granted.
     """
     found: list[Breach] = []
     for asset in sorted({asset for _, asset in books}):
@@ -253,7 +283,7 @@ def breaches(books: Books, leases: Mapping[Lease, LeaseCounters] | None = None) 
         if debited != credited:
             found.append(Breach("debits-equal-credits", "", asset, debited, credited))
     for (code, asset), held in sorted(books.items()):
-        if code.startswith(_GUARDED) and held.owed < 0:
+        if code.startswith(GUARDED) and held.owed < 0:
             found.append(Breach("never-negative", code, asset, 0, held.owed))
     if leases is None:
         return found

@@ -60,6 +60,10 @@ class Effect(StrEnum):
     FORKED = "forked"  # operator's risk -> revenue: what the later branch of a forked log delivered
     REFUND_DUE = "refund-due"  # customer -> refunds of a channel
     REFUNDED = "refunded"  # refunds of a channel -> the channel
+    DEPOSIT_BACK = "deposit-back"  # a deposit held -> customer
+    DEPOSIT_KEPT = "deposit-kept"  # a deposit held -> revenue of the site that gave the pack
+    DEPOSIT_UNKEPT = "deposit-unkept"  # that revenue -> customer: what was kept turned out to be too much
+    SOLD = "sold"  # customer -> paid before: a plan, sold at headquarters
 
 
 class Move(Wire, frozen=True):

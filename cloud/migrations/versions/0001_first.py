@@ -28,8 +28,8 @@ def upgrade() -> None:
         sa.Column("credits", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "credits >= debits OR (substr(code, 1, 5) <> 'cust:' AND substr(code, 1, 6) <> 'lease:' "
-            "AND substr(code, 1, 7) <> 'refund:')",
-            name=op.f("ck_ledger_customers_leases_and_refunds_never_negative"),
+            "AND substr(code, 1, 7) <> 'refund:' AND substr(code, 1, 8) <> 'deposit:')",
+            name=op.f("ck_ledger_customers_leases_refunds_and_deposits_never_negative"),
         ),
         sa.CheckConstraint("debits >= 0 AND credits >= 0", name=op.f("ck_ledger_totals_only_grow_from_zero")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger")),

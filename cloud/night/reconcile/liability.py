@@ -14,15 +14,19 @@ from cloud.night.reconcile.findings import Finding, Leg
 from protocols.trade.books import OPERATOR_RISK, Books, Transfer
 from protocols.trade.records import CNY
 
+_OWED = ("cust:", "lease:", "deposit:")
+_EARNED = ("revenue:", "prepaid:")
+
 
 class RollForward(msgspec.Struct, frozen=True):
     """One asset's liability over a run, in its smallest unit:
 
-        opening + paid_in + loaned - used - paid_out - repaid = closing = customers + leases + refunds + parked
+        opening + paid_in + loaned - used - paid_out - repaid = closing
+        closing = customers + leases + deposits + refunds + parked
 
-    used counts what was captured from leases; goods delivered beyond a hold are owed by the operator and change no
-    liability. loaned and repaid are with the operator's own risk account. parked is value in suspense, which is the
-    customers' until a person decides.
+    used counts what was captured from leases, paid for plans and kept of deposits, less what was given back of that;
+    goods delivered beyond a hold are owed by the operator and change no liability. loaned and repaid are with the
+    operator's own risk account. parked is value in suspense, which is the customers' until a person decides.
     """
 
     asset: str
@@ -35,6 +39,7 @@ class RollForward(msgspec.Struct, frozen=True):
     closing: int
     customers: int
     leases: int
+    deposits: int
     refunds: int
     parked: int
 
@@ -48,7 +53,7 @@ class RollForward(msgspec.Struct, frozen=True):
 
 
 class Flows(NamedTuple):
-    """What moved in one asset, all at least 0."""
+    """What moved in one asset; all at least 0 but `used`, from which a deposit that was kept wrongly is taken off."""
 
     paid_in: int = 0
     used: int = 0
@@ -63,15 +68,19 @@ class Flows(NamedTuple):
 
 
 def add_flows(flows: dict[str, Flows], meant: Iterable[Transfer]) -> None:
-    """Count what records mean into `flows`, by asset. Grants, returns and refunds due change nothing that is owed."""
+    """Count what records mean into `flows`, by asset. Grants, returns, refunds due, and deposits taken or given
+    back change nothing that is owed.
+    """
     for it in meant:
         before = flows.get(it.asset, Flows())
         if it.debit.startswith("channel:"):
             flows[it.asset] = before._replace(paid_in=before.paid_in + it.amount)
         elif it.credit.startswith("channel:"):
             flows[it.asset] = before._replace(paid_out=before.paid_out + it.amount)
-        elif it.debit.startswith("lease:") and it.credit.startswith("revenue:"):
+        elif it.debit.startswith(_OWED) and it.credit.startswith(_EARNED):
             flows[it.asset] = before._replace(used=before.used + it.amount)
+        elif it.debit.startswith(_EARNED) and it.credit.startswith(_OWED):
+            flows[it.asset] = before._replace(used=before.used - it.amount)
         elif it.debit == OPERATOR_RISK and it.credit.startswith("cust:"):
             flows[it.asset] = before._replace(loaned=before.loaned + it.amount)
         elif it.credit == OPERATOR_RISK:
@@ -86,10 +95,11 @@ def roll_forward(asset: str, opening: int, flows: Flows, books: Books) -> RollFo
     """
     customers = _owed(books, asset, "cust:")
     leases = _owed(books, asset, "lease:")
+    deposits = _owed(books, asset, "deposit:")
     refunds = _owed(books, asset, "refund:")
     parked = _owed(books, asset, "suspense:")
-    closing = customers + leases + refunds + parked
-    return RollForward(asset, opening, *flows, closing, customers, leases, refunds, parked)
+    closing = customers + leases + deposits + refunds + parked
+    return RollForward(asset, opening, *flows, closing, customers, leases, deposits, refunds, parked)
 
 
 def reconcile_liability(rolls: Iterable[RollForward]) -> Iterator[Finding]:
@@ -101,7 +111,7 @@ def reconcile_liability(rolls: Iterable[RollForward]) -> Iterator[Finding]:
                 leg=Leg.LIABILITY,
                 site="",
                 subject=roll.asset,
-                source="moves of all logs / balances of customers, leases, refunds and suspense",
+                source="moves of all logs / balances of customers, leases, deposits, refunds and suspense",
                 detail=f"{roll.opening} + {roll.paid_in} + {roll.loaned} - {roll.used} - {roll.paid_out} "
                 f"- {roll.repaid} = {roll.expected}, balances are {roll.closing}",
                 difference_fen=roll.difference if roll.asset == CNY else None,

@@ -48,6 +48,7 @@ def record(*moves: Move) -> Record:
         ("", move("paid-out", "anna", 500, "wechat"), "cust:anna", "channel:wechat:clearing"),
         ("", move("granted", "anna", 500, "s1/3"), "cust:anna", "lease:anna:s1:3"),
         ("", move("granted", "anna", 500, "a/b/3"), "cust:anna", "lease:anna:a/b:3"),
+        ("", move("sold", "anna", 500, "swaps-30"), "cust:anna", "prepaid:swaps-30"),
     ],
 )
 def test_each_effect_debits_and_credits_its_accounts(site: str, moved: Move, debit: str, credit: str) -> None:
@@ -180,6 +181,73 @@ def test_counters_of_both_logs_make_a_lease() -> None:
     hq = counters_after([move("granted", "a", 20, "s1/2", counter=20), move("paid-in", "a", 50, "cash", counter=50)])
     assert lease_counters("s1", 2, site) == {lease: LeaseCounters(0, 5, 3)}
     assert lease_counters("", 1, hq) == {lease: LeaseCounters(20, 0, 0)}
+
+
+@pytest.mark.parametrize("asset", ["DEPOSIT", "DEPOSIT-WAIVED"])
+@pytest.mark.parametrize(
+    ("site", "moved", "debit", "credit"),
+    [
+        ("s1", ("used", ""), "lease:anna:s1:3", "deposit:anna"),
+        ("s1", ("returned", ""), "lease:anna:s1:3", "cust:anna"),
+        ("", ("deposit-back", "s1"), "deposit:anna", "cust:anna"),
+        ("", ("deposit-kept", "s1"), "deposit:anna", "revenue:s1"),
+        ("", ("deposit-unkept", "s1"), "revenue:s1", "cust:anna"),
+    ],
+)
+def test_a_deposit_that_is_used_stays_the_customers(
+    asset: str, site: str, moved: tuple[str, str], debit: str, credit: str
+) -> None:
+    """It waits at headquarters until the pack is back; only what is kept of it becomes revenue."""
+    effect, place = moved
+    assert transfer_of(site, 3, move(effect, "anna", 500, place, asset=asset)) == Transfer(debit, credit, asset, 500)
+
+
+def test_a_deposit_that_was_never_granted_is_nobodys() -> None:
+    """A site's word alone makes no deposit that could be paid back."""
+    used = transfer_of("s1", 1, move("used", "anna", 500, asset="DEPOSIT"))
+    assert overdraws({}, used)
+    assert quarantined(used) == Transfer("suspense:quarantine", "suspense:unknown", "DEPOSIT", 500)
+    assert overdraws({}, transfer_of("", 1, move("deposit-back", "anna", 500, "s1", asset="DEPOSIT")))
+
+
+DEPOSIT_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                ("", "paid-in", "cash"),
+                ("", "granted", "s1/1"),
+                ("s1", "used", ""),
+                ("s1", "returned", ""),
+                ("", "deposit-back", "s1"),
+                ("", "deposit-kept", "s1"),
+                ("", "paid-out", "cash"),
+            ]
+        ),
+        st.integers(1, 40),
+    ),
+    max_size=40,
+)
+
+
+@given(DEPOSIT_STEPS)
+def test_deposits_are_never_lost_and_never_doubled(steps: list[tuple[tuple[str, str, str], int]]) -> None:
+    """Whatever is done in whatever order, what was paid in is owed to the customer, was paid out, or was kept by name;
+    an act that the books cannot bear moves none of it.
+    """
+    books = fold({}, [])
+    for (site, effect, place), amount in steps:
+        transfer = transfer_of(site, 1, move(effect, "anna", amount, place, asset="DEPOSIT"))
+        if overdraws(books, transfer):
+            transfer = quarantined(transfer)
+        books = fold(books, [transfer])
+    assert breaches(books) == []
+
+    def owed(code: str) -> int:
+        return books.get((code, "DEPOSIT"), Balance()).owed
+
+    customers = owed("cust:anna") + owed("lease:anna:s1:1") + owed("deposit:anna")
+    assert -owed("channel:cash:clearing") == customers + owed("revenue:s1")
+    assert owed("suspense:quarantine") == -owed("suspense:unknown")
 
 
 TRANSFERS = st.lists(
