@@ -295,7 +295,8 @@ class Site:
             quiet_ms = drive.quiet_ms()
             if connector in sights and quiet_ms is not None:
                 seen = sights[connector]
-                sights[connector] = replace(seen, order_ms=max(0, seen.now.mono_ms - quiet_ms))
+                order_ms = max(0, seen.now.mono_ms - quiet_ms)
+                sights[connector] = replace(seen, order_ms=order_ms, paused=drive.paused)
         return sights
 
     async def _read_at_boundary(self, boundary_ms: int) -> None:

@@ -135,7 +135,7 @@ def _count(session: OpenSession, progress: Progress, sight: Sight, tariff: Tarif
         register=register,
         slices=slices,
         power_w=sight.meter_power_w,
-        drawn_ms=sight.now.mono_ms if energy_wh else progress.drawn_ms,
+        drawn_ms=sight.now.mono_ms if energy_wh or sight.paused else progress.drawn_ms,
         meter_serial=serial,
     )
 

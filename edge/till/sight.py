@@ -25,7 +25,8 @@ class Sight:
     meter_serial: the number of the very meter that gave the register; None: it tells none.
 
     order_ms: monotonic, when the last order to the charger ended; what it said before may not yet be the outcome. Later
-    than now while an order is under way; 0: none has been given.
+    than now while an order is under way; 0: none has been given. paused: it may not draw now, for want of power at the
+    site; that it draws nothing is nobody's choice.
     """
 
     now: Stamp
@@ -34,6 +35,7 @@ class Sight:
     meter_power_w: int | None
     order_ms: int = 0
     meter_serial: str | None = None
+    paused: bool = False
 
     def status_within(self, age_ms: int) -> ChargerSight | None:
         """The charger's word if it is not older than this."""

@@ -13,48 +13,50 @@ from drivers.api import ChargerStatus, Iec61851, Meter, Quality, Reading
 from drivers.errors import Silent
 from edge.clock import Clock
 from edge.plant import drive as drives
-from edge.plant.drive import Act, Drive, decide
+from edge.plant.drive import Drive, decide
 from edge.plant.watch import Outlet, Watch
 from tests.edge.desk_rig import Bay, Time, until
 
 A, B, C, F = Iec61851.A, Iec61851.B, Iec61851.C, Iec61851.F
-ALLOW, STOP = Act.ALLOW, Act.STOP
+ALL, LESS, STOP = 32_000, 10_000, 0
 
 
 @pytest.mark.parametrize(
-    ("wanted", "seen", "told", "ago_s", "act"),
+    ("wanted_ma", "seen", "told_ma", "ago_s", "tells"),
     [
         # A daemon that has just started tells once, whatever it sees: a session may have ended while it was dead.
-        (False, B, None, 0, STOP),
-        (False, C, None, 0, STOP),
-        (False, None, None, 0, STOP),
-        (True, C, None, 0, ALLOW),
-        (True, None, None, 0, ALLOW),
+        (STOP, B, None, 0, STOP),
+        (STOP, C, None, 0, STOP),
+        (STOP, None, None, 0, STOP),
+        (ALL, C, None, 0, ALL),
+        (ALL, None, None, 0, ALL),
         # Told and done: quiet.
-        (False, B, STOP, 60, None),
-        (False, A, STOP, 60, None),
-        (True, C, ALLOW, 60, None),
-        (True, A, ALLOW, 60, None),  # no car, nothing to let draw
+        (STOP, B, STOP, 60, None),
+        (STOP, A, STOP, 60, None),
+        (ALL, C, ALL, 60, None),
+        (ALL, A, ALL, 60, None),  # no car, nothing to let draw
         # What is wanted has changed: at once.
-        (True, B, STOP, 0, ALLOW),
-        (False, C, ALLOW, 0, STOP),
+        (ALL, B, STOP, 0, ALL),
+        (STOP, C, ALL, 0, STOP),
+        (LESS, C, ALL, 0, LESS),
+        (ALL, C, LESS, 0, ALL),
         # Told and not done: again, but not at every look.
-        (False, C, STOP, 1, None),
-        (False, C, STOP, 5, STOP),
-        (True, B, ALLOW, 1, None),
-        (True, B, ALLOW, 5, ALLOW),
-        (True, F, ALLOW, 5, None),  # a fault is the till's to end
+        (STOP, C, STOP, 1, None),
+        (STOP, C, STOP, 5, STOP),
+        (ALL, B, ALL, 1, None),
+        (ALL, B, ALL, 5, ALL),
+        (ALL, F, ALL, 5, None),  # a fault is the till's to end
         # Silent: what it does cannot be seen, so it is told again.
-        (False, None, STOP, 5, STOP),
-        (True, None, ALLOW, 5, ALLOW),
+        (STOP, None, STOP, 5, STOP),
+        (ALL, None, ALL, 5, ALL),
     ],
 )
 def test_what_a_charger_is_told(
-    wanted: bool, seen: Iec61851 | None, told: Act | None, ago_s: float, act: Act | None
+    wanted_ma: int, seen: Iec61851 | None, told_ma: int | None, ago_s: float, tells: int | None
 ) -> None:
     """The whole decision, as a table."""
     status = None if seen is None else ChargerStatus(seen, "as told", None, None, None)
-    assert decide(wanted=wanted, status=status, told=told, told_s_ago=ago_s) == act
+    assert decide(wanted_ma=wanted_ma, status=status, told_ma=told_ma, told_s_ago=ago_s) == tells
 
 
 @asynccontextmanager
