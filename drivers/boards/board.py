@@ -1,0 +1,207 @@
+"""One board on a line: polled, read back, and with an age to everything it says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, Generic, NoReturn, TypeVar
+
+from drivers.api import Link, LinkState, Point, Quality, Reading
+from drivers.boards.channels import Ask, Channels, Heard, Talk
+from drivers.boards.config import BoardConfig, Feedback
+from drivers.errors import DeviceError, DeviceFault, Unsupported
+from drivers.line import Priority
+from drivers.polling import Poller
+
+V = TypeVar("V", bool, int)
+
+POLL_S: Final = 0.25
+SLOW: Final = {"outputs": 4, "temps": 20}  # polls that matter less, in poll_s: what we switch is read back anyway
+STALE_MS_MIN: Final = 2_000
+STALE_POLLS: Final = 8  # of the slowest that it says
+SHOWS_WITHIN_S: Final = 1.0
+LOOK_AGAIN_S: Final = 0.05
+
+
+class _Group(Generic[V]):
+    """The channels of one kind, as last heard."""
+
+    def __init__(self) -> None:
+        self.values: Mapping[int, V] = {}
+        self.at_ms: int | None = None
+        self.took_ms: float | None = None
+
+    def heard(self, values: Mapping[int, V] | None, at_ms: int, took_ms: float | None) -> None:
+        if values is not None:
+            self.values, self.at_ms, self.took_ms = values, at_ms, took_ms
+
+
+class Board:
+    """A `drivers.api.Device`. Nothing is sent until `run` or a method that asks; those raise DeviceError."""
+
+    def __init__(self, config: BoardConfig, talk: Talk, feedback: Feedback | None = None) -> None:
+        """feedback: the protocol's own word on it; config's goes before."""
+        self.id = config.id
+        self.profile_id = config.protocol
+        self.feedback = config.feedback or feedback
+        self._talk = talk
+        self._poll_s = config.poll_s or POLL_S
+        self._where = f"{config.protocol} {config.address}"
+        self._error: DeviceError | None = None  # of the last poll
+        self._acting = asyncio.Lock()
+        self._locks: set[int] = set()
+        self._contacts: _Group[bool] = _Group()
+        self._inputs: _Group[bool] = _Group()
+        self._outputs: _Group[bool] = _Group()
+        self._temps: _Group[int] = _Group()
+
+    def wire_lock(self, lock: int) -> None:
+        """Whoever puts it into a cabinet says which of its channels are locks."""
+        self._locks.add(lock)
+
+    # What is known. No I/O.
+
+    @property
+    def channels(self) -> Channels:
+        return self._talk.channels
+
+    def link(self) -> Link:
+        link = self._talk.device.link()
+        if link.error is None and self._error is not None:
+            return replace(link, error=f"{self._error}. {self._error.remedy}")
+        return link
+
+    @property
+    def silent(self) -> bool:
+        """It does not answer."""
+        return self._talk.device.link().state is LinkState.OFFLINE
+
+    def contact(self, lock: int) -> Reading[bool]:
+        """The lock's feedback as the board sees it; `feedback` says what it means."""
+        return self._reading(self._contacts, lock)
+
+    def input(self, number: int) -> Reading[bool]:
+        return self._reading(self._inputs, number)
+
+    def output(self, number: int) -> Reading[bool]:
+        """As read back."""
+        return self._reading(self._outputs, number, SLOW["outputs"])
+
+    def temp_dc(self, number: int) -> Reading[int]:
+        """Tenths of a degree Celsius."""
+        return self._reading(self._temps, number, SLOW["temps"])
+
+    def points(self) -> list[Point]:
+        channels = self._talk.channels
+        return [
+            *(self._point(f"lock {n}", self.contact(n), self._contacts, _CONTACT) for n in channels.contacts),
+            *(self._point(f"input {n}", self.input(n), self._inputs, _BIT) for n in channels.inputs),
+            *(self._point(f"output {n}", self.output(n), self._outputs, _BIT) for n in channels.outputs),
+            *(self._point(f"temperature {n}", self.temp_dc(n), self._temps, {}) for n in channels.temps),
+        ]
+
+    # What is asked.
+
+    async def run(self) -> NoReturn:
+        rounds = self._talk.rounds
+        poller = Poller({name: self._poll_s * SLOW.get(name, 1) for name in rounds})
+        while True:
+            name = await poller.next()
+            try:
+                if self._talk.device.on_return.is_set():
+                    await self._take_over()
+                await self._ask(rounds[name], Priority.POLL)
+                self._error = None
+            except DeviceError as error:  # shown in the link; the next poll tries again
+                self._error = error
+
+    async def refresh(self) -> None:
+        """Ask for everything it knows, ahead of polls. What answers is kept even where another question fails."""
+        failed: DeviceError | None = None
+        for ask in self._talk.rounds.values():
+            try:
+                await self._ask(ask, Priority.COMMAND)
+            except DeviceError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def open(self, lock: int) -> None:
+        """One pulse, and then the contacts are read. A time-out leaves it open whether the board heard it."""
+        self._must_have(lock, self._talk.channels.locks, "lock")
+        async with self._acting:
+            await self._talk.open(lock)
+        if lock in self._talk.channels.contacts:
+            try:
+                await self.refresh()
+            except DeviceError as error:  # the pulse was taken; the polls go on looking
+                self._error = error
+
+    async def switch(self, output: int, on: bool) -> None:
+        """Returns when it reads back so, or, where outputs cannot be read, when the board has taken it."""
+        self._must_have(output, self._talk.channels.outputs, "output")
+        async with self._acting:
+            await self._talk.switch(output, on)
+            if self._talk.reads_back is None:
+                return
+            ask, loop = self._talk.rounds[self._talk.reads_back], asyncio.get_running_loop()
+            until = loop.time() + SHOWS_WITHIN_S
+            while (await self._ask(ask, Priority.COMMAND)).get(output) is not on:
+                if loop.time() >= until:
+                    raise DeviceFault(
+                        f"output {output} was switched {_BIT[on]}, and does not read back so",
+                        where=self._talk.device.where,
+                        remedy="Look at the board's own relay; some switch off by themselves, without a pack or at an"
+                        " emergency stop.",
+                    )
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    # Below: how.
+
+    async def _take_over(self) -> None:
+        """It is back, or new: what was set up in it may be gone."""
+        on_return = self._talk.device.on_return
+        on_return.clear()
+        try:
+            await self._talk.set_up(sorted(self._locks))
+        except DeviceError:
+            on_return.set()
+            raise
+
+    async def _ask(self, ask: Ask, priority: Priority) -> Mapping[int, bool]:
+        """Gives the outputs that the answer tells."""
+        heard: Heard = await ask(priority)
+        at_ms, took_ms = now_ms(), self._talk.device.last_took_ms
+        self._contacts.heard(heard.contacts, at_ms, took_ms)
+        self._inputs.heard(heard.inputs, at_ms, took_ms)
+        self._outputs.heard(heard.outputs, at_ms, took_ms)
+        self._temps.heard(heard.temps, at_ms, took_ms)
+        return heard.outputs or {}
+
+    def _reading(self, group: _Group[V], number: int, polls: int = 1) -> Reading[V]:
+        value = group.values.get(number)
+        if value is None or group.at_ms is None:
+            return Reading(None, Quality.NONE, group.at_ms)
+        stale_ms = max(STALE_MS_MIN, int(STALE_POLLS * polls * self._poll_s * 1000))
+        old = now_ms() - group.at_ms > stale_ms
+        return Reading(value, Quality.STALE if old else Quality.GOOD, group.at_ms)
+
+    def _point(self, name: str, reading: Reading[V], group: _Group[V], words: Mapping[V, str]) -> Point:
+        value = reading.value
+        text = "-" if value is None else words.get(value) or f"{value / 10:.1f} °C"
+        return Point(name, text, reading.quality, reading.at_ms, group.took_ms, self._where)
+
+    def _must_have(self, number: int, numbers: range, what: str) -> None:
+        if number not in numbers:
+            raise Unsupported(f"it has no {what} {number}", where=self._talk.device.where)
+
+
+_BIT: Final[Mapping[bool, str]] = {True: "on", False: "off"}
+_CONTACT: Final[Mapping[bool, str]] = {True: "contact set", False: "contact not set"}
+
+
+def now_ms() -> int:
+    """The box's monotonic clock."""
+    return int(time.monotonic() * 1000)
