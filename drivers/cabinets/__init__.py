@@ -1,0 +1,1 @@
+"""Cabinets put together from boards, sensors and pack links on lines."""
