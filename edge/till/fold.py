@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
-from edge.till import fold_fuel
-from edge.till.state import Day, Lease, OpenFilling, OpenSession, TillState, lease_key
+from edge.till import fold_fuel, fold_port
+from edge.till.state import Day, Lease, Open, OpenFilling, OpenPort, OpenSession, OpenStay, TillState, lease_key
 from protocols.trade.grants import split
 from protocols.trade.records import (
     RISK,
@@ -33,6 +33,7 @@ from protocols.trade.records import (
     body_of,
 )
 from protocols.trade.records_fuel import FillingClosed, FillingOpened
+from protocols.trade.records_port import LockerClosed, LockerOpened, PortClosed, PortOpened
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -60,11 +61,6 @@ def apply(state: TillState, record: Record) -> TillState:
     return replace(state, size=seq + 1)
 
 
-class Own(dict[K, V]):
-    """A table that one fold alone has, so that it may be changed in place: `apply` to a state with such tables takes
-    the same time however many accounts there are. The state before is then worth nothing."""
-
-
 def owned(state: TillState) -> TillState:
     """The same state with tables of its own, for a fold of many records. See `released`."""
     return replace(
@@ -73,6 +69,7 @@ def owned(state: TillState) -> TillState:
         wallets=Own(state.wallets),
         numbers=Own(state.numbers),
         risk_used=Own(state.risk_used),
+        shop=fold_swap.owned(state.shop),
     )
 
 
@@ -84,15 +81,8 @@ def released(state: TillState) -> TillState:
         wallets=dict(state.wallets),
         numbers=dict(state.numbers),
         risk_used=dict(state.risk_used),
+        shop=fold_swap.released(state.shop),
     )
-
-
-def _put(table: dict[K, V], key: K, value: V) -> dict[K, V]:
-    """The table with this entry: itself where it may be changed, else another one."""
-    if type(table) is Own:
-        table[key] = value
-        return table
-    return {**table, key: value}
 
 
 def accept(state: TillState, body: GrantAccepted) -> TillState:
@@ -167,16 +157,17 @@ def _filling_opened(state: TillState, seq: int, record: Record, body: FillingOpe
     return replace(state, forecourt=court)
 
 
-def _begun(state: TillState, record: Record, origin: Origin, holds: list[Hold]) -> TillState:
-    """The numbers that may never be used again, and what is held on the operator's risk."""
+def _begun(state: TillState, record: Record, origin: Origin, holds: list[Hold], account: str = "") -> TillState:
+    """The numbers that may never be used again, and what is held on the operator's risk. account: whose start number it
+    is; empty: the first payer's."""
     numbers, command, risk_used = state.numbers, state.command, state.risk_used
     on_risk = sum(hold.amount for hold in holds if hold.account == RISK)
     if on_risk:
         risk_used = _put(risk_used, origin.credential, risk_used.get(origin.credential, 0) + on_risk)
     if origin.number and origin.via == "command":
         command = (record.stamp.boot, origin.number)
-    elif origin.number:
-        numbers = _put(numbers, holds[0].account, origin.number)
+    elif origin.number and holds:
+        numbers = _put(numbers, account or holds[0].account, origin.number)
     return replace(state, numbers=numbers, command=command, risk_used=risk_used)
 
 
@@ -209,15 +200,84 @@ def _filling_closed(state: TillState, seq: int, record: Record, body: FillingClo
     filling = state.forecourt.fillings.get(body.session)
     if filling is None:
         raise Contradiction(f"record {seq}: names filling {body.session}, which is not open")
-    day = state.day
+    state = replace(state, forecourt=fold_fuel.closed(state.forecourt, filling, body))
+    return replace(_ended(state, seq, body.session), day=_billed(state.day, body))
+
+
+def _billed(day: Day, body: FillingClosed | PortClosed | LockerClosed) -> Day:
+    """The day with one more bill. Energy is summed for metered connectors alone."""
+    return replace(
+        day,
+        sessions=day.sessions + 1,
+        amount_fen=day.amount_fen + body.amount_fen,
+        overrun_fen=day.overrun_fen + body.overrun_fen,
+    )
+
+
+def _port_opened(state: TillState, seq: int, record: Record, body: PortOpened) -> TillState:
+    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds)
+    return replace(state, ports=fold_port.opened(state.ports, OpenPort(seq, record.stamp, body, tuple(body.holds))))
+
+
+def _port_closed(state: TillState, seq: int, record: Record, body: PortClosed) -> TillState:
+    session = state.ports.sessions.get(body.session)
+    if session is None:
+        raise Contradiction(f"record {seq}: names port session {body.session}, which is not open")
+    state = replace(state, ports=fold_port.closed(state.ports, state.epoch, session, body))
+    return replace(_ended(state, seq, body.session), day=_billed(state.day, body))
+
+
+def _locker_opened(state: TillState, seq: int, record: Record, body: LockerOpened) -> TillState:
+    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds)
+    stay = OpenStay(seq, record.stamp, body, tuple(body.holds))
+    return replace(state, ports=replace(state.ports, stays={**state.ports.stays, seq: stay}))
+
+
+def _locker_closed(state: TillState, seq: int, record: Record, body: LockerClosed) -> TillState:
+    if body.stay not in state.ports.stays:
+        raise Contradiction(f"record {seq}: names stay {body.stay}, which is not open")
+    state = replace(state, ports=fold_port.given_back(state.ports, body))
+    return replace(_ended(state, seq, body.stay), day=_billed(state.day, body))
+
+
+def _of_the_ports(state: TillState, seq: int, record: Record, body: Any) -> TillState:
+    try:
+        return replace(state, ports=fold_port.FOLDS[type(body)](state.ports, record.stamp, body))
+    except KeyError as error:
+        raise Contradiction(f"record {seq}: names stay {error}, which is not open") from None
+
+
+def _swap_opened(state: TillState, seq: int, record: Record, body: SwapOpened) -> TillState:
+    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds, body.account)
+    return replace(state, shop=fold_swap.opened(state.shop, seq, record.stamp, body))
+
+
+def _swap_stepped(state: TillState, seq: int, record: Record, body: SwapStepped) -> TillState:
+    swap = _swap(state, seq, body.session)
+    return replace(state, shop=fold_swap.stepped(state.shop, swap, seq, record.stamp, body))
+
+
+def _swap_closed(state: TillState, seq: int, record: Record, body: SwapClosed) -> TillState:
+    swap, day = _swap(state, seq, body.session), state.day
     day = replace(
         day,
         sessions=day.sessions + 1,
         amount_fen=day.amount_fen + body.amount_fen,
         overrun_fen=day.overrun_fen + body.overrun_fen,
     )
-    state = replace(state, forecourt=fold_fuel.closed(state.forecourt, filling, body))
-    return replace(_ended(state, seq, body.session), day=day)
+    state = _hold(state, seq, swap.holds, -1)
+    return replace(state, shop=fold_swap.closed(state.shop, swap, seq, record.stamp, body), day=day)
+
+
+def _swap(state: TillState, seq: int, session: int) -> OpenSwap:
+    swap = state.shop.swaps.get(session)
+    if swap is None:
+        raise Contradiction(f"record {seq}: names swap session {session}, which is not open")
+    return swap
+
+
+def _of_the_shop(state: TillState, seq: int, record: Record, body: Any) -> TillState:
+    return replace(state, shop=fold_swap.FOLDS[type(body)](state.shop, seq, record, body))
 
 
 def _of_the_forecourt(state: TillState, seq: int, record: Record, body: Any) -> TillState:
@@ -242,7 +302,9 @@ def _config(state: TillState, seq: int, record: Record, body: ConfigApplied) -> 
 
 
 def _epoch_closed(state: TillState, seq: int, record: Record, body: EpochClosed) -> TillState:
-    _expect(seq, "open sessions when the epoch closes", 0, len(state.sessions) + len(state.forecourt.fillings))
+    ports = state.ports
+    still_open = len(state.sessions) + len(state.forecourt.fillings) + len(ports.sessions) + len(ports.stays)
+    _expect(seq, "open sessions when the epoch closes", 0, still_open)
     return replace(state, closed=True)
 
 
@@ -258,7 +320,8 @@ def _ended(state: TillState, seq: int, session_seq: int) -> TillState:
     court = state.forecourt
     sessions = {key: value for key, value in state.sessions.items() if key != session_seq}
     fillings = {key: value for key, value in court.fillings.items() if key != session_seq}
-    return replace(state, sessions=sessions, forecourt=replace(court, fillings=fillings))
+    ports = fold_port.ended(state.ports, session_seq)
+    return replace(state, sessions=sessions, forecourt=replace(court, fillings=fillings), ports=ports)
 
 
 def _hold(state: TillState, seq: int, holds: tuple[Hold, ...] | list[Hold], sign: int) -> TillState:
@@ -281,17 +344,25 @@ def _within_rights(state: TillState, seq: int, key: str) -> None:
         raise Contradiction(f"record {seq}: {key} would have {lease.rights} of rights left")
 
 
-def _session(state: TillState, seq: int, session_seq: int) -> OpenSession | OpenFilling:
-    session = state.sessions.get(session_seq) or state.forecourt.fillings.get(session_seq)
+def _session(state: TillState, seq: int, session_seq: int) -> Open:
+    ports = state.ports
+    session = (
+        state.sessions.get(session_seq)
+        or state.forecourt.fillings.get(session_seq)
+        or ports.sessions.get(session_seq)
+        or ports.stays.get(session_seq)
+    )
     if session is None:
         raise Contradiction(f"record {seq}: names session {session_seq}, which is not open")
     return session
 
 
-def _with(state: TillState, session: OpenSession | OpenFilling) -> TillState:
+def _with(state: TillState, session: Open) -> TillState:
     """The state with this session as it is now."""
     if isinstance(session, OpenSession):
         return replace(state, sessions={**state.sessions, session.seq: session})
+    if isinstance(session, OpenPort | OpenStay):
+        return replace(state, ports=fold_port.with_open(state.ports, session))
     court = state.forecourt
     return replace(state, forecourt=replace(court, fillings={**court.fillings, session.seq: session}))
 
@@ -317,5 +388,14 @@ _FOLDS: dict[type | None, Callable[[TillState, int, Record, Any], TillState]] = 
     FillingOpened: _filling_opened,
     FillingClosed: _filling_closed,
     **dict.fromkeys(fold_fuel.FOLDS, _of_the_forecourt),
+    SwapOpened: _swap_opened,
+    SwapStepped: _swap_stepped,
+    SwapClosed: _swap_closed,
+    **dict.fromkeys(fold_swap.FOLDS, _of_the_shop),
+    PortOpened: _port_opened,
+    PortClosed: _port_closed,
+    LockerOpened: _locker_opened,
+    LockerClosed: _locker_closed,
+    **dict.fromkeys(fold_port.FOLDS, _of_the_ports),
 }
 """Kinds that change the till's state beyond their moves; the others are for people and for headquarters."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edge.till.state import Lease, OpenFilling, OpenSession, TillState, lease_key
+from edge.till.state import Lease, Open, TillState, lease_key
 from protocols.trade.grants import split
 from protocols.trade.records import CNY, Draft, Effect, Move, ValueReturned
 from protocols.trade.tender import MONEY_ALONE, Tenders, draw
@@ -19,7 +19,7 @@ def lease_of(state: TillState, *, account: str = "", credential: bytes = b"", as
     return max(fitting, key=lambda lease: (lease.rights, lease.account), default=None)
 
 
-def may_stop(state: TillState, session: OpenSession | OpenFilling, credential: bytes) -> bool:
+def may_stop(state: TillState, session: Open, credential: bytes) -> bool:
     """Whether this credential may end the session: the one that opened it, or one that opens an account that pays."""
     opened_it = bool(credential) and session.opened.origin.credential == credential
     return opened_it or any(opens(state, credential, hold.account) for hold in session.holds)
@@ -41,7 +41,7 @@ def want(lease: Lease | None, need: int) -> int:
 
 
 def captures(
-    state: TillState, session: OpenSession | OpenFilling, owed: Mapping[str, int], tenders: Tenders = MONEY_ALONE
+    state: TillState, session: Open, owed: Mapping[str, int], tenders: Tenders = MONEY_ALONE
 ) -> tuple[list[Move], int]:
     """Draw what is owed (fen by line code) from the session's holds in their order. The moves, and what the holds did
     not cover."""

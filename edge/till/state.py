@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
+from edge.till.state_shop import Shop
 from protocols.trade.records import CNY, Hold, Pin, Register, SessionOpened, Stamp
 from protocols.trade.records_fuel import FillingOpened, GradeSum, Offered, PumpTotals, TankDipped
+from protocols.trade.records_port import LockerOpened, PortOpened
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -131,6 +133,85 @@ class Forecourt(msgspec.Struct, frozen=True):
     newest: dict[str, int] = {}
 
 
+class OpenPort(msgspec.Struct, frozen=True):
+    """A session at a charging port whose end is not yet in the log. `seq` is its id."""
+
+    seq: int
+    stamp: Stamp
+    opened: PortOpened
+    holds: tuple[Hold, ...]
+    finding: str | None = None  # set while it is held for review
+    held: Stamp | None = None  # of the record that holds it for review
+
+    @property
+    def account(self) -> str:
+        """The payer: the account of the first hold."""
+        return self.holds[0].account
+
+    @property
+    def place(self) -> str:
+        """The port that it is at, as of `port_key`."""
+        return port_key(self.opened.board, self.opened.port)
+
+
+class OpenStay(msgspec.Struct, frozen=True):
+    """A locker that is somebody's. `seq` is the stay's id.
+
+    stored: of the record that says that the pack is in; None: not yet. act, door: why its door was opened last, and of
+    the record that says so; empty: it has not been opened since it was stored. overdue: that has been said.
+    """
+
+    seq: int
+    stamp: Stamp
+    opened: LockerOpened
+    holds: tuple[Hold, ...]
+    stored: Stamp | None = None
+    act: str = ""
+    door: Stamp | None = None
+    overdue: bool = False
+    finding: str | None = None
+    held: Stamp | None = None
+
+    @property
+    def place(self) -> str:
+        """The locker, as of `port_key`."""
+        return port_key(self.opened.board, self.opened.port)
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A settlement that is in the log, so that it is known when it comes again."""
+
+    number: bytes
+    energy_wh: int | None
+    elapsed_s: int | None
+
+
+class PortSums(msgspec.Struct, frozen=True):
+    """The running site day's ports and lockers, as of `PortDayClosed`."""
+
+    sessions: int = 0
+    energy_wh: int = 0
+    amount_fen: int = 0
+    unattributed: int = 0
+    unattributed_wh: int = 0
+    stays: int = 0
+    late_fen: int = 0
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """What the log says of charging ports and lockers.
+
+    sessions, stays: open ones, by seq. told: the newest settlements, by `port_key`, newest last. newest: the newest
+    session's seq, by `port_key`.
+    """
+
+    sessions: dict[int, OpenPort] = {}
+    stays: dict[int, OpenStay] = {}
+    told: dict[str, tuple[Told, ...]] = {}
+    sums: PortSums = PortSums()
+    newest: dict[str, int] = {}
+
+
 class Day(msgspec.Struct, frozen=True):
     """The site day that is running: sums of the sessions closed in it."""
 
@@ -150,7 +231,7 @@ class TillState(msgspec.Struct, frozen=True):
     lifetime register in the log, by meter. pins: documents in force, by kind. closed: the epoch has had its last
     record. ticks: the rollback counter as last logged. meter_records: sessions closed with a signed meter record, so
     also the number of the last one. risk_used: held on the operator's risk pool in all, by the credential it was for.
-    forecourt: pumps and tanks.
+    forecourt: pumps and tanks. ports: charging ports and lockers.
     """
 
     site: str = ""
@@ -170,10 +251,21 @@ class TillState(msgspec.Struct, frozen=True):
     meter_records: int = 0
     risk_used: dict[bytes, int] = {}
     forecourt: Forecourt = Forecourt()
+    shop: Shop = Shop()
+    ports: Ports = Ports()
 
 
 def lease_key(account: str, asset: str) -> str:
     return f"{account} {asset}"
+
+
+def port_key(board: str, port: int) -> str:
+    """A port's name for people and tables: the board's id and the number on it."""
+    return f"{board}.{port}"
+
+
+Open = OpenSession | OpenFilling | OpenPort | OpenStay
+"""Whatever holds rights."""
 
 
 def encode_state(state: TillState) -> bytes:
