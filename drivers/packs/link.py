@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from drivers.api import Link
 from protocols.fieldbus.pack import PackReading
@@ -37,6 +37,30 @@ class PackLink(Protocol):
         """Send what wakes it; nothing where `wakes_by` is not `frame`. Raises LineDown; silence is no error here."""
         ...
 
+    def forget(self) -> None:
+        """Another pack may be here: its door was open, or its switch has moved. The next read asks everything anew."""
+        ...
+
+    def findings(self) -> tuple[str, ...]:
+        """What a person should put right in the config of this link, in words. No I/O."""
+        ...
+
     def link(self) -> Link:
         """How the conversation goes. No I/O."""
+        ...
+
+
+@runtime_checkable
+class ChargeSwitch(Protocol):
+    """A pack link that can also turn off the pack's own charge switch, where config allows it.
+
+    A charger's relay is the better switch: it needs no pack that obeys.
+    """
+
+    async def switch_charge(self, on: bool) -> None:
+        """Returns when the pack reads back so.
+
+        Raises Unsupported where the protocol has no such switch or config does not allow it; DeviceFault when the pack
+        says afterwards that it is not so; other DeviceErrors leave open what it did.
+        """
         ...
