@@ -7,8 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from edge.till import fold_fuel, fold_port
+from edge.till import fold_fuel, fold_port, fold_swap
 from edge.till.state import Day, Lease, Open, OpenFilling, OpenPort, OpenSession, OpenStay, TillState, lease_key
+from edge.till.state_shop import OpenSwap
+from edge.till.tables import Own
+from edge.till.tables import put as _put
 from protocols.trade.grants import split
 from protocols.trade.records import (
     RISK,
@@ -33,10 +36,8 @@ from protocols.trade.records import (
     body_of,
 )
 from protocols.trade.records_fuel import FillingClosed, FillingOpened
+from protocols.trade.records_pack import SwapClosed, SwapOpened, SwapStepped
 from protocols.trade.records_port import LockerClosed, LockerOpened, PortClosed, PortOpened
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class Contradiction(ValueError):
@@ -204,7 +205,7 @@ def _filling_closed(state: TillState, seq: int, record: Record, body: FillingClo
     return replace(_ended(state, seq, body.session), day=_billed(state.day, body))
 
 
-def _billed(day: Day, body: FillingClosed | PortClosed | LockerClosed) -> Day:
+def _billed(day: Day, body: FillingClosed | PortClosed | LockerClosed | SwapClosed) -> Day:
     """The day with one more bill. Energy is summed for metered connectors alone."""
     return replace(
         day,
@@ -258,15 +259,10 @@ def _swap_stepped(state: TillState, seq: int, record: Record, body: SwapStepped)
 
 
 def _swap_closed(state: TillState, seq: int, record: Record, body: SwapClosed) -> TillState:
-    swap, day = _swap(state, seq, body.session), state.day
-    day = replace(
-        day,
-        sessions=day.sessions + 1,
-        amount_fen=day.amount_fen + body.amount_fen,
-        overrun_fen=day.overrun_fen + body.overrun_fen,
-    )
+    swap = _swap(state, seq, body.session)
     state = _hold(state, seq, swap.holds, -1)
-    return replace(state, shop=fold_swap.closed(state.shop, swap, seq, record.stamp, body), day=day)
+    shop = fold_swap.closed(state.shop, swap, seq, record.stamp, body)
+    return replace(state, shop=shop, day=_billed(state.day, body))
 
 
 def _swap(state: TillState, seq: int, session: int) -> OpenSwap:
@@ -304,6 +300,7 @@ def _config(state: TillState, seq: int, record: Record, body: ConfigApplied) -> 
 def _epoch_closed(state: TillState, seq: int, record: Record, body: EpochClosed) -> TillState:
     ports = state.ports
     still_open = len(state.sessions) + len(state.forecourt.fillings) + len(ports.sessions) + len(ports.stays)
+    still_open += len(state.shop.swaps)
     _expect(seq, "open sessions when the epoch closes", 0, still_open)
     return replace(state, closed=True)
 
