@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from protocols.trade import records_fleet as fleet
 from protocols.trade import records_fuel as fuel
 from protocols.trade import records_pack as packs
 from protocols.trade import records_port as ports
@@ -300,6 +301,7 @@ BODIES: dict[tuple[str, int], type[Wire]] = {
     ("slot-set", 1): packs.SlotSet,
     ("packs-scanned", 1): packs.PacksScanned,
     ("shop-day-closed", 1): packs.ShopDayClosed,
+    ("pack-marked", 1): fleet.PackMarked,
     ("port-opened", 1): ports.PortOpened,
     ("port-closed", 1): ports.PortClosed,
     ("port-unattributed", 1): ports.PortUnattributed,

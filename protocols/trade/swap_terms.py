@@ -194,16 +194,16 @@ def rented_until_s(from_lb_s: int, from_ub_s: int | None, rent: RentOffer) -> in
     return (from_lb_s if from_ub_s is None else max(from_lb_s, from_ub_s)) + rent.days * DAY_S
 
 
-def late_days(rent: RentOffer, until_s: int, returned_lb_s: int) -> int:
+def late_days(grace_s: int, until_s: int, returned_lb_s: int) -> int:
     """Days begun after the term, for a pack that was surely out until returned_lb_s; 0 within the grace."""
     over_s = returned_lb_s - until_s
-    return 0 if over_s <= rent.grace_s else -(-over_s // DAY_S)
+    return 0 if over_s <= grace_s else -(-over_s // DAY_S)
 
 
-def price_late(rent: RentOffer, until_s: int, returned_lb_s: int) -> Bill:
-    """What comes on top for a late return; FREE where it is in time."""
-    days = late_days(rent, until_s, returned_lb_s)
-    return _bill([("late", days, rent.late_e3, Fraction(rent.late_e3 * days, 1000))]) if days and rent.late_e3 else FREE
+def price_late(grace_s: int, late_e3: int, until_s: int, returned_lb_s: int) -> Bill:
+    """What comes on top for a late return, by the rent's own terms; FREE where it is in time."""
+    days = late_days(grace_s, until_s, returned_lb_s)
+    return _bill([("late", days, late_e3, Fraction(late_e3 * days, 1000))]) if days and late_e3 else FREE
 
 
 def together(bills: Iterable[Bill]) -> Bill:

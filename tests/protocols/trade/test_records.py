@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.trade import records_fleet as fleet
 from protocols.trade import records_fuel as fuel
 from protocols.trade import records_pack as packs
 from protocols.trade import records_port as ports
@@ -199,6 +200,7 @@ SAMPLES: list[Wire] = [
         1_777_589_999_000,
     ),
     packs.ShopDayClosed(41, 120, 3, 2, 9, 1, 36_000),
+    fleet.PackMarked("BT3072020120000200521001", "found", 0, "pudong-1", "brought to the counter"),
     ports.PortOpened(
         board="rack",
         port=3,
