@@ -1,0 +1,242 @@
+"""A shop front in time: cabinets, packs in slots and on bikes, riders, and the ledger that knows where everything is.
+
+Time is told by `run` (a test, a simulation) or by `catch_up` (a wire); nothing here looks at a clock of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from drivers.twins.cabinets.cabinet import STEP_MS, Cabinet
+from drivers.twins.cabinets.faults import CabinetFaults
+from drivers.twins.cabinets.ledger import Cause, Ledger, Place
+from drivers.twins.cabinets.pack import Pack, Thing
+from drivers.twins.cabinets.slot import Slot, SlotMake
+
+THIEF: Final = "thief"
+STREET: Final = "street"
+_LONGEST_STEP_MS: Final = 60_000
+
+
+class Actor(Protocol):
+    """Somebody at a cabinet."""
+
+    name: str
+
+    def step(self, shop: Shop) -> bool:
+        """Do what can be done now. True: gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A rider shows a card or a code at a cabinet."""
+
+    at_ms: int
+    cabinet: str
+    rider: str
+    credential: str
+
+
+class Shop:
+    """The whole of it. speed: how much faster its time runs than the wall clock's.
+
+    `taps` are told of every card that is shown. Hands reach through open doors only: `put` and `take` say whether they
+    could.
+    """
+
+    def __init__(self, *, speed: int = 1, clock: Callable[[], float] = time.monotonic, ambient_dc: int = 250) -> None:
+        self.ledger = Ledger()
+        self.cabinets: dict[str, Cabinet] = {}
+        self.things: dict[str, Thing] = {}
+        self.taps: list[Callable[[Tap], None]] = []
+        self.now_ms = 0
+        self.speed = speed
+        self.ambient_dc = ambient_dc
+        self._clock = clock
+        self._start_s: float | None = None
+        self._start_ms = 0
+        self._here: list[Actor] = []
+        self._queues: list[tuple[deque[Actor], Iterator[Actor]]] = []
+
+    # How it is built.
+
+    def add_cabinet(
+        self,
+        id: str,  # noqa: A002  (the word of the config)
+        slots: Iterable[SlotMake],
+        *,
+        faults: CabinetFaults | None = None,
+        standby_w: int = 15,
+    ) -> Cabinet:
+        """An empty one, all doors shut."""
+        assert id not in self.cabinets
+        cabinet = Cabinet(id, slots, self.ledger, faults=faults, standby_w=standby_w, ambient_dc=self.ambient_dc)
+        cabinet.lose = lambda slot: self._carry(slot, cabinet, THIEF)
+        self.cabinets[id] = cabinet
+        return cabinet
+
+    def bring(self, thing: Thing, who: str = STREET) -> Thing:
+        """Something comes into this world, into somebody's hands."""
+        assert thing.name not in self.things, f"there is a {thing.name}"
+        self.things[thing.name] = thing
+        if isinstance(thing, Pack):
+            thing.now_ms = self.now_ms
+            thing.wake()
+        self.ledger.move(thing.name, Place(who), at_ms=self.now_ms, by=who)
+        return thing
+
+    def stock(self, cabinet: str, slot: int, thing: Thing) -> None:
+        """Something stands in a slot from the start, or as staff puts it there."""
+        self.bring(thing, "staff")
+        bay = self.cabinets[cabinet].slots[slot]
+        assert bay.thing is None
+        bay.thing = thing
+        self.ledger.move(thing.name, Place(cabinet, slot), at_ms=self.now_ms, by="staff")
+
+    def add(self, actor: Actor) -> None:
+        """Somebody is here now, whoever else is."""
+        self._here.append(actor)
+
+    def queue(self, actors: Iterable[Actor]) -> None:
+        """These come one after the other; may be endless."""
+        self._queues.append((deque(), iter(actors)))
+
+    # What hands do.
+
+    def put(self, cabinet: str, slot: int, thing: Thing, who: str) -> bool:
+        """From hands into a slot. False: its door is shut, it is taken, or the thing is not in these hands."""
+        bay = self.cabinets[cabinet].slots[slot]
+        if not bay.door_open or bay.thing is not None or self.ledger.places.get(thing.name) != Place(who):
+            return False
+        bay.thing = thing
+        self.ledger.move(thing.name, Place(cabinet, slot), at_ms=self.now_ms, by=who)
+        return True
+
+    def take(self, cabinet: str, slot: int, who: str) -> Thing | None:
+        """Out of a slot. None: its door is shut, or nothing is in it."""
+        bay = self.cabinets[cabinet].slots[slot]
+        if not bay.door_open or bay.thing is None:
+            return None
+        return self._carry(bay, self.cabinets[cabinet], who)
+
+    def force(self, cabinet: str, slot: int, who: str, *, cause: Cause = Cause.FORCED) -> None:
+        """A door is opened against its lock, or by key."""
+        self.cabinets[cabinet].slots[slot].open(cause, who)
+
+    def shut(self, cabinet: str, slot: int, who: str) -> bool:
+        """Push a door shut; whether it stays so."""
+        return self.cabinets[cabinet].slots[slot].shut(who)
+
+    def give(self, thing: Thing, whom: str) -> None:
+        """From hands to hands."""
+        assert self.ledger.places[thing.name].slot is None
+        self.ledger.move(thing.name, Place(whom), at_ms=self.now_ms, by=whom)
+
+    def tap(self, cabinet: str, rider: str, credential: str) -> None:
+        for told in tuple(self.taps):
+            told(Tap(self.now_ms, cabinet, rider, credential))
+
+    def hands(self, who: str) -> list[Thing]:
+        """What somebody has, in the order in which they got it."""
+        return [self.things[name] for name in self.ledger.held_by(who)]
+
+    # What time does.
+
+    @property
+    def busy(self) -> bool:
+        """Somebody is at a cabinet."""
+        return bool(self._here) or any(queue for queue, _ in self._queues)
+
+    def catch_up(self) -> None:
+        """Bring everything up to the wall clock."""
+        now_s = self._clock()
+        if self._start_s is None:
+            self._start_s, self._start_ms = now_s, self.now_ms
+        due_ms = self._start_ms + int((now_s - self._start_s) * 1_000 * self.speed)
+        if due_ms > self.now_ms:
+            self.run(due_ms - self.now_ms)
+
+    def run(self, ms: int) -> None:
+        """Let so much time pass."""
+        end_ms = self.now_ms + ms
+        while True:
+            for cabinet in self.cabinets.values():
+                cabinet.befall()
+            self._serve()
+            if (left_ms := end_ms - self.now_ms) <= 0:
+                return
+            self._advance(min(left_ms, self._step_ms))
+
+    def audit(self) -> list[str]:
+        """Where ledger and world disagree. Never, or a twin is wrong."""
+        wrong = []
+        for cabinet in self.cabinets.values():
+            for number, slot in cabinet.slots.items():
+                noted, true = self.ledger.at(cabinet.place(number)), None if slot.thing is None else slot.thing.name
+                if noted != true:
+                    wrong.append(f"{cabinet.place(number)}: {noted} by the ledger, {true} in truth")
+        if self.ledger.places.keys() != self.things.keys():
+            wrong.append(f"unknown: {sorted(self.ledger.places.keys() ^ self.things.keys())}")
+        for name, cabinet in self.cabinets.items():
+            account = cabinet.account
+            if account.lost_mj < 0:
+                wrong.append(f"{name}: packs kept more than came in: {account}")
+        return wrong
+
+    def state(self) -> dict[str, Any]:
+        """Where everything stands, for a person or a test."""
+        return {
+            "cabinets": {name: cabinet.state() for name, cabinet in self.cabinets.items()},
+            "places": {name: str(place) for name, place in self.ledger.places.items()},
+            "here": [actor.name for actor in (*self._here, *(queue[0] for queue, _ in self._queues if queue))],
+        }
+
+    # Below: how.
+
+    @property
+    def _step_ms(self) -> int:
+        if self.busy:
+            return STEP_MS
+        return min([cabinet.step_ms for cabinet in self.cabinets.values()], default=_LONGEST_STEP_MS)
+
+    def _serve(self) -> None:
+        gone = [actor for actor in tuple(self._here) if actor.step(self)]
+        self._here = [actor for actor in self._here if actor not in gone]
+        for queue, coming in self._queues:
+            while True:
+                if not queue:
+                    actor = next(coming, None)
+                    if actor is None:
+                        break
+                    queue.append(actor)
+                if not queue[0].step(self):
+                    break
+                queue.popleft()
+
+    def _advance(self, ms: int) -> None:
+        self.now_ms += ms
+        for cabinet in self.cabinets.values():
+            cabinet.advance(ms)
+        for name, place in self.ledger.places.items():
+            if place.slot is None and isinstance(pack := self.things[name], Pack):
+                pack.charger_voltage, pack.flow_w = False, 0
+                pack.advance(ms, self.ambient_dc)
+
+    def _carry(self, slot: Slot, cabinet: Cabinet, who: str) -> Thing:
+        thing = slot.thing
+        assert thing is not None
+        slot.thing = None
+        if isinstance(thing, Pack):
+            thing.charger_voltage, thing.flow_w = False, 0
+        self.ledger.move(thing.name, Place(who), at_ms=self.now_ms, by=who)
+        return thing
+
+
+def stocked(codes: Sequence[str], **about: Any) -> list[Pack]:
+    """Packs of these codes, all built alike."""
+    return [Pack(code, **about) for code in codes]
