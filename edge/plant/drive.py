@@ -69,6 +69,11 @@ class Drive:
         return None if self._ordered_s is None else int((asyncio.get_running_loop().time() - self._ordered_s) * 1000)
 
     @property
+    def wants(self) -> bool:
+        """It should deliver, as far as there is power for it."""
+        return self._wanted()
+
+    @property
     def paused(self) -> bool:
         """It should deliver, and there is no power for it."""
         return self._wanted() and self.wanted_ma() == 0
