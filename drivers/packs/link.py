@@ -26,8 +26,8 @@ class PackLink(Protocol):
         ...
 
     async def read(self) -> PackReading:
-        """What the pack says now. Each call asks: a pack may have been put in a moment ago, so a link does not back off;
-        whoever polls it paces.
+        """What the pack says now. Each call asks: a pack may have been put in a moment ago, so a link does not back
+        off; whoever polls it paces.
 
         Raises DeviceError: Transient for silence and noise; DeviceFault for a sound answer whose values cannot be.
         """
