@@ -98,6 +98,11 @@ class Bay:
             return ()
         return self.twin.hear(data)
 
+    def silence(self) -> None:
+        """The line was idle: half a frame is none."""
+        if self.twin is not None:
+            self.twin.silence()
+
     def catch_up(self) -> None:
         """Bring the pump up to the wall clock."""
         now_s = self._clock()
