@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, Generic, NoReturn, TypeVar
 
@@ -32,10 +32,19 @@ class _Group(Generic[V]):
         self.values: Mapping[int, V] = {}
         self.at_ms: int | None = None
         self.took_ms: float | None = None
+        self._watched: dict[int, list[Callable[[], None]]] = {}
+
+    def watch(self, number: int, changed: Callable[[], None]) -> None:
+        self._watched.setdefault(number, []).append(changed)
 
     def heard(self, values: Mapping[int, V] | None, at_ms: int, took_ms: float | None) -> None:
-        if values is not None:
-            self.values, self.at_ms, self.took_ms = values, at_ms, took_ms
+        if values is None:
+            return
+        before, self.values, self.at_ms, self.took_ms = self.values, values, at_ms, took_ms
+        for number, hooks in self._watched.items():
+            if values.get(number) != before.get(number):
+                for changed in hooks:
+                    changed()
 
 
 class Board:
@@ -61,6 +70,14 @@ class Board:
         """Whoever puts it into a cabinet says which of its channels are locks."""
         self._locks.add(lock)
 
+    def watch_input(self, number: int, changed: Callable[[], None]) -> None:
+        """Have `changed` called whenever the input is heard to be another than before. It must not block."""
+        self._inputs.watch(number, changed)
+
+    def watch_contact(self, lock: int, changed: Callable[[], None]) -> None:
+        """As `watch_input`, of a lock's feedback."""
+        self._contacts.watch(lock, changed)
+
     # What is known. No I/O.
 
     @property
@@ -77,6 +94,11 @@ class Board:
     def silent(self) -> bool:
         """It does not answer."""
         return self._talk.device.link().state is LinkState.OFFLINE
+
+    @property
+    def fault(self) -> str | None:
+        """What it says is wrong, in words; silence is none."""
+        return f"{self.id}: {self._error.what}" if isinstance(self._error, DeviceFault | Unsupported) else None
 
     def contact(self, lock: int) -> Reading[bool]:
         """The lock's feedback as the board sees it; `feedback` says what it means."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from drivers.boards.config import Feedback, Name
 from drivers.cabinets.refs import InRef, OutRef
+from drivers.packs.config import PackLinkConfig
 
 BY_LOCK: Final = "unlocked"
 DoorOpen = Annotated[
@@ -20,20 +21,15 @@ DoorOpen = Annotated[
 ]
 
 
-class PackConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The data wire of a slot.
+class PackConfig(PackLinkConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The data wire of a slot (docs/packs.md). line: `{slot}` in it stands for the slot's number.
 
-    protocol, address, options: of the pack link (docs/packs.md). line: `{slot}` in it stands for the slot's number.
     mux: the output that connects this slot's pack to a line which several slots share; None: the line is its own.
     settle_ms: from that switch to the first question.
     """
 
-    protocol: str
-    line: str
-    address: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
     mux: OutRef | None = None
     settle_ms: Annotated[int, msgspec.Meta(ge=0, le=5_000)] = 50
-    options: dict[str, Any] = {}
 
 
 class SlotConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from drivers.boards.config import Feedback
-from drivers.cabinets.config import BY_LOCK, CabinetConfig, SlotConfig
+from drivers.cabinets.config import BY_LOCK, CabinetConfig, PackConfig, SlotConfig
 from drivers.cabinets.refs import Ref, filled, parse
+from drivers.packs.config import PackLinkConfig
 
 
 @dataclass(frozen=True, slots=True)
 class PackPlan:
     """As PackConfig. mux: None: the line is this slot's own."""
 
-    protocol: str
-    line: str
-    address: int | None
+    link: PackLinkConfig
     mux: Ref | None
     settle_s: float
-    options: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,6 @@ def _slot(slot: SlotConfig, path: str, number: int, nth: int) -> SlotPlan:
     def ref(text: str | None) -> Ref | None:
         return None if text is None else parse(text, number, nth)
 
-    pack = slot.pack
     return SlotPlan(
         number=number,
         path=path,
@@ -65,14 +61,10 @@ def _slot(slot: SlotConfig, path: str, number: int, nth: int) -> SlotPlan:
         charger=ref(slot.charger),
         charge_power_w_max=slot.charge_power_w_max or 0,
         meter=None if slot.meter is None else filled(slot.meter, number),
-        pack=None
-        if pack is None
-        else PackPlan(
-            protocol=pack.protocol,
-            line=filled(pack.line, number),
-            address=pack.address,
-            mux=ref(pack.mux),
-            settle_s=pack.settle_ms / 1000,
-            options=pack.options,
-        ),
+        pack=None if slot.pack is None else _pack(slot.pack, number, ref(slot.pack.mux)),
     )
+
+
+def _pack(pack: PackConfig, slot: int, mux: Ref | None) -> PackPlan:
+    own = {name: getattr(pack, name) for name in PackLinkConfig.__struct_fields__}
+    return PackPlan(PackLinkConfig(**own | {"line": filled(pack.line, slot)}), mux, pack.settle_ms / 1000)

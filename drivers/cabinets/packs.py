@@ -1,0 +1,100 @@
+"""When is which pack of a cabinet asked, and what did it last say?
+
+Packs are asked one after the other on each line, and lines beside each other. A slot whose presence switch changes is
+asked at once; one that has been silent and is empty by its switch, less often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final, NoReturn
+
+from drivers.boards.board import now_ms
+from drivers.cabinets.mux import Mux
+from drivers.cabinets.refs import Ref
+from drivers.errors import DeviceError, DeviceFault, Garbled
+from drivers.packs.link import PackLink
+from protocols.fieldbus.pack import PackReading
+
+EMPTY_PERIODS: Final = 3
+
+
+class SlotPack:
+    """The pack of one slot, as last heard. Everything that asks raises nothing: what came of it is in here.
+
+    reading: None: the last time it was asked, it did not say. at_ms: when it last did. faults: answers in a row that
+    were out of range or failed their sum. error: of the last time.
+    """
+
+    def __init__(self, link: PackLink, mux: Mux | None = None, channel: Ref | None = None, settle_s: float = 0) -> None:
+        """mux, channel: how the pack is connected to a line that slots share; None: the line is its own."""
+        self.link = link
+        self.reading: PackReading | None = None
+        self.at_ms: int | None = None
+        self.faults = 0
+        self.error: DeviceError | None = None
+        self.due_at = 0.0  # loop time
+        self._mux = mux
+        self._channel = channel
+        self._settle_s = settle_s
+        self._one = asyncio.Lock()
+
+    async def read(self) -> None:
+        """Ask it now, after whoever is asked just now."""
+        async with self._one:
+            try:
+                async with self._connected():
+                    self.reading = await self.link.read()
+            except DeviceError as error:
+                self.reading, self.error = None, error
+                self.faults += isinstance(error, DeviceFault | Garbled)
+            else:
+                self.at_ms, self.faults, self.error = now_ms(), 0, None
+
+    async def wake(self) -> None:
+        """Send it what wakes it, where that is a frame. Raises DeviceError when that cannot be sent."""
+        async with self._one, self._connected():
+            await self.link.wake()
+
+    def _connected(self) -> AbstractAsyncContextManager[None]:
+        if self._mux is None or self._channel is None:
+            return nullcontext()
+        return self._mux.connected(self._channel, self._settle_s)
+
+
+class PackRounds:
+    """Asks the packs on one line in turn, each `period_s` after the last time, or as fast as the line allows."""
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._packs: dict[SlotPack, Callable[[], bool]] = {}
+        self._sooner = asyncio.Event()
+
+    def add(self, pack: SlotPack, empty: Callable[[], bool]) -> None:
+        """empty: whether the slot's presence switch says just now that nothing is in it."""
+        self._packs[pack] = empty
+
+    def due_now(self, pack: SlotPack) -> None:
+        """Something has changed in its slot."""
+        pack.due_at = 0.0
+        self._sooner.set()
+
+    async def run(self) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        while True:
+            pack = min(self._packs, key=lambda pack: pack.due_at)
+            self._sooner.clear()
+            wait_s = pack.due_at - loop.time()
+            if wait_s > 0:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await self._sooner.wait()
+                except TimeoutError:
+                    pass
+                continue
+            pack.due_at = loop.time() + self._period_s
+            await pack.read()
+            if pack.reading is None and self._packs[pack]():
+                pack.due_at = max(pack.due_at, loop.time() + self._period_s * EMPTY_PERIODS)
