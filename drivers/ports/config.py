@@ -1,7 +1,8 @@
-"""What must be written down about a port board or pile, and about a port that such connect to?"""
+"""What must be written down about a port board, and about a TCP port that boards connect to?"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -11,7 +12,7 @@ from protocols.door import Refused, check
 
 O = TypeVar("O", bound=msgspec.Struct)  # noqa: E741  # the options of one protocol
 
-Protocol = Literal["dny", "dny-tcp", "dongjun", "ykc"]
+Protocol = Literal["dny", "dny-tcp", "dongjun"]
 Name = Annotated[
     str,
     msgspec.Meta(
@@ -20,25 +21,27 @@ Name = Annotated[
     ),
 ]
 
+UnixMs = Callable[[], int | None]
+"""What time is it, for boards that ask? Unix ms; None: not known well enough to tell anybody."""
+
 VIRTUAL_IDS: Final = range(50)
 BAUD: Final = 9600  # of all these boards on RS-485, 8N1
 
 ON_A_LINE: Final = ("dny", "dongjun")
-NUMBERED: Final = ("dny", "dny-tcp", "ykc")  # by what is printed on them; a line has one Dongjun board
+NUMBERED: Final = ("dny", "dny-tcp")  # by what is printed on them; a line has one Dongjun board
 
 
 class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[listener]]`: a TCP port that boards or piles of one protocol connect to.
+    """`[[listener]]`: a TCP port that `dny-tcp` boards connect to.
 
-    id: the name in logs and commands. host: one of the box's own addresses, in the network that the boards are in: their
-    protocols have neither a password nor encryption, so that network is theirs alone. peers: the addresses or networks
+    id: the name in logs and commands. host: an address of this box, in the network that the boards are in: their
+    protocol has neither a password nor encryption, so that network is theirs alone. peers: the addresses or networks
     that may connect, such as `192.168.8.0/24`; none named: any. connections_max: open at a time; beyond, the new one is
     closed. greeting_s: a connection that has not said within so long which board it is, is closed. silence_s: one that
     says nothing for so long is closed; above twice the boards' heartbeat.
     """
 
     id: Name
-    protocol: Literal["dny-tcp", "ykc"]
     host: str
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     peers: tuple[str, ...] = ()
@@ -66,11 +69,11 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PortBoardConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[port_board]]`: one board with outlets, one charging cabinet, or one pile with guns.
+    """`[[port_board]]`: one board with outlets, or one charging cabinet.
 
     id: the name in logs and commands. number: what customers read on it. line or listener: the id of what it hangs on:
-    `dny` and `dongjun` have a line, `dny-tcp` and `ykc` connect to a listener. device: the number printed on it; of
-    `dny` up to 8 digits, of `ykc` 14; `dongjun` has none. address: of `dny` its virtual id on the line, 0 to 49. ports:
+    `dny` and `dongjun` have a line, `dny-tcp` connects to a listener. device: the number printed on it, below
+    16777216; `dongjun` has none. address: of `dny` its virtual id on the line, 0 to 49. ports:
     how many outlets it has; customers read 1, 2, ... on them. serial: what stands on its plate besides. options: what
     one protocol alone asks; the driver's own options struct says what there is.
     """
@@ -81,7 +84,7 @@ class PortBoardConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ports: Annotated[int, msgspec.Meta(ge=1, le=64)]
     line: str | None = None
     listener: str | None = None
-    device: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,14}$", description="1 to 14 digits")] | None = None
+    device: Annotated[int, msgspec.Meta(ge=0, lt=1 << 24)] | None = None
     address: Annotated[int, msgspec.Meta(ge=0, le=49)] | None = None
     serial: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
     options: dict[str, Any] = {}

@@ -6,6 +6,7 @@ A `Listener` owns one TCP port. What callers say is the matter of its `Switchboa
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, NoReturn, Protocol
@@ -72,11 +73,12 @@ class Caller:
 class Listener:
     """One TCP port that boards connect to. Keep `run()` in a task."""
 
-    def __init__(self, config: ListenerConfig, switchboard: Switchboard) -> None:
-        """No I/O."""
+    def __init__(self, config: ListenerConfig, switchboard: Switchboard, tls: ssl.SSLContext | None = None) -> None:
+        """No I/O. tls: None: callers speak in the clear."""
         self.config = config
         self.id = config.id
         self.switchboard = switchboard
+        self._tls = tls
         self.port: int | None = None  # once open; what the system chose where the config says 0
         self._server: asyncio.Server | None = None
         self._calls: dict[asyncio.Task[None], Caller] = {}
@@ -113,7 +115,13 @@ class Listener:
             while True:
                 try:
                     port = self.config.port if self.port is None else self.port
-                    self._server = await asyncio.start_server(self._called, self.config.host, port)
+                    self._server = await asyncio.start_server(
+                        self._called,
+                        self.config.host,
+                        port,
+                        ssl=self._tls,
+                        ssl_handshake_timeout=None if self._tls is None else self.config.greeting_s,
+                    )
                 except OSError as error:
                     self._error = LineDown(
                         f"{self.config.where}: {error}",

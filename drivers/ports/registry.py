@@ -10,11 +10,8 @@ from typing import Final
 
 from drivers.line import Line
 from drivers.port_board import PortBoard
-from drivers.ports.config import ListenerConfig, PortBoardConfig
-from drivers.ports.listener import Listener, Switchboard
-
-UnixMs = Callable[[], int | None]
-"""What time is it, for boards that ask? Unix ms; None: not known well enough to tell anybody."""
+from drivers.ports.config import ListenerConfig, PortBoardConfig, Protocol, UnixMs
+from drivers.ports.listener import Listener
 
 
 def build_port_board(config: PortBoardConfig, on: Line | Listener, unix_ms: UnixMs) -> PortBoard:
@@ -26,8 +23,10 @@ def build_port_board(config: PortBoardConfig, on: Line | Listener, unix_ms: Unix
 
 
 def build_listener(config: ListenerConfig) -> Listener:
-    """The port that boards connect to; not open until its `run`."""
-    return Listener(config, SWITCHBOARDS[config.protocol]())
+    """The port that `dny-tcp` boards connect to; not open until its `run`."""
+    from drivers.ports.dny_tcp import DnySwitchboard
+
+    return Listener(config, DnySwitchboard())
 
 
 def _dny(on: Line, config: PortBoardConfig, unix_ms: UnixMs) -> PortBoard:
@@ -48,18 +47,9 @@ def _dongjun(on: Line, config: PortBoardConfig, unix_ms: UnixMs) -> PortBoard:
     return DongjunBoard(on, config)
 
 
-def _dny_switchboard() -> Switchboard:
-    from drivers.ports.dny_tcp import DnySwitchboard
-
-    return DnySwitchboard()
-
-
-# Protocol -> what drives a board, and who takes the calls of a listener. A new protocol is a new line.
-DRIVERS: Final[Mapping[str, Callable[..., PortBoard]]] = {
+# Protocol -> what drives a board. A new protocol is a new line.
+DRIVERS: Final[Mapping[Protocol, Callable[..., PortBoard]]] = {
     "dny": _dny,
     "dny-tcp": _dny_tcp,
     "dongjun": _dongjun,
-}
-SWITCHBOARDS: Final[Mapping[str, Callable[[], Switchboard]]] = {
-    "dny-tcp": _dny_switchboard,
 }
