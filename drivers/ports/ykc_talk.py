@@ -5,56 +5,56 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from drivers.errors import LineDown, Misconfigured, Silent
+from drivers.errors import DeviceError, LineDown, Misconfigured, Silent
+from drivers.ports.listener import Caller
 from protocols.fieldbus.ykc import Connection, Heard
 
 T = TypeVar("T")
-
-UNSENT_MAX: Final = 64 * 1024
-"""Bytes that a pile may leave unread: thousands of frames."""
-
-
-class Sink(Protocol):
-    """As much of an asyncio.StreamWriter as is written to."""
-
-    @property
-    def transport(self) -> asyncio.WriteTransport: ...
-
-    def write(self, data: bytes) -> None: ...
 
 
 class Talk:
     """One connection, from its first byte to its last."""
 
-    def __init__(self, sink: Sink, connection: Connection, peer: str, where: str) -> None:
-        """peer: the address at the other end. where: for errors, until the pile has said who it is."""
-        self.peer = peer
-        self.where = where
+    def __init__(self, caller: Caller, connection: Connection, where: str) -> None:
+        """where: for errors."""
+        self.caller = caller
         self.connection = connection
         self.heard_at = time.monotonic()  # the last sound frame
-        self._sink = sink
+        self._where = where
         self._waiting: list[tuple[Callable[[Any], Any], asyncio.Future[Any]]] = []
         self._closed = False
 
     @property
+    def host(self) -> str:
+        """The address at the other end, without its port."""
+        return self.caller.peer.rpartition(":")[0]
+
+    @property
     def closed(self) -> bool:
         return self._closed
+
+    def heard_now(self) -> None:
+        """A sound frame came."""
+        self.heard_at = time.monotonic()
 
     def tell(self, message: Any) -> None:
         """Say something new. Raises LineDown, and Misconfigured for what has no place in the protocol."""
         try:
             data = self.connection.send(message)
         except ValueError as error:
-            raise Misconfigured(f"{type(message).__name__}: {error}", where=self.where) from None
-        self._write(data)
+            raise Misconfigured(f"{type(message).__name__}: {error}", where=self._where) from None
         if self._closed:
-            raise LineDown("the pile's connection has ended", where=self.where)
+            raise LineDown("the pile's connection has ended", where=self._where)
+        self.caller.send(data)
 
     def answer(self, heard: Heard, message: Any) -> None:
         """Answer what the pile asked; on a connection that has ended, nobody."""
-        self._write(self.connection.answer(heard, message))
+        try:
+            self.caller.send(self.connection.answer(heard, message))
+        except DeviceError:
+            self.close()
 
     async def ask(self, message: Any, read: Callable[[Any], T | None], timeout_s: float) -> T:
         """What `read` first makes of a message that comes from now on. Raises Silent, LineDown and Misconfigured."""
@@ -67,7 +67,7 @@ class Talk:
                 return await answer
         except TimeoutError:
             what = f"no answer to {type(message).__name__} within {timeout_s:g} s"
-            raise Silent(what, where=self.where) from None
+            raise Silent(what, where=self._where) from None
         finally:
             self._waiting.remove(waiting)
 
@@ -85,15 +85,7 @@ class Talk:
         if self._closed:
             return
         self._closed = True
-        self._sink.transport.abort()
+        self.caller.hang_up()
         for _, answer in self._waiting:
             if not answer.done():
-                answer.set_exception(LineDown(why, where=self.where))
-
-    def _write(self, data: bytes) -> None:
-        if self._closed or self._sink.transport.is_closing():
-            self.close()
-            return
-        self._sink.write(data)
-        if self._sink.transport.get_write_buffer_size() > UNSENT_MAX:
-            self.close("the pile does not read what it is told")
+                answer.set_exception(LineDown(why, where=self._where))
