@@ -89,6 +89,8 @@ def closed(shop: Shop, swap: OpenSwap, seq: int, stamp: Stamp, body: SwapClosed)
         place = PackPlace("rider", cabinet, body.taken_slot, account, seq)
         shop = _gone(shop, cabinet, body.taken_slot, body.taken.code, place)
         shop = replace(shop, bound=put(shop.bound, account, body.taken.code))
+        if body.outcome == "taken":
+            shop = replace(shop, rented=put(shop.rented, body.taken.code, (account, stamp.wall_ms // 1000)))
     elif swap.given and swap.offered is not None and swap.offered_slot is not None:  # left in its slot after all
         shop = _stands(shop, cabinet, swap.offered_slot, swap.offered.code, seq)
     if body.outcome == "cancelled" and swap.returned is not None and swap.returned_slot is not None:
@@ -96,6 +98,8 @@ def closed(shop: Shop, swap: OpenSwap, seq: int, stamp: Stamp, body: SwapClosed)
         shop = _gone(shop, cabinet, swap.returned_slot, swap.returned.code, place)
     if body.outcome == "returned":
         shop = replace(shop, bound=drop(shop.bound, account))
+        if body.returned is not None:
+            shop = replace(shop, rented=put(shop.rented, body.returned.code, ("", stamp.wall_ms // 1000)))
     before = shop.last.get(account)
     swapped = stamp if body.taken is not None else None if before is None else before.swapped
     last = LastSwap(
@@ -105,12 +109,17 @@ def closed(shop: Shop, swap: OpenSwap, seq: int, stamp: Stamp, body: SwapClosed)
         outcome=body.outcome,
         fault=body.fault,
         stamp=stamp,
+        ended=seq,
+        step=swap.step,
+        slot=swap.slot,
         returned=body.returned,
         returned_slot=body.returned_slot,
         offered=swap.offered,
         offered_slot=swap.offered_slot,
         swapped=swapped,
     )
+    if before is not None and swap.opened.resumes == before.session and not swap.opened.offer and body.taken is None:
+        last = replace(before, ended=seq)  # its door was opened once more, and the pack still stands there
     day = replace(
         shop.day,
         **{body.outcome: getattr(shop.day, body.outcome) + 1},
@@ -210,7 +219,7 @@ def _lost_sight(shop: Shop, cabinet: str, slot: int, code: str, account: str, se
     return replace(shop, packs=put(shop.packs, code, PackPlace("unknown", cabinet, slot, account, seq)))
 
 
-_TABLES = ("slots", "contents", "packs", "bound", "last", "touched", "failures")
+_TABLES = ("slots", "contents", "packs", "bound", "last", "touched", "failures", "rented")
 
 FOLDS: Mapping[type, Callable[[Shop, int, Record, Any], Shop]] = {
     PackNoted: _noted,

@@ -64,17 +64,21 @@ class PackPlace(msgspec.Struct, frozen=True):
 
 
 class LastSwap(msgspec.Struct, frozen=True):
-    """A rider's newest ended session: what a second scan goes on from. stamp: of its end.
+    """A rider's newest ended session: what a second scan goes on from. stamp, ended: of its end and its seq.
 
-    swapped: stamp of the newest session in which this rider took a pack, for the least time between two.
+    step, slot: of its newest step. swapped: stamp of the newest session in which this rider took a pack, for the least
+    time between two.
     """
 
     session: int
     cabinet: str
     kind: SwapKind
-    outcome: SwapOutcome | Literal[""]
+    outcome: SwapOutcome
     fault: str
     stamp: Stamp
+    ended: int
+    step: SwapStep
+    slot: int
     returned: PackSeen | None
     returned_slot: int | None
     offered: PackSeen | None
@@ -99,7 +103,8 @@ class Shop(msgspec.Struct, frozen=True):
     swaps: open ones, by seq. slots: those that are not simply on, by `slot_key`. contents: the code of what stands in a
     slot; empty: nothing; missing: nobody has looked yet. packs: by code. bound: the pack that this site last gave an
     account. last: by account. touched: the seq of the session or act that opened a slot last. failures: how often in a
-    row a slot did not open. cabinets: all that the log has ever named.
+    row a slot did not open. rented: by whom a pack was rented or, empty, that it was returned here, and the Unix time of
+    that in seconds; headquarters' list may be newer. cabinets: all that the log has ever named.
     """
 
     swaps: dict[int, OpenSwap] = {}
@@ -110,6 +115,7 @@ class Shop(msgspec.Struct, frozen=True):
     last: dict[str, LastSwap] = {}
     touched: dict[str, int] = {}
     failures: dict[str, int] = {}
+    rented: dict[str, tuple[str, int]] = {}
     cabinets: tuple[str, ...] = ()
     day: ShopSums = ShopSums()
 

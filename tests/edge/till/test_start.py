@@ -129,6 +129,9 @@ def test_the_ladder_is_complete_and_in_order() -> None:
         Refusal.UNKNOWN_PUMP, Refusal.NO_PRICES, Refusal.PUMP_SILENT, Refusal.PUMP_OUT, Refusal.PUMP_BUSY,
         Refusal.PRICE_DIFFERS, Refusal.WRONG_GRADE, Refusal.DAY_LIMIT, Refusal.ANSWER_MISSING,
         Refusal.NOZZLE_NOT_LIFTED,
+        Refusal.UNKNOWN_CABINET, Refusal.NO_SWAP_TERMS, Refusal.SCAN_EXPIRED, Refusal.CABINET_SILENT,
+        Refusal.CABINET_ALARM, Refusal.MAINS_LOST, Refusal.CABINET_BUSY, Refusal.DOOR_OPEN, Refusal.UNKNOWN_OFFER,
+        Refusal.TOO_SOON, Refusal.NO_EMPTY_SLOT, Refusal.NO_FULL_PACK, Refusal.CONSENT_NEEDED,
     }  # fmt: skip
     assert [refusal for refusal, _ in LADDER] == [refusal for refusal in Refusal if refusal not in elsewhere]
 

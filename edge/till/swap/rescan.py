@@ -1,0 +1,90 @@
+"""A rider who scans again within minutes: where did the session before end, and what do the slots say now?
+
+| session before | physical truth now | what follows |
+| --- | --- | --- |
+| kept (not opened, not taken, cut off) | what the rider put in still stands there, shut | resume: a full slot opens |
+| cancelled in putting in | the slot holds something, or nothing | the same slot opens once more |
+| swapped or taken | the pack that was given still stands in its slot | that slot opens once more; nothing is charged |
+
+Refused where anybody else has opened that slot since, by a session or by hand (facts: cabinets 5.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.till.state_shop import LastSwap, Shop, slot_key
+from edge.till.swap.packs import seen
+from edge.till.swap.policy import SwapPolicy
+from edge.till.swap.slots import View, lately
+from protocols.trade.records import ClockQuality, Stamp
+from protocols.trade.records_pack import PackSeen, SwapKind
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """session: that is gone on from. slot: that opens, or that holds the rider's own. pack: in it; None: the rider's
+    own is yet to be put in. offered_slot: whose pack was to be taken before. free: it was paid for then.
+    """
+
+    session: int
+    slot: int
+    pack: PackSeen | None
+    offered_slot: int | None = None
+    free: bool = False
+
+
+def again(shop: Shop, account: str, kind: SwapKind, view: View, policy: SwapPolicy) -> Again | None:
+    """None: a session begins anew."""
+    last = shop.last.get(account)
+    if last is None or last.cabinet != view.cabinet or last.kind != kind or not _just_now(last, view, policy):
+        return None
+    if last.outcome in ("swapped", "taken"):
+        return _left_behind(shop, last, view, policy)
+    if last.returned is None:
+        putting_in = last.step in ("open-empty", "reopen-empty") and _own(shop, last, last.slot, view)
+        filled = putting_in and lately(view.slots[last.slot], view.now_ms, policy).loosely_full
+        return Again(last.session, last.slot, None) if filled else None
+    if last.outcome != "kept" or last.returned_slot is None or not _own(shop, last, last.returned_slot, view):
+        return None
+    pack = _in(view, last.returned_slot, policy)
+    if pack is None or pack.code != last.returned.code:
+        return None
+    return Again(last.session, last.returned_slot, pack, last.offered_slot)
+
+
+def since_ms(then: Stamp, now: Stamp) -> int | None:
+    """How long ago; None: it was before a restart, and the clock cannot be trusted."""
+    if then.boot == now.boot:
+        return now.mono_ms - then.mono_ms
+    if ClockQuality.UNKNOWN in (then.quality, now.quality):
+        return None
+    return max(0, now.wall_ms - then.wall_ms)
+
+
+def _left_behind(shop: Shop, last: LastSwap, view: View, policy: SwapPolicy) -> Again | None:
+    """The pack that was given still stands in its slot: its rider may open that once more."""
+    slot, offered = last.offered_slot, last.offered
+    if slot is None or offered is None or not _own(shop, last, slot, view):
+        return None
+    pack = _in(view, slot, policy)
+    return Again(last.session, slot, pack, free=True) if pack is not None and pack.code == offered.code else None
+
+
+def _just_now(last: LastSwap, view: View, policy: SwapPolicy) -> bool:
+    passed_ms = since_ms(last.stamp, view.now)
+    return passed_ms is not None and passed_ms <= policy.rescan_s * 1000
+
+
+def _own(shop: Shop, last: LastSwap, slot: int, view: View) -> bool:
+    """Nobody else has opened it since, by a session or by hand, and it is shut."""
+    newest = shop.touched.get(slot_key(view.cabinet, slot), -1)
+    track = view.slots.get(slot)
+    return last.session <= newest <= last.ended and track is not None and track.shut_ms is not None
+
+
+def _in(view: View, slot: int, policy: SwapPolicy) -> PackSeen | None:
+    track = view.slots[slot]
+    if not lately(track, view.now_ms, policy).strictly_full:
+        return None
+    return seen(track, view.now_ms - policy.silence_s * 1000, policy)
