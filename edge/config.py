@@ -10,10 +10,13 @@ from typing import Annotated
 
 import msgspec
 
+from drivers.boards.config import BoardConfig
+from drivers.cabinets.config import CabinetConfig
 from drivers.line_config import LineConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
 from drivers.registry import DeviceConfig
+from edge.config_cabinets import cabinet_doubts, cabinet_faults
 from edge.config_pumps import pump_doubts, pump_faults
 from edge.counter import CounterConfig
 from edge.tank_config import TankConfig, tank_faults
@@ -143,6 +146,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     controller: tuple[ControllerConfig, ...] = ()
     pump: tuple[PumpConfig, ...] = ()
     tank: tuple[TankConfig, ...] = ()
+    board: tuple[BoardConfig, ...] = ()
+    cabinet: tuple[CabinetConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
     till: Policy = Policy()
     fuel: FillPolicy = FillPolicy()
@@ -192,9 +197,10 @@ def cross_check(config: Config) -> list[Fault]:
     controllers = [controller.id for controller in config.controller]
     devices = [device.id for device in config.device]
     connectors = [connector.id for connector in config.connector]
+    boards = [*(board.id for board in config.board), *(cabinet.id for cabinet in config.cabinet)]
     faults = [
         *_twice("line", [*lines, *controllers]),
-        *_twice("device", [*devices, *(pump.id for pump in config.pump)]),
+        *_twice("device", [*devices, *(pump.id for pump in config.pump), *boards]),
         *_twice("pump number", [str(pump.number) for pump in config.pump]),
         *_twice("connector", connectors),
         *_twice("connector or pump", [*dict.fromkeys(connectors), *{pump.id: pump for pump in config.pump}]),
@@ -215,6 +221,7 @@ def cross_check(config: Config) -> list[Fault]:
             faults += _known(f"pump[{index}].controller", pump.controller, controllers)
     faults += pump_faults(config.line, config.controller, config.device, config.pump)
     faults += tank_faults(config.tank, config.device, config.pump)
+    faults += cabinet_faults(config.line, config.device, config.pump, config.board, config.cabinet)
     pumps = [name for pump in config.pump for name in (pump.id, str(pump.number))]
     for index, reader in enumerate(config.reader):
         if reader.connector is not None:
@@ -226,7 +233,7 @@ def cross_check(config: Config) -> list[Fault]:
 
 def doubts(config: Config) -> list[str]:
     """What is no fault but mostly a mistake, for `fieldtill check`."""
-    return pump_doubts(config.line, config.pump)
+    return [*pump_doubts(config.line, config.pump), *cabinet_doubts(config.line, config.board, config.cabinet)]
 
 
 def _twice(what: str, ids: list[str]) -> list[Fault]:

@@ -19,6 +19,8 @@ from protocols.door import Fault, Refused
 from protocols.proof.ocmf_session import Plate
 
 if TYPE_CHECKING:
+    from drivers.boards.board import Board
+    from drivers.cabinets.cabinet import BoardCabinet
     from drivers.pumps.pts_controller import PtsController
 
 
@@ -32,6 +34,8 @@ class Premises:
     pumps: dict[str, Pump] = field(default_factory=dict)
     controllers: dict[str, PtsController] = field(default_factory=dict)
     gauges: dict[str, TankGauge] = field(default_factory=dict)
+    boards: dict[str, Board] = field(default_factory=dict)
+    cabinets: dict[str, BoardCabinet] = field(default_factory=dict)
 
     def carriers(self) -> Iterator[Line | PtsController]:
         """What all that hangs on, each of which keeps itself up."""
@@ -39,9 +43,11 @@ class Premises:
         yield from self.controllers.values()
 
     def everything(self) -> Iterator[Device]:
-        """All that is polled and may be silent: devices, then pumps."""
+        """All that is polled and may be silent: devices, pumps, boards, then the cabinets made of them."""
         yield from self.devices.values()
         yield from self.pumps.values()
+        yield from self.boards.values()
+        yield from self.cabinets.values()
 
 
 def build(config: Config) -> Premises:
@@ -76,9 +82,11 @@ def build(config: Config) -> Premises:
             gauges[tank.id] = gauge
         elif gauge is not None:
             faults.append(Fault(f"tank[{index}].gauge", "a gauge", f"`{tank.gauge}`, a {gauge.profile_id}"))
+    boards, cabinets, refusals = _cabinets(config, lines, devices)
+    faults += refusals
     if faults:
         raise Refused("config", faults)
-    return Premises(lines, devices, outlets, pumps, controllers, gauges)
+    return Premises(lines, devices, outlets, pumps, controllers, gauges, boards, cabinets)
 
 
 def meter_plates(config: Config) -> dict[str, Plate]:
@@ -105,6 +113,31 @@ def _pumps(config: Config, places: Mapping[str, Line | PtsController]) -> tuple[
         except Refused as refused:
             faults += _within(f"pump[{index}]", refused)
     return pumps, faults
+
+
+def _cabinets(
+    config: Config, lines: Mapping[str, Line], devices: Mapping[str, Device]
+) -> tuple[dict[str, Board], dict[str, BoardCabinet], list[Fault]]:
+    """Boards, and the cabinets on them, which are put together only from boards and devices that are all there."""
+    if not config.board:
+        return {}, {}, []
+    from drivers.boards.registry import build_board  # a site without them pays no memory for them
+
+    boards: dict[str, Board] = {}
+    faults: list[Fault] = []
+    for index, board in enumerate(config.board):
+        try:
+            boards[board.id] = build_board(board, lines[board.line])
+        except Refused as refused:
+            faults += _within(f"board[{index}]", refused)
+    if faults or not config.cabinet or len(devices) < len(config.device):
+        return boards, {}, faults
+    from drivers.cabinets.registry import build_cabinets
+
+    try:
+        return boards, build_cabinets(config.cabinet, boards, lines, devices), []
+    except Refused as refused:
+        return boards, {}, list(refused.faults)
 
 
 def _within(path: str, refused: Refused) -> list[Fault]:
