@@ -27,7 +27,7 @@ class PackTalk:
         policy = DevicePolicy(
             timeout_s=timeout_s,
             retries=0,
-            late_s=wire.late_s,
+            late_s=min(wire.late_s, timeout_s),
             request_gap_s=wire.gap_s,
             offline_after_fails=wire.tries,
             offline_after_s=0.0,
