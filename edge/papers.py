@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge.journal.journal import Journal
-from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, pack_list, swap_terms, tender
+from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, pack_list, port_prices, swap_terms, tender
 from protocols.trade.codec import decode
 from protocols.trade.documents import TARIFF, Document
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.fuel_terms import NO_TERMS, FuelTerms
 from protocols.trade.hotlist import HotList
 from protocols.trade.pack_list import NO_PACKS, PackList
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.records import Pin
 from protocols.trade.swap_terms import NO_SWAPS, SwapTerms
 from protocols.trade.tariff import Tariff
@@ -30,6 +31,7 @@ class Papers:
         self._hot_list: tuple[bytes, HotList] | None = None
         self._prices: dict[bytes, PriceList] = {}
         self._terms: tuple[bytes, FuelTerms] | None = None
+        self._port_prices: dict[bytes, PortPrices] = {}
         self._swap_terms: dict[bytes, SwapTerms] = {}
         self._packs: tuple[bytes, PackList] | None = None
 
@@ -95,6 +97,13 @@ class Papers:
         assert self._packs is not None
         return self._packs[1]
 
+    def port_prices(self, pins: Iterable[Pin]) -> PortPrices | None:
+        """What charging ports and lockers cost. None: no list has come from headquarters yet."""
+        pinned = _of_kind(port_prices.KIND, pins)
+        if pinned is not None and pinned.hash not in self._port_prices:
+            self._decode(self._read(pinned), pinned)
+        return None if pinned is None else self._port_prices[pinned.hash]
+
     def _read(self, pinned: Pin) -> Document:
         data = self._journal.document(pinned.kind, pinned.version, pinned.hash)
         assert data is not None, f"the log pins {pinned.kind} {pinned.version}, whose content is missing"
@@ -111,6 +120,8 @@ class Papers:
             self._prices[pinned.hash] = decode(document.payload, PriceList)
         elif document.kind == fuel_terms.KIND:
             self._terms = pinned.hash, decode(document.payload, FuelTerms, bytes_max=documents.BYTES_MAX)
+        elif document.kind == port_prices.KIND:
+            self._port_prices[pinned.hash] = decode(document.payload, PortPrices)
         elif document.kind == swap_terms.KIND:
             self._swap_terms[pinned.hash] = decode(document.payload, SwapTerms)
         elif document.kind == pack_list.KIND:

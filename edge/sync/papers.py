@@ -17,7 +17,17 @@ from edge.sync.client import Hq
 from edge.sync.trust import HqKeys
 from protocols.door import Fault
 from protocols.proof.errors import Unproven
-from protocols.trade import documents, fuel_prices, fuel_terms, hotlist, pack_list, swap_terms, tariff_file, tender
+from protocols.trade import (
+    documents,
+    fuel_prices,
+    fuel_terms,
+    hotlist,
+    pack_list,
+    port_prices,
+    swap_terms,
+    tariff_file,
+    tender,
+)
 from protocols.trade.codec import NotCanonical, decode, encode
 from protocols.trade.documents import TARIFF, Document, Patched
 from protocols.trade.fuel_prices import PriceList
@@ -25,6 +35,7 @@ from protocols.trade.fuel_terms import FuelTerms
 from protocols.trade.grants import CredentialKey
 from protocols.trade.hotlist import BadHotList
 from protocols.trade.pack_list import PackList
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.records import Pin
 from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
@@ -108,6 +119,10 @@ def _pack_list(payload: bytes, key: CredentialKey) -> list[Fault]:
     return pack_list.disorder(decode(payload, PackList, bytes_max=documents.BYTES_MAX))
 
 
+def _port_prices(payload: bytes, key: CredentialKey) -> list[Fault]:
+    return port_prices.disorder(decode(payload, PortPrices))
+
+
 CONTENT: Mapping[str, Callable[[bytes, CredentialKey], list[Fault]]] = {
     TARIFF: _tariff,
     tender.KIND: _tenders,
@@ -116,5 +131,6 @@ CONTENT: Mapping[str, Callable[[bytes, CredentialKey], list[Fault]]] = {
     fuel_terms.KIND: _fuel_terms,
     swap_terms.KIND: _swap_terms,
     pack_list.KIND: _pack_list,
+    port_prices.KIND: _port_prices,
 }
 """What this software can put in force. Documents of other kinds are left for the version that knows them."""

@@ -73,9 +73,8 @@ class PortClosed(Wire, frozen=True):
 class PortUnattributed(Wire, frozen=True):
     """A settlement that nobody is charged for.
 
-    why: `unordered` (no order of ours has that number), `late` (its session had been closed without it), `second` (the
-    same order once more, and not the same), `nothing-ordered` (its session was void). session: where it has one in this
-    log. number: as the board told it.
+    why: `unordered` (no order of this log has that number), `late` (its session had ended without it) or `second` (the
+    same order once more, and not the same). session: where it has one in this log. number: as the board told it.
     """
 
     board: Name

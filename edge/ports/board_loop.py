@@ -1,0 +1,203 @@
+"""One board's loop: looks at its ports, lets the till decide, and does what it says. Nothing is decided here.
+
+    a port with a session    look -> what is due is committed -> START, STOP or READ
+    a settlement             its session closed by it, or written down; durable; then acknowledged
+
+What a board fails to do is a fact for the next look. After any crash the loop begins anew from the log and the board.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from drivers.errors import DeviceError, Transient
+from drivers.port_board import PortBoard, PortStatus, Settlement
+from edge.clock import Clock
+from edge.epochs import EpochOver
+from edge.journal.errors import JournalFull
+from edge.ports.port_desk import PortDesk
+from edge.till.port.place import PortPlace
+from edge.till.port.sight import PortSight
+from edge.till.port.watch import PortAct
+from edge.till.state import OpenPort
+
+LOOK_S = 0.25
+"""How often the board is looked at. It costs nothing: what is seen is what its driver has been told."""
+AGAIN_S = 5.0
+"""What a board has refused, or not answered, is asked again after this."""
+SETTLEMENTS_AT_ONCE = 16
+"""Settlements taken in one turn: a board that has been away for days keeps no session waiting."""
+
+log = structlog.get_logger()
+
+
+class BoardLoop:
+    """One board. `lock` is held by whoever looks at it and acts on it, for a whole look or a whole start."""
+
+    def __init__(
+        self,
+        board: PortBoard,
+        places: Mapping[int, PortPlace],
+        ports: PortDesk,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self.board = board
+        self.places = places
+        self.lock = asyncio.Lock()
+        self.looked_ms = clock.mono_ms()
+        self.error: DeviceError | None = None
+        """Why it has not done the last thing that it was told; None: it has."""
+        self._ports = ports
+        self._clock = clock
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._not_before_ms: dict[tuple[str, object], int] = {}
+
+    def wake(self) -> None:
+        """What is wanted may have changed."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            self._wake.clear()
+            await self.step()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def step(self) -> None:
+        """One turn. Survives whatever the board does, a full disk, the epoch's end: the next turn starts from them."""
+        try:
+            async with self.lock:
+                await self.turn()
+        except JournalFull as error:
+            if not self._must_wait("disk told", None):
+                self._put_off("disk told", None, 60)
+                log.error("nothing could be saved", board=self.board.id, error=str(error), remedy=error.remedy)
+        except EpochOver as error:
+            log.info("nothing is written any more", board=self.board.id, error=str(error))
+
+    async def turn(self) -> None:
+        """One look at every port with a session, and at what the board settles. Raises JournalFull, EpochOver."""
+        self.looked_ms = self._clock.mono_ms()
+        settled = self._settlements()
+        for session, _ in self._ports.sessions():
+            if session.opened.board == self.board.id:
+                await self._serve(session, settled)
+        for settlement in self._settlements()[:SETTLEMENTS_AT_ONCE]:
+            await self._acknowledge(settlement)
+
+    def sight(self, port: int) -> PortSight:
+        """As last told. No I/O."""
+        return self._sight(port, self._settlements())
+
+    async def look_closely(self, port: int) -> PortSight:
+        """The port asked now; whatever does not answer is old."""
+        try:
+            await self.board.read_status(port)
+        except DeviceError as error:
+            log.info("port not read", board=self.board.id, port=port, error=str(error))
+        return self.sight(port)
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    async def _serve(self, session: OpenPort, settled: list[Settlement]) -> None:
+        port = session.opened.port
+        place = self.places.get(port) or self._place_of(session)
+        sight = self._sight(port, settled)
+        before = self._ports.desk.state.size
+        try:
+            if await self._ports.look(session, sight, place):
+                log.info("port session ended", port=session.place, session=session.seq)
+                return
+        finally:
+            if self._ports.desk.state.size != before:
+                self._changed()
+        act = self._ports.act(session, sight)
+        if act is PortAct.NONE or self._must_wait(act, session.seq):
+            return
+        self._put_off(act, session.seq, AGAIN_S)
+        try:
+            await self._do(act, session)
+            self.error = None
+        except DeviceError as error:
+            self.error = error
+            log.debug("port does not do as told", port=session.place, error=str(error))
+        self.wake()
+
+    async def _do(self, act: PortAct, session: OpenPort) -> None:
+        order = self._ports.order_of(session)
+        match act:
+            case PortAct.START:
+                await self._start(session)
+            case PortAct.STOP:
+                await self.board.stop(session.opened.port, order.number)
+            case PortAct.READ:
+                await self.board.read_status(session.opened.port)
+            case PortAct.NONE:
+                pass
+
+    async def _start(self, session: OpenPort) -> None:
+        await self._ports.telling(session)
+        try:
+            await self.board.start(session.opened.port, self._ports.order_of(session))
+        except DeviceError as error:
+            log.warning("port not started", port=session.place, session=session.seq, error=str(error))
+            if not isinstance(error, Transient):  # it says no: asking again would change nothing
+                await self._ports.refused(session, f"not started: {error.what}")
+            raise
+        await self._ports.begun(session)
+        log.info("port started", port=session.place, session=session.seq)
+
+    async def _acknowledge(self, settlement: Settlement) -> None:
+        """Once the log has it. A board that does not hear that tells it again, and hears it again."""
+        key = (settlement.port, settlement.number)
+        if self._must_wait("acknowledge", key):
+            return
+        before = self._ports.desk.state.size
+        if not await self._ports.write_down(self.board.id, settlement):
+            return
+        if self._ports.desk.state.size != before:
+            log.warning("settlement without a session", board=self.board.id, port=settlement.port)
+            self._changed()
+        self._put_off("acknowledge", key, AGAIN_S)
+        try:
+            await self.board.acknowledge(settlement)
+        except DeviceError as error:
+            log.debug("settlement not acknowledged", board=self.board.id, error=str(error))
+
+    def _settlements(self) -> list[Settlement]:
+        return list(self.board.settlements())
+
+    def _sight(self, port: int, settled: list[Settlement]) -> PortSight:
+        reading = self.board.status().get(port)
+        status: PortStatus | None = None
+        status_ms: int | None = None
+        if reading is not None and reading.value is not None and reading.at_ms is not None:
+            status, status_ms = reading.value, self._on_our_clock(reading.at_ms)
+        own = tuple(one for one in settled if one.port == port)
+        return PortSight(self._clock.stamp(), status, status_ms, own)
+
+    def _on_our_clock(self, monotonic_ms: int) -> int:
+        """Drivers count from CLOCK_MONOTONIC; the box's clock goes on while the box sleeps."""
+        return max(0, self._clock.mono_ms() - (time.monotonic_ns() // 1_000_000 - monotonic_ms))
+
+    def _place_of(self, session: OpenPort) -> PortPlace:
+        """A port that the config does not name any more, as its board has it."""
+        return PortPlace(self.board.id, session.opened.port, session.opened.price, self.board.traits)
+
+    def _must_wait(self, what: str, about: object) -> bool:
+        return self._clock.mono_ms() < self._not_before_ms.get((what, about), 0)
+
+    def _put_off(self, what: str, about: object, seconds: float) -> None:
+        now_ms = self._clock.mono_ms()
+        self._not_before_ms = {key: at_ms for key, at_ms in self._not_before_ms.items() if at_ms > now_ms}
+        self._not_before_ms[what, about] = now_ms + int(seconds * 1000)

@@ -1,0 +1,265 @@
+"""The ports' side of the desk: it takes what is seen at ports, lets the till decide on sessions, and commits.
+
+State, log and documents are the desk's. Beside them stand the rows of open sessions, saved in the same commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from drivers.port_board import PortOrder, Settlement, session_of
+from edge.clock import Clock
+from edge.desk import Desk
+from edge.journal.errors import JournalFull
+from edge.till.ask import Opening, Refusal, Refused, Want
+from edge.till.port import day, late, settle, watch
+from edge.till.port.ask import PortAsk
+from edge.till.port.cost import Terms
+from edge.till.port.place import PortPlace
+from edge.till.port.policy import PortPolicy
+from edge.till.port.progress import PortEnds, PortProgress, decode_port, encode_port
+from edge.till.port.settle import Next
+from edge.till.port.sight import PortSight
+from edge.till.port.start import open_port, order_of, port_worth_fen
+from edge.till.port.watch import PortAct
+from edge.till.state import OpenPort
+from protocols.trade.codec import BYTES_MAX, decode
+from protocols.trade.port_prices import PortPrices, price_of
+from protocols.trade.records import Draft, Record, Stamp, TechnicianAct, body_of
+from protocols.trade.records_port import PortOpened
+from protocols.trade.tender import Tenders
+
+
+class PortDesk:
+    """Sessions as decided and as last seen. Nothing is told to a board before the opening record is durable."""
+
+    def __init__(self, desk: Desk, clock: Clock, policy: PortPolicy, places: Mapping[str, PortPlace]) -> None:
+        """places: by the port's id. Every open session is taken up as its last row left it."""
+        self.desk = desk
+        self.policy = policy
+        self.places = places
+        self._clock = clock
+        self._unticked: set[int] = set()  # must not start before the rollback counter has been ticked
+        self._saved_ms = clock.mono_ms()
+        self._rows = self._recover()
+
+    # --- what is true ------------------------------------------------------------------------------------------------
+
+    def session_at(self, place: str) -> tuple[OpenPort, PortProgress] | None:
+        """The session that a port has; None while its opening record is not durable."""
+        return next((found for found in self.sessions() if found[0].place == place), None)
+
+    def session(self, seq: int) -> tuple[OpenPort, PortProgress] | None:
+        """By its number."""
+        return next((found for found in self.sessions() if found[0].seq == seq), None)
+
+    def __contains__(self, seq: object) -> bool:
+        return seq in self.desk.state.ports.sessions
+
+    def sessions(self) -> list[tuple[OpenPort, PortProgress]]:
+        """All that are open, by number."""
+        size, ports = self.desk.journal.size, self.desk.state.ports
+        return [(one, self._row(one)) for seq, one in sorted(ports.sessions.items()) if seq < size]
+
+    def now(self) -> Stamp:
+        """The box's clocks."""
+        return self._clock.stamp()
+
+    def hold_fen(self, session: OpenPort) -> int:
+        """What its holds can pay."""
+        by = self.terms_of(session).price.by
+        return port_worth_fen(session.holds, by, self._tenders_of(session))
+
+    def order_of(self, session: OpenPort) -> PortOrder:
+        """What its port is told."""
+        return order_of(session, self.desk.state.epoch)
+
+    def terms_of(self, session: OpenPort) -> Terms:
+        """The price that its opening record pins."""
+        papers, pins = self.desk.papers, session.opened.pins
+        prices = papers.port_prices(pins)
+        price = None if prices is None else price_of(prices, session.opened.price)
+        assert price is not None, f"session {session.seq} pins no price {session.opened.price}"
+        return Terms(price, papers.tariff(pins) if price.by == "tariff" else None)
+
+    @property
+    def prices(self) -> PortPrices | None:
+        """The prices in force. None: none have come from headquarters yet."""
+        return self.desk.papers.port_prices(self.desk.state.pins.values())
+
+    def rehearse(self, ask: PortAsk, sight: PortSight) -> tuple[Want, ...]:
+        """What headquarters should grant before this start, payer by payer. None: value is not what is short."""
+        return self._decide(ask, sight).wants
+
+    # --- what to do --------------------------------------------------------------------------------------------------
+
+    async def start(self, ask: PortAsk, sight: PortSight) -> OpenPort | Refused:
+        """Open a session, durably. Nothing is left of it where the disk has no room for it."""
+        decision = self._decide(ask, sight)
+        if isinstance(decision, Refused):
+            return decision
+        desk = self.desk
+        tick = desk.guard.next_tick(desk.state.ticks) if ask.alone else []
+        seq = desk.state.size
+        self._rows.pop(seq, None)
+        self._unticked |= {seq} if tick else set()
+        try:
+            await desk.record([decision.draft, *tick])
+        except JournalFull as error:
+            self._unticked.discard(seq)
+            return Refused(Refusal.DISK_FULL, error.remedy)
+        session = desk.state.ports.sessions[seq]
+        trouble = await desk.guard.tick(tick)
+        if trouble is not None:
+            await self.stop(seq, PortEnds.OTHER, trouble.detail)
+            return trouble
+        self._unticked.discard(seq)
+        return session
+
+    async def look(self, session: OpenPort, sight: PortSight, place: PortPlace) -> bool:
+        """One look at a session: count, stop, hold, settle, and save what is due, in one commit. Whether it has ended.
+
+        Raises JournalFull: then it goes on, and the next look tries again.
+        """
+        before, terms, worth_fen = self._row(session), self.terms_of(session), self.hold_fen(session)
+        after = watch.advance(session, before, sight, place, terms, self.policy, worth_fen, self.desk.state.epoch)
+        drafts: Sequence[Draft] = ()
+        decision = settle.what_next(session, after, sight, self.policy)
+        if decision is Next.HOLD:
+            drafts = [settle.hold_for_review(session, after, sight, self.policy)]
+        elif decision is Next.SETTLE:
+            tenders = self._tenders_of(session)
+            drafts = settle.settle(self.desk.state, session, after, sight.now, terms, tenders)
+        self._rows[session.seq] = after
+        ends = decision is Next.SETTLE
+        await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))
+        if ends:
+            self._rows.pop(session.seq, None)
+        return ends
+
+    def act(self, session: OpenPort, sight: PortSight) -> PortAct:
+        """What its port should be told or asked now."""
+        act = watch.act(session, self._row(session), sight, self.policy)
+        may_start = session.seq < self.desk.journal.size and session.seq not in self._unticked
+        return PortAct.NONE if act is PortAct.START and not may_start else act
+
+    async def stop(self, seq: int, reason: PortEnds, detail: str = "") -> bool:
+        """End a session; durable, so that a restart does not forget it. False: there is none, or it is over already."""
+        found = self.desk.state.ports.sessions.get(seq)
+        before = None if found is None else self._row(found)
+        if before is None or not before.may_flow:
+            return False
+        await self._keep(watch.stop(before, reason, self._clock.mono_ms(), detail))
+        return True
+
+    async def telling(self, session: OpenPort) -> None:
+        """Its start is on its way: from here on only the board knows whether it has begun."""
+        self._rows[session.seq] = watch.perhaps_begun(self._row(session), self._clock.mono_ms())
+
+    async def begun(self, session: OpenPort) -> None:
+        """Its board has taken the order."""
+        await self._keep(watch.begun(session, self._row(session), self._clock.mono_ms()))
+
+    async def refused(self, session: OpenPort, why: str) -> None:
+        """Its board has said no."""
+        await self._keep(watch.refused(self._row(session), self._clock.mono_ms(), why))
+
+    async def settle_held(self, seq: int, sight: PortSight, by: str, because: str) -> str | None:
+        """Close a session that is held for review, by what was known last. Why not; None: done. Raises JournalFull."""
+        found = self.session(seq)
+        if found is None:
+            return "it is not open"
+        session, progress = found
+        if session.held is None:
+            return "it is not held for review: it settles by itself"
+        status = sight.status_within(self.policy.silence_s * 1000)
+        if status is not None and status.order == self.order_of(session).number:
+            return "its port still runs"
+        act = Draft(TechnicianAct(by, "settle", f"session {seq}: {because}"))
+        terms, tenders = self.terms_of(session), self._tenders_of(session)
+        drafts = settle.settle(self.desk.state, session, progress, self.now(), terms, tenders)
+        await self.desk.record([act, *drafts], {seq: None})
+        self._rows.pop(seq, None)
+        return None
+
+    async def write_down(self, board: str, settlement: Settlement) -> bool:
+        """A settlement that may be acknowledged: whether the log has it durably now, written down where it was news.
+
+        False: an open session waits for it. Raises JournalFull.
+        """
+        desk = self.desk
+        if late.waits_for(desk.state, board, settlement):
+            return False
+        if late.is_told(desk.state.ports, board, settlement) or desk.state.closed:
+            return not desk.state.closed
+        ordered = self._is_ordered(board, settlement)
+        await desk.record([late.unattributed(desk.state, board, settlement, ordered=ordered)])
+        return True
+
+    def day(self) -> tuple[Draft, ...]:
+        """What a day close says of ports and lockers, before its own record."""
+        return day.day_drafts(self.desk.state)
+
+    async def save(self) -> None:
+        """Save every open session now, as before an orderly end of the daemon."""
+        await self.desk.record((), {one.seq: encode_port(progress) for one, progress in self.sessions()})
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    def _decide(self, ask: PortAsk, sight: PortSight) -> Opening | Refused:
+        desk = self.desk
+        refused = desk.no_starts(alone=ask.alone)
+        if refused is not None:
+            return refused
+        return open_port(
+            desk.state,
+            ask,
+            self.places.get(ask.place),
+            sight,
+            self.prices,
+            desk.tariff,
+            self.policy,
+            hot_list=desk.hot_list,
+            tenders=desk.papers.tenders(desk.state.pins.values()),
+            risk_per_card_fen=desk.policy.risk_per_card_fen,
+        )
+
+    def _is_ordered(self, board: str, settlement: Settlement) -> bool:
+        """Whether this log has ordered it, at this very port."""
+        named, journal = session_of(settlement.number), self.desk.journal
+        if named is None or named[0] != self.desk.state.epoch or named[1] >= journal.size:
+            return False
+        found = journal.read(named[1], 1, BYTES_MAX)
+        body = body_of(decode(found[0], Record)) if found else None
+        return isinstance(body, PortOpened) and (body.board, body.port) == (board, settlement.port)
+
+    def _due(self, before: PortProgress, after: PortProgress) -> dict[int, bytes | None]:
+        """The rows to save now: of a session that goes another way, and from time to time all of them."""
+        now_ms = self._clock.mono_ms()
+        if now_ms - self._saved_ms >= self.desk.policy.progress_s * 1000:
+            self._saved_ms = now_ms
+            return {one.seq: encode_port(progress) for one, progress in self.sessions()}
+        turned = after.phase != before.phase or after.reason != before.reason
+        return {after.session: encode_port(after)} if turned else {}
+
+    async def _keep(self, row: PortProgress) -> None:
+        self._rows[row.session] = row
+        with suppress(JournalFull):  # a restart asks the board
+            await self.desk.record((), {row.session: encode_port(row)})
+
+    def _row(self, session: OpenPort) -> PortProgress:
+        return self._rows.get(session.seq) or watch.first_progress(session)
+
+    def _recover(self) -> dict[int, PortProgress]:
+        """Every open session's last row (its opening where there is none), as the boot makes of it."""
+        stamp, rows = self._clock.stamp(), self.desk.journal.progress()
+        taken: dict[int, PortProgress] = {}
+        for seq, session in self.desk.state.ports.sessions.items():
+            row = rows.get(seq)
+            progress = decode_port(row) if row else watch.first_progress(session)
+            taken[seq] = watch.resume(progress, stamp.boot, stamp.mono_ms)
+        return taken
+
+    def _tenders_of(self, session: OpenPort) -> Tenders:
+        return self.desk.papers.tenders(session.opened.pins)

@@ -1,0 +1,55 @@
+"""What about a settlement that no open session waits for? It is acknowledged; what is news is written down first.
+
+    its session is closed by it, or it has been written down      nothing: it is a repeat
+    its session ended without it                                  `late`
+    the same order, and not what was told before                  `second`
+    a number that is none of ours                                 `unordered`
+
+Nobody is ever charged for one.
+"""
+
+from __future__ import annotations
+
+from drivers.port_board import Settlement, session_of
+from edge.till.state import Ports, TillState, Told, port_key
+from protocols.trade.records import Draft
+from protocols.trade.records_port import PortUnattributed
+
+
+def waits_for(state: TillState, board: str, settlement: Settlement) -> bool:
+    """Whether an open session will be settled by it."""
+    named = session_of(settlement.number)
+    if named is None or named[0] != state.epoch:
+        return False
+    session = state.ports.sessions.get(named[1])
+    return session is not None and session.place == port_key(board, settlement.port)
+
+
+def is_told(ports: Ports, board: str, settlement: Settlement) -> bool:
+    """Whether the log has this very settlement already."""
+    told = Told(settlement.number, settlement.energy_wh, settlement.elapsed_s)
+    return told in ports.told.get(port_key(board, settlement.port), ())
+
+
+def unattributed(state: TillState, board: str, settlement: Settlement, *, ordered: bool) -> Draft:
+    """The record of one that `waits_for` and `is_told` have denied. ordered: the log has an opening record of this port
+    under its number.
+    """
+    named = session_of(settlement.number)
+    before = state.ports.told.get(port_key(board, settlement.port), ())
+    why = "late" if ordered else "unordered"
+    if ordered and any(one.number == settlement.number for one in before):
+        why = "second"
+    return Draft(
+        PortUnattributed(
+            board=board,
+            port=settlement.port,
+            number=settlement.number[:64],
+            why=why,
+            session=named[1] if ordered and named is not None else None,
+            end=settlement.end.value,
+            energy_wh=settlement.energy_wh,
+            elapsed_s=settlement.elapsed_s,
+            own_fen=settlement.amount_fen,
+        )
+    )

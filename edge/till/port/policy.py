@@ -1,0 +1,38 @@
+"""The operator's rules for charging ports and lockers: the `[ports]` table of the config."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from edge.till.policy import Seconds
+
+
+class PortPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every time in seconds, every amount in fen."""
+
+    fill_up_cap_fen: Annotated[int, msgspec.Meta(ge=10, le=10_000_000)] = 1_000
+    """Hold of a session without a preset where its price names no cap, so that none can drain an account."""
+    silence_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 400
+    """A board that has said nothing for longer is silent. Boards speak every three to five minutes."""
+    start_timeout_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120
+    """A port that has not begun for this long, by its board's own word, is let go; nothing is charged."""
+    unplugged_s: Annotated[int, msgspec.Meta(ge=2, le=3600)] = 30
+    """Nothing is plugged in for this long while a port charges, and its board goes on: it is stopped."""
+    over_limit_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120
+    """A port that goes on this long beyond its order is stopped, and reported."""
+    settle_wait_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300
+    """An order is over, or should be, and no settlement has come for this long: it is held for review."""
+    settle_after_s: Seconds = 3 * 86_400
+    """A settlement that does not come: the session is closed by what was known last this long after it was held for
+    review. What comes later is written down and charged to nobody."""
+    door_s: Annotated[int, msgspec.Meta(ge=2, le=120)] = 10
+    """A locker's door that has not opened this long after it was told to is stuck."""
+    shut_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 180
+    """A locker's door that stays open for longer is reported."""
+    overdue_s: Seconds = 3 * 86_400
+    """A pack that nobody has come for is reported after this."""
+    pin_tries: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    """Wrong PINs in a row, after which none is taken for `pin_pause_s`."""
+    pin_pause_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 900

@@ -1,0 +1,181 @@
+"""When a port session may be settled, and the records that do it: bill, captures, notices, value returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from edge.till import purse
+from edge.till.port.cost import Delivery, Terms, bill, delivery_of
+from edge.till.port.policy import PortPolicy
+from edge.till.port.progress import Last, PortEnds, PortPhase, PortProgress
+from edge.till.port.sight import PortSight
+from edge.till.settle import OPERATOR, fold_drafts
+from edge.till.state import OpenPort, TillState, lease_key
+from protocols.trade.daytime import DAY_MS
+from protocols.trade.records import CNY, Draft, Effect, Move, Notice, SessionHeld, SessionVoided, Slice, Stamp
+from protocols.trade.records_port import PortClosed
+from protocols.trade.tender import MONEY_ALONE, Tenders, owed_by
+
+FAR_PERCENT = 120
+"""A settlement beyond what its port can deliver by so much is reported; what is beyond the holds is nobody's debt."""
+
+
+class Next(StrEnum):
+    """What a session can do now."""
+
+    WAIT = "wait"
+    HOLD = "hold"  # the end cannot be told: say so in the log and keep the holds
+    SETTLE = "settle"
+
+
+def what_next(session: OpenPort, progress: PortProgress, sight: PortSight, policy: PortPolicy) -> Next:
+    """A settlement settles at once, and so does a port that surely never began. All else waits for the board."""
+    if progress.last is not None or progress.never:
+        return Next.SETTLE
+    if session.held is not None:
+        lasts = progress.phase is not PortPhase.RUNNING or sight.status_within(policy.silence_s * 1000) is None
+        return Next.SETTLE if lasts and progress.waited_ms >= policy.settle_after_s * 1000 else Next.WAIT
+    return Next.HOLD if _overdue(session, progress, sight, policy) else Next.WAIT
+
+
+def hold_for_review(session: OpenPort, progress: PortProgress, sight: PortSight, policy: PortPolicy) -> Draft:
+    """The board does not settle; the customer's rights stay held, and the log says why."""
+    silent = sight.status_within(policy.silence_s * 1000) is None
+    seen = f"last seen {progress.elapsed_s or 0} s, {progress.energy_wh or 0} Wh"
+    return Draft(SessionHeld(session.seq, "board-silent" if silent else "settlement-missing", seen))
+
+
+def settle(
+    state: TillState,
+    session: OpenPort,
+    progress: PortProgress,
+    now: Stamp,
+    terms: Terms,
+    tenders: Tenders = MONEY_ALONE,
+) -> tuple[Draft, ...]:
+    """The records that end a session, in order: closed or voided, notices, value returned."""
+    last = progress.last
+    drafts: list[Draft] = []
+    reason = progress.reason or PortEnds.NO_SETTLEMENT
+    if progress.never or nothing_delivered(session, progress):
+        drafts.append(Draft(SessionVoided(session.seq, reason.value)))
+    else:
+        drafts.append(_closed(state, session, progress, terms, reason, tenders))
+    if last is None and not progress.never:
+        detail = f"session {session.seq}: no settlement came; closed by what was seen last"
+        drafts.append(Draft(Notice("settlement-missing", session.place, detail)))
+    for what, detail in _findings(session, last):
+        drafts.append(Draft(Notice(what, session.place, f"session {session.seq}: {detail}")))
+    if progress.detail:
+        drafts.append(Draft(Notice("session-ended", session.place, f"session {session.seq}: {progress.detail}")))
+    after = fold_drafts(state, drafts, now)
+    return (*drafts, *purse.returns(after, [lease_key(hold.account, hold.asset) for hold in session.holds]))
+
+
+def nothing_delivered(session: OpenPort, progress: PortProgress) -> bool:
+    """No time, no load, or a board that counts energy and has counted none: nobody pays for that."""
+    energy_wh, elapsed_s = _counts(progress)
+    if progress.last is not None and progress.last.reason is PortEnds.NO_LOAD:
+        return not energy_wh
+    if session.opened.counts_energy and energy_wh is not None:
+        return energy_wh == 0
+    return not elapsed_s and not energy_wh
+
+
+def delivered(session: OpenPort, progress: PortProgress, terms: Terms) -> Delivery:
+    """What is billed: the board's last word, or where there is none what was known last."""
+    last = progress.last
+    energy_wh, elapsed_s = _counts(progress)
+    if last is None:
+        seconds, peak_w = progress.profile.to_s, progress.peak_w
+    else:
+        seconds, peak_w = elapsed_s or 0, last.peak_w
+    slices = _slices(progress, energy_wh or 0) if terms.tariff is not None else ()
+    return delivery_of(terms, progress.profile, slices, seconds, energy_wh, peak_w)
+
+
+def _counts(progress: PortProgress) -> tuple[int | None, int | None]:
+    """(energy, time) by the settlement, each as last seen where it does not say."""
+    last = progress.last
+    if last is None:
+        return progress.energy_wh, progress.elapsed_s
+    energy_wh = progress.energy_wh if last.energy_wh is None else last.energy_wh
+    return energy_wh, progress.elapsed_s if last.elapsed_s is None else last.elapsed_s
+
+
+def _slices(progress: PortProgress, energy_wh: int) -> tuple[Slice, ...]:
+    """The energy of the settlement over time. What was not seen lies between the last sight and the end that the
+    board's own count allows; where it counts no time, somewhere in a whole day, so that it costs the cheapest price.
+    """
+    slices = list(progress.slices)
+    rest_wh = energy_wh - sum(piece.energy_wh for piece in slices)
+    while rest_wh < 0:  # it settles for less than it had shown: the last word counts
+        piece = slices.pop()
+        rest_wh += piece.energy_wh
+    if rest_wh == 0:
+        return tuple(slices)
+    _, elapsed_s = _counts(progress)
+    if elapsed_s is None:
+        to_ms = progress.to_ms + DAY_MS
+    else:
+        to_ms = max(progress.to_ms, progress.begun_ms + (elapsed_s + 60) * 1000)  # piles count whole minutes
+    return (*slices, Slice(progress.to_ms, to_ms, rest_wh))
+
+
+def _overdue(session: OpenPort, progress: PortProgress, sight: PortSight, policy: PortPolicy) -> bool:
+    """Whether the settlement, or any word, should have come by now."""
+    for_ms = sight.now.mono_ms - max(progress.since_ms, progress.resumed_ms or 0)
+    waited = for_ms >= policy.settle_wait_s * 1000
+    match progress.phase:
+        case PortPhase.ENDED | PortPhase.STOPPING:
+            return waited
+        case PortPhase.ORDERED:
+            return waited and for_ms >= policy.start_timeout_s * 1000
+        case PortPhase.RUNNING:
+            over = for_ms >= (session.opened.time_max_s + policy.settle_wait_s) * 1000
+            status = sight.status_within(policy.silence_s * 1000)
+            return over and (status is None or status.order is None)
+
+
+def _closed(
+    state: TillState, session: OpenPort, progress: PortProgress, terms: Terms, reason: PortEnds, tenders: Tenders
+) -> Draft:
+    opened, last = session.opened, progress.last
+    delivery = delivered(session, progress, terms)
+    cost = bill(terms, delivery, opened.clock_lb_ms, opened.clock_ub_ms)
+    moves, overrun_fen = purse.captures(state, session, owed_by(cost.lines), tenders)
+    if overrun_fen:
+        moves.append(Move(Effect.OVERRUN, OPERATOR, CNY, "", overrun_fen, state.overrun_fen + overrun_fen))
+    _, elapsed_s = _counts(progress)
+    body = PortClosed(
+        session=session.seq,
+        reason=reason.value,
+        said="" if last is None else last.said,
+        settled=last is not None,
+        energy_wh=delivery.energy_wh,
+        elapsed_s=elapsed_s,
+        peak_w=progress.peak_w if last is None else last.peak_w,
+        own_fen=None if last is None else last.own_fen,
+        register_wh=[] if last is None else list(last.register_wh),
+        step_s=list(delivery.step_s),
+        slices=list(delivery.slices),
+        lines=list(cost.lines),
+        amount_fen=cost.amount_fen,
+        exact_num=cost.exact_fen.numerator,
+        exact_den=cost.exact_fen.denominator,
+        overrun_fen=overrun_fen,
+    )
+    return Draft(body, tuple(moves))
+
+
+def _findings(session: OpenPort, last: Last | None) -> Sequence[tuple[str, str]]:
+    """What a settlement says that its port cannot have done."""
+    if last is None or last.elapsed_s is None or last.energy_wh is None:
+        return ()
+    opened = session.opened
+    most_wh = opened.power_w_max * max(60, last.elapsed_s) * FAR_PERCENT // 360_000 + 20
+    if last.energy_wh > most_wh:
+        said = f"{last.energy_wh} Wh in {last.elapsed_s} s, at a port of {opened.power_w_max} W"
+        return (("settlement-implausible", said),)
+    return ()
