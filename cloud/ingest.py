@@ -1,10 +1,10 @@
 """How does a site's batch become records, postings and a cosignature? All in one transaction, or not at all.
 
-The batch continues the log exactly where it was left: records already here must be the same bytes and are skipped,
-a gap is refused with the size we have, and a log that is not the one it was freezes its epoch with both signed heads
+The batch continues the log exactly where it was left: records already here must be the same bytes and are skipped, a
+gap is refused with the size we have, and a log that is not the one it was freezes its epoch with both signed heads
 kept. The cosigned note is stored with what it vouches for; a repeat is answered with those stored bytes. What follows
-at headquarters (a loan that comes back, leases freed by the log's last record, a guest's refund) is posted in the same
-transaction.
+at headquarters (a loan that comes back, leases freed by the log's last record, a guest's refund, a deposit) is posted
+in the same transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import accepted, bulk, epochs, evidence, forks, guests, hqlog, loans, posting, schema
+from cloud import accepted, bulk, epochs, evidence, forks, guests, hqlog, loans, packs, posting, schema
 from cloud.calendar import business_date
 from cloud.clock import Clock
 from cloud.keys import COSIGN_NAME, HqKeys
@@ -224,7 +224,8 @@ def _store(
     giving = {move.account for entry in entries for move in entry.record.moves if move.effect == Effect.RETURNED}
     lent = loans.read(connection, log, {account for account in giving if "\x00" not in account})
     waiting = guests.waiting_at(connection, head.id)
-    if lent or closing is not None or waiting & giving:
+    of_packs = packs.concern(entries)
+    if lent or closing is not None or waiting & giving or of_packs:
         hqlog.lock(connection)  # before any account: that is the order of all
     made = posting.post(connection, log, entries, now_ms)
     accepted.note(connection, hq, head.id, entries)
@@ -235,6 +236,8 @@ def _store(
         loans.charge_back(connection, hq, clock, log, returned)
     if closing is not None:
         epochs.close(connection, hq, clock, head, closing.reason, cosigned)
+    if of_packs:
+        packs.take_in(connection, hq, clock, log, entries)
     if waiting:
         guests.settle(connection, hq, clock, head.id)
     served = frozenset(account for (_, account, _), (_, used, *_) in made.leases.items() if used)

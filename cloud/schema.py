@@ -5,7 +5,8 @@
                  |----< leases          what an account was granted here, used and returned
                  |----< forks           two signed heads that cannot both be true
                  |----< evidence        records that came on other ways than the log
-    accounts --< credentials, visits
+    accounts --< credentials, visits, plans
+    records --< pack_facts              what records say of packs; packs and rentals are their fold (schema_packs)
     key_directory                       every key that ever signed, and where headquarters' log says so
 
 Headquarters' own log is the epoch of site "" (see protocols.trade.books.HQ). Amounts are in the asset's smallest unit,
@@ -24,7 +25,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -32,19 +32,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-Serial = BigInteger().with_variant(Integer, "sqlite")
-Name = String(64)
-Code = String(200)  # a ledger account: prefix, account, site, epoch
+from cloud.schema_base import Code, Name, Serial
+from cloud.schema_base import metadata as metadata
+from cloud.schema_packs import pack_facts as pack_facts
+from cloud.schema_packs import pack_lists as pack_lists
+from cloud.schema_packs import packs as packs
+from cloud.schema_packs import plans as plans
+from cloud.schema_packs import rental_deposits as rental_deposits
+from cloud.schema_packs import rentals as rentals
 
 sites = Table(
     "sites",

@@ -18,15 +18,17 @@ from protocols.trade.swap_terms import late_days, price_late
 
 @dataclass(frozen=True, slots=True)
 class Rental:
-    """One pack out for a term. log: (site, epoch) of its session, which is its name with them. until_s: Unix time to
-    which it is paid; None: not told. ended: the fact; None: it is out. late_fen: owed for being late, by its own terms;
-    billed_fen: of that, at the site where it was returned.
+    """One pack out for a term. seq, position: of the fact that says that it was taken, in the log of site and epoch.
+    until_s: Unix time to which it is paid; None: not told. ended: the fact; None: it is out. late_fen: owed for being
+    late, by its own terms; billed_fen: of that, at the site where it was returned.
     """
 
     code: str
     account: str
     site: str
     epoch: int
+    seq: int
+    position: int
     session: int
     began_ms: int
     offer: str
@@ -46,6 +48,8 @@ class Rental:
             account=fact.account,
             site=fact.site,
             epoch=fact.epoch,
+            seq=fact.seq,
+            position=fact.position,
             session=fact.seq if fact.session is None else fact.session,
             began_ms=fact.at_ms,
             offer=rent.offer,

@@ -369,3 +369,116 @@ def upgrade() -> None:
     op.create_index(op.f("ix_hot_list_cleared_in"), "hot_list", ["cleared_in"], unique=False)
     op.create_index(op.f("ix_hot_list_key_version_hmac"), "hot_list", ["key_version", "hmac"], unique=False)
     op.create_index(op.f("ix_hot_list_listed_in"), "hot_list", ["listed_in"], unique=False)
+    op.create_table(
+        "pack_facts",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("fact", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["log", "seq"], ["records.log", "records.seq"], name=op.f("fk_pack_facts_log_seq")),
+        sa.PrimaryKeyConstraint("log", "seq", "position", name=op.f("pk_pack_facts")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_pack_facts_code"), "pack_facts", ["code"], unique=False)
+    op.create_table(
+        "packs",
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.String(length=16), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("cabinet", sa.String(length=64), nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("soc_permille", sa.Integer(), nullable=True),
+        sa.Column("soh_permille", sa.Integer(), nullable=True),
+        sa.Column("cycles", sa.BigInteger(), nullable=True),
+        sa.Column("hot", sa.Boolean(), nullable=False),
+        sa.Column("inspect_by_s", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("questions", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_packs")),
+        sa.UniqueConstraint("number", name=op.f("uq_packs_number")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_packs_account"), "packs", ["account"], unique=False)
+    op.create_index(op.f("ix_packs_site_cabinet"), "packs", ["site", "cabinet"], unique=False)
+    op.create_table(
+        "rentals",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("session", sa.BigInteger(), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("offer", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("began_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_s", sa.BigInteger(), nullable=True),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.Column("late_fen", sa.BigInteger(), nullable=False),
+        sa.Column("uncovered_fen", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("state IN ('out', 'returned', 'lost')", name=op.f("ck_rentals_state")),
+        sa.ForeignKeyConstraint(
+            ["log", "seq", "position"],
+            ["pack_facts.log", "pack_facts.seq", "pack_facts.position"],
+            name="fk_rentals_fact",
+        ),
+        sa.PrimaryKeyConstraint("log", "seq", "position", name=op.f("pk_rentals")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_rentals_account"), "rentals", ["account"], unique=False)
+    op.create_index(op.f("ix_rentals_code"), "rentals", ["code"], unique=False)
+    op.create_index(op.f("ix_rentals_state"), "rentals", ["state"], unique=False)
+    op.create_table(
+        "rental_deposits",
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("kept", sa.BigInteger(), nullable=False),
+        sa.Column("back", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "kept >= 0 AND back >= 0 AND amount >= kept + back",
+            name=op.f("ck_rental_deposits_never_more_than_deposited"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["log", "seq", "position"],
+            ["rentals.log", "rentals.seq", "rentals.position"],
+            name="fk_rental_deposits_rental",
+        ),
+        sa.PrimaryKeyConstraint("log", "seq", "position", "number", name=op.f("pk_rental_deposits")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "plans",
+        sa.Column("reference", sa.String(length=80), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("asset", sa.String(length=64), nullable=False),
+        sa.Column("swaps", sa.BigInteger(), nullable=False),
+        sa.Column("daily", sa.BigInteger(), nullable=False),
+        sa.Column("sites", sa.Text(), nullable=False),
+        sa.Column("until_s", sa.BigInteger(), nullable=False),
+        sa.Column("log", sa.BigInteger(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("sold_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("swaps > 0 OR until_s > 0", name=op.f("ck_plans_counted_or_to_a_date")),
+        sa.CheckConstraint("swaps >= 0 AND daily >= 0 AND until_s >= 0", name=op.f("ck_plans_amounts")),
+        sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_plans_account")),
+        sa.ForeignKeyConstraint(["log", "seq"], ["records.log", "records.seq"], name=op.f("fk_plans_log_seq")),
+        sa.PrimaryKeyConstraint("reference", name=op.f("pk_plans")),
+    )
+    op.create_index(op.f("ix_plans_account_asset"), "plans", ["account", "asset"], unique=False)
+    op.create_index(op.f("ix_plans_ended_ms"), "plans", ["ended_ms"], unique=False)
+    op.create_table(
+        "pack_lists",
+        sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("issued_ms", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_pack_lists")),
+    )
