@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import msgspec
 
 from drivers.api import Charger, Meter
+from drivers.dlt645_meter import PROFILE_ID, Dlt645Meter
 from drivers.gauge import TankGauge
 from drivers.line import Line
 from drivers.modbus_charger import ModbusCharger
@@ -29,13 +30,17 @@ DRIVERS: Mapping[str, Callable[[ModbusDevice], Charger | Meter | TankGauge]] = {
 }
 
 
+OTHERS: Final = (PROFILE_ID,)
+"""Profiles that are no files: devices that speak another protocol than Modbus, on a line of their own."""
+
+
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One device of a site.
 
     line: the id of the line it hangs on. profile: an id from `profile_ids`. unit: its Modbus address; None: the
     profile's usual one. poll_s: seconds between polls of what changes fast; None: the profile's. overrides: laid over
     the profile, by path: {"command.max" = 16, "limits.max_read" = 20}. serial: what stands on its plate, for signed
-    meter records; None: not known.
+    meter records; None: not known. address: of a `dlt645-2007` meter, twelve digits; None: the only one on its line.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -45,6 +50,11 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     poll_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] | None = None
     overrides: dict[str, int | str | bool] = {}
     serial: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
+    address: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$", description="twelve digits")] | None = None
+
+    @property
+    def speaks_modbus(self) -> bool:
+        return self.profile not in OTHERS
 
 
 def profile_ids(folder: Path | None = None) -> list[str]:
@@ -53,13 +63,14 @@ def profile_ids(folder: Path | None = None) -> list[str]:
 
 
 def profile_of(config: DeviceConfig, folder: Path | None = None) -> Profile:
-    """The profile of a device with its overrides; the site's own folder goes before the shipped ones.
+    """The profile of a Modbus device with its overrides; the site's own folder goes before the shipped ones.
 
     Raises door.Refused with every fault, also when there is no such profile.
     """
     files = {**_files(SHIPPED), **(_files(folder) if folder is not None else {})}
     if config.profile not in files:
-        raise Refused(f"device {config.id}", [Fault("profile", f"one of {', '.join(sorted(files))}", config.profile)])
+        known = ", ".join(sorted({*OTHERS, *files}))
+        raise Refused(f"device {config.id}", [Fault("profile", f"one of {known}", config.profile)])
     profile = load(files[config.profile], config.overrides)
     if profile.id != config.profile:
         raise Refused(str(files[config.profile]), [Fault("device.id", f"{config.profile}, as the file", profile.id)])
@@ -68,6 +79,8 @@ def profile_of(config: DeviceConfig, folder: Path | None = None) -> Profile:
 
 def build_device(config: DeviceConfig, line: Line, folder: Path | None = None) -> Charger | Meter | TankGauge:
     """The device, attached to its line; nothing is sent until its `run`. Raises door.Refused."""
+    if config.profile == PROFILE_ID:
+        return Dlt645Meter(line, id=config.id, address=config.address, poll_s=config.poll_s)
     profile = profile_of(config, folder)
     unit = config.unit if config.unit is not None else usual_unit(profile, line)
     device = ModbusDevice(profile, line, id=config.id, unit=unit, poll_s=config.poll_s)

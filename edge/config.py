@@ -19,6 +19,8 @@ from drivers.registry import DeviceConfig
 from edge.config_cabinets import cabinet_doubts, cabinet_faults
 from edge.config_pumps import pump_doubts, pump_faults
 from edge.counter import CounterConfig
+from edge.plant.budget import Budget
+from edge.plant.slot_charging import Charging
 from edge.tank_config import TankConfig, tank_faults
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
@@ -151,6 +153,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reader: tuple[ReaderConfig, ...] = ()
     till: Policy = Policy()
     fuel: FillPolicy = FillPolicy()
+    charging: Charging = Charging()
+    budget: Budget | None = None
     panel: Panel = Panel()
     metrics: Metrics | None = None
     page: Page | None = None
@@ -210,6 +214,11 @@ def cross_check(config: Config) -> list[Fault]:
     ]
     for index, device in enumerate(config.device):
         faults += _known(f"device[{index}].line", device.line, lines)
+        if device.speaks_modbus and device.address is not None:
+            faults.append(Fault(f"device[{index}].address", "`unit`, as of Modbus devices", device.address))
+        if not device.speaks_modbus and (device.unit is not None or device.overrides):
+            expected = f"no `unit` and no `overrides` for {device.profile}"
+            faults.append(Fault(f"device[{index}]", expected, "one of them"))
     for index, connector in enumerate(config.connector):
         faults += _known(f"connector[{index}].charger", connector.charger, devices)
         if connector.meter is not None:
@@ -219,6 +228,8 @@ def cross_check(config: Config) -> list[Fault]:
             faults += _known(f"pump[{index}].line", pump.line, lines)
         if pump.controller is not None:
             faults += _known(f"pump[{index}].controller", pump.controller, controllers)
+    if config.budget is not None and config.budget.meter is not None:
+        faults += _known("budget.meter", config.budget.meter, devices)
     faults += pump_faults(config.line, config.controller, config.device, config.pump)
     faults += tank_faults(config.tank, config.device, config.pump)
     faults += cabinet_faults(config.line, config.device, config.pump, config.board, config.cabinet)

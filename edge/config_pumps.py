@@ -20,7 +20,7 @@ def pump_faults(
 ) -> list[Fault]:
     """What cannot work. That each name is there and used once is not looked at here."""
     faults = [*_addresses(pumps), *_protocols(lines, devices, pumps), *_grades(pumps)]
-    with_modbus = {device.line for device in devices}
+    with_modbus = {device.line for device in devices if device.speaks_modbus}
     for index, line in enumerate(lines):
         if line.id in with_modbus and line.baud not in USUAL_BAUDS:
             near = min(USUAL_BAUDS, key=lambda baud: abs(baud - line.baud))
@@ -64,10 +64,10 @@ def _protocols(
     """A frame of one protocol may be an order in another: a byte 11h anywhere authorises pump 1 of a Gilbarco loop."""
     faults: list[Fault] = []
     for line in lines:
-        spoken = {pump.protocol for pump in pumps if pump.line == line.id}
-        others = ["modbus"] if any(device.line == line.id for device in devices) else []
-        if spoken and len(spoken) + len(others) > 1:
-            got = ", ".join([*sorted(spoken), *others])
+        spoken: set[str] = {pump.protocol for pump in pumps if pump.line == line.id}
+        spoken |= {"modbus" if one.speaks_modbus else one.profile for one in devices if one.line == line.id}
+        if len(spoken) > 1:
+            got = ", ".join(sorted(spoken))
             faults.append(Fault(f"line `{line.id}`", "one protocol", got, "Give each a line of its own."))
     return faults
 

@@ -35,6 +35,7 @@ from edge.meter_signer import fuel_recorder_of, recorder_of
 from edge.metrics import serve_metrics
 from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
+from edge.plant.power import Car, Power
 from edge.plant.watch import Watch
 from edge.premises import Premises, build
 from edge.reader import Tap, read_cards
@@ -144,7 +145,13 @@ async def _sell(
     await desk.check_counter()
     if config.counter is not None and shares_medium(config.counter, Path(config.data_dir)):
         log.warning("the rollback counter lies on the journal's own disk and tells nothing", path=config.counter.path)
-    drives = {name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()}
+    power = None if config.budget is None else Power(config.budget, daemon.premises.meter(config.budget.meter))
+    drives: dict[str, Drive] = {}
+    for name, outlet in outlets.items():
+        limit_ma = None if power is None else partial(power.limit_ma, name)
+        drives[name] = Drive(name, outlet.charger, partial(desk.wants_delivery, name), limit_ma)
+        if power is not None:
+            power.add_car(name, Car(outlet.charger, outlet.meter, drives[name]))
     site = daemon.site = Site(desk, Watch(clock, outlets), clock, drives, credential_key)
     if config.hq is not None:
         daemon.uplink = Uplink.over_https(config.hq, journal, clock, ring, site)
@@ -153,6 +160,8 @@ async def _sell(
     if config.mqtt is not None:
         daemon.quick = Quick(config, site, daemon.uplink)
         keep("quick", daemon.quick.run())
+    if power is not None:
+        keep("power", power.run())
     for name, drive in drives.items():
         keep(f"drive {name}", drive.run())
     recorder = fuel_recorder_of(config, ring)

@@ -37,6 +37,11 @@ class Premises:
     boards: dict[str, Board] = field(default_factory=dict)
     cabinets: dict[str, BoardCabinet] = field(default_factory=dict)
 
+    def meter(self, name: str | None) -> Meter | None:
+        """The meter of this name. None: there is none."""
+        device = self.devices.get(name or "")
+        return device if isinstance(device, Meter) else None
+
     def carriers(self) -> Iterator[Line | PtsController]:
         """What all that hangs on, each of which keeps itself up."""
         yield from self.lines.values()
@@ -82,6 +87,9 @@ def build(config: Config) -> Premises:
             gauges[tank.id] = gauge
         elif gauge is not None:
             faults.append(Fault(f"tank[{index}].gauge", "a gauge", f"`{tank.gauge}`, a {gauge.profile_id}"))
+    main = None if config.budget is None else devices.get(config.budget.meter or "")
+    if main is not None and not isinstance(main, Meter):
+        faults.append(Fault("budget.meter", "a meter", f"`{main.id}`, a {main.profile_id}"))
     boards, cabinets, refusals = _cabinets(config, lines, devices)
     faults += refusals
     if faults:
@@ -94,6 +102,9 @@ def meter_plates(config: Config) -> dict[str, Plate]:
     folder = Path(config.profiles_dir) if config.profiles_dir else None
     plates: dict[str, Plate] = {}
     for device in config.device:
+        if not device.speaks_modbus:
+            plates[device.id] = Plate(serial=device.serial or device.address or "")
+            continue
         about = profile_of(device, folder).device
         model = about.models[0] if len(about.models) == 1 else None  # the profile does not say which of them this is
         plates[device.id] = Plate(serial=device.serial or "", maker=about.maker, model=model)
