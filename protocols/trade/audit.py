@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from protocols.proof.ocmf_session import Session
-from protocols.trade import audit_fuel
+from protocols.trade import audit_fuel, audit_port
 from protocols.trade.audit_bill import Pinned, bill_faults
 from protocols.trade.audit_meter import meter_record_faults
-from protocols.trade.audit_trail import Lease, LeaseKey, Reading, Running, RunningFilling, Sums, Tally, Trail
+from protocols.trade.audit_trail import AnyRunning, Lease, LeaseKey, Reading, Running, Sums, Tally, Trail
 from protocols.trade.books import HQ, check_counters, counter_key
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.finding import Findings
@@ -49,6 +49,7 @@ from protocols.trade.records import (
     body_of,
 )
 from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.records_port import LockerClosed, PortClosed
 
 PayloadOf = Callable[[Pin], bytes | None]
 """The exact bytes that a pin names, which hash to it; None where they are not to be had."""
@@ -149,7 +150,7 @@ class Audit:
                 self._lease(move.account, move.asset).used = move.counter
             elif move.effect == Effect.RETURNED:
                 self._lease(move.account, move.asset).returned = move.counter
-        if not isinstance(body, SessionClosed | FillingClosed):  # there the hold is taken off first
+        if not isinstance(body, _BILLS):  # there the hold is taken off first
             self.within_rights((move.account, move.asset) for move in record.moves)
 
     def _lease(self, account: str, asset: str) -> Lease:
@@ -229,8 +230,8 @@ class Audit:
         day.amount_fen += body.amount_fen
         day.overrun_fen += body.overrun_fen
         running = self.ended(body.session)
-        if isinstance(running, RunningFilling):
-            self.find("session", "what ends a filling", "filling-closed or session-voided", record.kind)
+        if running is not None and not isinstance(running, Running):
+            self.find("session", "what ends it", f"not {record.kind}", f"an opening of {type(running.opened).__name__}")
             return
         if body.meter_record is not None:
             trail.meter_records += 1
@@ -251,18 +252,25 @@ class Audit:
         self._read(body.end, record.stamp.boot if same_boot else b"", "register at the end of the session")
         self.within_rights((move.account, move.asset) for move in record.moves)
 
-    def _running(self, session: int) -> Running | RunningFilling | None:
-        running = self.trail.sessions.get(session) or self.trail.fuel.fillings.get(session)
+    def _running(self, session: int) -> AnyRunning | None:
+        trail = self.trail
+        running = (
+            trail.sessions.get(session)
+            or trail.fuel.fillings.get(session)
+            or trail.ports.sessions.get(session)
+            or trail.ports.stays.get(session)
+        )
         if running is None:
             self.find("session", "the session it is about", "an open one", session)
         return running
 
-    def ended(self, session: int) -> Running | RunningFilling | None:
+    def ended(self, session: int) -> AnyRunning | None:
         """Take it off the open ones, and its holds off the leases. None: it was not open."""
         running = self._running(session)
         if running is not None:
-            self.trail.sessions.pop(session, None)
-            self.trail.fuel.fillings.pop(session, None)
+            trail = self.trail
+            for table in (trail.sessions, trail.fuel.fillings, trail.ports.sessions, trail.ports.stays):
+                table.pop(session, None)
             for hold in running.holds:
                 self._lease(hold.account, hold.asset).held -= hold.amount
         return running
@@ -326,7 +334,8 @@ class Audit:
             self.find("not-opened", "whose log", f"{self.site}/{self.epoch}", f"{body.site}/{body.epoch}")
 
     def _epoch_closed(self, record: Record, body: EpochClosed) -> None:
-        still = sorted([*self.trail.sessions, *self.trail.fuel.fillings])
+        trail = self.trail
+        still = sorted([*trail.sessions, *trail.fuel.fillings, *trail.ports.sessions, *trail.ports.stays])
         if still:
             self.find("after-close", "open sessions at the epoch's end", "none", still)
         self.trail.closed = True
@@ -346,9 +355,10 @@ class Audit:
             self.find("number", "the act's serial number", self.trail.size, body.serial)
 
 
+_BILLS: tuple[type[Wire], ...] = (SessionClosed, FillingClosed, PortClosed, LockerClosed)
 _EFFECTS: dict[str, tuple[type[Wire], ...]] = {
-    Effect.USED: (SessionClosed, FillingClosed),
-    Effect.OVERRUN: (SessionClosed, FillingClosed),
+    Effect.USED: _BILLS,
+    Effect.OVERRUN: _BILLS,
     Effect.RETURNED: (ValueReturned,),
 }
 """In which records a site's own moves have their place."""
@@ -373,4 +383,5 @@ _CHECKS: dict[type | None, Callable[[Audit, Record, Any], None]] = {
     CounterTicked: Audit._ticked,
     AccountActed: Audit._act,
     **audit_fuel.CHECKS,
+    **audit_port.CHECKS,
 }

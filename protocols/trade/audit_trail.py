@@ -11,6 +11,7 @@ from protocols.trade.audit_bill import Pinned
 from protocols.trade.books import CounterKey
 from protocols.trade.records import Hold, Origin, Record, SessionOpened, Stamp
 from protocols.trade.records_fuel import FillingOpened, Offered
+from protocols.trade.records_port import LockerOpened, PortOpened
 
 LeaseKey = tuple[str, str]
 """(account, asset)"""
@@ -98,12 +99,44 @@ class FuelTrail(msgspec.Struct):
     notes: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
 
+class RunningPort(msgspec.Struct):
+    """A session at a port whose end has not come yet; as of a filling."""
+
+    opened: PortOpened
+    holds: list[Hold]
+    stamp: Stamp
+    records: list[int]
+
+
+class RunningStay(msgspec.Struct):
+    """A locker that is somebody's. acts: for which its door has been opened since; else as of a filling."""
+
+    opened: LockerOpened
+    holds: list[Hold]
+    stamp: Stamp
+    records: list[int]
+    stored: bool = False
+    acts: list[str] = msgspec.field(default_factory=list)
+
+
+class PortTrail(msgspec.Struct):
+    """What the audit of ports and lockers carries along. sums: of the running day, as `PortDayClosed` names them."""
+
+    sessions: dict[int, RunningPort] = msgspec.field(default_factory=dict)
+    stays: dict[int, RunningStay] = msgspec.field(default_factory=dict)
+    sums: list[int] = msgspec.field(default_factory=lambda: [0] * 7)
+
+
+AnyRunning = Running | RunningFilling | RunningPort | RunningStay
+"""Whatever holds rights."""
+
+
 class Trail(msgspec.Struct):
     """All that the audit carries from one record to the next; its encoding lets another audit go on from there.
 
     device_key: of the box, as record 0 names it. boots: all there have been. excused: meters whose next register may
     be lower, since the log has said why. meter_records: sessions closed with a signed one. closed: nothing may follow.
-    fuel: pumps and tanks.
+    fuel: pumps and tanks. ports: charging ports and lockers.
     """
 
     size: int = 0
@@ -121,6 +154,7 @@ class Trail(msgspec.Struct):
     day: Sums = msgspec.field(default_factory=Sums)
     closed: bool = False
     fuel: FuelTrail = msgspec.field(default_factory=FuelTrail)
+    ports: PortTrail = msgspec.field(default_factory=PortTrail)
 
 
 class Tally(msgspec.Struct):
@@ -152,7 +186,7 @@ class Auditor(Protocol):
 
     def hold(self, holds: list[Hold]) -> None: ...
 
-    def ended(self, session: int) -> Running | RunningFilling | None: ...
+    def ended(self, session: int) -> AnyRunning | None: ...
 
     def within_rights(self, keys: Iterable[LeaseKey]) -> None: ...
 
