@@ -6,7 +6,7 @@ used. `account` says so, in millijoules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from drivers.twins.cabinets.faults import ONCE, CabinetFaultKind, CabinetFaults
 from drivers.twins.cabinets.ledger import Cause, DoorMoved, Ledger, Place, Pulsed
 from drivers.twins.cabinets.pack import MJ_PER_WH, Pack
 from drivers.twins.cabinets.slot import Slot, SlotMake
-from drivers.twins.cabinets.wiring import CABINET_OUTPUTS, HAZARDS, Point
+from drivers.twins.cabinets.wiring import HAZARDS, SIGNALS, Point
 from protocols.fieldbus.pack import Alarm
 
 STEP_MS: Final = 20  # how finely doors and hands act
@@ -47,13 +47,15 @@ class Account:
 
 
 class Cabinet:
-    """One cabinet. Read its attributes freely. What boards do goes through `pulse` and `drive`, what hands do through
-    `Shop`, which knows who has what."""
+    """One cabinet, its slots by number, rising. Read its attributes freely.
+
+    What boards do goes through `pulse` and `drive`; what hands do through `Shop`, which knows who has what.
+    """
 
     def __init__(
         self,
         id: str,  # noqa: A002  (the word of the config)
-        slots: Iterable[SlotMake],
+        slots: Mapping[int, SlotMake],
         ledger: Ledger,
         *,
         faults: CabinetFaults | None = None,
@@ -63,11 +65,11 @@ class Cabinet:
         self.id = id
         self.ledger = ledger
         self.faults = CabinetFaults() if faults is None else faults
-        self.slots = {number: Slot(number, make, self.faults, self._on_door) for number, make in enumerate(slots, 1)}
+        self.slots = {n: Slot(n, make, self.faults, self._on_door) for n, make in sorted(slots.items())}
         self.standby_w = standby_w
         self.ambient_dc = ambient_dc
         self.inner_mc = 100 * ambient_dc
-        self.outputs = dict.fromkeys(CABINET_OUTPUTS, False)
+        self.outputs = dict.fromkeys(SIGNALS, False)
         self.mux: set[int] = set()  # slots whose packs are on the one pack line
         self.tampered = False
         self.now_ms = 0
@@ -76,7 +78,6 @@ class Cabinet:
         self._metered_mj = self._kept_mj = self._own_mj = self._temp_rest = 0
         self._powered = True
         self._stray = False
-        self._was_shut = True
 
     # What is seen.
 
@@ -147,21 +148,19 @@ class Cabinet:
             return
         self.ledger.note(Pulsed(self.now_ms, self.id, number, via))
         if (fault := self.faults.take(_K.WRONG_DOOR, number)) is not None:
-            other = fault.amount_or_usual or number % len(self.slots) + 1
+            other = fault.amount_or_usual or self.beside(number, 1)
             slot, self._stray = self.slots.get(other, slot), True
         slot.energise(slot.make.pulse_ms if ms is None else ms)
         self._stray = False
 
-    def drive(self, point: Point, on: bool, *, ms: int | None = None, via: str = "") -> None:
-        """Switch an output. ms: of a lock: for so long, by the board's own time."""
+    def drive(self, point: Point, on: bool) -> None:
+        """Switch an output."""
         on = on != point.inverted
         slot = None if point.slot is None else self.slots.get(point.slot)
         if not self.powered:
             return
         if slot is None:
             self.outputs[point.name] = on
-        elif point.name == "lock":
-            self.pulse(slot.number, ms, via=via) if on else slot.release()
         elif point.name == "charger":
             slot.switch(on)
         else:
@@ -229,19 +228,9 @@ class Cabinet:
             if point.name in HAZARDS:
                 return HAZARDS[point.name] in self.hazards
             says = {"mains": self.mains, "tamper": self.tampered, "fan-fault": self.faults.on(_K.FAN_DEAD) is not None}
-            return says[point.name]
+            return says.get(point.name, False)
         slot = self.slots[point.slot]
-        match point.name:
-            case "door":
-                return slot.seen_open
-            case "lock":
-                return slot.seen_locked
-            case "presence":
-                return slot.seen_there
-            case "relay":
-                return slot.relay_on
-            case _:
-                return slot.charger_ill
+        return slot.seen_open if point.name == "door" else slot.seen_there
 
     def _go_dark(self) -> None:
         self.mux.clear()
@@ -283,6 +272,11 @@ class Cabinet:
         if cause is Cause.PULSE and self._stray:
             cause = Cause.STRAY_PULSE
         self.ledger.note(DoorMoved(self.now_ms, self.id, slot.number, is_open, cause, by))
+
+    def beside(self, number: int, by: int) -> int:
+        """The slot so many further on; behind the last comes the first."""
+        numbers = list(self.slots)
+        return numbers[(numbers.index(number) + by) % len(numbers)]
 
     def place(self, number: int) -> Place:
         """A slot in the ledger's words."""

@@ -76,7 +76,7 @@ class Slam:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """At a door until it opens or is let go of. beside: slots from the rider's own; 0 before there is one is slot 1."""
+    """At a door until it opens or is let go of. beside: slots from the rider's own, or from the first one."""
 
     beside: int = 0
 
@@ -206,5 +206,5 @@ class Rider:
         return next((thing for thing in hands if name in (None, thing.name)), None)
 
     def _beside(self, shop: Shop, beside: int) -> int:
-        count = len(shop.cabinets[self.cabinet].slots)
-        return ((self.slot or 1) - 1 + beside) % count + 1
+        cabinet = shop.cabinets[self.cabinet]
+        return cabinet.beside(self.slot or min(cabinet.slots), beside)

@@ -144,7 +144,7 @@ def puts_other_back(who: Manners, name: str) -> Sequence[Step]:
 
 def forces(who: Manners, name: str) -> Sequence[Step]:
     """Breaks the first door open and takes what is there; shuts it."""
-    return (Force(1), Wait(who.look_ms), Take(), Wait(who.handle_ms), Shut())
+    return (Force(), Wait(who.look_ms), Take(), Wait(who.handle_ms), Shut())
 
 
 def robs_neighbour(who: Manners, name: str) -> Sequence[Step]:

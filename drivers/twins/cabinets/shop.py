@@ -5,9 +5,8 @@ Time is told by `run` (a test, a simulation) or by `catch_up` (a wire); nothing 
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -43,23 +42,26 @@ class Tap:
 
 
 class Shop:
-    """The whole of it. speed: how much faster its time runs than the wall clock's.
+    """The whole of it.
 
-    `taps` are told of every card that is shown. Hands reach through open doors only: `put` and `take` say whether they
-    could.
+    clock: in seconds, for `catch_up`; None: time is told by `run` alone. speed: how much faster this world's time runs
+    than the clock's. Hands reach through open doors only: `put` and `take` say whether they could.
+    taps: told of every card that is shown. reflexes: what boards do by themselves, at every step.
     """
 
-    def __init__(self, *, speed: int = 1, clock: Callable[[], float] = time.monotonic, ambient_dc: int = 250) -> None:
+    def __init__(self, *, speed: int = 1, clock: Callable[[], float] | None = None, ambient_dc: int = 250) -> None:
         self.ledger = Ledger()
         self.cabinets: dict[str, Cabinet] = {}
         self.things: dict[str, Thing] = {}
         self.taps: list[Callable[[Tap], None]] = []
+        self.reflexes: list[Callable[[], None]] = []
         self.now_ms = 0
         self.speed = speed
         self.ambient_dc = ambient_dc
         self._clock = clock
         self._start_s: float | None = None
         self._start_ms = 0
+        self._later: list[tuple[int, Callable[[], None]]] = []
         self._here: list[Actor] = []
         self._queues: list[tuple[deque[Actor], Iterator[Actor]]] = []
 
@@ -68,7 +70,7 @@ class Shop:
     def add_cabinet(
         self,
         id: str,  # noqa: A002  (the word of the config)
-        slots: Iterable[SlotMake],
+        slots: Mapping[int, SlotMake],
         *,
         faults: CabinetFaults | None = None,
         standby_w: int = 15,
@@ -152,8 +154,14 @@ class Shop:
         """Somebody is at a cabinet."""
         return bool(self._here) or any(queue for queue, _ in self._queues)
 
+    def later(self, ms: int, what: Callable[[], None]) -> None:
+        """Do it then."""
+        self._later.append((self.now_ms + ms, what))
+
     def catch_up(self) -> None:
-        """Bring everything up to the wall clock."""
+        """Bring everything up to the wall clock, where there is one."""
+        if self._clock is None:
+            return
         now_s = self._clock()
         if self._start_s is None:
             self._start_s, self._start_ms = now_s, self.now_ms
@@ -165,8 +173,11 @@ class Shop:
         """Let so much time pass."""
         end_ms = self.now_ms + ms
         while True:
+            self._do_due()
             for cabinet in self.cabinets.values():
                 cabinet.befall()
+            for reflex in self.reflexes:
+                reflex()
             self._serve()
             if (left_ms := end_ms - self.now_ms) <= 0:
                 return
@@ -202,7 +213,13 @@ class Shop:
     def _step_ms(self) -> int:
         if self.busy:
             return STEP_MS
-        return min([cabinet.step_ms for cabinet in self.cabinets.values()], default=_LONGEST_STEP_MS)
+        steps = [cabinet.step_ms for cabinet in self.cabinets.values()]
+        return min([*steps, *(due_ms - self.now_ms for due_ms, _ in self._later)], default=_LONGEST_STEP_MS)
+
+    def _do_due(self) -> None:
+        for due in [one for one in self._later if one[0] <= self.now_ms]:
+            self._later.remove(due)
+            due[1]()
 
     def _serve(self) -> None:
         gone = [actor for actor in tuple(self._here) if actor.step(self)]
@@ -235,8 +252,3 @@ class Shop:
             thing.charger_voltage, thing.flow_w = False, 0
         self.ledger.move(thing.name, Place(who), at_ms=self.now_ms, by=who)
         return thing
-
-
-def stocked(codes: Sequence[str], **about: Any) -> list[Pack]:
-    """Packs of these codes, all built alike."""
-    return [Pack(code, **about) for code in codes]
