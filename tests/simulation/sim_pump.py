@@ -76,7 +76,9 @@ class FuelStand:
             Nozzle(n, one.grade, pump.prices_e3.get(n), pump.meters[n].ul // 1000, pump.meters[n].fen)
             for n, one in pump.nozzles.items()
         ]
-        return FuelStand(self.name, Dispenser(nozzles, pump.head), self.now_ms, self.built)
+        twin = FuelStand(self.name, Dispenser(nozzles, pump.head), self.now_ms, self.built)
+        twin.fell = set(self.fell)
+        return twin
 
     def settle(self) -> None:
         """Let the time since the last call have passed."""
