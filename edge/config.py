@@ -15,9 +15,11 @@ from drivers.cabinets.config import CabinetConfig
 from drivers.line_config import LineConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
+from drivers.readers.config import CardsConfig
 from drivers.registry import DeviceConfig
 from edge.config_cabinets import cabinet_doubts, cabinet_faults
 from edge.config_pumps import pump_doubts, pump_faults
+from edge.config_readers import ReaderConfig, reader_faults
 from edge.counter import CounterConfig
 from edge.plant.budget import Budget
 from edge.plant.slot_charging import Charging
@@ -69,32 +71,6 @@ class ConnectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     charger: Id
     meter: Id | None = None
     evse_id: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
-
-
-class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[reader]]`: a line of text per card, from a serial port or a file descriptor.
-
-    connector: where a tap starts. Or pump: by its id or number; or pumps: a tap takes the one with a nozzle out.
-    """
-
-    id: Id
-    connector: Id | None = None
-    pump: Id | None = None
-    pumps: tuple[Id, ...] = ()
-    path: str | None = None
-    fd: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    baud: Annotated[int, msgspec.Meta(ge=300, le=921_600)] = 9600
-
-    def __post_init__(self) -> None:
-        if (self.path is None) == (self.fd is None):
-            raise ValueError("either `path` (a serial port) or `fd` (a file descriptor), not both and not neither")
-        if [self.connector is not None, self.pump is not None, bool(self.pumps)].count(True) != 1:
-            raise ValueError("one of `connector`, `pump` and `pumps` says where a tap starts")
-
-    @property
-    def island(self) -> tuple[str, ...]:
-        """The pumps that a tap may be for; empty: it is for a connector."""
-        return self.pumps if self.pump is None else (self.pump,)
 
 
 class Panel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -151,6 +127,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     board: tuple[BoardConfig, ...] = ()
     cabinet: tuple[CabinetConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
+    cards: CardsConfig | None = None
     till: Policy = Policy()
     fuel: FillPolicy = FillPolicy()
     charging: Charging = Charging()
@@ -234,11 +211,8 @@ def cross_check(config: Config) -> list[Fault]:
     faults += tank_faults(config.tank, config.device, config.pump)
     faults += cabinet_faults(config.line, config.device, config.pump, config.board, config.cabinet)
     pumps = [name for pump in config.pump for name in (pump.id, str(pump.number))]
-    for index, reader in enumerate(config.reader):
-        if reader.connector is not None:
-            faults += _known(f"reader[{index}].connector", reader.connector, connectors)
-        for name in reader.island:
-            faults += _known(f"reader[{index}].{'pumps' if reader.pumps else 'pump'}", name, pumps)
+    cabinets = [cabinet.id for cabinet in config.cabinet]
+    faults += reader_faults(config.reader, config.line, connectors, pumps, cabinets)
     return faults
 
 

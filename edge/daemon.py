@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from drivers.readers.registry import build_reader
 from edge import clock as clocks
 from edge.carried import Codes
 from edge.clock import Clock, System
@@ -168,10 +169,13 @@ async def _sell(
     islands = site.islands = set_up(config, site, daemon.premises, clock, recorder)
     if islands is not None:
         islands.keep(keep)
-    for reader in config.reader:
-        tap: Tap = partial(site.tap, reader.connector or "")
-        if islands is not None and reader.island:
-            tap = partial(taps.tap, islands, reader.island)
+    for config_of in config.reader:
+        reader = build_reader(config_of.set_up(config.cards))
+        daemon.readers.append(reader)
+        place = config_of.connector or config_of.cabinet or config_of.board or ""
+        tap: Tap = partial(site.tap, place)
+        if islands is not None and config_of.island:
+            tap = partial(taps.tap, islands, config_of.island)
         keep(f"reader {reader.id}", read_cards(reader, tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     keep("epoch", _end_with_epoch(daemon, journal, desk, stop))

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from drivers.readers.reader import CardReader
 from edge.carried import Codes
 from edge.clock import Clock
 from edge.config import Config
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Daemon:
     """What is running. `journal`, `site` and what follows are None until the box has an epoch; `page` while none is
-    served.
+    served; `readers` are opened once there is a site.
 
     started_ms, fed_ms: on the box's monotonic clock; the latter of the last time that all was well.
     """
@@ -37,6 +38,7 @@ class Daemon:
     page: Answers | None = None
     uplink: Uplink | None = None
     quick: Quick | None = None
+    readers: list[CardReader] = field(default_factory=list)
     waiting_for: str = "the log to be opened"
     fed_ms: int = 0
     epoch_over: bool = False

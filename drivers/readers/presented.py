@@ -13,15 +13,20 @@ KEPT_MAX: Final = 16  # more cards are not held to a reader at once
 
 
 class Presentations:
-    """What was said lately, and when."""
+    """What was said lately, and when. now_s: monotonic."""
 
     def __init__(self) -> None:
         self._last_s: dict[str, float] = {}
 
     def is_new(self, said: str, now_s: float) -> bool:
-        """Whether this is a presentation of its own; notes it. now_s: monotonic."""
-        self._last_s = {one: at_s for one, at_s in self._last_s.items() if now_s - at_s < AGAIN_S}
-        new = said not in self._last_s
-        if len(self._last_s) < KEPT_MAX or not new:
-            self._last_s[said] = now_s
-        return new
+        """Whether this is a presentation of its own. Notes it either way."""
+        last_s = self._last_s.get(said)
+        self.note(said, now_s)
+        return last_s is None or now_s - last_s >= AGAIN_S
+
+    def note(self, said: str, now_s: float) -> None:
+        """It is there now: what was said meanwhile, and waits to be looked at, is the same presentation."""
+        self._last_s.pop(said, None)
+        self._last_s[said] = now_s
+        if len(self._last_s) > KEPT_MAX:
+            del self._last_s[next(iter(self._last_s))]

@@ -13,6 +13,7 @@ import pytest
 from drivers.line_config import LineConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
+from drivers.readers.config import CardsConfig
 from drivers.registry import DeviceConfig
 from edge.config import (
     Config,
@@ -40,7 +41,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "": Config, "hq": Headquarters, "mqtt": Mqtt, "till": Policy, "line": LineConfig, "device": DeviceConfig,
     "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics, "page": Page,
     "counter": CounterConfig, "journal": JournalTable, "pump": PumpConfig, "controller": ControllerConfig,
-    "fuel": FillPolicy, "tank": TankConfig, "charging": Charging, "budget": Budget,
+    "cards": CardsConfig, "fuel": FillPolicy, "tank": TankConfig, "charging": Charging, "budget": Budget,
 }  # fmt: skip
 
 WRONG = """

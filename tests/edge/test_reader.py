@@ -9,9 +9,12 @@ import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 
+from drivers.readers.reader import CardReader
+from drivers.readers.registry import build_reader
 from edge import clock, logs
 from edge.config import ReaderConfig
 from edge.reader import read_cards
@@ -24,12 +27,17 @@ class Taps(list[tuple[str, str]]):
         self.append((connector, card))
 
 
+def reader(**config: Any) -> CardReader:
+    """A reader of lines, as a config says it."""
+    return build_reader(ReaderConfig("r1", "c1", **config).set_up())
+
+
 @asynccontextmanager
 async def pipe() -> AsyncIterator[tuple[Callable[[bytes], int], Taps, asyncio.Task[None]]]:
     """A reader on a descriptor; write to it what the reader says."""
     out, into = os.pipe()
     taps = Taps()
-    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), partial(taps, "c1")))
+    task = asyncio.create_task(read_cards(reader(fd=out), partial(taps, "c1")))
     try:
         yield lambda data: os.write(into, data), taps, task
     finally:
@@ -84,7 +92,7 @@ async def test_a_code_is_taken_not_tapped() -> None:
     async def take(code: str) -> None:
         codes.append(code)
 
-    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", fd=out), partial(taps, "c1"), take))
+    task = asyncio.create_task(read_cards(reader(fd=out), partial(taps, "c1"), take))
     try:
         longest = "FT1:" + "A $%" * 170
         os.write(into, f"{longest}\r\n{longest}\r\n6222-0001\n".encode())
@@ -111,7 +119,7 @@ async def test_a_serial_reader_comes_back(tmp_path: object, monkeypatch: pytest.
     monkeypatch.setattr("edge.reader.REOPEN_S", 0.05)
     link = f"{tmp_path}/reader"
     taps = Taps()
-    task = asyncio.create_task(read_cards(ReaderConfig("r1", "c1", path=link), partial(taps, "c1")))
+    task = asyncio.create_task(read_cards(reader(path=link), partial(taps, "c1")))
     try:
         for card in (b"6222-0001", b"6222-0002"):
             ours, theirs = pty.openpty()
