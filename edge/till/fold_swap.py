@@ -69,6 +69,9 @@ def stepped(shop: Shop, swap: OpenSwap, seq: int, stamp: Stamp, body: SwapSteppe
             shop = _stands(shop, cabinet, body.slot, "" if body.pack is None else body.pack.code, seq)
             shop = _opens_again(shop, cabinet, body.slot)
         case "reopen-empty":
+            if swap.returned is not None and swap.returned_slot is not None:  # its rider has taken it out again
+                place = PackPlace("rider", cabinet, swap.returned_slot, account, seq)
+                shop = _gone(shop, cabinet, swap.returned_slot, swap.returned.code, place)
             swap = replace(swap, returned=None, returned_slot=None)
         case "open-full":
             swap = replace(swap, offered=body.pack, offered_slot=body.slot)

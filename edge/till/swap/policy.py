@@ -38,7 +38,9 @@ class SwapPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unrecognised_max: Annotated[int, msgspec.Meta(ge=0, le=10)] = 3
     """So often a door opens once more for a pack that is not recognised."""
     silence_s: Seconds = 10
-    """Doors and packs that have not been heard of for longer say nothing."""
+    """Doors and switches that have not been heard of for longer say nothing."""
+    pack_age_s: Seconds = 45
+    """What a pack said longer ago than this is not gone by. Packs are polled less often than doors."""
     wake_apart_s: Seconds = 5
     """A pack that is there and silent is woken this often."""
     rescan_s: Seconds = 300

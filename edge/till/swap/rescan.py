@@ -87,4 +87,4 @@ def _in(view: View, slot: int, policy: SwapPolicy) -> PackSeen | None:
     track = view.slots[slot]
     if not lately(track, view.now_ms, policy).strictly_full:
         return None
-    return seen(track, view.now_ms - policy.silence_s * 1000, policy)
+    return seen(track, view.now_ms - policy.pack_age_s * 1000, policy)

@@ -28,7 +28,7 @@ class Track:
     """A slot as it has been seen, on the box's monotonic clock.
 
     open_ms, shut_ms: since when its door has been seen open, shut, without a break; None: it is not seen so now.
-    asked_ms: when all its witnesses were last asked at once; None: never.
+    asked_ms: when all its witnesses were last asked at once; None: never. Polls go on asking its pack.
     """
 
     traits: SlotTraits
@@ -104,24 +104,29 @@ class Witness:
 
 def witness(track: Track, since_ms: int, policy: SwapPolicy) -> Witness:
     """What has been said since then: a pack that answered before tells nothing of now."""
+    asked = track.asked_ms is not None and track.asked_ms >= since_ms
+    return _witness(track, since_ms, policy, silent=asked and track.sight.pack is None)
+
+
+def lately(track: Track, now_ms: int, policy: SwapPolicy) -> Witness:
+    """As `witness`, of a slot that nobody has touched for a while: what polls have last brought."""
+    silent = track.asked_ms is not None and track.sight.pack is None
+    return _witness(track, now_ms - policy.pack_age_s * 1000, policy, silent=silent)
+
+
+def _witness(track: Track, since_ms: int, policy: SwapPolicy, *, silent: bool) -> Witness:
     traits, sight = track.traits, track.sight
     heard = sight.pack is not None and sight.pack_at_ms is not None and sight.pack_at_ms >= since_ms
     pack = sight.pack if heard and sight.pack is not None else PackReading()
-    asked = track.asked_ms is not None and track.asked_ms >= since_ms
     return Witness(
         has_switch=traits.presence,
         has_link=traits.pack_link,
         present=sight.present if traits.presence else None,
         code=(pack.serial or "").strip().upper(),
         voltage_mv=pack.voltage_mv,
-        silent=traits.pack_link and asked and not heard,
+        silent=traits.pack_link and silent,
         voltage_mv_min=policy.voltage_mv_min,
     )
-
-
-def lately(track: Track, now_ms: int, policy: SwapPolicy) -> Witness:
-    """As `witness`, of a slot that nobody has touched for a while."""
-    return witness(track, now_ms - policy.silence_s * 1000, policy)
 
 
 def follow(before: Track, sight: SlotSight, now_ms: int, policy: SwapPolicy, asked_ms: int | None = None) -> Track:

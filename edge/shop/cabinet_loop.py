@@ -1,0 +1,223 @@
+"""One cabinet's loop: looks, lets the till decide, and does what it says. Nothing is decided here.
+
+    with a session      look -> what follows is committed -> a pulse of the lock, or waking the pack -> look again
+    without one         what has come, gone or moved by itself is told; a physical scan when the daemon starts
+
+What a board fails to do is a fact for the next look. After any crash the loop begins anew from the log and the sensors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from drivers.cabinet import Cabinet
+from drivers.errors import DeviceError
+from edge.clock import Clock
+from edge.epochs import EpochOver
+from edge.forecourt.notices import Notices
+from edge.journal.errors import JournalFull
+from edge.shop.eye import Eye
+from edge.shop.swap_desk import SwapDesk
+from edge.till.state_shop import OpenSwap, Shop, slot_key
+from edge.till.swap import rest
+from edge.till.swap.next import Pulse, Wake
+from edge.till.swap.slots import View, is_shut
+from protocols.trade.records import Draft
+
+LOOK_S = 0.1
+"""How often the cabinet is looked at. It costs nothing: what is seen is what its driver has polled."""
+ASK_S = 1.0
+"""How often the slot of a session is asked for all that it can tell, while that decides what follows."""
+
+log = structlog.get_logger()
+
+
+class CabinetLoop:
+    """One cabinet. `lock` is held by whoever looks at it and acts on it, for a whole look or a whole start."""
+
+    def __init__(self, cabinet: Cabinet, swaps: SwapDesk, clock: Clock, changed: Callable[[], None]) -> None:
+        self.cabinet = cabinet
+        self.eye = Eye(cabinet, clock, swaps.policy)
+        self.lock = asyncio.Lock()
+        self.looked_ms = clock.mono_ms()
+        self._swaps = swaps
+        self._clock = clock
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._not_before_ms: dict[str, int] = {}
+        self._may_open: set[int] = set()  # opened by a session or a person, and not shut since
+        self._by_hand: dict[int, str] = {}
+        self._unseen: set[int] | None = None  # not compared with the log since the daemon started; None: not begun
+        self._notices = Notices(swaps.desk, cabinet.id)
+        self.error: DeviceError | None = None
+        """What the last act at it failed with; None: it did not."""
+
+    def wake(self) -> None:
+        """What is wanted may have changed."""
+        self._wake.set()
+
+    def troubles(self) -> list[str]:
+        """What a technician should know."""
+        return [*([] if self.error is None else [f"{self.error}. {self.error.remedy}"]), *self._notices.lasting]
+
+    def opened_by_hand(self, slot: int, by: str) -> None:
+        """A person has it opened: no forced door, and what comes or goes is theirs. The caller holds the lock."""
+        self._may_open.add(slot)
+        self._by_hand[slot] = by
+
+    def forbidden(self) -> frozenset[int]:
+        """Slots that must not be charged now, for reasons of the shop: a door that is not surely shut, a session that
+        is about it, or a fault for which it was locked. What else speaks against it, the plant knows.
+        """
+        view, shop = self.eye.look(), self._swaps.desk.state.shop
+        locked = {slot for slot in view.slots if _is_locked(shop, view.cabinet, slot)}
+        ajar = {slot for slot, track in view.slots.items() if track.shut_ms is None}
+        return frozenset(locked | ajar | _about(self._swaps.swap_at(self.cabinet.id)))
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            self._wake.clear()
+            await self.step()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def step(self) -> None:
+        """One turn. Survives whatever the cabinet does, a full disk, the epoch's end: the next starts from them."""
+        try:
+            async with self.lock:
+                await self.turn()
+        except DeviceError as error:
+            log.debug("cabinet does not do as told", cabinet=self.cabinet.id, error=str(error))
+        except JournalFull as error:
+            self._tell_of_disk(error)
+        except EpochOver as error:
+            log.info("nothing is written any more", cabinet=self.cabinet.id, error=str(error))
+
+    async def turn(self) -> None:
+        """One look, and what follows from it. Raises JournalFull, which the next look starts from."""
+        self.looked_ms = self._clock.mono_ms()
+        if not self.eye.has_asked:
+            await self.look_closely()
+        swap = self._swaps.swap_at(self.cabinet.id)
+        if swap is not None:
+            await self._serve(swap)
+        if not self._swaps.desk.state.closed:
+            await self._rest(swap)
+
+    async def look_closely(self, *slots: int) -> View:
+        """All witnesses of these slots, or of all, as they are now. The caller holds the lock."""
+        await self.eye.ask(*(slots or self.cabinet.slots))
+        return self.eye.look()
+
+    # --- with a session ----------------------------------------------------------------------------------------------
+
+    async def _serve(self, swap: OpenSwap) -> None:
+        self._may_open.add(swap.slot)
+        view = self.eye.look()
+        track = view.slots.get(swap.slot)
+        if track is not None and track.shut_ms is not None and not self._must_wait("ask"):
+            self._put_off("ask", ASK_S)
+            view = await self.look_closely(swap.slot)
+        size = self._swaps.desk.state.size
+        following = await self._swaps.look(swap, view)
+        if self._swaps.desk.state.size != size:
+            self._put_off("ask", 0)
+            self._changed()
+        match following:
+            case Pulse(slot) if self._swaps.may_pulse(swap):
+                await self._pulse(swap, slot)
+            case Wake(slot):
+                await self._try("pack not woken", self.cabinet.wake(slot))
+                self._put_off("ask", 0)
+
+    async def _pulse(self, swap: OpenSwap, slot: int) -> None:
+        error = await self._try("lock not pulsed", self.cabinet.open(slot))
+        self._swaps.has_pulsed(swap.seq, "" if error is None else str(error))
+        if error is None:
+            log.info("door told to open", cabinet=self.cabinet.id, slot=slot, session=swap.seq, step=swap.step)
+
+    # --- without one -------------------------------------------------------------------------------------------------
+
+    async def _rest(self, swap: OpenSwap | None) -> None:
+        """Doors that move by themselves, packs that come and go, and what staff should hear of."""
+        view, desk, policy = self.eye.look(), self._swaps.desk, self._swaps.policy
+        shop, drafts = desk.state.shop, list[Draft]()
+        if self._unseen is None:
+            self._unseen = set(view.slots)
+            self._may_open |= {slot for slot, track in view.slots.items() if track.shut_ms is None}
+            if not any(slot_key(view.cabinet, slot) in shop.contents for slot in view.slots):
+                drafts.append(Draft(rest.scan(view, policy)))
+        about = _about(swap)
+        for slot in rest.forced(view, policy, self._may_open | about):
+            self._may_open.add(slot)
+            drafts += rest.force_drafts(view, slot)
+        settled = {slot for slot, track in view.slots.items() if is_shut(track, view.now_ms, policy)}
+        if swap is None and not drafts:
+            self._may_open -= settled
+            drafts += rest.compare(shop, view, policy, self._may_open, self._unseen, self._by_hand)
+        if drafts:
+            await desk.record(drafts)
+            self._changed()
+        if swap is None:
+            self._unseen -= settled
+            self._by_hand = {slot: by for slot, by in self._by_hand.items() if slot in self._may_open}
+        await self._tell(view)
+
+    async def _tell(self, view: View) -> None:
+        """Alarms and doors that stand open: once for as long as they last."""
+        said = ", ".join(sorted(hazard.value for hazard in view.hazards))
+        if said:
+            await self._notices.tell("cabinet-alarm", f"{said} (F-50)", said)
+        else:
+            self._notices.over("cabinet-alarm")
+        if view.silent:
+            await self._notices.tell("cabinet-silent", f"{', '.join(view.silent)} (F-60)", view.silent)
+        else:
+            self._notices.over("cabinet-silent")
+        long_ms = self._swaps.policy.door_alarm_s * 1000
+        ajar = [n for n, one in view.slots.items() if one.open_ms is not None and view.now_ms - one.open_ms >= long_ms]
+        if ajar:
+            await self._notices.tell("door-ajar", f"slot {', '.join(map(str, ajar))} (F-04)", tuple(ajar))
+        else:
+            self._notices.over("door-ajar")
+
+    async def _try(self, what: str, asked: Awaitable[None]) -> DeviceError | None:
+        """Do it; what goes wrong is told, and the next look shows what came of it."""
+        try:
+            await asked
+        except DeviceError as error:
+            log.warning(what, cabinet=self.cabinet.id, error=str(error))
+            self.error = error
+            return error
+        self.error = None
+        return None
+
+    def _tell_of_disk(self, error: JournalFull) -> None:
+        """Once a minute at most: it is tried again every second."""
+        if not self._must_wait("disk told"):
+            log.error("nothing could be saved", cabinet=self.cabinet.id, error=str(error), remedy=error.remedy)
+            self._put_off("disk told", 60)
+
+    def _must_wait(self, what: str) -> bool:
+        return self._clock.mono_ms() < self._not_before_ms.get(what, 0)
+
+    def _put_off(self, what: str, seconds: float) -> None:
+        self._not_before_ms[what] = self._clock.mono_ms() + int(seconds * 1000)
+
+
+def _is_locked(shop: Shop, cabinet: str, slot: int) -> bool:
+    word = shop.slots.get(slot_key(cabinet, slot))
+    return word is not None and word.state == "locked"
+
+
+def _about(swap: OpenSwap | None) -> set[int]:
+    """The slots that a session has to do with."""
+    slots = () if swap is None else (swap.slot, swap.returned_slot, swap.offered_slot)
+    return {slot for slot in slots if slot is not None}
