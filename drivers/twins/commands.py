@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from drivers.twins.cabinets import commands as shop
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault, FaultKind
 from drivers.twins.pumps.commands import AnyPumpCommand, PumpCommand, obey
@@ -57,7 +58,7 @@ class Restore(Command, frozen=True, tag="restore"):
 
 
 class State(Command, frozen=True, tag="state"):
-    """Every outlet, device and pump."""
+    """Every outlet, device, pump and cabinet."""
 
 
 class Stats(Command, frozen=True, tag="stats"):
@@ -68,7 +69,9 @@ class Quit(Command, frozen=True, tag="quit"):
     """End."""
 
 
-AnyCommand = Plug | Unplug | SetFault | Clear | Cut | Restore | State | Stats | Quit | AnyPumpCommand
+AnyCommand = (
+    Plug | Unplug | SetFault | Clear | Cut | Restore | State | Stats | Quit | AnyPumpCommand | shop.AnyShopCommand
+)
 
 
 async def run(site: TwinSite, text: str | bytes) -> tuple[dict[str, Any], bool]:
@@ -86,9 +89,10 @@ def ready(site: TwinSite) -> dict[str, Any]:
     """What is said once everything serves: where each line is, and who is on it."""
     return {
         "ready": True,
-        "lines": {name: site.port(name) for name in (*site.wires, *site.forecourt.lines)},
+        "lines": {name: site.port(name) for name in (*site.wires, *site.forecourt.lines, *site.shop.lines)},
         "devices": {name: {"profile": twin.profile.id, "unit": twin.unit} for name, twin in site.twins.items()},
         **({"pumps": site.forecourt.about()} if site.forecourt.bays else {}),
+        **({"shop": site.shop.about()} if site.shop.shop.cabinets else {}),
     }
 
 
@@ -122,11 +126,14 @@ async def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
                     if site.forecourt.bays
                     else {}
                 ),
+                **({"shop": site.shop.shop.state()} if site.shop.shop.cabinets else {}),
             }
         case Stats():
-            wires = {**site.wires, **site.forecourt.lines}
+            wires = {**site.wires, **site.forecourt.lines, **site.shop.lines}
             return {"lines": {name: dataclasses.asdict(wire.stats) for name, wire in wires.items()}}
         case PumpCommand():
             return obey(site.pump(command.pump), command)
+        case shop.ShopCommand():
+            return shop.obey(site.shop, command)
         case Quit():
             return {}

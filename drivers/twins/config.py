@@ -11,6 +11,7 @@ import msgspec
 
 from drivers.profile import Profile
 from drivers.profile_load import load
+from drivers.twins.cabinets.config import ShopConfig
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault
 from drivers.twins.pumps.config import PumpLineConfig, TwinPumpConfig
@@ -67,13 +68,14 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of it. Devices on one outlet see the same flow. Pumps have lines of their own."""
+    """All of it. Devices on one outlet see the same flow. Pumps, and a shop front, have lines of their own."""
 
     line: tuple[LineConfig, ...] = ()
     device: tuple[DeviceConfig, ...] = ()
     outlet: tuple[OutletConfig, ...] = ()
     pump_line: tuple[PumpLineConfig, ...] = ()
     pump: tuple[TwinPumpConfig, ...] = ()
+    shop: ShopConfig = ShopConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def check_site(config: SiteConfig, *, source: str = "site") -> Checked:
     """Load the profiles and look for faults between the parts. Raises door.Refused."""
     faults: list[door.Fault] = []
     for kind, ids in (
-        ("line", [line.id for line in config.line] + [line.id for line in config.pump_line]),
+        ("line", [*(line.id for line in config.line), *(line.id for line in config.pump_line), *config.shop.lines()]),
         ("outlet", [outlet.id for outlet in config.outlet]),
         ("device", [device.id for device in config.device]),
     ):

@@ -11,6 +11,8 @@ from drivers.api import Iec61851
 from drivers.modbus_device import literal
 from drivers.profile import Profile
 from drivers.profile_state import Value, kinds_of
+from drivers.twins.cabinets.cabinet import Cabinet
+from drivers.twins.cabinets.front import ShopFront, ShopLine
 from drivers.twins.car import UJ_PER_WH, Car, Outlet
 from drivers.twins.config import Checked, LineConfig, SiteConfig, check_site
 from drivers.twins.pumps.bay import Bay
@@ -77,6 +79,7 @@ class TwinSite:
     def __init__(self, config: SiteConfig, *, clock: Callable[[], int] = monotonic_us) -> None:
         checked = check_site(config)
         self.forecourt = Forecourt(config.pump_line, config.pump, source="site")
+        self.shop = ShopFront(config.shop, source="site")
         self._clock = clock
         self._ticker: asyncio.Task[None] | None = None
         self.places = {
@@ -103,11 +106,14 @@ class TwinSite:
     def pump(self, pump_id: str) -> Bay:
         return self.forecourt.bays[pump_id]
 
+    def cabinet(self, cabinet_id: str) -> Cabinet:
+        return self.shop.cabinet(cabinet_id)
+
     def port(self, line_id: str) -> str:
         """Where to reach a line once it serves: a path, or `host:port`."""
-        if line_id in self.forecourt.lines:
-            return self.forecourt.lines[line_id].port
-        wire = self.wires[line_id]
+        wire = self._wire_of(line_id)
+        if isinstance(wire, PumpLine | ShopLine):
+            return wire.port
         return wire.port if isinstance(wire, SerialWire) else f"{wire.host}:{wire.port}"
 
     async def cut(self, line_id: str) -> None:
@@ -124,6 +130,7 @@ class TwinSite:
         try:
             for wire in (*self.wires.values(), *self.forecourt.lines.values()):
                 await wire.open()
+            await self.shop.open()
         except BaseException:
             await self._close()
             raise
@@ -139,11 +146,14 @@ class TwinSite:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        await self.shop.close()
         for wire in (*self.wires.values(), *self.forecourt.lines.values()):
             await wire.close()
 
-    def _wire_of(self, line_id: str) -> SerialWire | TcpWire | PumpLine:
-        return self.forecourt.lines[line_id] if line_id in self.forecourt.lines else self.wires[line_id]
+    def _wire_of(self, line_id: str) -> SerialWire | TcpWire | PumpLine | ShopLine:
+        """Raises KeyError."""
+        own = self.forecourt.lines.get(line_id) or self.shop.lines.get(line_id)
+        return self.wires[line_id] if own is None else own
 
     async def _tick(self) -> None:
         while True:

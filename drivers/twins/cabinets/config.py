@@ -62,8 +62,9 @@ class TwinCabinetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class TwinPackConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[shop.pack]]`: one pack, or `count` of them in slots that follow each other.
 
-    number: of the first; its code is `pack_code(number)` unless `code` says another. It stands in `slot` of `cabinet`,
-    or is with `person`. protocol: None: as its slot's line, or the first cabinet's.
+    number: of the first; its code is `pack_code(number, volts=volts)` unless `code` says another. It is in `slot` of
+    `cabinet`, or is with `person`. protocol: None: as its slot's line, or the first line to packs. volts: None: 72, or
+    48 with PACE, whose field for it ends at 65 V.
     """
 
     number: Annotated[int, msgspec.Meta(ge=1, le=9_999)]
@@ -73,6 +74,7 @@ class TwinPackConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     slot: Annotated[int, msgspec.Meta(ge=1, le=999)] | None = None
     person: str | None = None
     protocol: PackProtocol | None = None
+    volts: Literal[48, 60, 72] | None = None
     soc_permille: Permille = 1_000
     soh_permille: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1_000
     cycles: NotNegative = 0
@@ -96,8 +98,8 @@ class PersonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ShopConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[shop]`. speed: how much faster its time runs than the wall clock's."""
 
-    board: tuple[BoardConfig, ...]
-    cabinet: tuple[CabinetConfig, ...]
+    board: tuple[BoardConfig, ...] = ()
+    cabinet: tuple[CabinetConfig, ...] = ()
     line: tuple[ShopLineConfig, ...] = ()
     twin: tuple[TwinCabinetConfig, ...] = ()
     pack: tuple[TwinPackConfig, ...] = ()

@@ -123,7 +123,8 @@ class ShopFront:
         except BaseException:
             await self.close()
             raise
-        self._ticker = asyncio.get_running_loop().create_task(self._tick())
+        if self.shop.cabinets:
+            self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
     async def close(self) -> None:
         """Repeating it is harmless."""
@@ -203,10 +204,12 @@ class ShopFront:
 
 
 def _packs(config: TwinPackConfig, protocol: PackProtocol) -> Iterator[Pack]:
+    volts = config.volts or (48 if protocol == "pace" else 72)
     for number in range(config.number, config.number + config.count):
+        code = pack_code(number, volts=volts)
         yield Pack(
-            pack_code(number) if config.code is None else config.code,
-            name=pack_code(number),
+            code if config.code is None else config.code,
+            name=code,
             protocol=protocol,
             soc_permille=config.soc_permille,
             soh_permille=config.soh_permille,

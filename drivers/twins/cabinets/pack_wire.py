@@ -58,8 +58,7 @@ class PackWire(Hung):
         if faults.on(_K.NO_CODE, number) is not None:
             says = dataclasses.replace(says, serial="UNKNOWN")
         if faults.on(_K.PACK_NONSENSE, number) is not None:
-            most_mv = 65_535 if self.protocol == "pace" else 655_350  # as much as its field holds
-            says = dataclasses.replace(says, voltage_mv=most_mv, soc_permille=2_550, cells_mv=(65_535,) * pack.cells)
+            says = dataclasses.replace(says, voltage_mv=655_350, soc_permille=2_550, cells_mv=(65_535,) * pack.cells)
         return says
 
     @property

@@ -7,7 +7,7 @@ asks, is not its business: it says which questions there are, and `Asked.answer`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from drivers.packs.config import Protocol as PackProtocol
@@ -42,6 +42,8 @@ from protocols.fieldbus.modbus import (
     exception_frame,
 )
 from protocols.fieldbus.pack import PackReading
+
+_PACE_MV_MAX: Final = 0xFFFF  # its field ends there: packs of 72 V have other BMSs
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +285,8 @@ class PaceTongue:
         number = request.info[0] if request.info else self._address
         match request.command:
             case pace_app.Command.ANALOG:
-                return pace_pack.analog_of(says, number, self._kelvin_dc).encode()
+                most = replace(says, voltage_mv=min(says.voltage_mv or 0, _PACE_MV_MAX))
+                return pace_pack.analog_of(most, number, self._kelvin_dc).encode()
             case pace_app.Command.WARN:
                 return pace_pack.warn_of(says, number).encode()
             case pace_app.Command.SERIAL:
