@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import acts, bulk, grants, hqlog, schema
+from cloud import acts, bulk, grants, hqlog, schema, shares
 from cloud.acts import Denied as Denied
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
@@ -21,6 +21,7 @@ from protocols.trade import books
 from protocols.trade.codec import decode
 from protocols.trade.grants import CredentialKey, hide_credential
 from protocols.trade.records import CNY, Effect, Record
+from protocols.trade.records_pack import DEPOSIT
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ID_LENGTH = 10
@@ -127,10 +128,22 @@ def pay_in_guest(
 
 
 def pay_out(
-    connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, amount: int, *, channel: str, reference: str
+    connection: sa.Connection,
+    hq: HqKeys,
+    clock: Clock,
+    account: str,
+    amount: int,
+    *,
+    channel: str,
+    reference: str,
+    asset: str = CNY,
 ) -> Done:
-    """Free money given back through a channel; what is out at sites has to come back first."""
-    return _pay(connection, hq, clock, Effect.PAID_OUT, account, amount, channel, reference)
+    """Free money, or a deposit that is back, given back through a channel; what is out at sites has to come back first.
+    Raises Denied.
+    """
+    if asset not in (CNY, DEPOSIT):
+        raise Denied(f"{asset} is not paid out", "Money and deposits are.")
+    return _pay(connection, hq, clock, Effect.PAID_OUT, account, amount, channel, reference, asset=asset)
 
 
 def _pay(
@@ -157,7 +170,7 @@ def _pay(
     row = require_account(connection, account)
     if not one_payment:
         require_named(row)
-    if effect == Effect.PAID_OUT and grants.free_of(connection, [account], CNY).get(account, 0) < amount:
+    if effect == Effect.PAID_OUT and grants.free_of(connection, [account], asset).get(account, 0) < amount:
         raise Denied("less than that is free", "Wait until the sites have returned what they hold for the account.")
     if effect == Effect.PAID_IN and row.status != "open":
         raise Denied("the account is frozen", "Thaw it first: fieldtill-hq account thaw.")
@@ -165,6 +178,9 @@ def _pay(
     serial = hqlog.append(connection, hq, clock, [Act(account, f"{effect}, reference {reference}", [change])])
     acts.note(connection, reference, ordered, serial)
     sites = grants.place(connection, hq, clock, [account]) if effect == Effect.PAID_IN else set()
+    if effect == Effect.PAID_IN and asset in books.DEPOSITS and row.home_site:
+        free = grants.free_of(connection, [account], asset).get(account, 0)
+        sites |= shares.wait_at(connection, hq, clock, account, asset, {row.home_site: free})
     return Done(serial, False, frozenset(sites))
 
 

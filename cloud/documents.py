@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from cloud import hot_list, schema
+from cloud import hot_list, pack_list, schema
 from cloud.clock import Clock
 from cloud.keys import HqKeys
 from cloud.refusal import Refuse
@@ -81,10 +81,10 @@ class VersionTaken(ValueError):
 
 
 def in_force(connection: sa.Connection, site: str) -> list[DocumentRef]:
-    """The newest version of each kind for this site, and of the hot list, which is every site's."""
+    """The newest version of each kind for this site, and of the lists of cards and packs, which are every site's."""
     refs = [DocumentRef(row.kind, row.version, row.hash) for row in connection.execute(_IN_FORCE, {"site": site})]
-    listed = hot_list.in_force(connection)
-    return refs if listed is None else [*refs, listed]
+    listed = (hot_list.in_force(connection), pack_list.in_force(connection, site))
+    return [*refs, *(ref for ref in listed if ref is not None)]
 
 
 _DOCUMENTS = schema.documents
@@ -106,6 +106,8 @@ def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -
     """The document that a site asks for. Raises Refuse."""
     if ask.kind == hotlist.KIND:
         return hot_list.answer(connection, hq, site, ask)
+    if ask.kind == pack_list.KIND:
+        return pack_list.answer(connection, hq, site, ask)
     return DocumentReply(fetch(connection, site, ask.kind, ask.version), b"")
 
 

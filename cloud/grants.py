@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from cloud import bulk, hqlog, schema
+from cloud import bulk, hqlog, plan_supply, schema
 from cloud.caps import Rooms
 from cloud.clock import Clock
 from cloud.hqlog import Act, Change
@@ -68,7 +68,7 @@ class Lease(NamedTuple):
 def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any], ask: GrantAsk) -> GrantReply:
     """The grant that the site behind `head` asks for, as far as the account can bear it. A repeat changes nothing."""
     hqlog.lock(connection)
-    newest = _newest_epoch(connection, head.site)
+    newest = newest_epoch(connection, head.site)
     if newest is None or newest.id != head.id:
         got = f"{head.epoch}; the site has a newer one"
         raise Refuse(RefusalCode.EPOCH_FROZEN, "epoch", expected="the site's newest", got=got)
@@ -80,15 +80,19 @@ def answer(connection: sa.Connection, hq: HqKeys, clock: Clock, head: sa.Row[Any
     if account.status == "frozen":
         return GrantReply(b"", ACCOUNT_FROZEN, newest.size)
     note_visits(connection, head.site, [account.id], clock.now_ms())
-    lease = _leases_at(connection, newest, [account.id], ask.asset).get(account.id)
+    lease = leases_at(connection, newest, [account.id], ask.asset).get(account.id)
     lease = lease or Lease(newest.id, newest.site, newest.epoch, account.id, ask.asset)
     free = free_of(connection, [account.id], ask.asset).get(account.id, 0)
+    if ask.asset != CNY and ask.want - lease.granted > free:
+        lacking = ask.want - lease.granted - free
+        free += plan_supply.supply(connection, hq, clock, account.id, ask.asset, lacking, lease.outstanding + free)
     room = Rooms(connection, [head.site], {account.id: account}).at(head.site, account.id, ask.asset)
-    step = raise_for(ask.want, lease.granted, lease.outstanding, free, account.site_max, room)
+    site_max = _site_max(account, ask.asset)
+    step = raise_for(ask.want, lease.granted, lease.outstanding, free, site_max, room)
     if step == 0:
         stored = _stored_grant(connection, lease)
         return GrantReply(stored, "" if stored else NO_FUNDS, newest.size)
-    signed = _grant(connection, hq, clock, [(lease, step)], {account.id: account})
+    signed = book_raises(connection, hq, clock, [(lease, step)], {account.id: account})
     return GrantReply(signed[0], "", newest.size)
 
 
@@ -117,19 +121,19 @@ def provide(
     carries there. whole: all of it or nothing. None: the account is frozen, or the site has no open epoch.
     """
     hqlog.lock(connection)
-    rows = {row.id: row for row in _accounts(connection, [account])}
-    epoch = _newest_epoch(connection, site)
+    rows = {row.id: row for row in account_rows(connection, [account])}
+    epoch = newest_epoch(connection, site)
     if epoch is None or epoch.state != "open" or rows[account].status != "open":
         return None
-    lease = _leases_at(connection, epoch, [account], asset).get(account)
+    lease = leases_at(connection, epoch, [account], asset).get(account)
     lease = lease or Lease(epoch.id, site, epoch.epoch, account, asset)
     free = free_of(connection, [account], asset).get(account, 0)
     want, room = lease.granted + need, Rooms(connection, [site], rows).at(site, account, asset)
-    step = raise_for(want, lease.granted, lease.outstanding, free, rows[account].site_max, room)
+    step = raise_for(want, lease.granted, lease.outstanding, free, _site_max(rows[account], asset), room)
     if whole and step < need:
         step = 0
     if step:
-        signed = _grant(connection, hq, clock, [(lease, step)], rows)[0]
+        signed = book_raises(connection, hq, clock, [(lease, step)], rows)[0]
         note_visits(connection, site, [account], clock.now_ms())
     else:
         signed = _stored_grant(connection, lease)
@@ -139,7 +143,9 @@ def provide(
 def place(connection: sa.Connection, hq: HqKeys, clock: Clock, accounts: Iterable[str]) -> set[str]:
     """Have each account's allowance wait at its home site and the sites it visited last; the sites with new grants."""
     hqlog.lock(connection)
-    rows = {row.id: row for row in _accounts(connection, sorted(set(accounts))) if row.status == "open" and row.placed}
+    rows = {
+        row.id: row for row in account_rows(connection, sorted(set(accounts))) if row.status == "open" and row.placed
+    }
     free = free_of(connection, sorted(rows), CNY)
     wanting = [account for account in sorted(rows) if free.get(account, 0) > 0]
     raises: list[tuple[Lease, int]] = []
@@ -147,9 +153,9 @@ def place(connection: sa.Connection, hq: HqKeys, clock: Clock, accounts: Iterabl
     held: dict[str, dict[str, Lease]] = {}
     epochs: dict[str, sa.Row[Any] | None] = {}
     for site in sorted({site for sites in places.values() for site in sites}):
-        epoch = epochs[site] = _newest_epoch(connection, site)
+        epoch = epochs[site] = newest_epoch(connection, site)
         if epoch is not None:
-            held[site] = _leases_at(connection, epoch, [a for a in wanting if site in places[a]], CNY)
+            held[site] = leases_at(connection, epoch, [a for a in wanting if site in places[a]], CNY)
     rooms = Rooms(connection, held, {account: rows[account] for account in wanting})
     for account in wanting:
         most = min(rows[account].placed, rows[account].site_max)
@@ -164,23 +170,23 @@ def place(connection: sa.Connection, hq: HqKeys, clock: Clock, accounts: Iterabl
                 rooms.take(site, account, step)
                 raises.append((lease, step))
     if raises:
-        _grant(connection, hq, clock, raises, rows)
+        book_raises(connection, hq, clock, raises, rows)
     return {lease.site for lease, _ in raises}
 
 
 def renew(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str) -> set[str]:
     """Sign every live lease of the account anew, G unchanged: its cards, limits or status are no longer the same."""
     hqlog.lock(connection)
-    rows = {row.id: row for row in _accounts(connection, [account])}
+    rows = {row.id: row for row in account_rows(connection, [account])}
     sites = schema.leases.join(schema.epochs, schema.leases.c.log == schema.epochs.c.id)
     query = sa.select(schema.epochs.c.site).select_from(sites).where(schema.leases.c.account == account).distinct()
     touched: set[str] = set()
     for site in sorted(connection.scalars(query)):
-        epoch = _newest_epoch(connection, site)
+        epoch = newest_epoch(connection, site)
         if epoch is None or epoch.state != "open":
             continue
         for asset in sorted(_assets(connection, epoch.id, account)):
-            lease = _leases_at(connection, epoch, [account], asset)[account]
+            lease = leases_at(connection, epoch, [account], asset)[account]
             _sign(connection, hq, clock, [lease], rows)
             touched.add(site)
     return touched
@@ -196,9 +202,9 @@ def refresh(connection: sa.Connection, hq: HqKeys, clock: Clock, log: int) -> No
     if epoch.state != "open":
         return
     hqlog.lock(connection)
-    rows = {row.id: row for row in _accounts(connection, sorted({account for account, _ in aged}))}
+    rows = {row.id: row for row in account_rows(connection, sorted({account for account, _ in aged}))}
     for asset in sorted({asset for _, asset in aged}):
-        held = _leases_at(connection, epoch, [account for account, its in aged if its == asset], asset)
+        held = leases_at(connection, epoch, [account for account, its in aged if its == asset], asset)
         _sign(connection, hq, clock, [held[account] for account in sorted(held)], rows)
 
 
@@ -214,8 +220,8 @@ def sign_pending_anew(connection: sa.Connection, hq: HqKeys, clock: Clock) -> No
     for (log, asset), accounts in found.items():
         epoch = connection.execute(sa.select(epochs).where(epochs.c.id == log)).one()
         if epoch.state == "open":
-            rows = {row.id: row for row in _accounts(connection, accounts)}
-            held = _leases_at(connection, epoch, accounts, asset)
+            rows = {row.id: row for row in account_rows(connection, accounts)}
+            held = leases_at(connection, epoch, accounts, asset)
             _sign(connection, hq, clock, [held[account] for account in accounts], rows)
 
 
@@ -254,7 +260,7 @@ def note_visits(connection: sa.Connection, site: str, accounts: Iterable[str], n
 # --- raising and signing ---------------------------------------------------------------------------------------------
 
 
-def _grant(
+def book_raises(
     connection: sa.Connection,
     hq: HqKeys,
     clock: Clock,
@@ -288,6 +294,7 @@ def _sign(
     """Sign each lease's newest grant, one serial higher, and store the very bytes. A frozen account's admits nobody."""
     version, cards = _credentials(connection, sorted({lease.account for lease in leases}))
     now_s = clock.now_ms() // 1000
+    ends_s = plan_supply.ends_s(connection, {(lease.account, lease.asset) for lease in leases if lease.asset != CNY})
     signed: list[bytes] = []
     rows: list[dict[str, Any]] = []
     for lease in leases:
@@ -301,9 +308,9 @@ def _sign(
             serial=lease.serial + 1,
             granted=lease.granted,
             issued_s=now_s,
-            expires_s=now_s + GRANT_DAYS * 86_400,
-            session_limit=account.session_limit if live else 0,
-            may_stay=(lease.granted if lease.account == RISK else account.placed) if live else 0,
+            expires_s=min(now_s + GRANT_DAYS * 86_400, ends_s.get((lease.account, lease.asset), 2**53)),
+            session_limit=_session_limit(account, lease) if live else 0,
+            may_stay=_may_stay(account, lease) if live else 0,
             credential_key=version,
             credentials=cards.get(lease.account, []) if live else [],
         )
@@ -314,6 +321,22 @@ def _sign(
     if rows:
         connection.execute(_STORE_GRANT, rows)
     return signed
+
+
+def _site_max(account: sa.Row[Any], asset: str) -> int:
+    """Deposits have no limit: they are not spent, and a pack's is more than most sessions cost."""
+    return 2**53 if asset in books.DEPOSITS else int(account.site_max)
+
+
+def _session_limit(account: sa.Row[Any], lease: Lease) -> int:
+    return max(account.session_limit, lease.granted) if lease.asset in books.DEPOSITS else int(account.session_limit)
+
+
+def _may_stay(account: sa.Row[Any], lease: Lease) -> int:
+    """All that waits for a deposit at home stays there; what was granted elsewhere for one pack goes back."""
+    if lease.account == RISK or (lease.asset in books.DEPOSITS and lease.site == account.home_site):
+        return lease.granted
+    return 0 if lease.asset in books.DEPOSITS else int(account.placed)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -329,20 +352,20 @@ def _account_of(connection: sa.Connection, ask: GrantAsk) -> sa.Row[Any] | None:
         if found is None:
             return None
         account = found
-    rows = _accounts(connection, [account])
+    rows = account_rows(connection, [account])
     return rows[0] if rows else None
 
 
-def _accounts(connection: sa.Connection, accounts: Sequence[str]) -> list[sa.Row[Any]]:
+def account_rows(connection: sa.Connection, accounts: Sequence[str]) -> list[sa.Row[Any]]:
     return list(connection.execute(_ACCOUNTS, {"accounts": accounts}))
 
 
-def _newest_epoch(connection: sa.Connection, site: str) -> sa.Row[Any] | None:
+def newest_epoch(connection: sa.Connection, site: str) -> sa.Row[Any] | None:
     """The only epoch of a site that gets new grants; None before the first."""
     return connection.execute(_NEWEST_EPOCH, {"site": site}).one_or_none()
 
 
-def _leases_at(connection: sa.Connection, epoch: sa.Row[Any], accounts: Sequence[str], asset: str) -> dict[str, Lease]:
+def leases_at(connection: sa.Connection, epoch: sa.Row[Any], accounts: Sequence[str], asset: str) -> dict[str, Lease]:
     found = dict[str, Lease]()
     for row in connection.execute(_LEASES_AT, {"log": epoch.id, "asset": asset, "accounts": accounts}):
         outstanding = row.granted - row.used - row.returned - row.freed

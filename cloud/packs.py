@@ -190,12 +190,13 @@ _LOG = sa.select(schema.epochs.c.id).where(
 def _write_rentals(connection: sa.Connection, rentals: Sequence[tuple[Key, Rental]]) -> None:
     columns = (
         *("log", "seq", "position", "session", "code", "account", "offer", "state", "began_ms"),
-        *("until_s", "ended_ms", "late_fen", "uncovered_fen"),
+        *("until_s", "grace_s", "late_e3", "ended_ms", "late_fen", "uncovered_fen"),
     )
     rows = [
         (
             *(*key, rental.session, rental.code, rental.account, rental.offer, rental.state, _ms(rental.began_ms)),
-            *(rental.until_s, None if rental.ended is None else _ms(rental.ended.at_ms)),
+            *(rental.until_s, rental.grace_s, rental.late_e3),
+            None if rental.ended is None else _ms(rental.ended.at_ms),
             *(rental.owed_fen, rental.uncovered_fen),
         )
         for key, rental in rentals

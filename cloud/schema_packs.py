@@ -75,6 +75,8 @@ rentals = Table(
     Column("state", String(16), nullable=False),
     Column("began_ms", BigInteger, nullable=False),  # the site's clock
     Column("until_s", BigInteger),  # paid to; None: not told
+    Column("grace_s", BigInteger, nullable=False),
+    Column("late_e3", BigInteger, nullable=False),  # per day begun after that
     Column("ended_ms", BigInteger),
     Column("late_fen", BigInteger, nullable=False),  # owed for being late, and not billed at a site
     Column("uncovered_fen", BigInteger, nullable=False),  # of that, what no deposit covers

@@ -192,8 +192,12 @@ def _after(custody: Custody, fact: Fact) -> Custody:
         rentals = _last(rentals, lambda one: one.returned(fact))
     elif fact.what is What.LOST:
         rentals = _last(rentals, lambda one: one.lost(fact))
-    elif fact.what is What.TAKEN and fact.rent is not None:
-        rentals = (*rentals, Rental.begin(fact, fact.rent))
+    elif fact.what is What.TAKEN:
+        # Whoever had rented it gave it back unseen: when it was seen to stand somewhere, or by now at the latest.
+        seen = custody.since if custody.since is not None and custody.since.what is What.STANDS else fact
+        rentals = tuple(one.returned(seen) if one.open else one for one in rentals)
+        if fact.rent is not None:
+            rentals = (*rentals, Rental.begin(fact, fact.rent))
     hot = custody.hot or fact.what is What.LOST
     return replace(custody, place=place_of(fact), since=fact, rentals=rentals, hot=hot)
 

@@ -1,8 +1,9 @@
 """When does a rental end, and what becomes of its deposit? Pure: what is due, and what is still to be done of it.
 
-A rental ends when its pack is put in anywhere by anybody, when staff has it back by headquarters' word, or when
-headquarters says that it is lost. The deposit covers what is owed for being late and was not billed at a site; a lost
-pack keeps it whole. A pack that turns up after all is a late return, and what was kept beyond that goes back.
+A rental ends when its pack is put in anywhere by anybody, when staff has it back by headquarters' word, when it is
+given out anew (it was back, unseen), or when headquarters says that it is lost. The deposit covers what is owed for
+being late and was not billed at a site; a lost pack keeps it whole. A pack that turns up after all is a late return,
+and what was kept beyond that goes back.
 """
 
 from __future__ import annotations

@@ -415,6 +415,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("began_ms", sa.BigInteger(), nullable=False),
         sa.Column("until_s", sa.BigInteger(), nullable=True),
+        sa.Column("grace_s", sa.BigInteger(), nullable=False),
+        sa.Column("late_e3", sa.BigInteger(), nullable=False),
         sa.Column("ended_ms", sa.BigInteger(), nullable=True),
         sa.Column("late_fen", sa.BigInteger(), nullable=False),
         sa.Column("uncovered_fen", sa.BigInteger(), nullable=False),
