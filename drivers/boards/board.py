@@ -11,7 +11,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 from drivers.api import Link, LinkState, Point, Quality, Reading
 from drivers.boards.channels import Ask, Channels, Heard, Talk
 from drivers.boards.config import BoardConfig, Feedback
-from drivers.errors import DeviceError, DeviceFault, Unsupported
+from drivers.errors import DeviceError, DeviceFault, Transient, Unsupported
 from drivers.line import Priority
 from drivers.polling import Poller
 
@@ -140,11 +140,15 @@ class Board:
                 self._error = error
 
     async def refresh(self) -> None:
-        """Ask for everything it knows, ahead of polls. What answers is kept even where another question fails."""
+        """Ask for everything it knows, ahead of polls. What answers is kept even where a question is refused; after one
+        that is not answered at all no other is asked.
+        """
         failed: DeviceError | None = None
         for ask in self._talk.rounds.values():
             try:
                 await self._ask(ask, Priority.COMMAND)
+            except Transient:
+                raise
             except DeviceError as error:
                 failed = failed or error
         if failed is not None:

@@ -16,7 +16,7 @@ from drivers.boards.config import BoardConfig
 from drivers.line import DevicePolicy, Line, Priority
 from protocols.fieldbus.lock_kerong import LOCKS, AskStates, Unlock, expect_states, request_frame
 
-POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1)
+POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1, late_s=0.1)
 AFTER_UNLOCK_S: Final = 0.05
 CHANNELS: Final = range(1, LOCKS + 1)  # as printed; on the wire from 0
 

@@ -21,7 +21,7 @@ from drivers.line import DevicePolicy, Line, Priority
 from protocols.fieldbus.modbus import Asked, ReadBits, ReadRegisters, Space, WriteRegisters
 from protocols.fieldbus.relay_board import RELAYS, STEP_MS, Pulse, Switch, pdu_of, read_inputs, read_relays
 
-POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1)
+POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1, late_s=0.1)
 OFF_TRIES: Final = 5  # to end a pulse of ours; a relay that stays on burns its lock
 
 

@@ -14,7 +14,7 @@ from drivers.errors import DeviceFault
 from drivers.line import DevicePolicy, Line, Priority
 from protocols.fieldbus.modbus import ReadRegisters, Space
 
-POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1)
+POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1, late_s=0.1)
 LIKELY_DC: Final = range(-600, 1251)  # what a sensor inside a cabinet can measure; others say so when it is torn off
 
 

@@ -17,7 +17,7 @@ from drivers.boards.config import BoardConfig
 from drivers.line import DevicePolicy, Line, Priority
 from protocols.fieldbus.lock_xor import HOLD_S_MAX, LockExpect, Open, ReadAll, request_frame
 
-POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1)
+POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1, late_s=0.1)
 
 
 class XorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

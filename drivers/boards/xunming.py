@@ -20,7 +20,7 @@ from drivers.line import DevicePolicy, Line, Priority
 from protocols.fieldbus.lock_xunming import BAYS, HOLD_MS_MAX, LOCKS, Charger, Lock, pdu_of
 from protocols.fieldbus.modbus import ReadBits, Space
 
-POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1)
+POLICY: Final = DevicePolicy(timeout_s=0.3, retries=1, late_s=0.1)
 PULSE_MS: Final = 500
 FIRST_CHARGER_COIL: Final = 201
 

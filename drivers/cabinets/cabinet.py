@@ -36,6 +36,10 @@ class Wire:
             return reading
         return Reading(not reading.value, reading.quality, reading.at_ms)
 
+    def says(self) -> bool | None:
+        """As `input`. None: it does not say just now."""
+        return _good(self.input())
+
     async def switch(self, on: bool) -> None:
         await self.board.switch(self.ref.channel, on)
 
@@ -152,7 +156,7 @@ class BoardCabinet:
         for number, slot in self.wired.items():
             present = None if slot.present is None else slot.present.input()
             points += [
-                _point(f"{number} door", slot.door(), "open", "closed", slot.lock.ref),
+                _point(f"{number} door", slot.door(), "open", "closed", (slot.door_open or slot.lock).ref),
                 _point(f"{number} lock", slot.locked(), "locked", "unlocked", slot.lock.ref),
             ]
             if slot.present is not None and present is not None:
@@ -162,15 +166,13 @@ class BoardCabinet:
         return points
 
     def sight(self) -> CabinetSight:
-        common, now = self._common, now_ms()
+        common = self._common
         temp = None if common.inner_temp is None else common.inner_temp.board.temp_dc(common.inner_temp.ref.channel)
-        aux = {name: _good(wire.input()) for name, wire in common.aux.items()}
+        aux = {name: wire.says() for name, wire in common.aux.items()}
         return CabinetSight(
-            slots={number: self._slot_sight(slot, now) for number, slot in self.wired.items()},
-            hazards=frozenset(
-                hazard for hazard, wires in common.hazards.items() if any(_good(wire.input()) for wire in wires)
-            ),
-            mains=None if common.mains is None else _good(common.mains.input()),
+            slots={number: self._slot_sight(slot) for number, slot in self.wired.items()},
+            hazards=frozenset(hazard for hazard, wires in common.hazards.items() if any(wire.says() for wire in wires)),
+            mains=None if common.mains is None else common.mains.says(),
             inner_dc=None if temp is None else _good(temp),
             silent=self._silent(),
             aux={name: value for name, value in aux.items() if value is not None},
@@ -193,8 +195,8 @@ class BoardCabinet:
             if isinstance(wired.meter, Meter):
                 group.create_task(_attempt(wired.meter.read_now()))
             if wired.pack is not None:
-                group.create_task(wired.pack.read())
-        return self._slot_sight(wired, now_ms(), began_ms)
+                group.create_task(wired.pack.read(anew=True))
+        return self._slot_sight(wired, began_ms)
 
     async def open(self, slot: int) -> None:
         lock = self._slot(slot).lock
@@ -214,7 +216,7 @@ class BoardCabinet:
             await self._pulse_charger(slot)
         else:
             await wired.pack.wake()
-            await wired.pack.read()
+            await wired.pack.read(anew=True)
 
     async def signal(self, name: str, on: bool) -> None:
         output = self._common.outputs.get(name)
@@ -231,12 +233,12 @@ class BoardCabinet:
         async with self._charging[slot]:
             relay = charger.board.output(charger.ref.channel)
             if relay.value and relay.quality is Quality.GOOD:
-                await pack.read()  # its voltage has been there all the time
+                await pack.read(anew=True)  # its voltage has been there all the time
                 return
             try:
                 await charger.switch(True)
                 await asyncio.sleep(self._wake_pulse_s)
-                await pack.read()
+                await pack.read(anew=True)
             finally:
                 await asyncio.shield(asyncio.ensure_future(charger.switch(False)))
 
@@ -255,13 +257,14 @@ class BoardCabinet:
     def _silent(self) -> tuple[str, ...]:
         return tuple(board.id for board in self.boards if board.silent)
 
-    def _slot_sight(self, slot: Slot, now: int, since_ms: int | None = None) -> SlotSight:
+    def _slot_sight(self, slot: Slot, since_ms: int | None = None) -> SlotSight:
         """since_ms: nothing older counts."""
 
         def fresh(reading: Reading[V] | None) -> Reading[V] | None:
-            if reading is None or reading.quality is not Quality.GOOD or reading.at_ms is None:
+            if reading is None or reading.at_ms is None:
                 return None
-            return reading if since_ms is None or reading.at_ms >= since_ms else None
+            good = reading.quality is Quality.GOOD if since_ms is None else reading.at_ms >= since_ms
+            return reading if good else None
 
         door, locked = fresh(slot.door()), fresh(slot.locked())
         present = None if slot.present is None else fresh(slot.present.input())

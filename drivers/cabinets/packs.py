@@ -41,9 +41,11 @@ class SlotPack:
         self._settle_s = settle_s
         self._one = asyncio.Lock()
 
-    async def read(self) -> None:
-        """Ask it now, after whoever is asked just now."""
+    async def read(self, *, anew: bool = False) -> None:
+        """Ask it now, after whoever is asked just now. anew: its name as well, which is else believed for a while."""
         async with self._one:
+            if anew:
+                self.link.forget()
             try:
                 async with self._connected():
                     self.reading = await self.link.read()

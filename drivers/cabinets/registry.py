@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from drivers.api import Device, Quality
+from drivers.api import Device
 from drivers.boards.board import Board
 from drivers.cabinet import Hazard
 from drivers.cabinets.cabinet import BoardCabinet, Common, Slot, Wire
@@ -71,7 +71,7 @@ class _Builder:
         faults: list[Fault] = []
         for plan in slot_plans(config):
             try:
-                slots.append(self._slot(plan))
+                slots.append(self._slot(config.id, plan))
             except Refused as refused:
                 faults += [
                     Fault(f"{plan.path}.pack.{fault.path}", fault.expected, fault.got, fault.remedy)
@@ -86,7 +86,7 @@ class _Builder:
                 _watch(slot, partial(_moved, slot.pack, turns))
         return BoardCabinet(config.id, slots, self._common(config), list(rounds.values()), config.wake_pulse_s)
 
-    def _slot(self, plan: SlotPlan) -> Slot:
+    def _slot(self, cabinet: str, plan: SlotPlan) -> Slot:
         lock = self._wire(plan.lock)
         lock.board.wire_lock(plan.lock.channel)
         return Slot(
@@ -99,14 +99,14 @@ class _Builder:
             charger=self._maybe(plan.charger),
             charge_power_w_max=plan.charge_power_w_max,
             meter=None if plan.meter is None else self._devices[plan.meter],
-            pack=self._pack(plan),
+            pack=self._pack(cabinet, plan),
         )
 
-    def _pack(self, plan: SlotPlan) -> SlotPack | None:
+    def _pack(self, cabinet: str, plan: SlotPlan) -> SlotPack | None:
         pack = plan.pack
         if pack is None:
             return None
-        link = build_pack_link(pack.link, self._lines[pack.link.line])
+        link = build_pack_link(pack.link, self._lines[pack.link.line], f"{cabinet} slot {plan.number}")
         if pack.mux is None:
             return SlotPack(link)
         mux = self._muxes[pack.link.line]
@@ -150,5 +150,4 @@ def _moved(pack: SlotPack, turns: PackRounds) -> None:
 def _empty(slot: Slot) -> bool:
     if slot.present is None:
         return False
-    reading = slot.present.input()
-    return reading.quality is Quality.GOOD and reading.value is False
+    return slot.present.says() is False

@@ -1,0 +1,186 @@
+"""The packs of a cabinet on one line: one at a time, by relays that are read back; asleep, foreign, garbled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from board_rig import until
+from cabinet_rig import CABINET, SLOTS, pack, rig
+
+from drivers.cabinets.mux import Mux
+from drivers.cabinets.refs import Ref
+from drivers.errors import DeviceError, Unsupported
+
+
+def code(number: int) -> str:
+    return f"BT106002512NNTB2111181{number:02d}"
+
+
+async def test_four_packs_on_one_line_are_told_apart() -> None:
+    """All have the same address: only the relays say who answers."""
+    async with rig() as it, it.running():
+        for slot in SLOTS:
+            it.put(slot, pack(code(slot)))
+
+        def codes() -> list[str | None]:
+            packs = [it.seen(slot).pack for slot in SLOTS]
+            return [None if reading is None else reading.serial for reading in packs]
+
+        await until(lambda: codes() == [code(slot) for slot in SLOTS])
+        await asyncio.gather(*(it.cabinet.read_slot(slot) for slot in SLOTS))
+        assert codes() == [code(slot) for slot in SLOTS]
+    assert it.packs.clashes == 0
+
+
+async def test_a_relay_that_stays_on_lets_nobody_be_asked() -> None:
+    """Two packs connected at once would answer for each other: then none is read at all."""
+    async with rig() as it:
+        it.put(1, pack(code(1)))
+        it.put(2, pack(code(2)))
+        assert (await it.cabinet.read_slot(1)).pack is not None
+        it.io.stuck.add(4)
+        asked = len(it.packs.asked)
+        assert (await it.cabinet.read_slot(2)).pack is None
+        assert it.packs.asked[asked:] == []
+        it.io.stuck.clear()
+        reading = (await it.cabinet.read_slot(2)).pack
+        assert reading is not None
+        assert reading.serial == code(2)
+    assert it.packs.clashes == 0
+
+
+async def test_a_relay_board_that_has_lost_its_power_is_set_again() -> None:
+    """Its relays fell off; the slot that was connected is connected anew."""
+    async with rig() as it:
+        it.put(1, pack(code(1)))
+        await it.cabinet.read_slot(1)
+        it.io.coils.clear()
+        await it.boards["io"].refresh()
+        assert (await it.cabinet.read_slot(1)).pack is not None
+
+
+async def test_relays_left_on_by_somebody_before_us() -> None:
+    """How they stand at the start is not known: all others are switched off first."""
+    async with rig() as it:
+        it.io.coils |= {4: True, 5: True, 6: True}
+        it.put(1, pack(code(1)))
+        reading = (await it.cabinet.read_slot(1)).pack
+        assert reading is not None
+        assert reading.serial == code(1)
+    assert it.packs.clashes == 0
+
+
+async def test_a_pack_that_goes_keeps_its_instant() -> None:
+    """The reading is gone, its age can still be asked."""
+    async with rig() as it:
+        it.put(1)
+        before = await it.cabinet.read_slot(1)
+        it.take(1)
+        after = await it.cabinet.read_slot(1)
+        assert (before.pack is None, after.pack, after.pack_at_ms) == (False, None, before.pack_at_ms)
+
+
+async def test_another_pack_at_the_next_look() -> None:
+    """F-42: what is read belongs to the pack that is there now."""
+    async with rig() as it, it.running():
+        it.put(1, pack(code(1)))
+        await until(lambda: it.seen(1).pack is not None)
+        it.door(1, True)
+        await it.sees(1, door_open=True)
+        it.put(1, pack(code(9)))
+        it.door(1, False)
+
+        def seen() -> str | None:
+            reading = it.seen(1).pack
+            return None if reading is None else reading.serial
+
+        await until(lambda: seen() == code(9))
+
+
+async def test_garbled_answers_are_counted() -> None:
+    """F-27: three in a row are the till's to judge; one good answer ends the row."""
+    async with rig() as it:
+        it.put(1)
+        it.packs.garble = True
+        for count in (1, 2, 3):
+            sight = await it.cabinet.read_slot(1)
+            assert (sight.pack, sight.pack_faults) == (None, count)
+        it.packs.garble = False
+        sight = await it.cabinet.read_slot(1)
+        assert (sight.pack is not None, sight.pack_faults) == (True, 0)
+
+
+async def test_a_sleeping_pack_is_woken_by_its_charger() -> None:
+    """F-22: Greenway packs wake by voltage alone; the charger is off again afterwards."""
+    async with rig() as it:
+        it.put(2)
+        it.packs.asleep.add(2)
+        assert (await it.cabinet.read_slot(2)).pack is None
+        await it.cabinet.wake(2)
+        assert it.seen(2).pack is not None
+        assert it.io.coils[1] is False
+        assert [value for address, value in it.io.writes if address == 1] == [0xFF00, 0]
+
+
+async def test_a_slot_that_charges_stays_so_when_its_pack_is_woken() -> None:
+    """The voltage is there already."""
+    async with rig() as it:
+        it.put(2)
+        it.packs.asleep.add(2)
+        await it.cabinet.charge(2, True)
+        await it.cabinet.wake(2)
+        assert it.seen(2).pack is not None
+        assert it.io.coils[1] is True
+
+
+async def test_waking_ends_with_the_charger_off_even_when_nobody_waits_for_it() -> None:
+    """Whoever wanted it is gone in the middle of the pulse."""
+    slow = CABINET.replace("wake_pulse_s = 0.1", "wake_pulse_s = 5.0")
+    async with rig(cabinet=slow) as it:
+        task = asyncio.create_task(it.cabinet.wake(2))
+        await until(lambda: it.io.coils.get(1))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert it.io.coils[1] is False
+
+
+async def test_nothing_to_wake() -> None:
+    """A slot without a pack link."""
+    bare = "\n".join(line for line in CABINET.splitlines() if not line.startswith("pack ="))
+    async with rig(cabinet=bare) as it:
+        with pytest.raises(Unsupported):
+            await it.cabinet.wake(1)
+        assert (await it.cabinet.read_slot(1)).pack is None
+
+
+async def test_a_changed_presence_is_asked_at_once() -> None:
+    """A pack is read when it comes, not when its turn would be."""
+    async with rig(cabinet=CABINET.replace("pack_poll_s = 0.1", "pack_poll_s = 60")) as it, it.running():
+        await until(lambda: set(it.packs.asked) == set(SLOTS))
+        it.put(3)
+        await until(lambda: it.seen(3).pack is not None)
+
+
+async def test_a_mux_lets_one_at_a_time_in() -> None:
+    """Even when all want it at once."""
+    async with rig() as it:
+        mux = Mux()
+        inside: list[int] = []
+        for slot in SLOTS:
+            mux.add(Ref("io", slot + 4), it.boards["io"])
+
+        async def use(slot: int) -> None:
+            async with mux.connected(Ref("io", slot + 4), 0):
+                inside.append(slot)
+                assert [n for n in SLOTS if it.io.coils.get(n + 3)] == [slot]
+                await asyncio.sleep(0.01)
+
+        await asyncio.gather(*(use(slot) for slot in SLOTS))
+        assert sorted(inside) == list(SLOTS)
+        it.io.stuck.add(7)
+        with pytest.raises(DeviceError):
+            async with mux.connected(Ref("io", 5), 0):
+                inside.append(5)
+        assert 5 not in inside
