@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 MISSED_BEATS: Final = 2
 TELLS_WITHIN_S: Final = 5.0
-"""From a query until the heartbeat that it provokes."""
+"""From a query until the heartbeat that it provokes; or `answer_s`, if that is less."""
 CARD_S: Final = 10.0
 """A card's answer that takes longer is none: the board has told its customer so."""
 CARDS_MAX: Final = 4
@@ -113,11 +113,12 @@ class DnyBoard:
         self._there(port)
         self._beat.clear()
         await self._talk.query()
+        within_s = min(TELLS_WITHIN_S, self._options.answer_s)
         try:
-            async with asyncio.timeout(TELLS_WITHIN_S):
+            async with asyncio.timeout(within_s):
                 await self._beat.wait()
         except TimeoutError:
-            raise Silent(f"no heartbeat within {TELLS_WITHIN_S:g} s of a query", where=self._way.where) from None
+            raise Silent(f"no heartbeat within {within_s:g} s of a query", where=self._way.where) from None
         return self._picture.status(port, _now_ms())
 
     async def start(self, port: int, order: PortOrder) -> None:
@@ -138,12 +139,14 @@ class DnyBoard:
             if running is not None or (self._picture.runs(port) and not ours):
                 raise self._refused(port, SwitchResult.ALREADY)
             self._tried[port] = order.number
-            said = await self._talk.ask(message)
-            result = said.result if isinstance(said, board.Switched) else SwitchResult.NO_ANSWER
-            taken = _done(result) or (result == SwitchResult.ALREADY and ours and self._picture.order(port) is None)
-            if not taken:
+            said, tries = await self._talk.ask_counting(message)
+            if not isinstance(said, board.Switched):
+                raise self._refused(port, SwitchResult.NO_ANSWER)
+            repeated = (ours or tries > 1) and self._picture.order(port) in (None, order.number)
+            already = said.result == SwitchResult.ALREADY and repeated and said.order in (None, order.number)
+            if not _done(said.result) and not already:
                 self._tried.pop(port, None)
-                raise self._refused(port, result)
+                raise self._refused(port, said.result)
             self._picture.switched(port, order.number, _now_ms())
 
     async def stop(self, port: int, number: bytes) -> None:
@@ -272,8 +275,7 @@ class DnyBoard:
     def _late(self, message: board.Switched, now_ms: int) -> None:
         """An answer that nobody waits for any more still tells that an order was taken."""
         for port, order in self._tried.items():
-            told = message.order == order and message.port == port - 1 and _done(message.result)
-            if told and not self._picture.is_over(order):
+            if message.order == order and message.port == port - 1 and _done(message.result):
                 self._picture.switched(port, order, now_ms)
 
     # Cards.

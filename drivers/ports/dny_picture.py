@@ -165,9 +165,9 @@ class DnyPicture:
         self.heard_ms = now_ms
 
     def switched(self, number: int, order: bytes, now_ms: int) -> None:
-        """It has taken this order."""
+        """It has taken this order. Nothing, if its settlement has overtaken this."""
         port = self._ports[number]
-        if port.order == order:
+        if port.order == order or self.is_over(order):
             return
         port.forget_order()
         port.order, port.state, port.reason, port.at_ms = order, PortState.CHARGING, "ordered", now_ms

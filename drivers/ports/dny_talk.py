@@ -78,16 +78,20 @@ class DnyTalk:
 
     async def ask(self, message: platform.Request) -> board.Answer:
         """The board's answer. Raises Silent after the second try, and LineDown. Then it is open what was done."""
+        return (await self.ask_counting(message))[0]
+
+    async def ask_counting(self, message: platform.Request) -> tuple[board.Answer, int]:
+        """The same, and after how many tries: the board may have done it at one whose answer was lost."""
         async with self._turn:
             await self._rest()
             frame = self._way.frame(message)
             self._asked, self._answer = frame, asyncio.get_running_loop().create_future()
             try:
-                for _ in range(1 + RESENDS):
+                for tries in range(1, 2 + RESENDS):
                     await self._send(frame)
                     done, _ = await asyncio.wait([self._answer], timeout=self._answer_s)
                     if done:
-                        return self._answer.result()
+                        return self._answer.result(), tries
             finally:
                 if self._answer.done() and not self._answer.cancelled():
                     self._answer.exception()  # it may have failed when nobody looked any more

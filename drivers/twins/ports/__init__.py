@@ -1,0 +1,1 @@
+"""Port boards simulated: outlets with batteries on them, under the twin of each protocol."""
