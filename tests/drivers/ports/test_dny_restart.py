@@ -1,15 +1,16 @@
-"""Nothing is lost when one end starts again, or the way between them is cut: orders are learnt anew, settlements come."""
+"""Nothing is lost when one end starts again, or the way between is cut: orders are learnt anew, settlements come."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
-from dny_rig import PATIENCE_S, UNIX_MS, Plant, Via, board_config, board_twin, number, order, plant, running, there
+from dny_rig import UNIX_MS, Plant, Via, board_config, board_twin, number, order, plant, running, there, until
 
 from drivers.errors import DeviceFault, LineDown, Transient
 from drivers.line import Line, LineConfig
-from drivers.port_board import PortEnd, PortState
+from drivers.port_board import PortBoard, PortEnd, PortState
 from drivers.ports.registry import build_port_board
 from drivers.twins.ports.battery import Battery
 from drivers.twins.ports.faults import PortFaultKind as Kind
@@ -132,14 +133,18 @@ async def test_a_gateway_that_comes_back_to_a_polled_line() -> None:
         for again in (False, True):
             async with Line(config) as line:
                 driver = build_port_board(board_config("line"), line, lambda: UNIX_MS)
-                async with running(driver.run()), asyncio.timeout(PATIENCE_S):
+                async with running(driver.run()):
                     if not again:
                         await driver.start(1, order(4))
                     else:
                         twin.world.run(300_000)
-                    while (status := driver.status()[1].value) is None or status.order != number(4):
-                        await asyncio.sleep(0.01)
+                    await until(partial(_runs, driver, number(4)))
     assert [job.number for job in twin.world.truth] == [number(4)]
+
+
+def _runs(driver: PortBoard, wanted: bytes) -> bool:
+    status = driver.status()[1].value
+    return status is not None and status.order == wanted
 
 
 async def _cut(site: Plant) -> None:
