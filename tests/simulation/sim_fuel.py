@@ -98,7 +98,7 @@ class Fuel:
             stand.excused = True
         for seq, one in view.fillings.items():
             place = (branch, one.place[1])
-            self.fillings[branch, seq] = replace(_copied(one), place=place, inherited=True)
+            self.fillings[branch, seq] = replace(_at(one, stands[one.place[1]]), place=place, inherited=True)
         for pump, totals in view.counted.items():
             self.counted[branch, pump] = dict(totals)
         for (account, day), ml in view.had_ml.items():
@@ -109,6 +109,9 @@ class Fuel:
         """What the boxes of this branch sell flows at these pumps from now on."""
         for name, stand in stands.items():
             self.stands[branch, name] = stand
+        for (at, seq), one in list(self.fillings.items()):
+            if at == branch:
+                self.fillings[at, seq] = _at(one, stands[one.place[1]])
 
     def abandon(self, branch: str) -> None:
         """No box lives this history any more."""
@@ -345,6 +348,12 @@ class Fuel:
 
 def _total(totals: PumpTotals, nozzle: int) -> int:
     return next(one.volume_ml for one in totals.nozzles if one.nozzle == nozzle)
+
+
+def _at(filling: Filling, stand: FuelStand) -> Filling:
+    """The filling as it goes on at this pump: what still flows at another one that it began at is not its own."""
+    stays = [sale if sale is stand.pump.sale else replace(sale) for sale in filling.sales]
+    return replace(_copied(filling), sales=stays)
 
 
 def _copied(filling: Filling) -> Filling:
