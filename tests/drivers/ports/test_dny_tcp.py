@@ -294,8 +294,7 @@ async def test_a_caller_that_takes_nothing_is_cut_off() -> None:
             for _ in range(100):
                 try:
                     caller.send(bytes(1 << 20))
-                except LineDown as error:
-                    assert "takes nothing" in error.what
+                except LineDown:
                     cut.set()
                     return
 
