@@ -1,4 +1,4 @@
-"""Card readers: a line of text per card, on a serial port or a descriptor, with all that real readers do."""
+"""What becomes of what readers say: on a serial port or a descriptor, with all that real readers do."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers.line_config import LineConfig
+from drivers.readers.config import CardsConfig, FormConfig
 from drivers.readers.reader import CardReader
 from drivers.readers.registry import build_reader
 from edge import clock, logs
-from edge.config import ReaderConfig
+from edge.config_readers import ReaderConfig, reader_faults
 from edge.reader import read_cards
+from protocols.fieldbus.card_number import Part, Radix
 
 
 class Taps(list[tuple[str, str]]):
@@ -138,3 +142,91 @@ async def test_a_serial_reader_comes_back(tmp_path: object, monkeypatch: pytest.
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert [card for _, card in taps] == ["6222-0001", "6222-0002"]
+
+
+async def test_what_is_said_while_a_tap_is_served_is_the_same_tap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F-63: a card is held there until something happens. Serving may take longer than a repeat counts as one."""
+    monkeypatch.setattr("drivers.readers.presented.AGAIN_S", 0.3)
+    out, into = os.pipe()
+    served, taps = asyncio.Event(), list[str]()
+
+    async def tap(card: str) -> None:
+        taps.append(card)
+        await served.wait()
+
+    task = asyncio.create_task(read_cards(reader(fd=out), tap))
+    try:
+        os.write(into, b"6222-0001\n")
+        await until(lambda: bool(taps))
+        await asyncio.sleep(0.4)
+        os.write(into, b"6222-0001\n6222-0001\n")
+        served.set()
+        os.write(into, b"6222-0002\n")
+        await until(lambda: len(taps) == 2)
+        assert taps == ["6222-0001", "6222-0002"]
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        os.close(out)
+        os.close(into)
+
+
+async def test_a_card_is_one_customer_at_every_reader(tmp_path: Path) -> None:
+    """Printed in decimal by one reader, said as octets by another: the fleet's rule makes one credential of both."""
+    cards, taps = CardsConfig(octets=4), Taps()
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    out, into = os.pipe()
+    form = FormConfig(radix=Radix.DECIMAL, octets=4, part=Part.LAST)
+    readers = (
+        ReaderConfig("r1", path=os.ttyname(theirs), kind="rdm6300", cabinet="cab-1").set_up(cards),
+        ReaderConfig("r2", fd=out, form=form, board="ports-1").set_up(cards),
+    )
+    tasks = [asyncio.create_task(read_cards(build_reader(one), partial(taps, one.id))) for one in readers]
+    try:
+        await asyncio.sleep(0.1)
+        os.write(ours, bytes.fromhex("02 30 31 30 30 30 37 33 34 45 30 44 32 03"))
+        os.write(into, b"0000472288\r\nno number\r\n")
+        await until(lambda: len(taps) == 2)
+        assert sorted(taps) == [("r1", "000734E0"), ("r2", "000734E0")]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for end in (ours, theirs, out, into):
+            os.close(end)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"fd": 3}, "where a tap starts"),
+        ({"fd": 3, "cabinet": "cab-1", "board": "ports-1"}, "where a tap starts"),
+        ({"fd": 3, "connector": "c1", "kind": "pn532"}, "needs `path`"),
+        ({"connector": "c1", "kind": "pcsc", "path": "/dev/ttyUSB0"}, "terminal"),
+        ({"connector": "c1", "kind": "pcsc", "terminal": "", "fd": 3}, "no `path` and no `fd`"),
+        ({"connector": "c1", "terminal": "ACR122U", "fd": 3}, "terminal"),
+        ({"connector": "c1"}, "path"),
+    ],
+)
+def test_what_does_not_fit_together(config: dict[str, Any], said: str) -> None:
+    """Found when the config is read."""
+    with pytest.raises(ValueError, match=said):
+        ReaderConfig("r1", **config)
+
+
+def test_two_owners_of_a_port_and_places_that_are_not_there() -> None:
+    """All at once, each with its path."""
+    readers = [
+        ReaderConfig("r1", connector="c2", path="/dev/ttyUSB0"),
+        ReaderConfig("r2", cabinet="cab-2", path="/dev/ttyUSB1"),
+        ReaderConfig("r3", pump="9", path="/dev/ttyUSB1"),
+    ]
+    lines = [LineConfig(id="a", path="/dev/ttyUSB0")]
+    assert [str(fault) for fault in reader_faults(readers, lines, ["c1"], ["1", "p1"], ["cab-1"])] == [
+        "reader[0].connector: expected one of c1, got `c2`.",
+        "reader[0].path: expected a port of its own, got `/dev/ttyUSB0`, which line `a` has.",
+        "reader[1].cabinet: expected one of cab-1, got `cab-2`.",
+        "reader[2].pump: expected one of 1, p1, got `9`.",
+        "reader[2].path: expected a port of its own, got `/dev/ttyUSB1`, which reader `r2` has.",
+    ]
