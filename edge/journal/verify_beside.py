@@ -12,6 +12,8 @@ import msgspec
 from edge.journal import reading, sums
 from edge.journal.errors import JournalDamaged
 from edge.till.fill.progress import decode_fill
+from edge.till.port.door import decode_door
+from edge.till.port.progress import decode_port
 from edge.till.progress import Progress, decode_progress
 from edge.till.state import OpenFilling, OpenSession, TillState, decode_state
 from protocols.proof import keys
@@ -69,12 +71,15 @@ def compare_snapshot(row: SnapshotRow, state: TillState, findings: Findings) -> 
 def progress(connection: sqlite3.Connection, state: TillState, findings: Findings) -> None:
     """Each open session has its row, which goes on from the opening record; and nothing else has one.
 
-    A filling has one as soon as its pump has been seen to do something.
+    A filling has one as soon as its pump has been seen to do something, and so have ports and lockers.
     """
     rows = dict(connection.execute("SELECT session, bytes FROM progress ORDER BY session"))
     for seq, filling in state.forecourt.fillings.items():
         if seq in rows:
             _filling_row(filling, rows.pop(seq), findings)
+    for seq in state.ports.sessions.keys() | state.ports.stays.keys():
+        if seq in rows:
+            _port_row(seq, seq in state.ports.stays, rows.pop(seq), findings)
     for seq in state.sessions:
         if seq not in rows:
             findings.add("progress", seq, "row of a running session", "one", "none")
@@ -90,6 +95,17 @@ def progress(connection: sqlite3.Connection, state: TillState, findings: Finding
             continue
         for what, expected, got in _row_faults(running, row):
             findings.add("progress", seq, f"row of a running session: {what}", str(expected), str(got))
+
+
+def _port_row(seq: int, is_stay: bool, data: bytes, findings: Findings) -> None:
+    try:
+        plain = sums.without_sum(data, sums.row(seq))
+        got = decode_door(plain).stay if is_stay else decode_port(plain).session
+    except (msgspec.DecodeError, ValueError, JournalDamaged) as error:
+        findings.add("progress", seq, "row of a port or a locker", "one that can be read", str(error))
+        return
+    if got != seq:
+        findings.add("progress", seq, "row of a port or a locker: whose", str(seq), str(got))
 
 
 def _filling_row(filling: OpenFilling, data: bytes, findings: Findings) -> None:

@@ -1,6 +1,7 @@
 """One board's loop: looks at its ports, lets the till decide, and does what it says. Nothing is decided here.
 
     a port with a session    look -> what is due is committed -> START, STOP or READ
+    a locker that is taken   look at its door -> what is due is committed -> told to open
     a settlement             its session closed by it, or written down; durable; then acknowledged
 
 What a board fails to do is a fact for the next look. After any crash the loop begins anew from the log and the board.
@@ -19,14 +20,18 @@ from drivers.port_board import PortBoard, PortStatus, Settlement
 from edge.clock import Clock
 from edge.epochs import EpochOver
 from edge.journal.errors import JournalFull
+from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
+from edge.till.port.door import DoorAct
 from edge.till.port.place import PortPlace
 from edge.till.port.sight import PortSight
 from edge.till.port.watch import PortAct
-from edge.till.state import OpenPort
+from edge.till.state import OpenPort, OpenStay
 
 LOOK_S = 0.25
 """How often the board is looked at. It costs nothing: what is seen is what its driver has been told."""
+DOOR_AGAIN_S = 2.0
+"""A door that has not opened is told again after this, as long as its customer waits."""
 AGAIN_S = 5.0
 """What a board has refused, or not answered, is asked again after this."""
 SETTLEMENTS_AT_ONCE = 16
@@ -43,9 +48,12 @@ class BoardLoop:
         board: PortBoard,
         places: Mapping[int, PortPlace],
         ports: PortDesk,
+        lockers: LockerDesk,
         clock: Clock,
         changed: Callable[[], None],
+        stored: Callable[[OpenStay], None],
     ) -> None:
+        """places: by the number of the port. stored: is told of a pack that has been put in."""
         self.board = board
         self.places = places
         self.lock = asyncio.Lock()
@@ -53,6 +61,8 @@ class BoardLoop:
         self.error: DeviceError | None = None
         """Why it has not done the last thing that it was told; None: it has."""
         self._ports = ports
+        self._lockers = lockers
+        self._stored = stored
         self._clock = clock
         self._changed = changed
         self._wake = asyncio.Event()
@@ -79,9 +89,7 @@ class BoardLoop:
             async with self.lock:
                 await self.turn()
         except JournalFull as error:
-            if not self._must_wait("disk told", None):
-                self._put_off("disk told", None, 60)
-                log.error("nothing could be saved", board=self.board.id, error=str(error), remedy=error.remedy)
+            self._tell_of_disk(error)
         except EpochOver as error:
             log.info("nothing is written any more", board=self.board.id, error=str(error))
 
@@ -92,6 +100,9 @@ class BoardLoop:
         for session, _ in self._ports.sessions():
             if session.opened.board == self.board.id:
                 await self._serve(session, settled)
+        for stay, _ in self._lockers.stays():
+            if stay.opened.board == self.board.id:
+                await self._keep_door(stay, settled)
         for settlement in self._settlements()[:SETTLEMENTS_AT_ONCE]:
             await self._acknowledge(settlement)
 
@@ -113,14 +124,9 @@ class BoardLoop:
         port = session.opened.port
         place = self.places.get(port) or self._place_of(session)
         sight = self._sight(port, settled)
-        before = self._ports.desk.state.size
-        try:
-            if await self._ports.look(session, sight, place):
-                log.info("port session ended", port=session.place, session=session.seq)
-                return
-        finally:
-            if self._ports.desk.state.size != before:
-                self._changed()
+        if await self._look(session, sight, place):
+            log.info("port session ended", port=session.place, session=session.seq)
+            return
         act = self._ports.act(session, sight)
         if act is PortAct.NONE or self._must_wait(act, session.seq):
             return
@@ -132,6 +138,21 @@ class BoardLoop:
             self.error = error
             log.debug("port does not do as told", port=session.place, error=str(error))
         self.wake()
+
+    async def _look(self, session: OpenPort, sight: PortSight, place: PortPlace) -> bool:
+        """Whether it has ended, durably. A full disk keeps nobody from stopping a port."""
+        if self._must_wait("disk", session.seq):
+            return False
+        before = self._ports.desk.state.size
+        try:
+            return await self._ports.look(session, sight, place)
+        except JournalFull as error:
+            self._put_off("disk", session.seq, AGAIN_S)
+            self._tell_of_disk(error)
+            return False
+        finally:
+            if self._ports.desk.state.size != before:
+                self._changed()
 
     async def _do(self, act: PortAct, session: OpenPort) -> None:
         order = self._ports.order_of(session)
@@ -156,6 +177,26 @@ class BoardLoop:
             raise
         await self._ports.begun(session)
         log.info("port started", port=session.place, session=session.seq)
+
+    async def _keep_door(self, stay: OpenStay, settled: list[Settlement]) -> None:
+        before = self._ports.desk.state.size
+        act = await self._lockers.look(stay, self._sight(stay.opened.port, settled))
+        if self._ports.desk.state.size != before:
+            self._changed()
+        if act in (DoorAct.STORED, DoorAct.UNSURE):
+            log.info("locker", place=stay.place, stay=stay.seq, act=act.value)
+            self._stored(stay)
+        if act is not DoorAct.OPEN or self._must_wait(act, stay.seq):
+            return
+        self._put_off(act, stay.seq, DOOR_AGAIN_S)
+        await self._lockers.telling(stay)
+        try:
+            await self.board.open_door(stay.opened.port)
+            self.error = None
+        except DeviceError as error:
+            self.error = error
+            log.warning("locker not opened", place=stay.place, error=str(error))
+        self.wake()
 
     async def _acknowledge(self, settlement: Settlement) -> None:
         """Once the log has it. A board that does not hear that tells it again, and hears it again."""
@@ -193,6 +234,12 @@ class BoardLoop:
     def _place_of(self, session: OpenPort) -> PortPlace:
         """A port that the config does not name any more, as its board has it."""
         return PortPlace(self.board.id, session.opened.port, session.opened.price, self.board.traits)
+
+    def _tell_of_disk(self, error: JournalFull) -> None:
+        """Once a minute at most: it is tried again every few seconds."""
+        if not self._must_wait("disk told", None):
+            self._put_off("disk told", None, 60)
+            log.error("nothing could be saved", board=self.board.id, error=str(error), remedy=error.remedy)
 
     def _must_wait(self, what: str, about: object) -> bool:
         return self._clock.mono_ms() < self._not_before_ms.get((what, about), 0)

@@ -6,6 +6,7 @@ Cards at a board's reader, remote commands, codes on phones and the technician a
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,15 @@ from edge.asking import Asking
 from edge.clock import Clock
 from edge.journal.errors import JournalFull
 from edge.ports.board_loop import BoardLoop
+from edge.ports.locker_desk import LockerDesk
+from edge.ports.lockers import Lockers
 from edge.ports.port_desk import PortDesk
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.port.ask import PortAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortEnds
 from edge.till.port.sight import PortSight
-from edge.till.state import OpenPort
+from edge.till.state import OpenPort, OpenStay
 from protocols.trade.records import Draft, Origin
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
@@ -31,6 +34,8 @@ from protocols.trade.wire import Command
 if TYPE_CHECKING:
     from edge.site import Site
 
+STORED_S = 0.25
+"""How soon after its door was shut a locker begins to charge."""
 ORPHANS_S = 5.0
 """How often sessions at boards that the config does not name any more are looked at."""
 
@@ -40,15 +45,19 @@ log = structlog.get_logger()
 class PortHall:
     """What the daemon can be asked to do at its charging ports."""
 
-    def __init__(self, site: Site, ports: PortDesk, boards: Mapping[str, PortBoard], clock: Clock) -> None:
+    def __init__(
+        self, site: Site, ports: PortDesk, lockers: LockerDesk, boards: Mapping[str, PortBoard], clock: Clock
+    ) -> None:
         """boards: by id; their ports stand in `ports.places`."""
         self.site = site
         self.ports = ports
         self._clock = clock
+        self._put_in: deque[OpenStay] = deque()  # stored a moment ago: what shall charge there is not started yet
         self.loops: dict[str, BoardLoop] = {}
         for name, board in boards.items():
             places = {place.port: place for place in ports.places.values() if place.board == name}
-            self.loops[name] = BoardLoop(board, places, ports, clock, site.changed)
+            self.loops[name] = BoardLoop(board, places, ports, lockers, clock, site.changed, self._put_in.append)
+        self.lockers = Lockers(self, lockers, self.loops)
 
     def __contains__(self, place: object) -> bool:
         return place in self.ports.places
@@ -58,6 +67,7 @@ class PortHall:
         for name, loop in self.loops.items():
             keep(f"board {name}", loop.run())
         keep("boards gone", self._orphans())
+        keep("lockers", self._charge_stored())
 
     def sight(self, place: PortPlace) -> PortSight:
         """A port as last told. No I/O."""
@@ -152,6 +162,19 @@ class PortHall:
                     await self.ports.look(session, PortSight(self._clock.stamp()), _place_of(session))
                 except JournalFull as error:
                     log.error("nothing could be saved", error=str(error), remedy=error.remedy)
+
+    async def charge_stored(self) -> None:
+        """Start what shall charge in lockers that have just been shut."""
+        while self._put_in:
+            try:
+                await self.lockers.stored(self._put_in.popleft())
+            except JournalFull as error:
+                log.error("nothing could be saved", error=str(error), remedy=error.remedy)
+
+    async def _charge_stored(self) -> None:
+        while True:
+            await self.charge_stored()
+            await asyncio.sleep(STORED_S)
 
     async def _orphans(self) -> None:
         while True:

@@ -37,7 +37,7 @@ from protocols.trade.records import (
 )
 from protocols.trade.records_fuel import FillingClosed, FillingOpened
 from protocols.trade.records_pack import SwapClosed, SwapOpened, SwapStepped
-from protocols.trade.records_port import LockerClosed, LockerOpened, PortClosed, PortOpened
+from protocols.trade.records_port import LockerClosed, LockerDoor, LockerOpened, PortClosed, PortOpened
 
 
 class Contradiction(ValueError):
@@ -167,7 +167,7 @@ def _begun(state: TillState, record: Record, origin: Origin, holds: list[Hold], 
         risk_used = _put(risk_used, origin.credential, risk_used.get(origin.credential, 0) + on_risk)
     if origin.number and origin.via == "command":
         command = (record.stamp.boot, origin.number)
-    elif origin.number and holds:
+    elif origin.number and (account or holds):
         numbers = _put(numbers, account or holds[0].account, origin.number)
     return replace(state, numbers=numbers, command=command, risk_used=risk_used)
 
@@ -229,7 +229,7 @@ def _port_closed(state: TillState, seq: int, record: Record, body: PortClosed) -
 
 
 def _locker_opened(state: TillState, seq: int, record: Record, body: LockerOpened) -> TillState:
-    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds)
+    state = _begun(_hold(state, seq, body.holds, +1), record, body.origin, body.holds, body.account)
     stay = OpenStay(seq, record.stamp, body, tuple(body.holds))
     return replace(state, ports=replace(state.ports, stays={**state.ports.stays, seq: stay}))
 
@@ -239,6 +239,12 @@ def _locker_closed(state: TillState, seq: int, record: Record, body: LockerClose
         raise Contradiction(f"record {seq}: names stay {body.stay}, which is not open")
     state = replace(state, ports=fold_port.given_back(state.ports, body))
     return replace(_ended(state, seq, body.stay), day=_billed(state.day, body))
+
+
+def _locker_door(state: TillState, seq: int, record: Record, body: LockerDoor) -> TillState:
+    stay = state.ports.stays.get(body.stay)
+    account = "" if stay is None else stay.opened.account
+    return _of_the_ports(_begun(state, record, body.origin, [], account), seq, record, body)
 
 
 def _of_the_ports(state: TillState, seq: int, record: Record, body: Any) -> TillState:
@@ -394,5 +400,6 @@ _FOLDS: dict[type | None, Callable[[TillState, int, Record, Any], TillState]] = 
     LockerOpened: _locker_opened,
     LockerClosed: _locker_closed,
     **dict.fromkeys(fold_port.FOLDS, _of_the_ports),
+    LockerDoor: _locker_door,
 }
 """Kinds that change the till's state beyond their moves; the others are for people and for headquarters."""

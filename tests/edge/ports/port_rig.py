@@ -18,6 +18,7 @@ from drivers.errors import DeviceFault, Silent, Unsupported
 from drivers.port_board import PortEnd, PortOrder, PortState, PortStatus, PortTraits, Settlement
 from edge.journal.journal import Journal
 from edge.journal.verify import Trust, verify
+from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
 from edge.ports.ports import PortHall
 from edge.till.ask import Refused, Source
@@ -256,7 +257,8 @@ class Rack(Till):
         super().open()
         places = [PortPlace("rack", port, self.price, self.traits) for port in self.traits.ports]
         self.ports = PortDesk(self.desk, self.clock, self.rules, {place.id: place for place in places})
-        self.hall = PortHall(self.site, self.ports, {"rack": self.board}, self.clock)
+        lockers = LockerDesk(self.desk, self.clock, self.rules, self.ports.places)
+        self.hall = PortHall(self.site, self.ports, lockers, {"rack": self.board}, self.clock)
 
     @property
     def steel(self) -> Board:
@@ -289,6 +291,7 @@ class Rack(Till):
         for _ in range(-(-seconds // step_s)):
             self.elapse(step_s)
             await self.loop.step()
+            await self.hall.charge_stored()
 
     def elapse(self, seconds: int) -> None:
         """Time passes at the board too, and nobody looks."""

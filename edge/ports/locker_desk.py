@@ -1,0 +1,191 @@
+"""The lockers' side of the desk: whose each one is, what its door does, and what is committed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Literal
+
+from edge.clock import Clock
+from edge.desk import Desk
+from edge.journal.errors import JournalFull
+from edge.till.ask import Opening, Refusal, Refused, Want
+from edge.till.port import door, locker
+from edge.till.port.ask import StayAsk
+from edge.till.port.door import DoorAct, DoorRow, decode_door, encode_door
+from edge.till.port.place import PortPlace
+from edge.till.port.policy import PortPolicy
+from edge.till.port.sight import PortSight
+from edge.till.state import OpenStay
+from protocols.trade.port_prices import PortPrice, price_of
+from protocols.trade.records import Draft, Origin, TechnicianAct
+from protocols.trade.records_port import LockerDoor
+
+
+class LockerDesk:
+    """Stays as decided, and doors as last seen. No door is opened before the record that lets it is durable."""
+
+    def __init__(self, desk: Desk, clock: Clock, policy: PortPolicy, places: Mapping[str, PortPlace]) -> None:
+        """places: by the port's id; those with doors are lockers."""
+        self.desk = desk
+        self.policy = policy
+        self.places = {name: place for name, place in places.items() if place.locker}
+        self._clock = clock
+        self._rows = self._recover()
+
+    # --- what is true ------------------------------------------------------------------------------------------------
+
+    def stays(self) -> list[tuple[OpenStay, DoorRow]]:
+        """All that are open and durable, by number."""
+        size, ports, now = self.desk.journal.size, self.desk.state.ports, self._clock.stamp()
+        return [
+            (stay, door.row_of(stay, self._rows.get(seq), now))
+            for seq, stay in sorted(ports.stays.items())
+            if seq < size
+        ]
+
+    def stay_at(self, place: str) -> tuple[OpenStay, DoorRow] | None:
+        """Whose the locker is; None: nobody's."""
+        return next((found for found in self.stays() if found[0].place == place), None)
+
+    def stay(self, seq: int) -> tuple[OpenStay, DoorRow] | None:
+        """By its number."""
+        return next((found for found in self.stays() if found[0].seq == seq), None)
+
+    def unfit(self, place: PortPlace, sight: PortSight) -> Refused | None:
+        """Why this locker cannot be given to anybody now."""
+        return locker.locker_unfit(self.desk.state, place, sight, self.policy)
+
+    def rehearse(self, ask: StayAsk, sight: PortSight) -> tuple[Want, ...]:
+        """What headquarters should grant before this, payer by payer. None: value is not what is short."""
+        return self._decide(ask, sight).wants
+
+    # --- what to do --------------------------------------------------------------------------------------------------
+
+    async def store(self, ask: StayAsk, sight: PortSight) -> OpenStay | Refused:
+        """Give a locker to somebody, durably; its loop then opens the door."""
+        decision = self._decide(ask, sight)
+        if isinstance(decision, Refused):
+            return decision
+        tick = self.desk.guard.next_tick(self.desk.state.ticks) if ask.alone else []
+        seq = self.desk.state.size
+        self._rows.pop(seq, None)
+        try:
+            await self.desk.record([decision.draft, *tick])
+        except JournalFull as error:
+            return Refused(Refusal.DISK_FULL, error.remedy)
+        await self.desk.guard.tick(tick)  # one that fails stops the next start; here nothing is at stake but late days
+        return self.desk.state.ports.stays[seq]
+
+    async def collect(
+        self, stay: OpenStay, origin: Origin, *, account: str = "", pin: bool = False
+    ) -> OpenStay | Refused:
+        """Let the owner take the pack out, durably; its loop then opens the door."""
+        decision = locker.open_again(self.desk.state, stay, origin, self._clock.stamp(), account=account, pin=pin)
+        return decision if isinstance(decision, Refused) else await self._open(stay, [decision])
+
+    async def open_by_staff(self, stay: OpenStay, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
+        """A technician opens it, to look or to take the pack out for good; the log says who and why."""
+        act: Literal["remove", "look"] = "remove" if remove else "look"
+        told = Draft(TechnicianAct(by, f"locker-{act}", f"{stay.place}, stay {stay.seq}: {why}"))
+        return await self._open(stay, [told, Draft(LockerDoor(stay.seq, act, Origin("panel", b"", 0, by), why[:64]))])
+
+    async def look(self, stay: OpenStay, sight: PortSight) -> DoorAct:
+        """One look at a door: what follows is committed, and told. Raises JournalFull: then it is tried again."""
+        now = sight.now
+        before = door.row_of(stay, self._rows.get(stay.seq), now)
+        status = sight.status_within(self.policy.silence_s * 1000)
+        row, act = door.look(stay, before, status, now, self.policy)
+        ends = act in (DoorAct.VOID, DoorAct.OUT)
+        drafts = self._drafts(stay, row, act, sight)
+        if drafts or row != before:
+            await self.desk.record(drafts, {stay.seq: None if ends else encode_door(row)})
+        self._rows[stay.seq] = row
+        if ends:
+            self._rows.pop(stay.seq, None)
+        return act
+
+    async def telling(self, stay: OpenStay) -> None:
+        """Its door is told to open: durable before it is, so that a restart knows that it may have been opened.
+
+        Raises JournalFull: then it is not told.
+        """
+        now = self._clock.stamp()
+        before = door.row_of(stay, self._rows.get(stay.seq), now)
+        row = door.told(before, now)
+        if row != before:
+            await self.desk.record((), {stay.seq: encode_door(row)})
+        self._rows[stay.seq] = row
+
+    async def tried(self, stay: OpenStay, *, right: bool) -> None:
+        """A PIN has been given; durable, so that a restart gives no further tries."""
+        now = self._clock.stamp()
+        row = door.pin_tried(door.row_of(stay, self._rows.get(stay.seq), now), now, self.policy, right=right)
+        self._rows[stay.seq] = row
+        with suppress(JournalFull):
+            await self.desk.record((), {stay.seq: encode_door(row)})
+
+    def pin_locked(self, stay: OpenStay) -> bool:
+        """Whether no PIN is taken for it now."""
+        now = self._clock.stamp()
+        return door.pin_locked(door.row_of(stay, self._rows.get(stay.seq), now), now, self.policy)
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    async def _open(self, stay: OpenStay, drafts: Sequence[Draft]) -> OpenStay | Refused:
+        if self.desk.state.closed:
+            return Refused(Refusal.EPOCH_CLOSING, "the epoch has been closed")
+        try:
+            await self.desk.record(drafts)
+        except JournalFull as error:
+            return Refused(Refusal.DISK_FULL, error.remedy)
+        return self.desk.state.ports.stays.get(stay.seq, stay)
+
+    def _decide(self, ask: StayAsk, sight: PortSight) -> Opening | Refused:
+        desk = self.desk
+        refused = desk.no_starts(alone=ask.alone)
+        if refused is not None:
+            return refused
+        pins = desk.state.pins.values()
+        return locker.open_stay(
+            desk.state,
+            ask,
+            self.places.get(ask.place),
+            sight,
+            desk.papers.port_prices(pins),
+            desk.tariff,
+            self.policy,
+            hot_list=desk.hot_list,
+            tenders=desk.papers.tenders(pins),
+        )
+
+    def _drafts(self, stay: OpenStay, row: DoorRow, act: DoorAct, sight: PortSight) -> Sequence[Draft]:
+        state, now = self.desk.state, sight.now
+        match act:
+            case DoorAct.STORED | DoorAct.UNSURE:
+                return locker.stored(stay, unsure=act is DoorAct.UNSURE)
+            case DoorAct.VOID:
+                return locker.void(state, stay, now, "not-opened" if row.resumed else "door-stuck")
+            case DoorAct.OUT:
+                tenders = self.desk.papers.tenders(stay.opened.pins)
+                return locker.closed(state, stay, now, self._price_of(stay), tenders)
+            case DoorAct.STUCK:
+                return (locker.door_stuck(stay),)
+            case DoorAct.LEFT_OPEN:
+                return (locker.door_open(stay),)
+            case DoorAct.NONE | DoorAct.OPEN:
+                return locker.overdue(stay, now, self.policy)
+
+    def _price_of(self, stay: OpenStay) -> PortPrice:
+        prices = self.desk.papers.port_prices(stay.opened.pins)
+        price = None if prices is None else price_of(prices, stay.opened.price)
+        assert price is not None, f"stay {stay.seq} pins no price {stay.opened.price}"
+        return price
+
+    def _recover(self) -> dict[int, DoorRow]:
+        stamp, rows = self._clock.stamp(), self.desk.journal.progress()
+        taken: dict[int, DoorRow] = {}
+        for seq, stay in self.desk.state.ports.stays.items():
+            row = decode_door(rows[seq]) if seq in rows else None
+            taken[seq] = door.resume(door.row_of(stay, row, stamp), stamp)
+        return taken

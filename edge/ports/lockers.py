@@ -1,0 +1,156 @@
+"""The lockers at work: who wants to put a pack in, or take it out, by card, code, PIN, command or as staff."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from drivers.errors import DeviceError
+from edge.asking import Asking
+from edge.ports.board_loop import BoardLoop
+from edge.ports.locker_desk import LockerDesk
+from edge.till.ask import Refusal, Refused
+from edge.till.port.ask import PortAsk, StayAsk
+from edge.till.port.place import PortPlace
+from edge.till.port.progress import PortEnds
+from edge.till.state import OpenStay
+from protocols.trade import locker_pin
+from protocols.trade.records import Draft, Notice, Origin
+
+if TYPE_CHECKING:
+    from edge.ports.ports import PortHall
+
+log = structlog.get_logger()
+
+
+class Lockers:
+    """What can be asked at lockers. The hall's loops open the doors."""
+
+    def __init__(self, hall: PortHall, desk: LockerDesk, loops: Mapping[str, BoardLoop]) -> None:
+        self.desk = desk
+        self._hall = hall
+        self._loops = loops
+        self._charges: dict[int, PortAsk] = {}  # what shall run once its stay is stored; a restart forgets it
+
+    def __contains__(self, place: object) -> bool:
+        return place in self.desk.places
+
+    async def store(self, ask: StayAsk, *, pin: str = "", charge: PortAsk | None = None) -> OpenStay | Refused:
+        """Give somebody a locker: that of the ask, or any that is free. charge: what runs there once it is shut."""
+        place = self.free_one(ask.place)
+        if isinstance(place, Refused):
+            return place
+        ask = replace(ask, place=place.id)
+        site, loop = self._hall.site, self._loops[place.board]
+        if place.id in site.starting:
+            return Refused(Refusal.PORT_BUSY, f"locker {place.id} is being given to somebody")
+        site.starting.add(place.id)
+        try:
+            if pin:
+                if not locker_pin.is_pin(pin):
+                    return Refused(Refusal.WRONG_PIN, "a PIN has 4 to 10 digits, not all the same")
+                salt = secrets.token_bytes(locker_pin.SALT_BYTES)
+                secret = await asyncio.to_thread(locker_pin.secret_of, site.credential_key, salt, pin)
+                ask = replace(ask, secret=secret)
+            async with loop.lock:
+                outcome = await self._store(loop, place, ask)
+        finally:
+            site.starting.discard(place.id)
+        if isinstance(outcome, OpenStay) and charge is not None:
+            self._charges[outcome.seq] = replace(charge, place=place.id)
+        site.changed()
+        loop.wake()
+        return outcome
+
+    async def collect(self, place: str, origin: Origin, *, account: str = "", pin: str = "") -> OpenStay | Refused:
+        """Let the owner take the pack out. What charges there ends first."""
+        found = self.desk.stay_at(place)
+        if found is None:
+            return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place}")
+        stay = found[0]
+        right = False
+        if pin:
+            if self.desk.pin_locked(stay):
+                return Refused(Refusal.PIN_LOCKED, f"too many wrong PINs at {place}")
+            key = self._hall.site.credential_key
+            right = await asyncio.to_thread(locker_pin.opens, key, stay.opened.secret, pin)
+            await self.desk.tried(stay, right=right)
+            if not right:
+                return Refused(Refusal.WRONG_PIN, f"not the PIN of {place}")
+        outcome = await self.desk.collect(stay, origin, account=account, pin=right)
+        return outcome if isinstance(outcome, Refused) else await self._opening(outcome, PortEnds.COLLECTED)
+
+    async def open_by_staff(self, place: str, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
+        """A technician opens a locker that is somebody's; `remove`: and takes the pack out for good."""
+        found = self.desk.stay_at(place)
+        if found is None or found[0].stored is None:
+            return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place}")
+        outcome = await self.desk.open_by_staff(found[0], by, why, remove=remove)
+        if isinstance(outcome, Refused):
+            return outcome
+        return await self._opening(outcome, PortEnds.COLLECTED if remove else PortEnds.LOCAL)
+
+    async def open_free(self, place: str, by: str, why: str) -> None:
+        """A technician opens a locker that is nobody's. Raises DeviceError, JournalFull."""
+        await self._hall.site.note(by, "locker-open", f"{place}: {why}")
+        at = self.desk.places[place]
+        loop = self._loops[at.board]
+        async with loop.lock:
+            await loop.board.open_door(at.port)
+
+    def free_one(self, place: str) -> PortPlace | Refused:
+        """That locker, or of all the first that may be given to somebody now."""
+        if place:
+            at = self.desk.places.get(place)
+            return at if at is not None else Refused(Refusal.UNKNOWN_PORT, f"no locker {place} at this site")
+        for at in self.desk.places.values():
+            taken = at.id in self._hall.site.starting
+            if not taken and self.desk.unfit(at, self._loops[at.board].sight(at.port)) is None:
+                return at
+        return Refused(Refusal.LOCKER_FULL, "no locker is free")
+
+    async def stored(self, stay: OpenStay) -> None:
+        """Its door is shut: what shall charge there is started. Not from within its board's loop."""
+        ask = self._charges.pop(stay.seq, None)
+        if ask is None:
+            return
+        outcome = await self._hall.start(ask)
+        if isinstance(outcome, Refused):
+            log.warning("locker does not charge", place=stay.place, why=outcome.refusal.value, detail=outcome.detail)
+            told = f"stay {stay.seq}: {outcome.refusal.value}: {outcome.detail}"
+            await self.desk.desk.record([Draft(Notice("locker-not-charging", stay.place, told))])
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    async def _store(self, loop: BoardLoop, place: PortPlace, ask: StayAsk) -> OpenStay | Refused:
+        site = self._hall.site
+        asking = Asking(site.ask_for_grant)
+        sight = await loop.look_closely(place.port)
+        while await asking.more(self.desk.rehearse(ask, sight)):
+            sight = await loop.look_closely(place.port)
+        outcome = await self.desk.store(replace(ask, alone=not site.is_online()), sight)
+        if isinstance(outcome, Refused):
+            log.info("refused", locker=place.id, why=outcome.refusal.value, detail=outcome.detail)
+            await site.in_vain(place.id, ask.sources, asking)
+        return outcome
+
+    async def _opening(self, stay: OpenStay, reason: PortEnds) -> OpenStay:
+        """The record is durable: what charges behind the door is stopped now, then the loop opens it."""
+        running = self._hall.ports.session_at(stay.place)
+        loop = self._loops[stay.opened.board]
+        if running is not None:
+            session = running[0]
+            await self._hall.stop(session.seq, reason)
+            try:
+                async with loop.lock:
+                    await loop.board.stop(session.opened.port, self._hall.ports.order_of(session).number)
+            except DeviceError as error:
+                log.info("not stopped before its door opens", locker=stay.place, error=str(error))
+        self._hall.site.changed()
+        loop.wake()
+        return stay

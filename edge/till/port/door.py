@@ -1,0 +1,133 @@
+"""A locker's door between a record that lets it open and the one that says what came of it.
+
+    let in (opened)      told to open -> seen open -> seen shut: stored         never seen open: void, the door is stuck
+    let out (collect)    told to open -> seen open: the pack is the owner's     never seen open: stuck, ask again
+    staff (remove)       as let out                                             (look) told to open, nothing follows
+
+After a restart of the daemon nobody is known to stand there: no door is opened for an act of before. What cannot be
+told is taken as *something may be in there*: the stay goes on, and a person is told.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
+
+from drivers.port_board import PortStatus
+from edge.till.port.policy import PortPolicy
+from edge.till.state import OpenStay
+from protocols.trade.records import Stamp
+
+
+class DoorAct(StrEnum):
+    """What follows from a look at the door."""
+
+    NONE = "none"
+    OPEN = "open"  # tell it to open: harmless when repeated
+    STORED = "stored"
+    UNSURE = "unsure"  # stored, though nobody saw the door shut
+    VOID = "void"
+    OUT = "out"  # the owner, or staff, has the pack
+    STUCK = "stuck"  # say so; this act is over
+    LEFT_OPEN = "left-open"  # say so
+
+
+class DoorRow(msgspec.Struct, frozen=True):
+    """The newest act at one locker as last seen, and the wrong PINs of its stay.
+
+    boot, about_ms: of the record that let the door open; a row of another record counts its PINs alone. since_ms: of
+    what was seen last, on this boot's clock. told: it may have been told to open. opened: it has been seen open. over:
+    nothing follows from this act any more. warned: that it stands open has been said. wrong_ms: of the last wrong PIN.
+    """
+
+    stay: int
+    boot: bytes
+    about_ms: int
+    since_ms: int
+    told: bool = False
+    opened: bool = False
+    over: bool = False
+    warned: bool = False
+    resumed: bool = False
+    tries: int = 0
+    wrong_ms: int = 0
+
+
+def row_of(stay: OpenStay, row: DoorRow | None, now: Stamp) -> DoorRow:
+    """The row of the newest act; a fresh one where the act is newer."""
+    act = stay.door or stay.stamp
+    if row is not None and (row.boot, row.about_ms) == (act.boot, act.mono_ms):
+        return row
+    tries, wrong_ms = (0, 0) if row is None else (row.tries, row.wrong_ms)
+    idle = stay.stored is not None and stay.door is None
+    return DoorRow(stay.seq, act.boot, act.mono_ms, now.mono_ms, over=idle, tries=tries, wrong_ms=wrong_ms)
+
+
+def resume(row: DoorRow, now: Stamp) -> DoorRow:
+    """After a restart of the daemon."""
+    return replace(row, since_ms=now.mono_ms, resumed=True, wrong_ms=now.mono_ms if row.tries else 0)
+
+
+def look(
+    stay: OpenStay, row: DoorRow, status: PortStatus | None, now: Stamp, policy: PortPolicy
+) -> tuple[DoorRow, DoorAct]:
+    """What is seen of the door, and what follows. status: None: the board is silent."""
+    if status is None:
+        return row, DoorAct.NONE
+    storing = stay.stored is None
+    open_now = status.door_open if status.door_open is not None else row.told and not row.opened
+    waited_ms = now.mono_ms - row.since_ms
+    if open_now and not row.opened:
+        row = replace(row, opened=True, since_ms=now.mono_ms)
+        return (row, DoorAct.OUT) if _out(stay, row) else (row, DoorAct.NONE)
+    if row.opened:
+        if storing and _is_shut(status, waited_ms, policy):
+            return replace(row, over=True), DoorAct.STORED
+        if open_now and not row.warned and waited_ms >= policy.shut_s * 1000:
+            return replace(row, warned=True), DoorAct.LEFT_OPEN
+        return row, DoorAct.NONE
+    if row.over:
+        return row, DoorAct.NONE
+    if row.resumed:
+        if not storing:
+            return replace(row, over=True), DoorAct.STUCK
+        return replace(row, over=True), DoorAct.UNSURE if row.told else DoorAct.VOID
+    if row.told and waited_ms >= policy.door_s * 1000:
+        return replace(row, over=True), DoorAct.VOID if storing else DoorAct.STUCK
+    return row, DoorAct.OPEN
+
+
+def told(row: DoorRow, now: Stamp) -> DoorRow:
+    """The door may open from now on; the first time counts."""
+    return row if row.told else replace(row, told=True, since_ms=now.mono_ms)
+
+
+def pin_locked(row: DoorRow, now: Stamp, policy: PortPolicy) -> bool:
+    """Whether no PIN is taken now."""
+    return row.tries >= policy.pin_tries and now.mono_ms - row.wrong_ms < policy.pin_pause_s * 1000
+
+
+def pin_tried(row: DoorRow, now: Stamp, policy: PortPolicy, *, right: bool) -> DoorRow:
+    """After a pause a single wrong one begins the next."""
+    if right:
+        return replace(row, tries=0)
+    return replace(row, tries=min(row.tries + 1, policy.pin_tries), wrong_ms=now.mono_ms)
+
+
+def encode_door(row: DoorRow) -> bytes:
+    return msgspec.msgpack.encode(row)
+
+
+def decode_door(data: bytes) -> DoorRow:
+    return msgspec.msgpack.decode(data, type=DoorRow)
+
+
+def _out(stay: OpenStay, row: DoorRow) -> bool:
+    return stay.act in ("collect", "remove") and not row.over
+
+
+def _is_shut(status: PortStatus, waited_ms: int, policy: PortPolicy) -> bool:
+    """A board that does not feel its doors: after the time that a customer has."""
+    return status.door_open is False or (status.door_open is None and waited_ms >= policy.shut_s * 1000)
