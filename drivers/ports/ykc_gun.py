@@ -48,7 +48,7 @@ class Gun:
                 self._peak_of, self._peak_w = state.order, None
             self._peak_w = max(self._peak_w or 0, power_w(state, self._config.phases))
             if state.order == self.wire and self._shown_ms is None:
-                self._shown_ms = now_ms - state.charged_min * 60_000
+                self._shown_ms = now_ms
 
     def beat(self, *, sound: bool, now_ms: int) -> None:
         """Its heartbeat."""
@@ -114,7 +114,7 @@ class Gun:
         order = self.order
         if order is None or state.order != self.wire or self._shown_ms is None:
             return None
-        elapsed_s = (now_ms - self._shown_ms) // 1000
+        elapsed_s = max((now_ms - self._shown_ms) // 1000, state.charged_min * 60)
         time_max_s = min(self._config.time_max_s, order.time_max_s or self._config.time_max_s)
         if elapsed_s >= (min(order.limit, time_max_s) if order.kind == "time" else time_max_s):
             return "its time is used up"
