@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from protocols.proof.ocmf_session import Session
-from protocols.trade import audit_fuel, audit_port
+from protocols.trade import audit_fuel, audit_port, audit_swap
 from protocols.trade.audit_bill import Pinned, bill_faults
 from protocols.trade.audit_meter import meter_record_faults
 from protocols.trade.audit_trail import AnyRunning, Lease, LeaseKey, Reading, Running, Sums, Tally, Trail
@@ -49,6 +49,7 @@ from protocols.trade.records import (
     body_of,
 )
 from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.records_pack import SwapClosed
 from protocols.trade.records_port import LockerClosed, PortClosed
 
 PayloadOf = Callable[[Pin], bytes | None]
@@ -259,6 +260,7 @@ class Audit:
             or trail.fuel.fillings.get(session)
             or trail.ports.sessions.get(session)
             or trail.ports.stays.get(session)
+            or trail.swaps.sessions.get(session)
         )
         if running is None:
             self.find("session", "the session it is about", "an open one", session)
@@ -271,6 +273,7 @@ class Audit:
             trail = self.trail
             for table in (trail.sessions, trail.fuel.fillings, trail.ports.sessions, trail.ports.stays):
                 table.pop(session, None)
+            trail.swaps.sessions.pop(session, None)
             for hold in running.holds:
                 self._lease(hold.account, hold.asset).held -= hold.amount
         return running
@@ -336,6 +339,7 @@ class Audit:
     def _epoch_closed(self, record: Record, body: EpochClosed) -> None:
         trail = self.trail
         still = sorted([*trail.sessions, *trail.fuel.fillings, *trail.ports.sessions, *trail.ports.stays])
+        still += sorted(trail.swaps.sessions)
         if still:
             self.find("after-close", "open sessions at the epoch's end", "none", still)
         self.trail.closed = True
@@ -355,7 +359,7 @@ class Audit:
             self.find("number", "the act's serial number", self.trail.size, body.serial)
 
 
-_BILLS: tuple[type[Wire], ...] = (SessionClosed, FillingClosed, PortClosed, LockerClosed)
+_BILLS: tuple[type[Wire], ...] = (SessionClosed, FillingClosed, PortClosed, LockerClosed, SwapClosed)
 _EFFECTS: dict[str, tuple[type[Wire], ...]] = {
     Effect.USED: _BILLS,
     Effect.OVERRUN: _BILLS,
@@ -384,4 +388,5 @@ _CHECKS: dict[type | None, Callable[[Audit, Record, Any], None]] = {
     AccountActed: Audit._act,
     **audit_fuel.CHECKS,
     **audit_port.CHECKS,
+    **audit_swap.CHECKS,
 }

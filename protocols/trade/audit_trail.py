@@ -11,6 +11,7 @@ from protocols.trade.audit_bill import Pinned
 from protocols.trade.books import CounterKey
 from protocols.trade.records import Hold, Origin, Record, SessionOpened, Stamp
 from protocols.trade.records_fuel import FillingOpened, Offered
+from protocols.trade.records_pack import PackSeen, SwapOpened
 from protocols.trade.records_port import LockerOpened, PortOpened
 
 LeaseKey = tuple[str, str]
@@ -127,7 +128,41 @@ class PortTrail(msgspec.Struct):
     sums: list[int] = msgspec.field(default_factory=lambda: [0] * 7)
 
 
-AnyRunning = Running | RunningFilling | RunningPort | RunningStay
+class RunningSwap(msgspec.Struct):
+    """A swap session whose end has not come yet: its newest step, what goes in and out; else as of a filling."""
+
+    opened: SwapOpened
+    holds: list[Hold]
+    stamp: Stamp
+    records: list[int]
+    step: str = ""
+    returned: PackSeen | None = None
+    returned_slot: int | None = None
+    offered: PackSeen | None = None
+    offered_slot: int | None = None
+    given: bool = False
+
+
+class EndedSwap(msgspec.Struct, frozen=True):
+    """A rider's newest session, for one that goes on from it. taken: the code of the pack; None: none was."""
+
+    session: int
+    returned: PackSeen | None
+    returned_slot: int | None
+    taken: str | None
+
+
+class SwapTrail(msgspec.Struct):
+    """What the audit of cabinets carries along. ended: by account. sums: of the running day, as `ShopDayClosed` names
+    them.
+    """
+
+    sessions: dict[int, RunningSwap] = msgspec.field(default_factory=dict)
+    ended: dict[str, EndedSwap] = msgspec.field(default_factory=dict)
+    sums: list[int] = msgspec.field(default_factory=lambda: [0] * 6)
+
+
+AnyRunning = Running | RunningFilling | RunningPort | RunningStay | RunningSwap
 """Whatever holds rights."""
 
 
@@ -136,7 +171,7 @@ class Trail(msgspec.Struct):
 
     device_key: of the box, as record 0 names it. boots: all there have been. excused: meters whose next register may
     be lower, since the log has said why. meter_records: sessions closed with a signed one. closed: nothing may follow.
-    fuel: pumps and tanks. ports: charging ports and lockers.
+    fuel: pumps and tanks. ports: charging ports and lockers. swaps: cabinets.
     """
 
     size: int = 0
@@ -155,6 +190,7 @@ class Trail(msgspec.Struct):
     closed: bool = False
     fuel: FuelTrail = msgspec.field(default_factory=FuelTrail)
     ports: PortTrail = msgspec.field(default_factory=PortTrail)
+    swaps: SwapTrail = msgspec.field(default_factory=SwapTrail)
 
 
 class Tally(msgspec.Struct):

@@ -1,0 +1,174 @@
+"""Can this record of a cabinet follow those before it? The part of `audit` for packs, apart from the till's fold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from protocols.trade import swap_terms, tender
+from protocols.trade.audit_bill import Fault, Pinned
+from protocols.trade.audit_trail import Auditor, EndedSwap, RunningSwap
+from protocols.trade.records import Effect, Hold, Move, Record
+from protocols.trade.records_pack import ShopDayClosed, SwapClosed, SwapOpened, SwapStepped
+from protocols.trade.swap_bill import bill_of, energy_between, priced_by_energy, units_of
+from protocols.trade.swap_terms import SwapTerms
+from protocols.trade.tender import MONEY_ALONE, Tenders
+
+FOLLOWS: Mapping[str, frozenset[str]] = {
+    "open-empty": frozenset({"open-empty", "reopen-empty", "accepted"}),
+    "reopen-empty": frozenset({"open-empty", "reopen-empty", "accepted"}),
+    "accepted": frozenset({"open-full", "reopen-empty", "give-back"}),
+    "open-full": frozenset({"open-full", "given", "reopen-empty", "give-back"}),
+    "given": frozenset({"reopen-full"}),
+    "reopen-full": frozenset(),
+    "give-back": frozenset(),
+}
+"""Which step may come after which."""
+TAKES = frozenset({"swapped", "taken"})
+OUTCOMES: Mapping[str, frozenset[str]] = {
+    "swap": frozenset({"swapped", "cancelled", "kept"}),
+    "rent": frozenset({"taken", "cancelled"}),
+    "return": frozenset({"returned", "cancelled", "kept"}),
+}
+"""How each kind of session may end."""
+SUMS = ("swapped", "taken", "returned", "cancelled", "kept")
+
+
+def swap_faults(
+    running: RunningSwap, holds: Sequence[Hold], moves: Sequence[Move], closed: SwapClosed, pinned: Pinned
+) -> Iterator[Fault]:
+    """Everything of an end that does not add up: what went in and out, the bill, and the captures."""
+    yield from _pack_faults(running, closed)
+    opened, took = running.opened, closed.taken is not None
+    terms = pinned.read(opened.pins, swap_terms.KIND, SwapTerms)
+    if terms is None:
+        yield "document", "the terms that the session pins", "their content", "nothing that hashes to it"
+        return
+    by_energy = took and priced_by_energy(terms, opened.offer)
+    energy_wh = energy_between(running.returned, running.offered) if by_energy else None
+    if energy_wh != closed.energy_wh:
+        yield "energy", "Wh by which the taken pack is fuller", energy_wh, closed.energy_wh
+    bill = bill_of(terms, opened.kind, opened.offer, took=took, energy_wh=energy_wh)
+    if bill is None:
+        yield "document", "the offer that the session names", f"one of terms {terms.version}", opened.offer
+        return
+    said = (closed.lines, closed.amount_fen, closed.exact_num, closed.exact_den)
+    meant = (list(bill.lines), bill.amount_fen, bill.exact.numerator, bill.exact.denominator)
+    if said != meant:
+        yield "bill", f"the bill, by terms version {terms.version}", meant, said
+    tenders = pinned.read(opened.pins, tender.KIND, Tenders) or MONEY_ALONE
+    units, overrun_fen = units_of(terms, opened.offer, holds, bill, tenders, took=took)
+    yield from _capture_faults(holds, moves, units)
+    if overrun_fen != closed.overrun_fen:
+        yield "capture", "given beyond the holds, in fen", overrun_fen, closed.overrun_fen
+
+
+def _pack_faults(running: RunningSwap, closed: SwapClosed) -> Iterator[Fault]:
+    kind, outcome = running.opened.kind, closed.outcome
+    if outcome not in OUTCOMES[kind]:
+        yield "session", f"how a session of kind {kind} ends", sorted(OUTCOMES[kind]), outcome
+    if (closed.taken is not None) != (outcome in TAKES):
+        yield "session", f"the pack taken in a session that ended {outcome}", outcome in TAKES, closed.taken is not None
+    if closed.taken is not None and not running.given:
+        yield "session", "a pack taken", "its door seen open before", "no such step"
+    if closed.taken is not None and (closed.taken, closed.taken_slot) != (running.offered, running.offered_slot):
+        yield "session", "the pack taken", running.offered, closed.taken
+    in_it = (None, None) if outcome == "cancelled" else (running.returned, running.returned_slot)
+    if (closed.returned, closed.returned_slot) != in_it:
+        yield "session", "the pack returned", in_it[0], closed.returned
+
+
+def _capture_faults(holds: Sequence[Hold], moves: Sequence[Move], units: Sequence[int]) -> Iterator[Fault]:
+    moved, held, meant = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for move in moves:
+        if move.effect == Effect.USED:
+            moved[move.account, move.asset] += move.amount
+    for hold, captured in zip(holds, units, strict=True):
+        held[hold.account, hold.asset] += hold.amount
+        meant[hold.account, hold.asset] += captured
+    for key in sorted(moved.keys() | meant.keys()):
+        if moved[key] > held[key]:
+            yield "capture", f"captured from {key[0]} in {key[1]}", f"at most {held[key]}, as was held", moved[key]
+        elif moved[key] != meant[key]:
+            yield "capture", f"captured from {key[0]} in {key[1]}", meant[key], moved[key]
+
+
+def _opened(audit: Auditor, record: Record, body: SwapOpened) -> None:
+    trail = audit.trail
+    audit.tally.sessions += 1
+    for seq, running in trail.swaps.sessions.items():
+        if running.opened.cabinet == body.cabinet:
+            audit.find("session", f"cabinet {body.cabinet}", "no session", f"session {seq} is open there")
+    audit.begun(record, body.origin, body.clock_lb_ms, body.clock_ub_ms)
+    audit.hold(body.holds)
+    running = RunningSwap(body, list(body.holds), record.stamp, [trail.size])
+    running.step = "open-empty" if body.pack is None else "open-full"
+    running.offered, running.offered_slot = body.pack, None if body.pack is None else body.slot
+    before = trail.swaps.ended.get(body.account)
+    if body.resumes is not None:
+        if before is None or before.session != body.resumes:
+            audit.find("session", "the session that it goes on from", f"the last one of {body.account}", body.resumes)
+        elif body.offer:
+            running.returned, running.returned_slot = before.returned, before.returned_slot
+        elif before.taken != (None if body.pack is None else body.pack.code):
+            audit.find("session", "a pack to be taken for nothing", f"{before.taken}, as was paid", body.pack)
+    elif not body.offer and body.kind != "return":
+        audit.find("bill", "the offer of a session that begins anew", "a name", "none")
+    trail.swaps.sessions[trail.size] = running
+
+
+def _stepped(audit: Auditor, record: Record, body: SwapStepped) -> None:
+    running = audit.trail.swaps.sessions.get(body.session)
+    if running is None:
+        audit.find("session", "the session it is about", "an open one", body.session)
+        return
+    running.records.append(audit.trail.size)
+    if body.step not in FOLLOWS[running.step]:
+        audit.find("session", f"the step after {running.step}", sorted(FOLLOWS[running.step]), body.step)
+    running.step = body.step
+    if body.step == "accepted":
+        running.returned, running.returned_slot = body.pack, body.slot
+    elif body.step == "reopen-empty":
+        running.returned, running.returned_slot = None, None
+    elif body.step == "open-full":
+        running.offered, running.offered_slot = body.pack, body.slot
+    elif body.step == "given":
+        running.given = True
+
+
+def _closed(audit: Auditor, record: Record, body: SwapClosed) -> None:
+    day, sums = audit.trail.day, audit.trail.swaps.sums
+    day.sessions += 1
+    day.amount_fen += body.amount_fen
+    day.overrun_fen += body.overrun_fen
+    sums[SUMS.index(body.outcome)] += 1
+    sums[-1] += body.amount_fen
+    running = audit.ended(body.session)
+    if not isinstance(running, RunningSwap):
+        return
+    for fault in swap_faults(running, running.holds, record.moves, body, audit.pinned):
+        audit.find(*fault)
+    audit.tally.bills += 1
+    opened, taken = running.opened, None if body.taken is None else body.taken.code
+    free = opened.resumes is not None and not opened.offer
+    if not (free and taken is None):  # a door opened once more in vain: what was paid for is still to be taken
+        ended = EndedSwap(body.session, body.returned, body.returned_slot, taken)
+        audit.trail.swaps.ended[opened.account] = ended
+    audit.within_rights((move.account, move.asset) for move in record.moves)
+
+
+def _day(audit: Auditor, record: Record, body: ShopDayClosed) -> None:
+    meant = [audit.trail.day.number, *audit.trail.swaps.sums]
+    said = [body.day, body.swapped, body.taken, body.returned, body.cancelled, body.kept, body.amount_fen]
+    if meant != said:
+        audit.find("day", f"swap sessions of day {audit.trail.day.number}", meant, said)
+    audit.trail.swaps.sums = [0] * len(audit.trail.swaps.sums)
+
+
+CHECKS: Mapping[type | None, Callable[[Auditor, Record, Any], None]] = {
+    SwapOpened: _opened,
+    SwapStepped: _stepped,
+    SwapClosed: _closed,
+    ShopDayClosed: _day,
+}
