@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from drivers.boards.config import BoardConfig
+from drivers.cabinets.config import CabinetConfig, CabinetInputs, CabinetOutputs, SlotConfig
 from drivers.line_config import LineConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
@@ -42,6 +44,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "connector": ConnectorConfig, "reader": ReaderConfig, "panel": Panel, "metrics": Metrics, "page": Page,
     "counter": CounterConfig, "journal": JournalTable, "pump": PumpConfig, "controller": ControllerConfig,
     "cards": CardsConfig, "fuel": FillPolicy, "tank": TankConfig, "charging": Charging, "budget": Budget,
+    "board": BoardConfig, "cabinet": CabinetConfig, "cabinet.slot": SlotConfig, "cabinet.inputs": CabinetInputs,
+    "cabinet.outputs": CabinetOutputs,
 }  # fmt: skip
 
 WRONG = """
@@ -125,9 +129,10 @@ def test_the_example_names_every_key_of_every_table() -> None:
     shown: dict[str, set[str]] = {name: set() for name in TABLES}
     table = ""
     for line in everything_in(EXAMPLE.read_text()).splitlines():
-        if head := re.match(r"\[\[?([a-z_]+)\]\]?", line):
+        if head := re.match(r"\[\[?([a-z_.]+)\]\]?", line):
             table = head[1]
-            shown[""].add(table)
+            outer, _, inner = table.rpartition(".")
+            shown[outer].add(inner)
         elif key := re.match(r"([a-z_]+) = ", line):
             shown[table].add(key[1])
     for name, struct in TABLES.items():
