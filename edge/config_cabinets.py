@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from drivers.boards.channels import Channels
 from drivers.boards.config import WIRES, BoardConfig
@@ -106,7 +107,7 @@ def _slot_doubts(boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig
                 f"nothing is made of them; `fieldtill learn lock-polarity {cabinet.id}` finds out"
             )
         for numbers, words in (
-            ([p.number for p in plans if p.door_by_lock], "no door sensor but the lock's own contact"),
+            ([p.number for p in plans if p.door_by_lock], "no door sensor but the lock's contact"),
             (
                 [p.number for p in plans if p.present is None],
                 "no presence switch, so that only the pack's own word tells whether it is empty",
@@ -114,12 +115,15 @@ def _slot_doubts(boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig
             ([p.number for p in plans if p.pack is None], "no pack link: nobody knows which pack is in it"),
         ):
             if numbers:
-                yield f"cabinet `{cabinet.id}`: {_slots(numbers)} has {words}"
+                yield f"cabinet `{cabinet.id}`: {_slots(numbers)} {'has' if len(numbers) == 1 else 'have'} {words}"
         numbers = sorted(plan.number for plan in plans)
         if numbers != list(range(1, len(numbers) + 1)):
             yield f"cabinet `{cabinet.id}`: its slots are not numbered from 1 without a gap"
         if not any(refs for _, refs in cabinet.inputs.hazards()):
             yield f"cabinet `{cabinet.id}`: no smoke, fire, water or heat input: nothing would stop its charging"
+
+
+_ARTICLE: Final = {"lock": "a lock", "input": "an input", "output": "an output", "temperature": "a temperature"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +191,13 @@ class _Wiring:
             return  # its own fault has been said
         has = {"lock": channels.locks, "input": channels.inputs, "output": channels.outputs}.get(kind, channels.temps)
         if ref.channel not in has:
-            expected = f"{kind} {has[0]} to {has[-1]} of `{ref.board}`" if has else f"a board that has a {kind}"
+            expected = f"{kind} {has[0]} to {has[-1]} of `{ref.board}`" if has else f"a board that has {_ARTICLE[kind]}"
             self.faults.append(Fault(path, expected, f"`{ref.board}/{ref.channel}`"))
             return
         place = (ref.board, "relay" if channels.shared and kind in ("lock", "output") else kind, ref.channel)
         if alone and place in self._used:
             got = f"`{ref.board}/{ref.channel}`, which is {self._used[place].what} already"
-            self.faults.append(Fault(path, f"a {kind} of its own", got))
+            self.faults.append(Fault(path, f"{_ARTICLE[kind]} of its own", got))
         if alone:
             self._used.setdefault(place, _Use(path, what))
 
