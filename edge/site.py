@@ -34,6 +34,7 @@ from protocols.trade.wire import Command
 
 if TYPE_CHECKING:
     from edge.forecourt.islands import Islands
+    from edge.shop.shop import Shop
 
 LOOK_S = 0.25
 """How often every running session is looked at. Readings change with the poll period of the devices."""
@@ -79,6 +80,8 @@ class Site:
         """Connectors and pumps where a start is under way."""
         self.islands: Islands | None = None
         """The pumps. None: this site has none."""
+        self.shop: Shop | None = None
+        """The cabinets. None: this site has none."""
         self._in_vain: deque[tuple[Source, ...]] = deque(maxlen=IN_VAIN_MAX)
         self._kept: dict[str, int] = {}
         self._left_over = {key for key, lease in desk.state.leases.items() if lease.rights > lease.may_stay}
@@ -155,6 +158,8 @@ class Site:
         self._command_ran = command.number
         if self.islands is not None and command.connector in self.islands:
             return await self.islands.command(command)
+        if self.shop is not None and command.connector in self.shop:
+            return await self.shop.command(command)
         if command.verb == "stop":
             found = self.desk.session_at(command.connector)
             if found is None or found[0].seq != command.session:
@@ -173,10 +178,15 @@ class Site:
         """Read every meter that answers, and end the site day."""
         await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
         await self.desk.record([Draft(TechnicianAct(by, "day-close", ""))])
-        fuel = () if self.islands is None else await self.islands.day()
-        body = await self.desk.close_day(self.watch.registers(), fuel)
+        body = await self.desk.close_day(self.watch.registers(), await self._day())
         self.changed()
         return body
+
+    async def _day(self) -> list[Draft]:
+        """What a day says of pumps, tanks and cabinets, before its own record."""
+        fuel = [] if self.islands is None else await self.islands.day()
+        packs = [] if self.shop is None else await self.shop.day()
+        return [*fuel, *packs]
 
     async def note(self, by: str, verb: str, detail: str) -> None:
         """A technician's act goes into the log."""
@@ -278,14 +288,13 @@ class Site:
     async def _close_if_asked(self) -> None:
         """CLOSE, once nobody charges or fills any more and nobody is about to."""
         desk = self.desk
-        running = desk.sessions() or desk.state.forecourt.fillings or self.starting
+        running = desk.sessions() or desk.state.forecourt.fillings or desk.state.shop.swaps or self.starting
         if desk.closing is None or desk.state.closed or running:
             return
         if desk.disputed is not None or desk.guard.waiting is not None:
             return  # this may not be the log that headquarters knows
         await asyncio.gather(*(self._try_read(connector) for connector in self.watch.outlets))
-        fuel = () if self.islands is None else await self.islands.day()
-        await desk.close_epoch(desk.closing, self.watch.registers(), fuel)
+        await desk.close_epoch(desk.closing, self.watch.registers(), await self._day())
         log.warning("the epoch is closed", epoch=desk.state.epoch, records=desk.state.size, why=desk.closing.why)
 
     def _sights(self) -> dict[str, Sight]:
