@@ -112,12 +112,21 @@ credential = "04A1B2C3"
 """
 
 
-def shop_config(text: str = TWELVE, protocol: str = "greenway", **changes: Any) -> ShopConfig:
-    """The shop in a text, with its lines unpaced on TCP and every other key laid over."""
+def shop_config(text: str = TWELVE, protocol: str = "greenway", *, kind: str = "tcp", **changes: Any) -> ShopConfig:
+    """The shop in a text, with every other key laid over. kind: of its lines; `tcp` is unpaced."""
     plain = tomllib.loads(text.replace("PROTOCOL", protocol)) | changes
     config = door.admit(plain, ShopConfig, source="shop")
-    lines = [{"id": name, "kind": "tcp"} for name in config.lines()]
+    lines = [{"id": name, "kind": kind} for name in config.lines()]
     return door.admit({"line": lines} | plain, ShopConfig, source="shop")
+
+
+def says(front: ShopFront, line: str, question: str) -> str:
+    """What everybody on a line answers to bytes in hexadecimal, at this instant of the shop."""
+    parties = front.lines[line].parties
+    pieces = [piece for party in parties for piece in party.hear(bytes.fromhex(question))]
+    for party in parties:
+        party.silence()
+    return b"".join(piece.data for piece in pieces).hex(" ").upper()
 
 
 @asynccontextmanager
@@ -135,7 +144,7 @@ async def driven(front: ShopFront, cabinet: str = "c1") -> AsyncIterator[BoardCa
         found = build_cabinets(cabinets, built, lines, {})[cabinet]
         tasks = [asyncio.create_task(one.run()) for one in (*built.values(), found)]
         try:
-            await until(lambda: not found.sight().silent)
+            await until(lambda: all(one.at_ms is not None for one in found.sight().slots.values()))
             yield found
         finally:
             for task in tasks:
