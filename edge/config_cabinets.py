@@ -241,7 +241,7 @@ def _protocols(
         own: set[str] = {WIRES[board.protocol].family for board in boards if board.line == line.id}
         own |= {_family(pack) for pack in packs if pack.link.line == line.id}
         others: set[str] = {pump.protocol for pump in pumps if pump.line == line.id}
-        others |= {"modbus" for device in devices if device.line == line.id}
+        others |= {"modbus" if one.speaks_modbus else one.profile for one in devices if one.line == line.id}
         if own and len(own | others) > 1:
             got = ", ".join(sorted(own | others))
             yield Fault(f"line `{line.id}`", "one protocol", got, "Give each a line of its own.")
