@@ -21,6 +21,9 @@ from protocols.proof.ocmf_session import Plate
 if TYPE_CHECKING:
     from drivers.boards.board import Board
     from drivers.cabinets.cabinet import BoardCabinet
+    from drivers.port_board import PortBoard
+    from drivers.ports.config import UnixMs
+    from drivers.ports.listener import Listener
     from drivers.pumps.pts_controller import PtsController
 
 
@@ -36,27 +39,34 @@ class Premises:
     gauges: dict[str, TankGauge] = field(default_factory=dict)
     boards: dict[str, Board] = field(default_factory=dict)
     cabinets: dict[str, BoardCabinet] = field(default_factory=dict)
+    listeners: dict[str, Listener] = field(default_factory=dict)
+    port_boards: dict[str, PortBoard] = field(default_factory=dict)
 
     def meter(self, name: str | None) -> Meter | None:
         """The meter of this name. None: there is none."""
         device = self.devices.get(name or "")
         return device if isinstance(device, Meter) else None
 
-    def carriers(self) -> Iterator[Line | PtsController]:
+    def carriers(self) -> Iterator[Line | PtsController | Listener]:
         """What all that hangs on, each of which keeps itself up."""
         yield from self.lines.values()
         yield from self.controllers.values()
+        yield from self.listeners.values()
 
     def everything(self) -> Iterator[Device]:
-        """All that is polled and may be silent: devices, pumps, boards, then the cabinets made of them."""
+        """All that may be silent: devices, pumps, boards, the cabinets made of them, and port boards."""
         yield from self.devices.values()
         yield from self.pumps.values()
         yield from self.boards.values()
         yield from self.cabinets.values()
+        yield from self.port_boards.values()
 
 
-def build(config: Config) -> Premises:
-    """Raises Refused with every fault: profiles that are not there or are wrong, kinds that do not fit their place."""
+def build(config: Config, unix_ms: UnixMs = lambda: None) -> Premises:
+    """unix_ms: the time, for boards that ask; None: not known well enough.
+
+    Raises Refused with every fault: profiles that are not there or are wrong, kinds that do not fit their place.
+    """
     lines = {line.id: Line(line) for line in config.line}
     devices: dict[str, Device] = {}
     faults: list[Fault] = []
@@ -92,9 +102,11 @@ def build(config: Config) -> Premises:
         faults.append(Fault("budget.meter", "a meter", f"`{main.id}`, a {main.profile_id}"))
     boards, cabinets, refusals = _cabinets(config, lines, devices)
     faults += refusals
+    listeners, port_boards, refusals = _port_boards(config, lines, unix_ms)
+    faults += refusals
     if faults:
         raise Refused("config", faults)
-    return Premises(lines, devices, outlets, pumps, controllers, gauges, boards, cabinets)
+    return Premises(lines, devices, outlets, pumps, controllers, gauges, boards, cabinets, listeners, port_boards)
 
 
 def meter_plates(config: Config) -> dict[str, Plate]:
@@ -149,6 +161,25 @@ def _cabinets(
         return boards, build_cabinets(config.cabinet, boards, lines, devices), []
     except Refused as refused:
         return boards, {}, list(refused.faults)
+
+
+def _port_boards(
+    config: Config, lines: Mapping[str, Line], unix_ms: UnixMs
+) -> tuple[dict[str, Listener], dict[str, PortBoard], list[Fault]]:
+    if not config.port_board and not config.listener:
+        return {}, {}, []
+    from drivers.ports.registry import build_listener, build_port_board  # a site without them pays no memory for them
+
+    listeners = {listener.id: build_listener(listener) for listener in config.listener}
+    places: dict[str, Line | Listener] = {**lines, **listeners}
+    boards: dict[str, PortBoard] = {}
+    faults: list[Fault] = []
+    for index, board in enumerate(config.port_board):
+        try:
+            boards[board.id] = build_port_board(board, places[board.line or board.listener or ""], unix_ms)
+        except Refused as refused:
+            faults += _within(f"port_board[{index}]", refused)
+    return listeners, boards, faults
 
 
 def _within(path: str, refused: Refused) -> list[Fault]:
