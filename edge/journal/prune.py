@@ -36,6 +36,7 @@ from protocols.trade.documents import BYTES_MAX as DOCUMENT_BYTES_MAX
 from protocols.trade.documents import Document
 from protocols.trade.records import ConfigApplied, EpochOpened, Pin, Record, SessionOpened, Stamp, body_of
 from protocols.trade.records_fuel import FillingOpened
+from protocols.trade.records_port import LockerOpened, PortOpened
 
 BLOCK = 1_024
 """The base moves by so many records, a whole number of kept subtrees."""
@@ -214,6 +215,8 @@ class _Sweep:
         self._there = journal.documents_named()
         opened = [pin for session in base.sessions.values() for pin in session.opened.pins]
         opened += [pin for filling in base.forecourt.fillings.values() for pin in filling.opened.pins]
+        opened += [pin for port in base.ports.sessions.values() for pin in port.opened.pins]
+        opened += [pin for stay in base.ports.stays.values() for pin in stay.opened.pins]
         self._named = {pin.hash for pin in (*base.pins.values(), *opened)}
 
     def go_on(self) -> bool:
@@ -221,9 +224,9 @@ class _Sweep:
         leaves = self._journal.read(self._at, min(STEP_RECORDS, self._end - self._at), STEP_RECORDS * BYTES_MAX)
         for data in leaves:
             record = decode(data, Record)
-            names = ("session-opened", "filling-opened", "config-applied")
+            names = ("session-opened", "filling-opened", "port-opened", "locker-opened", "config-applied")
             body = body_of(record) if record.kind in names else None
-            if isinstance(body, SessionOpened | FillingOpened | ConfigApplied):
+            if isinstance(body, SessionOpened | FillingOpened | PortOpened | LockerOpened | ConfigApplied):
                 self._named.update(pin.hash for pin in body.pins)
         self._at += len(leaves)
         return self._at >= self._end

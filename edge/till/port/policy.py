@@ -12,6 +12,10 @@ from edge.till.policy import Seconds
 class PortPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every time in seconds, every amount in fen."""
 
+    price: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] = "ports"
+    """The price, by its name in the port prices of headquarters, of every board that `board_prices` does not name."""
+    board_prices: dict[str, str] = {}
+    """The prices of single boards, by their ids."""
     fill_up_cap_fen: Annotated[int, msgspec.Meta(ge=10, le=10_000_000)] = 1_000
     """Hold of a session without a preset where its price names no cap, so that none can drain an account."""
     silence_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 400
