@@ -148,7 +148,21 @@ class StatusView(msgspec.Struct, frozen=True):
     tariff: str | None
     connectors: list[ConnectorView]
     pumps: list[PumpView]
+    readers: list[ReaderView]
     journal: JournalView | None
+
+
+class ReaderView(msgspec.Struct, frozen=True):
+    """One reader. watched: a dead one shows even though its port is there. said: cards and codes, repeats and all."""
+
+    id: str
+    kind: str
+    where: str
+    state: str
+    watched: bool
+    last_good_s: float | None
+    said: int
+    error: str | None
 
 
 class ConnectorView(msgspec.Struct, frozen=True):

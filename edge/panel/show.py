@@ -13,6 +13,7 @@ from edge.panel.messages import (
     HqView,
     LineView,
     PointView,
+    ReaderView,
     SessionView,
     StatusView,
     TakenView,
@@ -74,6 +75,11 @@ def status(paper: Paper, view: StatusView) -> None:
     if view.pumps:
         paper.write()
         show_fuel.pumps(paper, view.pumps)
+    if view.readers:
+        paper.write()
+        columns = ("READER", "KIND", "WHERE", "STATE", "LAST SIGN", ">SAID")
+        paper.table(columns, [_reader(paper, reader) for reader in view.readers])
+        _errors(paper, [(reader.id, reader.error) for reader in view.readers if reader.error])
 
 
 def devices(paper: Paper, lines: Sequence[LineView], views: Sequence[DeviceView]) -> None:
@@ -289,6 +295,12 @@ def _device(paper: Paper, view: DeviceView) -> Sequence[str]:
         str(answered),
         paper.warn(str(failed)) if failed else "0",
     )
+
+
+def _reader(paper: Paper, view: ReaderView) -> Sequence[str]:
+    state = "port open" if view.state == "online" and not view.watched else view.state  # more is not known of those
+    colour = {"online": paper.good, "offline": paper.bad}.get(view.state, paper.dim)
+    return paper.bold(view.id), view.kind, view.where, colour(state), ago(view.last_good_s), str(view.said)
 
 
 def _point(paper: Paper, view: PointView) -> Sequence[str]:

@@ -10,6 +10,7 @@ import msgspec
 
 from drivers.api import Device
 from drivers.line import Line
+from drivers.readers.reader import CardReader
 from edge.carried import Taken
 from edge.daemon_state import Daemon
 from edge.journal.journal import Journal
@@ -23,6 +24,7 @@ from edge.panel.messages import (
     LineView,
     MqttView,
     PointView,
+    ReaderView,
     SessionView,
     StatusView,
     TakenView,
@@ -41,6 +43,7 @@ from edge.till.state import OpenFilling, OpenSession, TillState
 from protocols.trade.records import CNY, session_id
 
 if TYPE_CHECKING:
+    from drivers.ports.listener import Listener
     from drivers.pumps.pts_controller import PtsController
 
 
@@ -66,6 +69,7 @@ def status(daemon: Daemon) -> StatusView:
         tariff=f"{tariff.id} {tariff.version}" if tariff else None,
         connectors=[connector(daemon, outlet) for outlet in daemon.premises.outlets.values()],
         pumps=views_fuel.pumps(daemon),
+        readers=[reader(one) for one in daemon.readers],
         journal=log_and_disk(journal) if journal else None,
     )
 
@@ -73,6 +77,20 @@ def status(daemon: Daemon) -> StatusView:
 def _no_starts(site: Site) -> str | None:
     refused = site.desk.no_starts(alone=not site.is_online())
     return None if refused is None else f"{refused.refusal}: {refused.detail}"
+
+
+def reader(one: CardReader) -> ReaderView:
+    link = one.link()
+    return ReaderView(
+        id=one.id,
+        kind=one.profile_id,
+        where=one.setup.where,
+        state=link.state.value,
+        watched=one.is_watched,
+        last_good_s=None if link.last_good_ms is None else (_monotonic_ms() - link.last_good_ms) / 1000,
+        said=link.counts.get("said", 0),
+        error=link.error,
+    )
 
 
 def headquarters(uplink: UplinkStatus, now_ms: int) -> HqView:
@@ -212,7 +230,7 @@ def device(one: Device, line: str) -> DeviceView:
     )
 
 
-def line(one: Line | PtsController) -> LineView:
+def line(one: Line | PtsController | Listener) -> LineView:
     stats, config = one.stats(), one.config
     return LineView(
         id=one.id,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from drivers.api import LinkState
 from drivers.line_config import LineConfig
 from drivers.readers.config import CardsConfig, FormConfig
 from drivers.readers.reader import CardReader
@@ -178,13 +179,14 @@ async def test_a_card_is_one_customer_at_every_reader(tmp_path: Path) -> None:
     tty.setraw(theirs)
     out, into = os.pipe()
     form = FormConfig(radix=Radix.DECIMAL, octets=4, part=Part.LAST)
-    readers = (
-        ReaderConfig("r1", path=os.ttyname(theirs), kind="rdm6300", cabinet="cab-1").set_up(cards),
-        ReaderConfig("r2", fd=out, form=form, board="ports-1").set_up(cards),
+    configs = (
+        ReaderConfig("r1", path=os.ttyname(theirs), kind="rdm6300", cabinet="cab-1"),
+        ReaderConfig("r2", fd=out, form=form, board="ports-1"),
     )
-    tasks = [asyncio.create_task(read_cards(build_reader(one), partial(taps, one.id))) for one in readers]
+    readers = [build_reader(config.set_up(cards)) for config in configs]
+    tasks = [asyncio.create_task(read_cards(one, partial(taps, one.id))) for one in readers]
     try:
-        await asyncio.sleep(0.1)
+        await until(lambda: all(one.link().state is LinkState.ONLINE for one in readers))
         os.write(ours, bytes.fromhex("02 30 31 30 30 30 37 33 34 45 30 44 32 03"))
         os.write(into, b"0000472288\r\nno number\r\n")
         await until(lambda: len(taps) == 2)
