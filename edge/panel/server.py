@@ -101,7 +101,7 @@ async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
 def _device_trouble(daemon: Daemon, error: DeviceError) -> Trouble:
     """With the time of the device's last good answer; `where` names it after its line."""
     name = error.where.split(":")[1] if ":" in error.where else ""
-    device = daemon.premises.devices.get(name) or daemon.premises.pumps.get(name)
+    device = next((one for one in daemon.premises.everything() if one.id == name), None)
     last_good_s = None if device is None else views.last_good_s(device)
     return Trouble(type(error).__name__.lower(), error.what, error.remedy, error.where, last_good_s)
 

@@ -105,7 +105,7 @@ async def devices(daemon: Daemon, args: NoArgs, by: str) -> object:
     carriers = _carriers(daemon)
     return {
         "lines": [views.line(line) for line in daemon.premises.carriers()],
-        "devices": [views.device(device, carriers[device.id]) for device in daemon.premises.everything()],
+        "devices": [views.device(device, carriers.get(device.id, "")) for device in daemon.premises.everything()],
     }
 
 
@@ -114,7 +114,7 @@ async def read(daemon: Daemon, args: OneDevice, by: str) -> object:
     device = devices.get(args.device)
     if device is None:
         raise Declined(unknown("device", args.device, devices))
-    return {"device": views.device(device, _carriers(daemon)[device.id]), "points": views.points(device)}
+    return {"device": views.device(device, _carriers(daemon).get(device.id, "")), "points": views.points(device)}
 
 
 async def sessions(daemon: Daemon, args: NoArgs, by: str) -> object:
@@ -230,9 +230,10 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
 
 
 def _carriers(daemon: Daemon) -> dict[str, str]:
-    """Which line or controller each device and pump hangs on, by ids."""
+    """Which line, controller or listener each device, pump and port board hangs on, by ids."""
     pumps = {pump.id: pump.line or pump.controller or "" for pump in daemon.config.pump}
-    return {**{device.id: device.line for device in daemon.config.device}, **pumps}
+    boards = {board.id: board.line or board.listener or "" for board in daemon.config.port_board}
+    return {**{device.id: device.line for device in daemon.config.device}, **pumps, **boards}
 
 
 def site_of(daemon: Daemon) -> Site:
