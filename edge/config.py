@@ -12,12 +12,15 @@ import msgspec
 
 from drivers.boards.config import BoardConfig
 from drivers.cabinets.config import CabinetConfig
+from drivers.cabinets.plan import slot_plans
 from drivers.line_config import LineConfig
+from drivers.ports.config import ListenerConfig, PortBoardConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
 from drivers.readers.config import CardsConfig
 from drivers.registry import DeviceConfig
 from edge.config_cabinets import cabinet_doubts, cabinet_faults
+from edge.config_ports import port_doubts, port_faults
 from edge.config_pumps import pump_doubts, pump_faults
 from edge.config_readers import ReaderConfig, reader_faults
 from edge.counter import CounterConfig
@@ -126,6 +129,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tank: tuple[TankConfig, ...] = ()
     board: tuple[BoardConfig, ...] = ()
     cabinet: tuple[CabinetConfig, ...] = ()
+    listener: tuple[ListenerConfig, ...] = ()
+    port_board: tuple[PortBoardConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
     cards: CardsConfig | None = None
     till: Policy = Policy()
@@ -178,11 +183,13 @@ def cross_check(config: Config) -> list[Fault]:
     controllers = [controller.id for controller in config.controller]
     devices = [device.id for device in config.device]
     connectors = [connector.id for connector in config.connector]
-    boards = [*(board.id for board in config.board), *(cabinet.id for cabinet in config.cabinet)]
+    boards = [board.id for board in config.board] + [board.id for board in config.port_board]
+    cabinets = [cabinet.id for cabinet in config.cabinet]
     faults = [
-        *_twice("line", [*lines, *controllers]),
-        *_twice("device", [*devices, *(pump.id for pump in config.pump), *boards]),
+        *_twice("line", [*lines, *controllers, *(listener.id for listener in config.listener)]),
+        *_twice("device", [*devices, *(pump.id for pump in config.pump), *boards, *cabinets]),
         *_twice("pump number", [str(pump.number) for pump in config.pump]),
+        *_twice("port board number", [str(board.number) for board in config.port_board]),
         *_twice("connector", connectors),
         *_twice("connector or pump", [*dict.fromkeys(connectors), *{pump.id: pump for pump in config.pump}]),
         *_twice("reader", [reader.id for reader in config.reader]),
@@ -210,15 +217,36 @@ def cross_check(config: Config) -> list[Fault]:
     faults += pump_faults(config.line, config.controller, config.device, config.pump)
     faults += tank_faults(config.tank, config.device, config.pump)
     faults += cabinet_faults(config.line, config.device, config.pump, config.board, config.cabinet)
+    faults += port_faults(config.line, config.listener, config.port_board, _spoken(config))
     pumps = [name for pump in config.pump for name in (pump.id, str(pump.number))]
-    cabinets = [cabinet.id for cabinet in config.cabinet]
     faults += reader_faults(config.reader, config.line, connectors, pumps, cabinets)
+    for index, reader in enumerate(config.reader):
+        if reader.board is not None:
+            faults += _known(f"reader[{index}].board", reader.board, [board.id for board in config.port_board])
     return faults
 
 
 def doubts(config: Config) -> list[str]:
     """What is no fault but mostly a mistake, for `fieldtill check`."""
-    return [*pump_doubts(config.line, config.pump), *cabinet_doubts(config.line, config.board, config.cabinet)]
+    return [
+        *pump_doubts(config.line, config.pump),
+        *cabinet_doubts(config.line, config.board, config.cabinet),
+        *port_doubts(config.line, config.listener, config.port_board),
+    ]
+
+
+def _spoken(config: Config) -> dict[str, set[str]]:
+    """What is spoken on each line, but for port boards."""
+    spoken: dict[str, set[str]] = {line.id: set() for line in config.line}
+    said = [(device.line, device.profile if not device.speaks_modbus else "modbus") for device in config.device]
+    said += [(pump.line, pump.protocol) for pump in config.pump if pump.line is not None]
+    said += [(board.line, f"{board.protocol} boards") for board in config.board]
+    for cabinet in config.cabinet:
+        packs = [slot.pack.link for slot in slot_plans(cabinet) if slot.pack is not None]
+        said += [(pack.line, f"{pack.protocol} packs") for pack in packs]
+    for line, protocol in said:
+        spoken.setdefault(line, set()).add(protocol)
+    return spoken
 
 
 def _twice(what: str, ids: list[str]) -> list[Fault]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from drivers.ports.config import UnixMs
 from drivers.readers.registry import build_reader
 from edge import clock as clocks
 from edge.carried import Codes
@@ -48,7 +49,7 @@ from edge.sync.quick import Quick
 from edge.sync.uplink import Uplink
 from protocols.door import Fault, Refused
 from protocols.trade.codec import BYTES_MAX, decode
-from protocols.trade.records import Record, Stamp
+from protocols.trade.records import ClockQuality, Record, Stamp
 
 log = structlog.get_logger()
 
@@ -64,7 +65,8 @@ async def serve(config: Config, system: System | None = None) -> bool:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     system = system or clocks.system()
-    daemon = Daemon(config, prepare(config), Clock(system), system.mono_ms(), fed_ms=system.mono_ms())
+    premises = prepare(config, lambda: told_to_boards(daemon.clock))
+    daemon = Daemon(config, premises, Clock(system), system.mono_ms(), fed_ms=system.mono_ms())
     try:
         async with asyncio.TaskGroup() as group:
 
@@ -99,12 +101,15 @@ async def serve(config: Config, system: System | None = None) -> bool:
     return daemon.epoch_over
 
 
-def prepare(config: Config) -> Premises:
-    """Everything that can be wrong with a config before anything is opened. Raises Refused with every fault."""
+def prepare(config: Config, unix_ms: UnixMs = lambda: None) -> Premises:
+    """Everything that can be wrong with a config before anything is opened. Raises Refused with every fault.
+
+    unix_ms: the time for boards that ask; None: not known well enough.
+    """
     faults: list[Fault] = []
     premises: Premises | None = None
     try:
-        premises = build(config)
+        premises = build(config, unix_ms)
     except Refused as refused:
         faults += refused.faults
     if config.hq is not None:
@@ -116,6 +121,12 @@ def prepare(config: Config) -> Premises:
     if premises is None or faults:
         raise Refused("config", faults)
     return premises
+
+
+def told_to_boards(clock: Clock) -> int | None:
+    """Unix ms for boards that ask what time it is; None: this box does not know either."""
+    stamp = clock.stamp()
+    return None if stamp.quality is ClockQuality.UNKNOWN else stamp.wall_ms
 
 
 def last_stamp(journal: Journal) -> Stamp | None:
