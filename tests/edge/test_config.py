@@ -13,6 +13,7 @@ import pytest
 from drivers.boards.config import BoardConfig
 from drivers.cabinets.config import CabinetConfig, CabinetInputs, CabinetOutputs, SlotConfig
 from drivers.line_config import LineConfig
+from drivers.ports.config import ListenerConfig, PortBoardConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
 from drivers.readers.config import CardsConfig
@@ -45,7 +46,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "counter": CounterConfig, "journal": JournalTable, "pump": PumpConfig, "controller": ControllerConfig,
     "cards": CardsConfig, "fuel": FillPolicy, "tank": TankConfig, "charging": Charging, "budget": Budget,
     "board": BoardConfig, "cabinet": CabinetConfig, "cabinet.slot": SlotConfig, "cabinet.inputs": CabinetInputs,
-    "cabinet.outputs": CabinetOutputs,
+    "cabinet.outputs": CabinetOutputs, "listener": ListenerConfig, "port_board": PortBoardConfig,
 }  # fmt: skip
 
 WRONG = """
