@@ -17,10 +17,11 @@ from typing import Any, Final, NoReturn, TypeVar
 from drivers.api import Link, Point, Quality, Reading
 from drivers.errors import DeviceError, DeviceFault, LineDown, Misconfigured, Transient, Unsupported
 from drivers.port_board import PortOrder, PortStatus, PortTraits, Settlement
-from drivers.ports.ykc_bills import Bills, Came
+from drivers.ports.ykc_bills import Bills, Came, ticket_of
 from drivers.ports.ykc_config import PileConfig
 from drivers.ports.ykc_gun import Gun
 from drivers.ports.ykc_link import YkcLink, now_ms
+from drivers.ports.ykc_points import gun_point, pile_points
 from drivers.ports.ykc_says import (
     gun_byte,
     order_of,
@@ -77,6 +78,7 @@ class YkcPile:
         self._link = YkcLink()
         self._guns = {port: Gun(port, config) for port in config.numbers}
         self._turns = {port: asyncio.Lock() for port in config.numbers}
+        self._unanswered: dict[money.Bill, Heard] = {}  # as they came last on this connection
         self._bills = Bills(config.utc_offset_min)
         self._talk: Talk | None = None
         self._greeted: Talk | None = None
@@ -123,36 +125,22 @@ class YkcPile:
         bill = settlement.ticket
         assert isinstance(bill, money.Bill), "a settlement of this pile has its bill as ticket"
         self._bills.store(bill)
-        if self._talk is not None:
-            try:
-                self._talk.tell(money.BillAnswer(bill.order, stored=True))
-            except LineDown as error:
-                self.gone(self._talk, str(error))
+        if (talk := self._talk) is not None:
+            answer = money.BillAnswer(bill.order, stored=True)
+            if (heard := self._unanswered.pop(bill, None)) is not None:
+                talk.answer(heard, answer)
+            else:
+                self._tell(talk, answer)
 
     async def open_door(self, port: int) -> None:
         raise Unsupported("a pile has no doors", where=self._where)
 
     def points(self) -> list[Point]:
-        login, given = self.login, self._given
-        shown: list[tuple[str, object]] = [
-            ("software", None if login is None else login.software),
-            ("version", None if login is None else f"{login.version // 10}.{login.version % 10}"),
-            ("guns", None if login is None else login.guns),
-            ("price model", None if given is None else given.model),
-            ("clock off", None if self.clock_off is None else f"{self.clock_off.total_seconds():.0f} s"),
-            ("bills waiting", len(self._bills.waiting())),
-        ]
-        told = self._link.seen().last_good_ms
-        quality = Quality.NONE if told is None else Quality.GOOD if self._talk is not None else Quality.STALE
-        points = [
-            Point(name, "-" if value is None else str(value), quality, told, self._link.took_ms, "login")
-            for name, value in shown
-        ]
-        for port, reading in self.status().items():
-            status = reading.value
-            words = "-" if status is None else f"{status.state.value} ({status.reason}), {status.power_w} W"
-            points.append(Point(f"gun {port}", words, reading.quality, reading.at_ms, None, "state"))
-        return points
+        said = pile_points(self.login, self._given, self.clock_off, len(self._bills.waiting()))
+        told_ms = self._link.seen().last_good_ms
+        quality = Quality.NONE if told_ms is None else Quality.GOOD if self._talk is not None else Quality.STALE
+        about = [Point(name, value, quality, told_ms, self._link.took_ms, "login") for name, value in said]
+        return [*about, *(gun_point(port, reading) for port, reading in self.status().items())]
 
     # What a till tells.
 
@@ -231,6 +219,8 @@ class YkcPile:
         """It has logged in on this connection. The newest wins; an older one is hung up."""
         older = self._talk
         self._talk, self._greeted, self.login = talk, None, login
+        self._unanswered.clear()
+        talk.where = self._where
         self._link.up()
         if older is not None and older is not talk:
             if self._well(older) and older.host != talk.host:
@@ -271,7 +261,7 @@ class YkcPile:
         elif isinstance(message, money.PriceRequest):
             if (model := self.prices()) is not None:
                 talk.answer(heard, money.PriceAnswer(self.code, model))
-                self._given, self._surely = model, True
+                self._given, self._surely = model, False
         elif isinstance(message, session.StartRequest):
             self._requested(talk, heard, message)
         elif isinstance(message, session.StartResult) and message.started:
@@ -357,6 +347,7 @@ class YkcPile:
             self._given = None
         answer = await self._ask(talk, money.SetPrices(self.code, model), _of(money.SetPricesAnswer))
         if not answer.done:
+            self._given = None
             raise DeviceFault(f"the pile refuses the prices {model.model}", where=self._where)
         self._given, self._surely = model, True
 
@@ -366,8 +357,8 @@ class YkcPile:
         if why is None or not _due(gun.stopped_ms, now, STOP_AGAIN_MS / 1000):
             return
         gun.stopped_ms = now
-        self._link.count("stopped-here")
-        talk.tell(session.Stop(self.code, gun_byte(gun.port)))
+        self._link.wrong("stopped-here", f"gun {gun.port} was stopped: {why}")
+        self._tell(talk, session.Stop(self.code, gun_byte(gun.port)))
 
     async def _stop(self, talk: Talk, gun: Gun) -> None:
         gun.stopped_ms = now_ms()
@@ -379,6 +370,13 @@ class YkcPile:
     async def _look(self, gun: Gun) -> session.State:
         byte = gun_byte(gun.port)
         return await self._ask(self._linked(), session.ReadState(self.code, byte), _of(session.State, byte))
+
+    def _tell(self, talk: Talk, message: Any) -> None:
+        """Where nobody waits for it."""
+        try:
+            talk.tell(message)
+        except LineDown as error:
+            self.gone(talk, error.what)
 
     async def _ask(self, talk: Talk, message: Any, read: Callable[[Any], T | None]) -> T:
         started = time.monotonic()
@@ -399,10 +397,7 @@ class YkcPile:
             self._link.count("unknown-gun")
             return
         gun.heard(state, now_ms())
-        try:
-            self._end_overdue(talk, gun)
-        except LineDown as error:
-            self.gone(talk, error.what)
+        self._end_overdue(talk, gun)
 
     def _heard_check(self, talk: Talk, heard: Heard, check: money.PriceCheck) -> None:
         model = self.prices()
@@ -419,7 +414,9 @@ class YkcPile:
         self._link.count(f"bills-{came.value.replace(' ', '-')}")
         if came is Came.STORED:
             talk.answer(heard, money.BillAnswer(bill.order, stored=True))
-        elif came is Came.NEW:
+        elif came is not Came.TOO_MANY:
+            self._unanswered[ticket_of(bill)] = heard
+        if came is Came.NEW:
             if faults := money.faults(bill):
                 words = "; ".join(fault.value for fault in faults)
                 self._link.wrong("bills-faulty", f"its bill {bill.order}: {words}. Compare it with the meter.")
@@ -431,10 +428,7 @@ class YkcPile:
         gun = self._guns.get(port_of(result.gun))
         if gun is not None and gun.is_refused(result.order):
             self._link.count("stopped-here")
-            try:
-                talk.tell(session.Stop(self.code, result.gun))
-            except LineDown as error:
-                self.gone(talk, error.what)
+            self._tell(talk, session.Stop(self.code, result.gun))
 
     def _requested(self, talk: Talk, heard: Heard, request: session.StartRequest) -> None:
         if len(self._requests) >= REQUESTS_MAX:

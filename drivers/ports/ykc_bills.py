@@ -41,7 +41,7 @@ class Bills:
 
     def take(self, bill: Bill, peak_w: int | None = None) -> Came:
         """A bill came. peak_w: what was seen of its charge; None: nothing."""
-        key = _key(bill)
+        key = ticket_of(bill)
         if key in self._stored:
             return Came.STORED
         if key in self._waiting:
@@ -67,5 +67,6 @@ class Bills:
         return any(bill.order == order for known in (self._waiting, self._stored) for bill in known)
 
 
-def _key(bill: Bill) -> Bill:
+def ticket_of(bill: Bill) -> Bill:
+    """What a bill is known by."""
     return replace(bill, billed_at=None)

@@ -18,11 +18,11 @@ class Talk:
     """One connection, from its first byte to its last."""
 
     def __init__(self, caller: Caller, connection: Connection, where: str) -> None:
-        """where: for errors."""
+        """where: for errors; the switchboard's words until the pile has said who it is."""
         self.caller = caller
         self.connection = connection
         self.heard_at = time.monotonic()  # the last sound frame
-        self._where = where
+        self.where = where
         self._waiting: list[tuple[Callable[[Any], Any], asyncio.Future[Any]]] = []
         self._closed = False
 
@@ -44,9 +44,9 @@ class Talk:
         try:
             data = self.connection.send(message)
         except ValueError as error:
-            raise Misconfigured(f"{type(message).__name__}: {error}", where=self._where) from None
+            raise Misconfigured(f"{type(message).__name__}: {error}", where=self.where) from None
         if self._closed:
-            raise LineDown("the pile's connection has ended", where=self._where)
+            raise LineDown("the pile's connection has ended", where=self.where)
         self.caller.send(data)
 
     def answer(self, heard: Heard, message: Any) -> None:
@@ -67,7 +67,7 @@ class Talk:
                 return await answer
         except TimeoutError:
             what = f"no answer to {type(message).__name__} within {timeout_s:g} s"
-            raise Silent(what, where=self._where) from None
+            raise Silent(what, where=self.where) from None
         finally:
             self._waiting.remove(waiting)
 
@@ -88,4 +88,4 @@ class Talk:
         self.caller.hang_up()
         for _, answer in self._waiting:
             if not answer.done():
-                answer.set_exception(LineDown(why, where=self._where))
+                answer.set_exception(LineDown(why, where=self.where))

@@ -7,7 +7,7 @@ from ykc_rig import CODE, DEARER, MODEL, NOON, NOON_MS, charging, order, settled
 
 from drivers.api import LinkState, Quality
 from drivers.errors import DeviceFault, LineDown, Misconfigured, Transient, Unsupported
-from drivers.port_board import PortBoard, PortEnd, PortState, order_number
+from drivers.port_board import PortBoard, PortEnd, PortOrder, PortState, order_number
 from drivers.twins.car import UJ_PER_WH
 
 
@@ -137,8 +137,8 @@ async def test_refusals() -> None:
             await rig.pile.start(1, order())
         rig.twin.faults.clear()
         await rig.pile.start(1, order())
+        await charging(rig)
         with pytest.raises(DeviceFault, match="another order"):
-            await charging(rig)
             await rig.pile.start(1, order(8))
 
 
@@ -208,7 +208,7 @@ async def test_a_card_at_the_pile() -> None:
         await until(lambda: any(getattr(said, "granted", None) is False for said in rig.twin.asked))
         asked: list[tuple[str, int, str]] = []
 
-        async def on_card(board: str, port: int, uid: str):  # type: ignore[no-untyped-def]  # two kinds of answers
+        async def on_card(board: str, port: int, uid: str) -> PortOrder | str:
             asked.append((board, port, uid))
             return order(9, prepaid_fen=500)
 
