@@ -9,7 +9,7 @@ from edge.till.start import may_not_start, opening_bounds
 from edge.till.state import TillState
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots
-from edge.till.swap.pay import Paid, offer_of, pay_rent, pay_swap, rent_of, rider_of, unknown_rider
+from edge.till.swap.pay import Paid, offer_of, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
 from edge.till.swap.policy import SwapPolicy
 from edge.till.swap.rescan import Again, again, since_ms
 from edge.till.swap.slots import View
@@ -54,7 +54,7 @@ def open_swap(
     if refused is not None:
         return refused
     account = rider_of(state, ask)
-    if account is None:
+    if account is None or (ask.kind != "return" and not rights_of(state, account)):
         return unknown_rider(ask, papers.terms)
     if any(swap.account == account for swap in state.shop.swaps.values()):
         return Refused(Refusal.CABINET_BUSY, f"{account} has a session that is not over (F-02)")
