@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import schema
+from cloud import hqlog, schema
 from cloud.clock import Clock
 from cloud.keys import HqKeys
 from cloud.refusal import Refuse
@@ -29,6 +29,7 @@ KEPT = 5
 
 def publish(connection: sa.Connection, clock: Clock) -> int | None:
     """Make the next version, where anything has changed; its number. None: nothing has."""
+    hqlog.lock(connection)  # so that two at once do not make the same version
     table = schema.pack_lists
     newest = connection.execute(_NEWEST).one_or_none()
     packs = _entries(connection)

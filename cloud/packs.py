@@ -20,7 +20,7 @@ from cloud.keys import HqKeys
 from cloud.posting import Entry, Log
 from protocols.trade import books, swap_terms
 from protocols.trade.codec import NotCanonical, decode, encode
-from protocols.trade.custody import Custody, fold
+from protocols.trade.custody import Custody, fold, in_order
 from protocols.trade.documents import Document, pin
 from protocols.trade.pack_facts import Fact, facts_of
 from protocols.trade.records import Effect, Pin, Record, body_of
@@ -91,9 +91,14 @@ _FACTS = (
 
 
 def custody_of(connection: sa.Connection, code: str) -> Custody | None:
-    """One pack with all its history; None: no record has ever named it."""
-    facts = facts_by_code(connection, [code])
-    return fold(code, facts[code]) if code in facts else None
+    """One pack; None: no record has ever named it."""
+    return told(connection, code)[0]
+
+
+def told(connection: sa.Connection, code: str) -> tuple[Custody | None, list[Fact]]:
+    """One pack, and all that was ever said of it, in the order in which it is believed to have happened."""
+    facts = facts_by_code(connection, [code]).get(code, [])
+    return (fold(code, facts) if facts else None), in_order(facts)
 
 
 # --- reading what facts are made of ----------------------------------------------------------------------------------

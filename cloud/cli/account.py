@@ -15,6 +15,7 @@ from cloud.cli.shop import shop_of
 from cloud.cli.table import as_table, fen_of, units_in
 from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
+from protocols.trade.records_pack import DEPOSIT
 
 accounts_app = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
 accounts_app.command("qr", epilog="Example: fieldtill-hq account qr 7QX3M9KTP2 50 --site pudong-1 --reference app-17")(
@@ -61,12 +62,19 @@ def card(ctx: typer.Context, account: Account, number: Annotated[str, typer.Argu
 
 
 @accounts_app.command("top-up", epilog="Example: fieldtill-hq account top-up 7QX3M9KTP2 100 --reference wx-4200001")
-def top_up(ctx: typer.Context, account: Account, yuan: Yuan, reference: Reference, channel: Channel = "wechat") -> None:
-    """Money paid in."""
-    shop = shop_of(ctx)
+def top_up(
+    ctx: typer.Context,
+    account: Account,
+    yuan: Yuan,
+    reference: Reference,
+    channel: Channel = "wechat",
+    deposit: Annotated[bool, typer.Option("--deposit", help="As a deposit: for rented packs, never spent.")] = False,
+) -> None:
+    """Money paid in, or a deposit."""
+    shop, asset = shop_of(ctx), DEPOSIT if deposit else CNY
     with shop.writing() as (connection, home):
         done = accounts.top_up(
-            connection, home.keys, home.clock, account, _fen(yuan), channel=channel, reference=reference
+            connection, home.keys, home.clock, account, _fen(yuan), channel=channel, reference=reference, asset=asset
         )
     _say(ctx, done, f"{yuan} yuan paid in", "done before; nothing changed")
 
@@ -100,13 +108,18 @@ def give(
 
 @accounts_app.command("pay-out", epilog="Example: fieldtill-hq account pay-out 7QX3M9KTP2 20 --reference refund-17")
 def pay_out(
-    ctx: typer.Context, account: Account, yuan: Yuan, reference: Reference, channel: Channel = "wechat"
+    ctx: typer.Context,
+    account: Account,
+    yuan: Yuan,
+    reference: Reference,
+    channel: Channel = "wechat",
+    deposit: Annotated[bool, typer.Option("--deposit", help="Of the deposits that are back.")] = False,
 ) -> None:
-    """Free money given back."""
-    shop = shop_of(ctx)
+    """Free money given back, or a deposit."""
+    shop, asset = shop_of(ctx), DEPOSIT if deposit else CNY
     with shop.writing() as (connection, home):
         done = accounts.pay_out(
-            connection, home.keys, home.clock, account, _fen(yuan), channel=channel, reference=reference
+            connection, home.keys, home.clock, account, _fen(yuan), channel=channel, reference=reference, asset=asset
         )
     _say(ctx, done, f"{yuan} yuan paid out", "done before; nothing changed")
 
@@ -229,7 +242,7 @@ def _text(statement: Statement) -> str:
 
 
 def _amount(amount: int, asset: str) -> str:
-    return yuan(amount) if asset == CNY else str(amount)
+    return yuan(amount) if asset in (CNY, DEPOSIT) else str(amount)
 
 
 def _fen(yuan: str) -> int:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import sqlalchemy as sa
 import typer
 
 from cloud import accounts, documents, sites
 from cloud.calendar import offsets_of
-from cloud.cli.shop import Shop, shop_of
-from cloud.cli.table import Row
+from cloud.cli.shop import shop_of
+from cloud.cli.signed import history, publish
 from protocols.door import toml_table
 from protocols.trade import fuel_prices, fuel_prices_file, fuel_terms, fuel_terms_file
-from protocols.trade.codec import decode
-from protocols.trade.documents import Document
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.fuel_prices_file import local_text
 from protocols.trade.fuel_terms import FuelTerms
@@ -30,8 +25,6 @@ price_app = typer.Typer(no_args_is_help=True, help="What a litre of each grade c
 terms_app = typer.Typer(no_args_is_help=True, help="Which fuel cards and accounts may buy, and how much a day.")
 
 DAY_MS = 86_400_000
-
-D = TypeVar("D", PriceList, FuelTerms)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See docs/fuel-prices.md.")]
 Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
@@ -49,7 +42,7 @@ def price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
         offsets = partial(_offsets_today, now_ms)
         return fuel_prices_file.read(data, offsets, now_s=now_ms // 1000, next_version=version, source=str(file))
 
-    prices, new, before = _publish(shop, fuel_prices.KIND, site, make, PriceList)
+    prices, new, before = publish(shop, fuel_prices.KIND, site, make, PriceList)
     change_s = fuel_prices.next_change_s(prices, now_ms // 1000)
     dropped = sorted({it.code for one in before for it in one.grades} - {it.code for it in prices.grades})
     told = f"prices {prices.id} version {prices.version}: {', '.join(new) or 'in force already'}"
@@ -76,11 +69,11 @@ def price_show(ctx: typer.Context, site: Site) -> None:
 
 
 @price_app.command("history", epilog="Example: fieldtill-hq price history pudong-1 --last 20")
-def price_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
+def pricehistory(ctx: typer.Context, site: Site, last: Last = 10) -> None:
     """Every version that was signed for a site. sha256: as sessions pin it."""
     rows = [
         {**row, "steps": len(prices.steps), "grades": " ".join(grade.code for grade in prices.grades)}
-        for row, prices in _history(shop_of(ctx), site, fuel_prices.KIND, last, PriceList)
+        for row, prices in history(shop_of(ctx), site, fuel_prices.KIND, last, PriceList)
     ]
     shop_of(ctx).list(rows, ["version", "made", "steps", "grades", "sha256"])
 
@@ -94,7 +87,7 @@ def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
         has_account, card_of = partial(accounts.exists, connection), partial(accounts.card_of, connection)
         return fuel_terms_file.read(data, has_account, card_of, next_version=version, source=str(file))
 
-    terms, new, _ = _publish(shop, fuel_terms.KIND, site, make, FuelTerms)
+    terms, new, _ = publish(shop, fuel_terms.KIND, site, make, FuelTerms)
     told = f"fuel terms version {terms.version}: {', '.join(new) or 'in force already'}"
     shop.say({"version": terms.version, "sites": new}, told)
 
@@ -120,45 +113,11 @@ def terms_show(ctx: typer.Context, site: Site) -> None:
 
 
 @terms_app.command("history", epilog="Example: fieldtill-hq fuel-terms history pudong-1")
-def terms_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
+def termshistory(ctx: typer.Context, site: Site, last: Last = 10) -> None:
     """Every version that was signed for a site. sha256: as sessions pin it."""
-    found = _history(shop_of(ctx), site, fuel_terms.KIND, last, FuelTerms)
+    found = history(shop_of(ctx), site, fuel_terms.KIND, last, FuelTerms)
     rows = [{**row, "terms": len(document.terms)} for row, document in found]
     shop_of(ctx).list(rows, ["version", "made", "terms", "sha256"])
-
-
-def _publish(
-    shop: Shop, kind: str, site: list[str] | None, make: Callable[[sa.Connection, int], D], into: type[D]
-) -> tuple[D, list[str], list[D]]:
-    """Sign what `make` gives; the document, the sites for which it is new, and what was in force before. A file without
-    a version gets the one in force where it changes nothing, else the next.
-    """
-    with shop.writing() as (connection, home):
-        for name in site or []:
-            sites.require(connection, name)
-        chosen = site or sites.names(connection)
-        newest = (documents.newest(connection, name, kind, into) for name in chosen)
-        in_force = [one for one in newest if one is not None]
-        version = max((one.version for one in in_force), default=0)
-        document = make(connection, version)
-        if len(in_force) < len(chosen) or any(one != document for one in in_force):
-            document = make(connection, version + 1)
-        new = documents.publish(connection, home.keys, home.clock, kind, document.version, document, chosen)
-    shop.tell(new)
-    return document, new, in_force
-
-
-def _history(shop: Shop, site: str, kind: str, last: int, into: type[D]) -> list[tuple[Row, D]]:
-    with shop.reading() as connection:
-        sites.require(connection, site)
-        made = documents.history(connection, site, kind, last)
-    found: list[tuple[Row, D]] = []
-    for one in made:
-        payload = decode(one.document, Document).payload
-        at = f"{datetime.fromtimestamp(one.made_ms // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        row = {"version": one.version, "made": at, "sha256": hashlib.sha256(payload).hexdigest()[:16]}
-        found.append((row, decode(payload, into)))
-    return found
 
 
 def _steps(prices: PriceList, now_s: int) -> list[dict[str, object]]:

@@ -22,9 +22,11 @@ from cloud.cli.fuel import price_app, terms_app
 from cloud.cli.guest import guest_app, refund_app
 from cloud.cli.hotlist import hotlist_app
 from cloud.cli.keys import keys_app
+from cloud.cli.packs import pack_app, rental_app
 from cloud.cli.risk import risk_app
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.site import command_app, site_app, tariff_app
+from cloud.cli.swaps import plan_app, swap_terms_app
 from cloud.cli.tender import tender_app
 from cloud.cli.verify import verify_app
 from cloud.clock import SystemClock
@@ -59,6 +61,10 @@ app.add_typer(tariff_app, name="tariff")
 app.add_typer(tender_app, name="tender")
 app.add_typer(price_app, name="price")
 app.add_typer(terms_app, name="fuel-terms")
+app.add_typer(swap_terms_app, name="swap-terms")
+app.add_typer(plan_app, name="plan")
+app.add_typer(pack_app, name="pack")
+app.add_typer(rental_app, name="rental")
 app.add_typer(command_app, name="command")
 app.add_typer(verify_app)
 tls_app = typer.Typer(no_args_is_help=True, help="TLS files for a demo.")
@@ -85,7 +91,7 @@ def tend(ctx: typer.Context) -> None:
     done = tending.tend(home.engine, home.keys, home.clock, home.config.policy)
     shop.tell(done.sites)
     guests = f"{len(done.codes_expired)} codes undone, {len(done.guests_lent)} guests paid back by the operator"
-    shop.say(done, f"{guests}, {len(done.epochs_lent)} lost epochs lent")
+    shop.say(done, f"{guests}, {len(done.epochs_lent)} lost epochs lent, {len(done.plans_ended)} plans ended")
 
 
 @app.command(epilog="Example: fieldtill-hq --home /var/lib/fieldtill-hq init")
