@@ -19,7 +19,7 @@ from drivers.twins.cabinets.wiring import HAZARDS, SIGNALS, Point
 from protocols.fieldbus.pack import Alarm
 
 STEP_MS: Final = 20  # how finely doors and hands act
-CHARGING_STEP_MS: Final = 1_000  # how finely charge follows its curve
+CHARGING_STEP_MS: Final = 10_000  # how finely charge follows its curve
 _IDLE_STEP_MS: Final = 60_000  # and warmth its surroundings
 _WARMING_MS: Final = 600_000
 _RISE_MC_PER_W: Final = 40  # thousandths of a degree inside for a watt of loss

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from drivers.twins.cabinets.ledger import Cause
 from drivers.twins.cabinets.pack import Pack, Thing
 from drivers.twins.cabinets.shop import STREET, Shop
 
-_PATIENCE_MS = 180_000
+_PATIENCE_MS: Final = 180_000
+_GLANCE_MS: Final = 200  # how often somebody who waits looks at the doors
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,13 @@ class Rider:
                 return False
             self._at, self._since_ms = self._at + 1, None
         return True
+
+    def idle_ms(self, shop: Shop) -> int:
+        """Until its pause is over, or its next look at the doors; 0 while it acts."""
+        step = self._steps[self._at] if self._at < len(self._steps) else None
+        if self._since_ms is None or not isinstance(step, Wait | Ride | WaitDoor):
+            return 0
+        return _GLANCE_MS if isinstance(step, WaitDoor) else self._since_ms + step.ms - shop.now_ms
 
     def _begin(self, step: Step, shop: Shop) -> None:
         match step:

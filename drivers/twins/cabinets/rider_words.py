@@ -1,6 +1,6 @@
 """Which riders come to a cabinet: the usual one and every unusual one, by name, scripted or from a seed.
 
-Every script begins at the cabinet's reader (`Show`, where there is a credential) and knows nothing of the gateway: it
+Every visit begins at the cabinet's reader, where there is something to show. A script knows nothing of the gateway: it
 reacts to doors. `CASES` names the fault cases of `docs/cabinets.md` that each provokes.
 """
 
@@ -143,8 +143,8 @@ def puts_other_back(who: Manners, name: str) -> Sequence[Step]:
 
 
 def forces(who: Manners, name: str) -> Sequence[Step]:
-    """Breaks the first door open and takes what is there; shuts it."""
-    return (Force(), Wait(who.look_ms), Take(), Wait(who.handle_ms), Shut())
+    """Breaks the second door open and takes what is there; shuts it. Shows no card."""
+    return (Force(beside=1), Wait(who.look_ms), Take(), Wait(who.handle_ms), Shut())
 
 
 def robs_neighbour(who: Manners, name: str) -> Sequence[Step]:
@@ -197,8 +197,12 @@ CASES: Final[Mapping[str, tuple[str, ...]]] = {
 def rider(kind: str, cabinet: str, name: str, credential: str = "", who: Manners | None = None) -> Rider:
     """One that does `kind`, at once. Raises KeyError for a kind that is not there."""
     steps = SCRIPTS[kind](Manners() if who is None else who, name)
-    shows: tuple[Step, ...] = (Show(credential), Wait(200)) if credential else ()
-    return Rider(name, cabinet, (*shows, *steps), kind=kind)
+    return Rider(name, cabinet, (*_shows(kind, credential), *steps), kind=kind)
+
+
+def _shows(kind: str, credential: str) -> tuple[Step, ...]:
+    """Everybody but a thief, who has something to show."""
+    return (Show(credential), Wait(200)) if credential and kind != "forces" else ()
 
 
 def random_riders(
@@ -225,7 +229,7 @@ def random_riders(
         kind = "swaps" if random.randrange(1_000) < usual_permille else random.choice(unusual)
         steps = SCRIPTS[kind](who, f"{name}-{came}")
         away: tuple[Step, ...] = (Ride(random.randint(gap_ms // 2, gap_ms * 3 // 2), random.randint(100, 700)),)
-        yield Rider(name, cabinet, (*away, Show(people[name]), Wait(200), *steps), kind=kind)
+        yield Rider(name, cabinet, (*away, *_shows(kind, people[name]), *steps), kind=kind)
 
 
 def parse_riders(words: Sequence[str], seed: int, cabinet: str, people: Mapping[str, str]) -> Iterator[Rider]:

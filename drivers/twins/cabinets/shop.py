@@ -30,6 +30,10 @@ class Actor(Protocol):
         """Do what can be done now. True: gone."""
         ...
 
+    def idle_ms(self, shop: Shop) -> int:
+        """For how long it surely does nothing, whatever happens meanwhile."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Tap:
@@ -152,7 +156,7 @@ class Shop:
     @property
     def busy(self) -> bool:
         """Somebody is at a cabinet."""
-        return bool(self._here) or any(queue for queue, _ in self._queues)
+        return bool(self._actors)
 
     def later(self, ms: int, what: Callable[[], None]) -> None:
         """Do it then."""
@@ -204,17 +208,21 @@ class Shop:
         return {
             "cabinets": {name: cabinet.state() for name, cabinet in self.cabinets.items()},
             "places": {name: str(place) for name, place in self.ledger.places.items()},
-            "here": [actor.name for actor in (*self._here, *(queue[0] for queue, _ in self._queues if queue))],
+            "here": [actor.name for actor in self._actors],
         }
 
     # Below: how.
 
     @property
     def _step_ms(self) -> int:
-        if self.busy:
-            return STEP_MS
         steps = [cabinet.step_ms for cabinet in self.cabinets.values()]
-        return min([*steps, *(due_ms - self.now_ms for due_ms, _ in self._later)], default=_LONGEST_STEP_MS)
+        steps += [due_ms - self.now_ms for due_ms, _ in self._later]
+        steps += [max(STEP_MS, actor.idle_ms(self)) for actor in self._actors]
+        return min(steps, default=_LONGEST_STEP_MS)
+
+    @property
+    def _actors(self) -> list[Actor]:
+        return [*self._here, *(queue[0] for queue, _ in self._queues if queue)]
 
     def _do_due(self) -> None:
         for due in [one for one in self._later if one[0] <= self.now_ms]:

@@ -142,7 +142,8 @@ async def driven(front: ShopFront, cabinet: str = "c1") -> AsyncIterator[BoardCa
             lines[config.id] = await stack.enter_async_context(Line(config))
         built = {board.id: build_board(board, lines[board.line]) for board in boards}
         found = build_cabinets(cabinets, built, lines, {})[cabinet]
-        tasks = [asyncio.create_task(one.run()) for one in (*built.values(), found)]
+        tasks = [asyncio.create_task(board.run()) for board in built.values()]
+        tasks.append(asyncio.create_task(found.run()))
         try:
             await until(lambda: all(one.at_ms is not None for one in found.sight().slots.values()))
             yield found

@@ -101,9 +101,9 @@ def test_a_dozing_greenway_loses_the_first_questions() -> None:
     pack = Pack(pack_code(1), sleeper=SLEEPERS["greenway"])
     assert pack.hears()
     pack.advance(3_000, 250)
-    assert pack.sleep is Sleep.DOZING
+    seen = [pack.sleep]
     assert [pack.hears() for _ in range(3)] == [False, False, True]
-    assert pack.sleep is Sleep.AWAKE
+    assert [*seen, pack.sleep] == [Sleep.DOZING, Sleep.AWAKE]
 
 
 def test_only_the_charger_wakes_a_greenway_from_deep_sleep() -> None:
