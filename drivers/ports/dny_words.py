@@ -83,6 +83,11 @@ def state(number: int) -> PortState:
     return _STATES.get(number, PortState.FAULT)
 
 
+def end(reason: int) -> PortEnd:
+    """Why a port ended, by a settlement's code."""
+    return _ENDS.get(reason, PortEnd.OTHER)
+
+
 def settlement(message: board.Settlement, ticket: object) -> Settlement:
     """As a till knows it."""
     ended_s = message.ended_at_s
@@ -90,7 +95,7 @@ def settlement(message: board.Settlement, ticket: object) -> Settlement:
     return Settlement(
         port=message.port + 1,
         number=message.order,
-        end=_ENDS.get(message.reason, PortEnd.OTHER),
+        end=end(message.reason),
         reason=name(StopReason, message.reason),
         energy_wh=message.energy_wh,
         elapsed_s=message.duration_s,
