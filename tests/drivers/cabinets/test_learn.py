@@ -8,7 +8,8 @@ import pytest
 from board_rig import Unit
 from cabinet_rig import BOARDS, Rig, rig
 
-from drivers.cabinets.learn import LOOKS, Look, Opened, judge, look, looks, looks_after
+from drivers.cabinets.evidence import LOOKS, Look, Opened, judge
+from drivers.cabinets.learn import look, looks, looks_after
 
 SHUT_NC = [Look(True, False)] * LOOKS
 OPEN_NC = [Look(False, True)] * LOOKS
