@@ -16,6 +16,7 @@ from edge.panel import (
     cli_epoch,
     cli_fuel,
     cli_journal,
+    cli_learn,
     cli_live,
     cli_ocmf,
     cli_proof,
@@ -47,6 +48,7 @@ app.add_typer(cli_tank.app, name="tank")
 app.add_typer(cli_box.app)
 app.add_typer(cli_journal.app, name="journal")
 app.add_typer(cli_epoch.app, name="epoch")
+app.add_typer(cli_learn.app, name="learn")
 app.add_typer(cli_proof.app)
 app.add_typer(cli_ocmf.app)
 app.add_typer(cli_verify.app)
