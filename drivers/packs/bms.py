@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from drivers.api import Link
 from drivers.errors import DeviceError, DeviceFault, Silent, Unsupported
+from drivers.line import Line
 from drivers.packs.config import PackLinkConfig, WakesBy
 from drivers.packs.ranges import impossible, may_be_another
 from drivers.packs.talk import PackTalk
@@ -101,6 +102,11 @@ class BmsLink:
 
     def link(self) -> Link:
         return self._talk.device.link()
+
+    @property
+    def line(self) -> Line:
+        """Whose it is."""
+        return self._talk.line
 
     def detach(self) -> None:
         """Leave the line."""

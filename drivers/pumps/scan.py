@@ -1,5 +1,7 @@
 """Which pumps answer on a line? By harmless questions only, and never in two protocols on a line that has pumps.
 
+What a line is asked in at all is said here for packs and Modbus devices too.
+
 A question of one protocol may be an order in another: a byte 11h anywhere in a frame authorises pump 1 of a Gilbarco
 loop. So a line that has something on it by its config is asked in that protocol alone, and an unknown one first in
 those whose questions are orders in none.
@@ -15,13 +17,14 @@ from drivers.api import LinkState
 from drivers.errors import Garbled, Silent
 from drivers.line import Line, LineConfig
 from drivers.line_tools import ALL_UNITS, Found
+from drivers.packs.config import WIRES as PACKS
 from drivers.pump import Pump
 from drivers.pumps.config import WIRES, Protocol
 from drivers.pumps.registry import PROBES, probe_of
 
 MODBUS: Final = "modbus"
 MODBUS_TIMEOUT_S: Final = 0.15
-SCANNED: Final = (*PROBES, MODBUS)
+SCANNED: Final = (*PROBES, *PACKS, MODBUS)
 """Every protocol that a line can be asked in, the most harmless first: a Gilbarco status word is one byte 0xh."""
 
 
@@ -86,6 +89,9 @@ def _part(name: str) -> Part:
         if protocol == name:
             wire = WIRES[protocol]
             return Part(name, wire.scanned[0], wire.scanned[-1], wire.answer_s)
+    for pack, its in PACKS.items():
+        if pack == name:
+            return Part(name, 1, 1, its.timeout_s)  # one pack on a line, whatever it calls itself
     return Part(name, ALL_UNITS[0], ALL_UNITS[-1], MODBUS_TIMEOUT_S)
 
 
@@ -94,6 +100,8 @@ def _fits(name: str, line: LineConfig) -> bool:
         return name == MODBUS
     if name == MODBUS:
         return line.data_bits == 8 and line.framing != "raw"
+    if any(name == pack and its.misfit(line) is None for pack, its in PACKS.items()):
+        return True
     return any(name == protocol and wire.misfit(line) is None for protocol, wire in WIRES.items())
 
 

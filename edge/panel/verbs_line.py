@@ -7,9 +7,13 @@ from typing import Annotated
 
 import msgspec
 
+from drivers.boards.config import WIRES as BOARDS
+from drivers.cabinets.plan import slot_plans
 from drivers.line_tools import raw, scan
+from drivers.packs.config import WIRES as PACKS
 from drivers.pumps.config import WIRES
 from drivers.pumps.scan import MODBUS, SCANNED, Part, WrongProtocol, plan, scan_pumps
+from edge.config import Config
 from edge.daemon_state import Daemon
 from edge.panel import views
 from edge.panel.messages import Trouble
@@ -19,7 +23,7 @@ FRAME_MAX = 256
 
 
 class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """protocol: `modbus` or one of pumps; empty: the line's own. The others: None: as the protocol has it."""
+    """protocol: `modbus`, or one of pumps or packs; empty: the line's own. The others: None: as the protocol has it."""
 
     line: str
     protocol: str = ""
@@ -52,6 +56,10 @@ async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
     timeout_s = part.timeout_s if args.timeout_ms is None else args.timeout_ms / 1000
     if part.protocol == MODBUS:
         return [views.plain(found) async for found in scan(line, units=units, timeout_s=timeout_s)]
+    if (pack := next((one for one in PACKS if one == part.protocol), None)) is not None:
+        from drivers.packs.scan import scan_packs  # as above
+
+        return [views.plain(found) async for found in scan_packs(line, pack, timeout_s=timeout_s)]
     protocol = next(one for one in WIRES if one == part.protocol)
     here = {one.address: one.id for one in daemon.config.pump if one.line == args.line and one.protocol == protocol}
     known = {address: daemon.premises.pumps[name] for address, name in here.items()}
@@ -96,14 +104,32 @@ def _scan_parts(daemon: Daemon, name: str, protocol: str) -> list[Part]:
         raise Declined(unknown("line", name, [*daemon.premises.lines, *daemon.premises.controllers]))
     if protocol and protocol not in SCANNED:
         raise Declined(unknown("protocol", protocol, SCANNED))
-    spoken = {pump.protocol for pump in daemon.config.pump if pump.line == name}
-    modbus = {MODBUS for device in daemon.config.device if device.line == name}
+    spoken = _spoken(daemon.config, name)
     try:
-        parts = plan(line.config, spoken | modbus, protocol)
+        parts = plan(line.config, spoken, protocol)
     except WrongProtocol as error:
         remedy = "Scan it in its own protocol, or take its pumps and devices out of the config first."
         raise Declined(Trouble("wrong-protocol", str(error), remedy)) from error
+    if not parts and spoken:
+        raise Declined(
+            Trouble("no-protocol", f"what speaks {' and '.join(sorted(spoken))} cannot be looked for", where=name)
+        )
     if not parts:
         settings = f"no protocol has {line.config.baud} baud {line.config.mode}"
         raise Declined(Trouble("no-protocol", settings, "Name one with --protocol.", where=name))
     return parts
+
+
+def _spoken(config: Config, line: str) -> set[str]:
+    """The protocols of what the config has on a line."""
+    return {
+        *(pump.protocol for pump in config.pump if pump.line == line),
+        *(MODBUS for device in config.device if device.line == line),
+        *(BOARDS[board.protocol].family for board in config.board if board.line == line),
+        *(
+            plan.pack.link.protocol
+            for cabinet in config.cabinet
+            for plan in slot_plans(cabinet)
+            if plan.pack is not None and plan.pack.link.line == line
+        ),
+    }
