@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import structlog
 
 from edge.journal.errors import JournalFull
+from edge.ports import taps as port_taps
 from edge.site import Site
 from edge.sync import trust
 from edge.sync.trust import HqKeys
 from edge.till import purse
 from edge.till.ask import Ask, Refusal, Refused, Source
 from edge.till.fill.ask import FillAsk
-from edge.till.state import OpenFilling, OpenSession, lease_key
+from edge.till.state import Open, OpenSession, OpenStay, lease_key
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Carried, CarriedStart, Fault
 from protocols.trade.records import Origin
@@ -40,7 +41,7 @@ class Taken:
     expired: bool
     rights: int
     connector: str = ""
-    session: OpenSession | OpenFilling | None = None
+    session: Open | None = None
     again: bool = False
     refused: Refused | None = None
 
@@ -77,7 +78,7 @@ class Codes:
             return self._taken(code, news, refused=outcome)
         return self._taken(code, news, outcome)
 
-    async def _start(self, code: Carried, start: CarriedStart) -> OpenSession | OpenFilling | Refused:
+    async def _start(self, code: Carried, start: CarriedStart) -> Open | Refused:
         try:
             carried.require_live(start, self._site.clock.stamp().lb_ms // 1000)
         except BadCode as late:
@@ -88,19 +89,27 @@ class Codes:
         payer, islands = Source(grant.account, asset=grant.asset), self._site.islands
         if islands is not None and start.connector in islands:
             return await islands.start(FillAsk(islands.id_of(start.connector), start.preset, origin, (payer,)))
+        ports = self._site.ports
+        if ports is not None and start.connector in ports:
+            return await port_taps.code(ports, start.connector, start.preset, origin, payer)
         if self._site.desk.session_at(start.connector) is not None:  # a card has begun it, the code pays on
             return await self._site.join(start.connector, payer)
         return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, (payer,)))
 
-    def _running(self, code: Carried, start: CarriedStart) -> OpenSession | OpenFilling | None:
+    def _running(self, code: Carried, start: CarriedStart) -> Open | None:
         """The session that this very code has opened or joined, while it is open: showing it again does not end it."""
         state = self._site.desk.state
-        found: list[OpenSession | OpenFilling] = [*state.sessions.values(), *state.forecourt.fillings.values()]
+        ports = state.ports
+        found: list[Open] = [*state.sessions.values(), *state.forecourt.fillings.values()]
+        found += [*ports.sessions.values(), *ports.stays.values()]
         for session in found:
             origin = session.opened.origin
             opened = (origin.via, origin.number) == ("qr", start.number)
             here = opened or (isinstance(session, OpenSession) and session.opened.connector == start.connector)
-            if here and code.grant.account in {hold.account for hold in session.holds}:
+            accounts = {hold.account for hold in session.holds}
+            if isinstance(session, OpenStay):
+                accounts.add(session.opened.account)
+            if here and code.grant.account in accounts:
                 return session
         return None
 
@@ -108,7 +117,7 @@ class Codes:
         self,
         code: Carried,
         news: bool,
-        session: OpenSession | OpenFilling | None = None,
+        session: Open | None = None,
         *,
         again: bool = False,
         refused: Refused | None = None,

@@ -15,6 +15,7 @@ from drivers.cabinets.config import CabinetConfig
 from drivers.cabinets.plan import slot_plans
 from drivers.line_config import LineConfig
 from drivers.ports.config import ListenerConfig, PortBoardConfig
+from drivers.ports.ykc_config import YkcConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
 from drivers.readers.config import CardsConfig
@@ -23,12 +24,15 @@ from edge.config_cabinets import cabinet_doubts, cabinet_faults
 from edge.config_ports import port_doubts, port_faults
 from edge.config_pumps import pump_doubts, pump_faults
 from edge.config_readers import ReaderConfig, reader_faults
+from edge.config_ykc import rooted_ykc, ykc_doubts, ykc_faults
 from edge.counter import CounterConfig
 from edge.plant.budget import Budget
 from edge.plant.slot_charging import Charging
 from edge.tank_config import TankConfig, tank_faults
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
+from edge.till.port.policy import PortPolicy
+from edge.till.swap.policy import SwapPolicy
 from protocols.door import Fault, Refused, check
 
 Id = Annotated[
@@ -131,10 +135,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cabinet: tuple[CabinetConfig, ...] = ()
     listener: tuple[ListenerConfig, ...] = ()
     port_board: tuple[PortBoardConfig, ...] = ()
+    ykc: tuple[YkcConfig, ...] = ()
     reader: tuple[ReaderConfig, ...] = ()
     cards: CardsConfig | None = None
     till: Policy = Policy()
+    swap: SwapPolicy = SwapPolicy()
     fuel: FillPolicy = FillPolicy()
+    ports: PortPolicy = PortPolicy()
     charging: Charging = Charging()
     budget: Budget | None = None
     panel: Panel = Panel()
@@ -185,11 +192,12 @@ def cross_check(config: Config) -> list[Fault]:
     connectors = [connector.id for connector in config.connector]
     boards = [board.id for board in config.board] + [board.id for board in config.port_board]
     cabinets = [cabinet.id for cabinet in config.cabinet]
+    piles = [pile for platform in config.ykc for pile in platform.pile]
     faults = [
-        *_twice("line", [*lines, *controllers, *(listener.id for listener in config.listener)]),
-        *_twice("device", [*devices, *(pump.id for pump in config.pump), *boards, *cabinets]),
+        *_twice("line", [*lines, *controllers, *(listener.id for listener in [*config.listener, *config.ykc])]),
+        *_twice("device", [*devices, *(pump.id for pump in config.pump), *boards, *cabinets, *(p.id for p in piles)]),
         *_twice("pump number", [str(pump.number) for pump in config.pump]),
-        *_twice("port board number", [str(board.number) for board in config.port_board]),
+        *_twice("port board number", [str(one.number) for one in config.port_board] + [str(p.number) for p in piles]),
         *_twice("connector", connectors),
         *_twice("connector or pump", [*dict.fromkeys(connectors), *{pump.id: pump for pump in config.pump}]),
         *_twice("reader", [reader.id for reader in config.reader]),
@@ -218,11 +226,13 @@ def cross_check(config: Config) -> list[Fault]:
     faults += tank_faults(config.tank, config.device, config.pump)
     faults += cabinet_faults(config.line, config.device, config.pump, config.board, config.cabinet)
     faults += port_faults(config.line, config.listener, config.port_board, _spoken(config))
+    faults += ykc_faults(config.ykc, config.listener)
     pumps = [name for pump in config.pump for name in (pump.id, str(pump.number))]
     faults += reader_faults(config.reader, config.line, connectors, pumps, cabinets)
     for index, reader in enumerate(config.reader):
         if reader.board is not None:
-            faults += _known(f"reader[{index}].board", reader.board, [board.id for board in config.port_board])
+            with_ports = [board.id for board in config.port_board] + [pile.id for pile in piles]
+            faults += _known(f"reader[{index}].board", reader.board, with_ports)
     return faults
 
 
@@ -232,6 +242,7 @@ def doubts(config: Config) -> list[str]:
         *pump_doubts(config.line, config.pump),
         *cabinet_doubts(config.line, config.board, config.cabinet),
         *port_doubts(config.line, config.listener, config.port_board),
+        *ykc_doubts(config.ykc),
     ]
 
 
@@ -282,6 +293,7 @@ def _rooted(config: Config, root: Path) -> Config:
         controller=controllers,
         hq=hq,
         mqtt=mqtt,
+        ykc=rooted_ykc(config.ykc, root),
         panel=msgspec.structs.replace(config.panel, socket=rooted(config.panel.socket)),
         counter=config.counter and msgspec.structs.replace(config.counter, path=rooted(config.counter.path)),
         profiles_dir=rooted(config.profiles_dir),

@@ -39,10 +39,13 @@ from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
 from edge.plant.power import Car, Power
 from edge.plant.watch import Watch
+from edge.ports import taps as port_taps
+from edge.ports.setup import set_up_ports
 from edge.premises import Premises, build
 from edge.reader import Tap, read_cards
 from edge.rollback import Guard
 from edge.service import Watchdog, in_words, ready, stopping
+from edge.shop.setup import set_up as set_up_shop
 from edge.site import Site
 from edge.sync import trust
 from edge.sync.quick import Quick
@@ -180,6 +183,12 @@ async def _sell(
     islands = site.islands = set_up(config, site, daemon.premises, clock, recorder)
     if islands is not None:
         islands.keep(keep)
+    shop = site.shop = set_up_shop(site, daemon.premises.cabinets, config.swap, clock)
+    if shop is not None:
+        shop.keep(keep)
+    ports = site.ports = set_up_ports(site, daemon.premises.port_boards, config.ports, clock)
+    if ports is not None:
+        ports.keep(keep)
     for config_of in config.reader:
         reader = build_reader(config_of.set_up(config.cards))
         daemon.readers.append(reader)
@@ -187,6 +196,10 @@ async def _sell(
         tap: Tap = partial(site.tap, place)
         if islands is not None and config_of.island:
             tap = partial(taps.tap, islands, config_of.island)
+        if shop is not None and config_of.cabinet:
+            tap = partial(shop.tap, config_of.cabinet)
+        if ports is not None and config_of.board:
+            tap = partial(port_taps.tap, ports, config_of.board)
         keep(f"reader {reader.id}", read_cards(reader, tap, None if daemon.codes is None else daemon.codes.take))
     keep("sessions", site.run())
     keep("epoch", _end_with_epoch(daemon, journal, desk, stop))

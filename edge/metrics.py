@@ -121,6 +121,12 @@ def _till(daemon: Daemon) -> Iterable[Metric]:
         yield GaugeMetricFamily("fieldtill_fillings", "Fillings that are open", value=fillings)
         yield _by_grade("fieldtill_day_fuel_millilitres", "Sold in this site day", state, "volume_ml")
         yield _by_grade("fieldtill_day_unattributed_millilitres", "That no sale explains", state, "unattributed_ml")
+    if daemon.site.ports is not None:
+        ports = state.ports
+        yield GaugeMetricFamily("fieldtill_ports", "Sessions that are open at ports", value=len(ports.sessions))
+        yield GaugeMetricFamily("fieldtill_lockers", "Lockers that are somebody's", value=len(ports.stays))
+        loose = ports.sums.unattributed
+        yield GaugeMetricFamily("fieldtill_day_unattributed_settlements", "That nobody is charged for", value=loose)
     day = state.day
     yield GaugeMetricFamily("fieldtill_day_sessions", "Sessions closed in this site day", value=day.sessions)
     yield GaugeMetricFamily("fieldtill_day_energy_watthours", "Sold in this site day", value=day.energy_wh)

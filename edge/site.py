@@ -34,6 +34,7 @@ from protocols.trade.wire import Command
 
 if TYPE_CHECKING:
     from edge.forecourt.islands import Islands
+    from edge.ports.ports import PortHall
     from edge.shop.shop import Shop
 
 LOOK_S = 0.25
@@ -80,6 +81,8 @@ class Site:
         """Connectors and pumps where a start is under way."""
         self.islands: Islands | None = None
         """The pumps. None: this site has none."""
+        self.ports: PortHall | None = None
+        """The charging ports and lockers. None: this site has none."""
         self.shop: Shop | None = None
         """The cabinets. None: this site has none."""
         self._in_vain: deque[tuple[Source, ...]] = deque(maxlen=IN_VAIN_MAX)
@@ -158,6 +161,8 @@ class Site:
         self._command_ran = command.number
         if self.islands is not None and command.connector in self.islands:
             return await self.islands.command(command)
+        if self.ports is not None and command.connector in self.ports:
+            return await self.ports.command(command)
         if self.shop is not None and command.connector in self.shop:
             return await self.shop.command(command)
         if command.verb == "stop":
@@ -183,10 +188,10 @@ class Site:
         return body
 
     async def _day(self) -> list[Draft]:
-        """What a day says of pumps, tanks and cabinets, before its own record."""
+        """What a day says of pumps, tanks, cabinets and ports, before its own record."""
         fuel = [] if self.islands is None else await self.islands.day()
         packs = [] if self.shop is None else await self.shop.day()
-        return [*fuel, *packs]
+        return [*fuel, *packs, *([] if self.ports is None else self.ports.day())]
 
     async def note(self, by: str, verb: str, detail: str) -> None:
         """A technician's act goes into the log."""
@@ -239,6 +244,8 @@ class Site:
         await self.desk.save()
         if self.islands is not None:
             await self.islands.fills.save()
+        if self.ports is not None:
+            await self.ports.ports.save()
 
     async def run(self) -> None:
         """Look at every running session, for ever."""
@@ -288,7 +295,9 @@ class Site:
     async def _close_if_asked(self) -> None:
         """CLOSE, once nobody charges or fills any more and nobody is about to."""
         desk = self.desk
-        running = desk.sessions() or desk.state.forecourt.fillings or desk.state.shop.swaps or self.starting
+        state = desk.state
+        besides = state.forecourt.fillings or state.shop.swaps or state.ports.sessions or state.ports.stays
+        running = desk.sessions() or besides or self.starting
         if desk.closing is None or desk.state.closed or running:
             return
         if desk.disputed is not None or desk.guard.waiting is not None:

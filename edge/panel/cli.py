@@ -19,6 +19,7 @@ from edge.panel import (
     cli_learn,
     cli_live,
     cli_ocmf,
+    cli_port,
     cli_proof,
     cli_tank,
     cli_value,
@@ -44,6 +45,7 @@ app.add_typer(cli_live.app)
 app.add_typer(cli_live.day_app, name="day")
 app.add_typer(cli_value.app)
 app.add_typer(cli_fuel.app)
+app.add_typer(cli_port.app)
 app.add_typer(cli_tank.app, name="tank")
 app.add_typer(cli_box.app)
 app.add_typer(cli_journal.app, name="journal")

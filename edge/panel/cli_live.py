@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from edge.panel import show, show_fuel
+from edge.panel import show, show_fuel, show_port
 from edge.panel.cli_shared import AsJson, Config, Exit, Socket, ask, connect, say
 from edge.panel.client import Client, Failed
 from edge.panel.messages import DayView, DeviceView, HqView, LineView, PointView, SessionView, StatusView, Trouble
 from edge.panel.messages_fuel import FillingView
+from edge.panel.messages_port import PortSessionView
 from edge.panel.paper import Paper, counted, energy, money
 
 app = typer.Typer()
@@ -116,15 +117,17 @@ def raw(
 def sessions(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
     """The open sessions: phase, energy or litres, price so far, hold, time left."""
     with connect(config, socket) as daemon:
-        told, fillings = daemon.ask("sessions"), daemon.ask("fillings")
+        told, fillings, ports = daemon.ask("sessions"), daemon.ask("fillings"), daemon.ask("port-sessions")
 
     def text(paper: Paper) -> None:
-        if told or not fillings:
+        if told or not (fillings or ports):
             show.sessions(paper, msgspec.convert(told, list[SessionView]))
         if fillings:
             show_fuel.fillings(paper, msgspec.convert(fillings, list[FillingView]))
+        if ports:
+            show_port.sessions(paper, msgspec.convert(ports, list[PortSessionView]))
 
-    say(as_json, [*told, *fillings], text)
+    say(as_json, [*told, *fillings, *ports], text)
 
 
 @app.command(
@@ -149,7 +152,7 @@ def start(
     if [bool(card), bool(account), bool(tender)].count(True) != 1:
         raise typer.BadParameter("expected --card, --account or --tender, one of them")
     account = account or "+".join(tender or ())
-    preset, amount = _preset(money_, energy_, time_)
+    preset, amount = preset_of(money_, energy_, time_)
     number = sys.stdin.readline().strip() if card == "-" else card
     told = ask(config, socket, "start", connector=connector, card=number, account=account, preset=preset, amount=amount)
     say(as_json, told, lambda paper: show.session(paper, msgspec.convert(told, SessionView)))
@@ -170,7 +173,7 @@ def extend(
         raise typer.BadParameter("expected --card or --account, one of them")
     number = sys.stdin.readline().strip() if card == "-" else card
     name, _, asset = account.partition(":")
-    args = {"amount_fen": _preset(money_, "", "")[1]} if money_ else {}
+    args = {"amount_fen": preset_of(money_, "", "")[1]} if money_ else {}
     told = ask(config, socket, "extend", session=session, card=number, account=name, asset=asset or "CNY", **args)
     say(as_json, told, lambda paper: show.session(paper, msgspec.convert(told, SessionView)))
 
@@ -255,14 +258,14 @@ _SCAN_STEP = 8
 _SETTLED_WITHIN_S = 120.0
 
 
-def _preset(money_: str, energy_: str, time_: str) -> tuple[str, int]:
+def preset_of(money_: str, energy_: str, time_: str) -> tuple[str, int]:
     given = [(kind, text) for kind, text in (("money", money_), ("energy", energy_), ("time", time_)) if text]
     if len(given) > 1:
         raise typer.BadParameter("expected one of --money, --energy and --time")
     if not given:
         return "full", 0
     ((kind, text),) = given
-    amount = _duration_s(text) if kind == "time" else scaled(text, 2 if kind == "money" else 3)
+    amount = duration_s(text) if kind == "time" else scaled(text, 2 if kind == "money" else 3)
     if amount is None or amount <= 0:
         raise typer.BadParameter(
             f"--{kind}: got {text!r}, which is no such amount; `fieldtill start --help` has examples"
@@ -278,7 +281,7 @@ def scaled(text: str, places: int) -> int | None:
     return int(match[1] + (match[2] or "").ljust(places, "0"))
 
 
-def _duration_s(text: str) -> int | None:
+def duration_s(text: str) -> int | None:
     match = re.fullmatch(r"(\d{1,6})([smh])", text)
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
 

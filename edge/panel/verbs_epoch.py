@@ -96,8 +96,9 @@ def view(daemon: Daemon) -> EpochView:
 
 
 def _running(desk: Desk) -> int:
-    """How many sessions are open, fillings among them."""
-    return len(desk.state.sessions) + len(desk.state.forecourt.fillings)
+    """How many sessions are open, fillings, ports and lockers among them."""
+    state = desk.state
+    return len(state.sessions) + len(state.forecourt.fillings) + len(state.ports.sessions) + len(state.ports.stays)
 
 
 def _not_now(daemon: Daemon, args: CloseEpoch) -> Trouble | None:

@@ -168,7 +168,7 @@ class LockerDesk:
                 return locker.void(state, stay, now, "not-opened" if row.resumed else "door-stuck")
             case DoorAct.OUT:
                 tenders = self.desk.papers.tenders(stay.opened.pins)
-                return locker.closed(state, stay, now, self._price_of(stay), tenders)
+                return locker.closed(state, stay, now, self.price_of_stay(stay), tenders)
             case DoorAct.STUCK:
                 return (locker.door_stuck(stay),)
             case DoorAct.LEFT_OPEN:
@@ -176,7 +176,7 @@ class LockerDesk:
             case DoorAct.NONE | DoorAct.OPEN:
                 return locker.overdue(stay, now, self.policy)
 
-    def _price_of(self, stay: OpenStay) -> PortPrice:
+    def price_of_stay(self, stay: OpenStay) -> PortPrice:
         prices = self.desk.papers.port_prices(stay.opened.pins)
         price = None if prices is None else price_of(prices, stay.opened.price)
         assert price is not None, f"stay {stay.seq} pins no price {stay.opened.price}"

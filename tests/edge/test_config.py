@@ -14,6 +14,7 @@ from drivers.boards.config import BoardConfig
 from drivers.cabinets.config import CabinetConfig, CabinetInputs, CabinetOutputs, SlotConfig
 from drivers.line_config import LineConfig
 from drivers.ports.config import ListenerConfig, PortBoardConfig
+from drivers.ports.ykc_config import PileConfig, YkcConfig
 from drivers.pumps.config import PumpConfig
 from drivers.pumps.pts_config import ControllerConfig
 from drivers.readers.config import CardsConfig
@@ -37,6 +38,7 @@ from edge.premises import build
 from edge.tank_config import TankConfig
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
+from edge.till.port.policy import PortPolicy
 from protocols.door import Refused
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
@@ -46,7 +48,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "counter": CounterConfig, "journal": JournalTable, "pump": PumpConfig, "controller": ControllerConfig,
     "cards": CardsConfig, "fuel": FillPolicy, "tank": TankConfig, "charging": Charging, "budget": Budget,
     "board": BoardConfig, "cabinet": CabinetConfig, "cabinet.slot": SlotConfig, "cabinet.inputs": CabinetInputs,
-    "cabinet.outputs": CabinetOutputs, "listener": ListenerConfig, "port_board": PortBoardConfig,
+    "cabinet.outputs": CabinetOutputs, "listener": ListenerConfig, "port_board": PortBoardConfig, "ports": PortPolicy,
+    "ykc": YkcConfig, "ykc.pile": PileConfig,
 }  # fmt: skip
 
 WRONG = """
