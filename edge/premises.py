@@ -166,7 +166,7 @@ def _cabinets(
 def _port_boards(
     config: Config, lines: Mapping[str, Line], unix_ms: UnixMs
 ) -> tuple[dict[str, Listener], dict[str, PortBoard], list[Fault]]:
-    if not config.port_board and not config.listener:
+    if not config.port_board and not config.listener and not config.ykc:
         return {}, {}, []
     from drivers.ports.registry import build_listener, build_port_board  # a site without them pays no memory for them
 
@@ -179,6 +179,14 @@ def _port_boards(
             boards[board.id] = build_port_board(board, places[board.line or board.listener or ""], unix_ms)
         except Refused as refused:
             faults += _within(f"port_board[{index}]", refused)
+    for index, platform in enumerate(config.ykc):
+        from drivers.ports.ykc_switchboard import build_ykc
+
+        try:
+            listeners[platform.id], piles = build_ykc(platform, unix_ms)
+            boards |= {pile.id: pile for pile in piles}
+        except Refused as refused:
+            faults += _within(f"ykc[{index}]", refused)
     return listeners, boards, faults
 
 

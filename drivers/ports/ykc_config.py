@@ -8,9 +8,10 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from drivers.ports.config import ListenerConfig, Name
-from protocols.fieldbus import ykc
 
 GUNS_MAX: Final = 20
+HEARTBEATS: Final = 3.5
+"""Three may stay away (`ykc.HEARTBEATS_MISSED_MAX`), and the third may be late."""
 Seconds = Annotated[float, msgspec.Meta(ge=0.01, le=86_400)]
 
 
@@ -37,10 +38,10 @@ class PileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     peer: str | None = None
     utc_offset_min: Annotated[int, msgspec.Meta(ge=-720, le=840)] = 480
     qr_prefix: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,180}$")] | None = None
-    heartbeat_s: Seconds = ykc.HEARTBEAT_S
+    heartbeat_s: Seconds = 10.0
     answer_s: Seconds = 10.0
     poll_s: Seconds = 30.0
-    shown_s: Seconds = ykc.START_SHOWN_S
+    shown_s: Seconds = 90.0
     again_s: Seconds = 30.0
     tick_s: Seconds = 1.0
 
@@ -58,8 +59,8 @@ class PileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def silent_s(self) -> float:
-        """Without a word for so long a gun is out: three heartbeats, and some time for the third to be late."""
-        return (ykc.HEARTBEATS_MISSED_MAX + 0.5) * self.heartbeat_s
+        """Without a word for so long a gun is out."""
+        return HEARTBEATS * self.heartbeat_s
 
     @property
     def stale_s(self) -> float:
