@@ -23,7 +23,7 @@ from edge.shop.eye import Eye
 from edge.shop.swap_desk import SwapDesk
 from edge.till.state_shop import OpenSwap, Shop, slot_key
 from edge.till.swap import rest
-from edge.till.swap.next import Pulse, Wake
+from edge.till.swap.next import End, Pulse, Wake
 from edge.till.swap.slots import View, is_shut
 from protocols.trade.records import Draft
 
@@ -131,6 +131,8 @@ class CabinetLoop:
             self._put_off("ask", 0)
             self._changed()
         match following:
+            case End():  # doors that stand open now have been told of
+                self._may_open |= {slot for slot, track in view.slots.items() if track.open_ms is not None}
             case Pulse(slot) if self._swaps.may_pulse(swap):
                 await self._pulse(swap, slot)
             case Wake(slot):

@@ -212,13 +212,19 @@ def _open_full(case: Case) -> Next:
         return _without(case, "")
     if progress.pulses == 0 and not _as_offered(case):
         if progress.resumed and not said.strictly_full:
-            return Wait() if case.waited_ms < _hold_ms(case) else _without(case, "F-13", _vanished(case))
+            return (
+                Wait()
+                if case.waited_ms < _hold_ms(case)
+                else _without(case, "F-13", case.lock(case.slot, "F-13") + _vanished(case))
+            )
         return _next_full(case, "F-30")
     if progress.pulses and said.gone:
-        return _without(case, "F-13", _vanished(case))
+        return _without(case, "F-13", case.lock(case.slot, "F-13") + _vanished(case))
     pulse = _pulse(case)
     if pulse is not None:
         return pulse
+    if case.track.sight.locked is False:  # it is open, and its sensor does not say so: no second pack is given
+        return _without(case, "F-13", case.lock(case.slot, "F-13") + _vanished(case))
     fault, notes = _not_opened(case, "F-32")
     return _next_full(case, fault, notes)
 
