@@ -38,6 +38,7 @@ from edge.premises import build
 from edge.tank_config import TankConfig
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
+from edge.till.port.policy import PortPolicy
 from protocols.door import Refused
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
