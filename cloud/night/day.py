@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.night.reconcile.bills import tariff_pin
 from cloud.night.reconcile.fillings import price_list_pin
-from cloud.night.reconcile.log import AnyDelivery, Filling, Instant, LogFacts, LogKey, Session
+from cloud.night.reconcile.log import AnyDelivery, Filling, Instant, LogFacts, LogKey, Session, Swap
 from cloud.night.report_model import (
     Adjustment,
     Connector,
@@ -120,7 +120,7 @@ def site_day(
 
 def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
     """Sums over sessions that ended."""
-    count = voided = late = energy_wh = gross_fen = captured_fen = overrun_fen = fillings = volume_ml = 0
+    count = voided = late = energy_wh = gross_fen = captured_fen = overrun_fen = fillings = volume_ml = swaps = 0
     parts = {"energy": 0, "service": 0, "session": 0, "idle": 0, "fuel": 0}
     for session in sessions:
         assert session.ended is not None, session.id
@@ -129,11 +129,14 @@ def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
             voided += 1
             continue
         count += 1
-        if isinstance(session, Session):
-            energy_wh += session.closed.energy_wh
-        else:
-            fillings += 1
-            volume_ml += session.closed.volume_ml
+        match session:
+            case Session(closed=SessionClosed() as closed):
+                energy_wh += closed.energy_wh
+            case Filling(closed=FillingClosed() as closed):
+                fillings += 1
+                volume_ml += closed.volume_ml
+            case Swap():
+                swaps += 1
         gross_fen += session.closed.amount_fen
         captured_fen += sum(it.amount for it in session.moves if it.effect == Effect.USED and it.asset == CNY)
         overrun_fen += sum(it.amount for it in session.moves if it.effect == Effect.OVERRUN and it.asset == CNY)
@@ -154,6 +157,9 @@ def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
         fillings=fillings,
         volume_ml=volume_ml,
         fuel_fen=parts["fuel"],
+        swaps=swaps,
+        swap_fen=parts.get("swap", 0),
+        rent_fen=parts.get("rent", 0) + parts.get("late", 0),
     )
 
 
@@ -197,6 +203,7 @@ def _hours(sessions: Iterable[AnyDelivery], site: Site) -> list[Hour]:
         gross_fen[hour] += session.closed.amount_fen
         if isinstance(session, Filling):
             volume_ml[hour] += session.closed.volume_ml
+        if not isinstance(session, Session):
             continue
         for piece in session.closed.slices:
             from_ms, to_ms = session.begun.at_ms + piece.from_ms, session.begun.at_ms + piece.to_ms

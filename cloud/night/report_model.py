@@ -55,8 +55,8 @@ class Previous(_Part, frozen=True):
 
 
 class Quantities(_Part, frozen=True):
-    """Of sessions that ended, fillings among them. gross_fen = captured_fen + overrun_fen, and is also the sum of the
-    five parts by price.
+    """Of sessions that ended, fillings and swaps among them. gross_fen = captured_fen + overrun_fen, and is also the
+    sum of the parts by price. rent_fen: terms of rent and late days.
 
     voided: ended without delivery. late: reached headquarters more than `late_after_s` after they ended, for want of a
     link.
@@ -76,6 +76,9 @@ class Quantities(_Part, frozen=True):
     fillings: int = 0
     volume_ml: int = 0
     fuel_fen: int = 0
+    swaps: int = 0
+    swap_fen: int = 0
+    rent_fen: int = 0
 
 
 class Hour(_Part, frozen=True):

@@ -1,4 +1,4 @@
-"""What does a log say? One pass over the stored bytes: its root, its moves, its sessions, fillings and readings."""
+"""What does a log say? One pass over the stored bytes: its root, its moves, its sessions of every kind, readings."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from protocols.trade.records import (
     body_of,
     session_id,
 )
+from protocols.trade.records_fleet import PackMarked
 from protocols.trade.records_fuel import (
     FillingClosed,
     FillingOpened,
@@ -47,9 +48,10 @@ from protocols.trade.records_fuel import (
     TankDipped,
     WetStockClosed,
 )
+from protocols.trade.records_pack import PackNoted, PacksScanned, SwapClosed, SwapOpened
 
-Opened = TypeVar("Opened", SessionOpened, FillingOpened)
-Closed = TypeVar("Closed", SessionClosed, FillingClosed)
+Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened)
+Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed)
 
 
 class LogKey(NamedTuple):
@@ -103,13 +105,21 @@ class Delivery(Generic[Opened, Closed]):
 
     @property
     def account(self) -> str:
-        """The payer: the account of the first hold; empty without one."""
+        """The payer: the account of the first hold; of a swap the rider; else empty."""
+        if isinstance(self.opened, SwapOpened):
+            return self.opened.account
         return self.holds[0].account if self.holds else ""
 
     @property
     def place(self) -> str:
-        """The connector or the pump."""
-        return self.opened.pump if isinstance(self.opened, FillingOpened) else self.opened.connector
+        """The connector, the pump or the cabinet."""
+        match self.opened:
+            case FillingOpened():
+                return self.opened.pump
+            case SwapOpened():
+                return self.opened.cabinet
+            case _:
+                return self.opened.connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,12 @@ class Filling(Delivery[FillingOpened, FillingClosed]):
     """A filling at a pump."""
 
 
-AnyDelivery: TypeAlias = Session | Filling
+@dataclass(frozen=True, slots=True)
+class Swap(Delivery[SwapOpened, SwapClosed]):
+    """A swap session: packs for packs, or a rented one out or back."""
+
+
+AnyDelivery: TypeAlias = Session | Filling | Swap
 D = TypeVar("D", bound=AnyDelivery)
 
 
@@ -143,11 +158,19 @@ class Told(NamedTuple):
     body: Wire
 
 
+class OfPacks(NamedTuple):
+    """A record that says something of packs, whole: its stamp and moves are needed."""
+
+    at: Instant
+    record: Record
+    body: Wire
+
+
 @dataclass(slots=True)
 class LogFacts:
     """A log, read. Lists are in the log's order; `missing` holds (first, after the last) of each hole. fuel: what was
     told of pumps and tanks, with the ends that fillings really had, and with notices and configurations, which may
-    explain it.
+    explain it. packs: what was told of packs, with the openings and ends of their sessions.
     """
 
     key: LogKey
@@ -162,14 +185,16 @@ class LogFacts:
     sessions: dict[int, Session] = field(default_factory=dict)
     fillings: dict[int, Filling] = field(default_factory=dict)
     fuel: list[Told] = field(default_factory=list)
+    swaps: dict[int, Swap] = field(default_factory=dict)
+    packs: list[OfPacks] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     days: list[tuple[Instant, DayClosed]] = field(default_factory=list)
     last: Instant | None = None
 
     @property
     def deliveries(self) -> Iterator[AnyDelivery]:
-        """Sessions and fillings."""
-        return chain(self.sessions.values(), self.fillings.values())
+        """Sessions of every kind."""
+        return chain(self.sessions.values(), self.fillings.values(), self.swaps.values())
 
 
 def read(key: LogKey, records: Iterable[Stored]) -> LogFacts:
@@ -221,6 +246,14 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
             facts.readings.append(Reading(at, body.begin, "begin", session.id))
         case FillingOpened():
             facts.fillings[stored.seq] = Filling(facts.key, at, body, tuple(body.holds))
+        case SwapOpened():
+            facts.swaps[stored.seq] = Swap(facts.key, at, body, tuple(body.holds))
+            facts.packs.append(OfPacks(at, record, body))
+        case SwapClosed() if swap := _running(facts, at, body.session, facts.swaps):
+            _put(facts, swap, ended=at, closed=body, moves=tuple(record.moves))
+            facts.packs.append(OfPacks(at, record, body))
+        case PackNoted() | PacksScanned() | PackMarked():
+            facts.packs.append(OfPacks(at, record, body))
         case SessionExtended() if running := _running(facts, at, body.session, _table(facts, body.session)):
             _put(facts, running, holds=(*running.holds, *body.holds))
         case SessionHeld() if running := _running(facts, at, body.session, _table(facts, body.session)):
@@ -267,10 +300,16 @@ def _running(facts: LogFacts, at: Instant, seq: int, table: Mapping[int, D]) -> 
 
 def _table(facts: LogFacts, seq: int) -> Mapping[int, AnyDelivery]:
     """Where the delivery of that opening stands."""
+    if seq in facts.swaps:
+        return facts.swaps
     return facts.fillings if seq in facts.fillings else facts.sessions
 
 
 def _put(facts: LogFacts, running: AnyDelivery, **changed: Any) -> None:
     """What is known of it from here on."""
-    table: dict[int, Any] = facts.fillings if isinstance(running, Filling) else facts.sessions
+    table: dict[int, Any] = facts.sessions
+    if isinstance(running, Filling):
+        table = facts.fillings
+    elif isinstance(running, Swap):
+        table = facts.swaps
     table[running.begun.seq] = replace(running, **changed)
