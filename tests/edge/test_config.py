@@ -39,6 +39,7 @@ from edge.tank_config import TankConfig
 from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
 from edge.till.port.policy import PortPolicy
+from edge.till.swap.policy import SwapPolicy
 from protocols.door import Refused
 
 EXAMPLE = Path(__file__).parents[2] / "config.toml.example"
@@ -49,6 +50,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "cards": CardsConfig, "fuel": FillPolicy, "tank": TankConfig, "charging": Charging, "budget": Budget,
     "board": BoardConfig, "cabinet": CabinetConfig, "cabinet.slot": SlotConfig, "cabinet.inputs": CabinetInputs,
     "cabinet.outputs": CabinetOutputs, "listener": ListenerConfig, "port_board": PortBoardConfig, "ports": PortPolicy,
+    "swap": SwapPolicy,
     "ykc": YkcConfig, "ykc.pile": PileConfig,
 }  # fmt: skip
 
