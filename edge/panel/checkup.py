@@ -56,6 +56,7 @@ def _site(config: Config) -> Finding:
     else:
         counts = {"line": len(premises.lines), "device": len(premises.devices), "connector": len(premises.outlets)}
         counts |= {"pump": len(premises.pumps)} if premises.pumps else {}
+        counts |= {"cabinet": len(premises.cabinets)} if premises.cabinets else {}
         counts |= {"port board": len(premises.port_boards)} if premises.port_boards else {}
         finding.detail = f"{config.site}: " + ", ".join(counted(count, name) for name, count in counts.items())
         finding.doubts += doubts(config)
