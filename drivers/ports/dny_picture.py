@@ -56,10 +56,11 @@ class _Port:
     power_w: int | None = None
     peak_w: int | None = None
     temp_c: int | None = None
+    finished: str | None = None  # of a cabinet: why its order ended, which is not settled yet
     at_ms: int = 0
 
     def forget_order(self) -> None:
-        self.order = self.energy_wh = self.elapsed_s = self.power_w = self.peak_w = None
+        self.order = self.energy_wh = self.elapsed_s = self.power_w = self.peak_w = self.finished = None
 
 
 class DnyPicture:
@@ -98,10 +99,11 @@ class DnyPicture:
             return Reading(None, Quality.NONE, None)
         out = self.out(now_ms)
         said = port.state
+        reason = port.reason if port.finished is None else f"finished, the door is shut: {port.finished}"
         plugged = None if said in (PortState.FAULT, PortState.OUT) else said is not PortState.IDLE
         status = PortStatus(
             state=PortState.OUT if out else said,
-            reason=f"silent; before, {port.reason}" if out else port.reason,
+            reason=f"silent; before, {reason}" if out else reason,
             order=port.order,
             energy_wh=port.energy_wh,
             elapsed_s=port.elapsed_s,
@@ -216,7 +218,7 @@ class DnyPicture:
         if port is None or self.is_over(message.order):
             return
         port.state, port.at_ms = PortState.FULL, now_ms
-        port.reason = f"finished, the door is shut: {words.name(StopReason, message.reason)}"
+        port.finished = words.name(StopReason, message.reason)
         port.order, port.energy_wh, port.elapsed_s = message.order, message.energy_wh, message.duration_s
         port.power_w, port.peak_w = None, -(-message.power_max_mw // 1000)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dny_rig import DEVICE, UNIX_MS, Plant, Via, number, order, plant
+from dny_rig import BOTH, DEVICE, UNIX_MS, Plant, Via, number, order, plant
 
 from drivers.api import LinkState, Quality
 from drivers.errors import DeviceFault, Misconfigured, Unsupported
@@ -11,8 +11,6 @@ from drivers.port_board import PortBoard, PortEnd, PortOrder, PortState, Settlem
 from drivers.twins.ports.battery import MJ_PER_WH, Battery
 from drivers.twins.ports.faults import PortFault
 from drivers.twins.ports.faults import PortFaultKind as Kind
-
-BOTH = pytest.mark.parametrize("via", ["tcp", "line"])
 
 
 @BOTH
