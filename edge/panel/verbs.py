@@ -230,9 +230,10 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
 
 
 def _carriers(daemon: Daemon) -> dict[str, str]:
-    """Which line, controller or listener each device, pump and port board hangs on, by ids."""
+    """Which line, controller or listener each device, pump and board hangs on, by ids."""
     pumps = {pump.id: pump.line or pump.controller or "" for pump in daemon.config.pump}
-    boards = {board.id: board.line or board.listener or "" for board in daemon.config.port_board}
+    boards = {board.id: board.line for board in daemon.config.board}
+    boards |= {board.id: board.line or board.listener or "" for board in daemon.config.port_board}
     boards |= {pile.id: platform.id for platform in daemon.config.ykc for pile in platform.pile}
     return {**{device.id: device.line for device in daemon.config.device}, **pumps, **boards}
 
