@@ -110,6 +110,7 @@ def closed(audit: Auditor, record: Record, body: FillingClosed) -> None:
             audit.find("totals", what, f"{sold_ml} mL, as was sold", moved_ml)
         if moved_ml > sold_ml + (apart_ml if sold_here else 0):  # a display of 0 may hide some drops
             court.owed_ml[key] = moved_ml - sold_ml
+        (court.came_round.add if moved_ml < 0 else court.came_round.discard)(key)
         court.totals_ml[key] = after.volume_ml
     audit.within_rights((move.account, move.asset) for move in record.moves)
 
@@ -120,7 +121,9 @@ def _unattributed(audit: Auditor, record: Record, body: FuelUnattributed) -> Non
     moved_ml = body.after.volume_ml - body.before.volume_ml
     if moved_ml >= 0 and moved_ml != body.volume_ml:  # below 0 it has come round
         audit.find("totals", what, moved_ml, body.volume_ml)
-    round_ml = body.after.volume_ml if moved_ml < 0 else None  # its filling has counted up to here already
+    came_round = moved_ml < 0 or key in court.came_round
+    court.came_round.discard(key)
+    round_ml = body.after.volume_ml if came_round else None  # its filling has counted up to here already
     owed_ml = court.owed_ml.pop(key, None)
     if owed_ml is not None and owed_ml != body.volume_ml:
         audit.find("totals", f"{what}, which its filling left", owed_ml, body.volume_ml)

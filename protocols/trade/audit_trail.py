@@ -85,6 +85,7 @@ class FuelTrail(msgspec.Struct):
     """What the audit of pumps and tanks carries along.
 
     totals_ml: newest totalizer of each nozzle. owed_ml: movements that a closed filling left to records after it.
+    came_round: nozzles whose totalizer began again at 0 in the last filling, so that nobody can say how far they moved.
     excused: pumps whose next totals may stand anywhere, since the log has said why. fuel_records: fillings closed with
     a signed measurement. notes: delivery notes by tank.
     """
@@ -92,6 +93,7 @@ class FuelTrail(msgspec.Struct):
     fillings: dict[int, RunningFilling] = msgspec.field(default_factory=dict)
     totals_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
     owed_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
+    came_round: set[NozzleKey] = msgspec.field(default_factory=set)
     excused: set[str] = msgspec.field(default_factory=set)
     fuel_records: int = 0
     prices: dict[str, list[Offered]] = msgspec.field(default_factory=dict)

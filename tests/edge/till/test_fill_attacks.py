@@ -120,6 +120,20 @@ def test_a_totalizer_that_comes_round_in_mid_sale() -> None:
     audited(story)
 
 
+def test_a_totalizer_that_comes_round_in_mid_sale_and_leaks() -> None:
+    """What came beyond the sale is counted from where the sale ended, past 0: the log is sound."""
+    story = station(Dispenser(total_ml={1: TRAITS.total_ml_wraps - 5_000, 2: 2_000_000}))
+    begin(story)
+    story.pump.flow(12_000)
+    story.look(1)
+    story.pump.hang_up()
+    story.pump.total_ml[1] = (story.pump.total_ml[1] + 800) % TRAITS.total_ml_wraps
+    story.look(4)
+    [bill], [gone] = story.closed, story.unattributed
+    assert (bill.volume_ml, gone.before.volume_ml, gone.volume_ml) == (12_000, 7_000, 800)
+    audited(story)
+
+
 def test_steps_that_a_config_changed_under_a_filling_do_not_change_its_bill() -> None:
     """Display and totalizer may be apart by the steps of the opening record, which is what the audit holds it to."""
     story = coarse()
