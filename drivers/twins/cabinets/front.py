@@ -178,6 +178,10 @@ class ShopFront:
                 parties[plan.pack.link.line].append(wire)
         if faults:
             raise Refused(source, faults)
+        for hung in parties.values():
+            wires = [party for party in hung if isinstance(party, PackWire)]
+            for wire in wires:
+                wire.siblings = wires
         return parties
 
     def _stock(self, config: TwinPackConfig) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from drivers.packs.config import PackLinkConfig
@@ -23,6 +23,7 @@ class PackWire(Hung):
     """One slot's end of a pack line. shared: several slots have that line, each behind its relay.
 
     Packs of other protocols do not understand a word. A pack lives by itself: it answers a cabinet without mains too.
+    siblings: all slots' ends of the line. Two packs that are connected at once speak at once, and nobody is understood.
     """
 
     def __init__(
@@ -32,13 +33,14 @@ class PackWire(Hung):
         self.slot = cabinet.slots[slot]
         self.protocol = config.protocol
         self.shared = shared
+        self.siblings: Sequence[PackWire] = (self,)
         self._tongue = TONGUES[config.protocol](config.pack_address, config.options)
 
     def silence(self) -> None:
         self._tongue.silence()
 
     def answers(self, data: bytes) -> Iterator[bytes]:
-        if self.shared and self.slot.number not in self.cabinet.mux:
+        if not self.connected:
             self._tongue.silence()
             return
         for asked in self._tongue.questions(data):
@@ -60,6 +62,16 @@ class PackWire(Hung):
         if faults.on(_K.PACK_NONSENSE, number) is not None:
             says = dataclasses.replace(says, voltage_mv=655_350, soc_permille=2_550, cells_mv=(65_535,) * pack.cells)
         return says
+
+    @property
+    def connected(self) -> bool:
+        """Its relay, where it has one, puts it on the line."""
+        return not self.shared or self.slot.number in self.cabinet.mux
+
+    @property
+    def collides(self) -> bool:
+        others = (other for other in self.siblings if other is not self)
+        return any(other.connected and other.slot.pack is not None for other in others)
 
     @property
     def live(self) -> bool:

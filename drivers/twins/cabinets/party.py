@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from random import Random
 from typing import Final
 
 from drivers.twins.cabinets.cabinet import Cabinet
@@ -36,7 +37,8 @@ class Hung:
         for answer in self.answers(data):
             self.questions += 1
             if answer:
-                pieces += [_GAP, *spoil(self.faults, self.target, answer, data)]
+                said = clashed(answer, self.faults.random) if self.collides else answer
+                pieces += [_GAP, *spoil(self.faults, self.target, said, data)]
         return pieces if any(piece.data for piece in pieces) else ()
 
     def silence(self) -> None:
@@ -51,9 +53,20 @@ class Hung:
         """It has power."""
         return self.cabinet.powered
 
+    @property
+    def collides(self) -> bool:
+        """Another one answers the same question at the same time."""
+        return False
+
     def mute(self) -> bool:
         """Whether a question stays without answer and effect, by a fault."""
         return self.faults.take(_K.SILENT, self.target) is not None
+
+
+def clashed(data: bytes, random: Random) -> bytes:
+    """What is heard when another one speaks at the same time: zeros win, bit by bit."""
+    mixed = bytes(byte & random.randrange(256) for byte in data)
+    return mixed if mixed != data else bytes(len(data))
 
 
 def spoil(faults: CabinetFaults, target: Target, data: bytes, request: bytes) -> list[Piece]:
@@ -69,7 +82,6 @@ def spoil(faults: CabinetFaults, target: Target, data: bytes, request: bytes) ->
         data = data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :]
     data = data[: max(0, len(data) - amount(_K.SHORT))]
     if faults.take(_K.CLASH, target) is not None and data:
-        mixed = bytes(byte & random.randrange(256) for byte in data)  # zeros win, bit by bit
-        data = mixed if mixed != data else data[:-1] + bytes([data[-1] ^ 1])
+        data = clashed(data, random)
     echo = request if faults.take(_K.ECHO, target) is not None else b""
     return around([Piece(data)], random, noise_before=amount(_K.NOISE), echo=echo, late_ms=amount(_K.LATE))

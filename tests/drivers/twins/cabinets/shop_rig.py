@@ -145,7 +145,7 @@ async def driven(front: ShopFront, cabinet: str = "c1") -> AsyncIterator[BoardCa
         tasks = [asyncio.create_task(board.run()) for board in built.values()]
         tasks.append(asyncio.create_task(found.run()))
         try:
-            await until(lambda: all(one.at_ms is not None for one in found.sight().slots.values()))
+            await until(lambda: all(board.link().last_good_ms is not None for board in built.values()))
             yield found
         finally:
             for task in tasks:
