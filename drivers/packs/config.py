@@ -12,7 +12,7 @@ from protocols.door import Refused, check
 
 O = TypeVar("O", bound=msgspec.Struct)  # noqa: E741  # the options of one protocol
 
-Protocol = Literal["greenway", "jbd", "jk4e57", "daly", "daly-modbus", "pace", "seplos"]
+Protocol = Literal["greenway", "jbd", "jk4e57", "daly", "daly-modbus", "pace", "seplos", "vmo"]
 WakesBy = Literal["frame", "charger", "none"]
 
 
@@ -50,6 +50,7 @@ WIRES: Final[dict[Protocol, Wire]] = {
     "daly-modbus": Wire(0xD2, range(1, 248), (9600,), 0.5, 0.2, 3, 0.0, "charger"),
     "pace": Wire(1, range(256), (9600, 19200), 2.0, 1.0, 2, 0.0, "none"),
     "seplos": Wire(0, range(256), (19200, 9600), 2.0, 1.0, 2, 0.0, "none"),
+    "vmo": Wire(1, range(1, 32), (115200,), 0.1, 0.1, 3, 0.0, "none"),
 }
 
 

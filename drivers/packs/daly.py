@@ -14,7 +14,7 @@ from protocols.fieldbus.daly_app import Command, Counts, frames_for, reading_of,
 from protocols.fieldbus.pack import PackReading
 
 FAST: Final = (Command.SWITCHES, Command.TEMP_EXTREMES, Command.CELL_EXTREMES, Command.ALARMS)
-SLOW: Final = (Command.CODE, Command.RATED, Command.MADE_ON)
+SLOW: Final = (Command.CODE, Command.RATED)
 
 
 class DalyTongue:

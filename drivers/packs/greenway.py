@@ -17,7 +17,7 @@ from protocols.fieldbus.greenway_app import SIZES, Field, reading_of
 from protocols.fieldbus.pack import PackReading
 
 FAST: Final = (Field.CURRENT, Field.SOC, Field.TEMPERATURES, Field.STATUS)
-SLOW: Final = (Field.SERIAL, Field.SOH, Field.CYCLES, Field.FULL, Field.DESIGN, Field.MODEL, Field.MADE_ON)
+SLOW: Final = (Field.SERIAL, Field.SOH, Field.CYCLES, Field.FULL, Field.DESIGN)
 
 
 class GreenwayTongue:

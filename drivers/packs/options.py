@@ -83,6 +83,10 @@ class PaceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("`charge_switch` needs `switch_on`: the one source says both")
 
 
+class VmoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`options` with `protocol = "vmo"`: none."""
+
+
 class SeplosOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`options` with `protocol = "seplos"`."""
 

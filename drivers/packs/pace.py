@@ -75,7 +75,7 @@ class PaceTongue:
         return analog if warn is None else warn.over(analog)
 
     async def slow(self) -> PackReading:
-        return PackReading(serial=await self._text(Command.SERIAL), hardware=await self._text(Command.HARDWARE))
+        return PackReading(serial=await self._serial())
 
     async def wake(self) -> None:
         await self._ascii.nudge(Command.ANALOG, self._ascii.number)
@@ -103,10 +103,10 @@ class PaceTongue:
             raise self._ascii.talk.garbled("warnings", info)
         return warn.reading()
 
-    async def _text(self, command: Command) -> str | None:
+    async def _serial(self) -> str | None:
         """None: it has none."""
         try:
-            info = await self._spared.ask(command, partial(self._ascii.ask, command))
+            info = await self._spared.ask(Command.SERIAL, partial(self._ascii.ask, Command.SERIAL))
         except Unsupported:
             return None
         return None if info is None else text(info)

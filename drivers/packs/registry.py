@@ -77,6 +77,14 @@ def _seplos(config: PackLinkConfig, talk: PackTalk) -> Tongue:
     return SeplosTongue(talk, config.pack_address, config.options_as(SeplosOptions))
 
 
+def _vmo(config: PackLinkConfig, talk: PackTalk) -> Tongue:
+    from drivers.packs.options import VmoOptions
+    from drivers.packs.vmo import VmoTongue
+
+    config.options_as(VmoOptions)
+    return VmoTongue(talk, config.pack_address)
+
+
 # Protocol -> what speaks it. A new protocol is a new line here.
 TONGUES: Final[Mapping[Protocol, Callable[[PackLinkConfig, PackTalk], Tongue]]] = {
     "greenway": _greenway,
@@ -86,4 +94,5 @@ TONGUES: Final[Mapping[Protocol, Callable[[PackLinkConfig, PackTalk], Tongue]]] 
     "daly-modbus": _daly_modbus,
     "pace": _pace,
     "seplos": _seplos,
+    "vmo": _vmo,
 }

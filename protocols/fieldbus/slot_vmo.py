@@ -5,7 +5,7 @@ is silent, emergency stop, charge relay. The last two are written. Without a pac
 itself, and the emergency stop overrides it.
 
 Both roles: a gateway sends the PDUs through `modbus.request_frame` and `modbus.Expectation`; a board reads a write with
-`order_of`. The mirror is not decoded: its layout differs between versions of the firmware.
+`order_of`. The mirror's layout differs between versions of the firmware; `slot_vmo_pack` knows the newest.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ READERS = (FOLDER / "readers.md").read_text(encoding="utf-8")
 OPTIONS: dict[str, type[msgspec.Struct]] = {
     "greenway": options.GreenwayOptions, "jbd": options.JbdOptions, "jk4e57": options.Jk4e57Options,
     "daly": options.DalyOptions, "daly-modbus": options.DalyModbusOptions, "pace": options.PaceOptions,
-    "seplos": options.SeplosOptions,
+    "seplos": options.SeplosOptions, "vmo": options.VmoOptions,
 }  # fmt: skip
 COMMON = {"cells", "charge_switch"}
 SLEEPS = {"charger voltage": "charger", "any frame": "frame", "its activating frame": "frame", "never": "none"}

@@ -22,8 +22,10 @@ from protocols.fieldbus import (
     pace,
     pace_app,
     pace_pack,
+    slot_vmo,
+    slot_vmo_pack,
 )
-from protocols.fieldbus.modbus import Answer, DeviceSide, Framing, ReadRegisters, WriteRegisters, answer_frame
+from protocols.fieldbus.modbus import Answer, DeviceSide, Framing, ReadRegisters, Space, WriteRegisters, answer_frame
 from protocols.fieldbus.pack import Flow, PackReading
 
 CODE = "BT106002512NNTB211118182"
@@ -139,6 +141,18 @@ def pace_pack_mouth(knows: Knows, switched: Callable[[bool], None] = lambda _: N
         return [pace.answer_frame(pace.PACE, 1, info)]
 
     return Mouth(pace.ear(pace.PACE, 1), says)
+
+
+def vmo_board(knows: Knows, *, here: bool = True, hears: bool = True) -> Mouth:
+    """A slot board with a pack in its slot, or without; it mirrors nothing of a pack that it does not hear."""
+
+    def says(request: Any) -> list[bytes]:
+        assert request.pdu == ReadRegisters(Space.HOLDING, 0, slot_vmo.FIRST + 4)
+        mirror = slot_vmo_pack.registers_of_pack(knows() if here and hears else PackReading())
+        flags = slot_vmo.registers_of(slot_vmo.Slot(here, not hears, False, False))
+        return [answer_frame(Framing.RTU, request, Answer(registers=(*mirror, *flags)))]
+
+    return Mouth(DeviceSide(Framing.RTU), says)
 
 
 PACKS: dict[str, Callable[[Knows], Mouth]] = {

@@ -19,6 +19,7 @@ from pack_mouths import (
     greenway_pack,
     jbd_pack,
     jk_pack,
+    vmo_board,
 )
 from pack_rig import Hears, silent, slot
 
@@ -325,6 +326,22 @@ def test_addresses_are_those_of_the_protocol() -> None:
     """A Daly host address is 40h and up."""
     with pytest.raises(ValueError, match="0x40 to 0x80"):
         PackLinkConfig(protocol="daly", line="s1", address=1)
+
+
+async def test_a_slot_board_that_mirrors_its_pack() -> None:
+    """It answers always: an empty slot and a pack without its CAN plug are silent all the same, and say why."""
+    ill = replace(PACK, current_ma=-4_000, temps_dc=(-50, 210), protections=frozenset({Alarm.CELL_HIGH}))
+    async with slot(vmo_board(lambda: ill), "vmo") as it:
+        read = await it.read()
+        assert (read.voltage_mv, read.current_ma, read.charge_permille) == (62_000, -4_000, 750)
+        assert (read.soh_permille, read.cycles, read.cells_mv) == (980, 78, (3_875,) * 13)
+        assert (read.hottest_dc, read.coldest_dc, read.protections) == (210, -50, {Alarm.OTHER})
+        it.pack = vmo_board(lambda: PACK, here=False)
+        with pytest.raises(Silent, match="no pack"):
+            await it.read()
+        it.pack = vmo_board(lambda: PACK, hears=False)
+        with pytest.raises(Silent, match="hears nothing"):
+            await it.read()
 
 
 async def test_two_reads_at_once() -> None:

@@ -64,7 +64,7 @@ async def test_a_scan_finds_the_pumps_of_each_protocol(protocol: Protocol) -> No
         ({"baud": 4800, "parity": "E", "data_bits": 7, "stop_bits": 2}, [], "", ["azt"]),
         ({"baud": 19200, "parity": "E"}, [], "", ["modbus"]),
         ({"baud": 9600}, [], "", ["greenway", "jbd", "daly", "daly-modbus", "pace", "seplos", "modbus"]),
-        ({"baud": 115200}, [], "", ["jk4e57", "modbus"]),
+        ({"baud": 115200}, [], "", ["jk4e57", "vmo", "modbus"]),
         ({"baud": 9600}, ["jbd"], "", ["jbd"]),
         ({"baud": 9600, "parity": "E"}, ["sanki"], "", ["sanki"]),
         ({"baud": 9600, "parity": "N"}, ["dart"], "", ["dart"]),
