@@ -58,7 +58,7 @@ def settle(
     last = progress.last
     drafts: list[Draft] = []
     reason = progress.reason or PortEnds.NO_SETTLEMENT
-    if progress.never or nothing_delivered(session, progress):
+    if progress.never or nothing_delivered(session, progress, terms):
         drafts.append(Draft(SessionVoided(session.seq, reason.value)))
     else:
         drafts.append(_closed(state, session, progress, terms, reason, tenders))
@@ -73,14 +73,19 @@ def settle(
     return (*drafts, *purse.returns(after, [lease_key(hold.account, hold.asset) for hold in session.holds]))
 
 
-def nothing_delivered(session: OpenPort, progress: PortProgress) -> bool:
-    """No time, no load, or a board that counts energy and has counted none: nobody pays for that."""
+def nothing_delivered(session: OpenPort, progress: PortProgress, terms: Terms) -> bool:
+    """No time, no load, or a board that counts energy and has counted none: nobody pays for that.
+
+    By time, less than a step of the board's counter is something where it has told of any power.
+    """
     energy_wh, elapsed_s = _counts(progress)
-    if progress.last is not None and progress.last.reason is PortEnds.NO_LOAD:
-        return not energy_wh
-    if session.opened.counts_energy and energy_wh is not None:
-        return energy_wh == 0
-    return not elapsed_s and not energy_wh
+    last = progress.last
+    if energy_wh:
+        return False
+    if not elapsed_s or terms.price.by != "time" or (last is not None and last.reason is PortEnds.NO_LOAD):
+        return True
+    drew = progress.peak_w if last is None or last.peak_w is None else last.peak_w
+    return session.opened.counts_energy and not drew
 
 
 def delivered(session: OpenPort, progress: PortProgress, terms: Terms) -> Delivery:
