@@ -29,6 +29,7 @@ from protocols.fieldbus.expect import NEED_MORE
 STEP_MS: Final = 1_000
 BOOT_MS: Final = 5_000
 BEGIN_MS: Final = 1_000  # from the order to the contactor
+AGAIN_S: Final = (*(ykc.BILL_RETRY_S,) * ykc.BILL_RETRIES, ykc.BILL_LAST_RETRY_S, 0)  # a bill, after each time
 _NOON: Final = datetime(2026, 11, 21, 12, 0)
 
 
@@ -403,16 +404,15 @@ class YkcTwin:
                     self.bills.append(Kept(more, now_ms))
             else:
                 kept.repeats -= 1
-            kept.due_ms = now_ms
+            kept.due_ms, kept.tries = now_ms, 0
             if kept.repeats <= 0:
                 self.bills.remove(kept)
 
     def _send_bills(self, now_ms: int) -> None:
         for kept in self.bills:
-            if now_ms >= kept.due_ms:
+            if now_ms >= kept.due_ms and kept.tries < len(AGAIN_S):
+                kept.due_ms = now_ms + AGAIN_S[kept.tries] * 1000
                 kept.tries += 1
-                last = kept.tries > ykc.BILL_RETRIES
-                kept.due_ms = now_ms + (ykc.BILL_LAST_RETRY_S if last else ykc.BILL_RETRY_S) * 1000
                 self._say(_stamped(kept.message, self.clock(now_ms)))
 
     def _beat(self, now_ms: int) -> None:
