@@ -89,7 +89,7 @@ class DnyLineWay:
                 continue
 
     def link(self, *, out: bool) -> Link:
-        """The line's own word; but a poll without an answer is no fault while the board has not missed its heartbeats."""
+        """The line's own word; but a poll without an answer is no fault until it has missed its heartbeats."""
         link = self._on_line.link()
         return replace(link, error=None) if link.state is LinkState.ONLINE and not out else link
 
