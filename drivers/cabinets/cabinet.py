@@ -15,7 +15,7 @@ from drivers.boards.config import Feedback
 from drivers.cabinet import CabinetSight, Hazard, SlotSight, SlotTraits
 from drivers.cabinets.packs import PackRounds, SlotPack
 from drivers.cabinets.refs import Ref
-from drivers.errors import DeviceError, Unsupported
+from drivers.errors import DeviceError, Transient, Unsupported
 
 V = TypeVar("V")
 
@@ -129,6 +129,8 @@ class BoardCabinet:
         self._rounds = rounds
         self._wake_pulse_s = wake_pulse_s
         self._charging = {number: asyncio.Lock() for number in self.wired}
+        self._off = {number: asyncio.Event() for number in self.wired}  # set: no pulse goes on against it
+        self._words = dict.fromkeys(self.wired, 0)  # how often `charge` was asked: only the newest word counts
 
     # What is known. No I/O.
 
@@ -204,8 +206,15 @@ class BoardCabinet:
 
     async def charge(self, slot: int, on: bool) -> None:
         charger = self._charger(slot)
+        self._words[slot] = word = self._words[slot] + 1
+        if not on:  # waits for nobody: something may be hot
+            self._off[slot].set()
+            await charger.switch(False)
+            return
         async with self._charging[slot]:
-            await charger.switch(on)
+            if self._words[slot] != word:
+                raise Transient(f"slot {slot} has been told otherwise meanwhile", where=self.id)
+            await charger.switch(True)
 
     async def wake(self, slot: int) -> None:
         """The charger is left as it was."""
@@ -227,7 +236,9 @@ class BoardCabinet:
     # Below: how.
 
     async def _pulse_charger(self, slot: int) -> None:
-        """The pack is read while the charger's voltage is there: it may fall asleep again at once."""
+        """The pack is read while the charger's voltage is there: it may fall asleep again at once. `charge` to off ends
+        it.
+        """
         charger, pack = self._charger(slot), self._slot(slot).pack
         assert pack is not None
         async with self._charging[slot]:
@@ -235,10 +246,15 @@ class BoardCabinet:
             if relay.value and relay.quality is Quality.GOOD:
                 await pack.read(anew=True)  # its voltage has been there all the time
                 return
+            off = self._off[slot]
+            off.clear()
             try:
                 await charger.switch(True)
-                await asyncio.sleep(self._wake_pulse_s)
-                await pack.read(anew=True)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._wake_pulse_s):
+                        await off.wait()
+                if not off.is_set():
+                    await pack.read(anew=True)
             finally:
                 await asyncio.shield(asyncio.ensure_future(charger.switch(False)))
 

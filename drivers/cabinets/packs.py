@@ -96,7 +96,7 @@ class PackRounds:
                 except TimeoutError:
                     pass
                 continue
-            pack.due_at = loop.time() + self._period_s
+            pack.due_at = due_at = loop.time() + self._period_s
             await pack.read()
-            if pack.reading is None and self._packs[pack]():
-                pack.due_at = max(pack.due_at, loop.time() + self._period_s * EMPTY_PERIODS)
+            if pack.reading is None and self._packs[pack]() and pack.due_at == due_at:
+                pack.due_at = loop.time() + self._period_s * EMPTY_PERIODS

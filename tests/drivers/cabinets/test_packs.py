@@ -10,7 +10,7 @@ from cabinet_rig import CABINET, SLOTS, pack, rig
 
 from drivers.cabinets.mux import Mux
 from drivers.cabinets.refs import Ref
-from drivers.errors import DeviceError, Unsupported
+from drivers.errors import DeviceError, Transient, Unsupported
 
 
 def code(number: int) -> str:
@@ -144,6 +144,24 @@ async def test_waking_ends_with_the_charger_off_even_when_nobody_waits_for_it() 
         with pytest.raises(asyncio.CancelledError):
             await task
         assert it.io.coils[1] is False
+
+
+async def test_off_is_off_in_the_middle_of_a_pulse() -> None:
+    """F-50: what is hot is switched off at once, and stays so."""
+    slow = CABINET.replace("wake_pulse_s = 0.1", "wake_pulse_s = 5.0")
+    async with rig(cabinet=slow) as it:
+        waking = asyncio.create_task(it.cabinet.wake(2))
+        await until(lambda: it.io.coils.get(1))
+        charging = asyncio.create_task(it.cabinet.charge(2, True))
+        await asyncio.sleep(0)
+        await it.cabinet.charge(2, False)
+        assert it.io.coils[1] is False
+        await asyncio.wait_for(waking, 1)
+        with pytest.raises(Transient, match="told otherwise"):
+            await charging
+        assert it.io.coils[1] is False
+        await it.cabinet.charge(2, True)
+        assert it.io.coils[1] is True
 
 
 async def test_nothing_to_wake() -> None:
