@@ -15,6 +15,7 @@ from drivers.cabinets.config import CabinetConfig
 from drivers.cabinets.plan import PackPlan, SlotPlan, slot_plans
 from drivers.cabinets.refs import Ref, parse
 from drivers.line_config import LineConfig
+from drivers.packs.config import ADDRESSED, MODBUS
 from drivers.packs.config import Wire as PackWire
 from drivers.pumps.config import PumpConfig
 from drivers.registry import DeviceConfig
@@ -219,8 +220,10 @@ def _packs(plans: Sequence[tuple[str, SlotPlan]]) -> Iterator[Fault]:
         if plan.pack is not None:
             by_line[plan.pack.link.line].append((f"{path}.pack", plan.pack))
     for line, packs in by_line.items():
+        addresses = [pack.link.pack_address for _, pack in packs if pack.link.protocol in ADDRESSED]
         for path, pack in packs if len(packs) > 1 else ():
-            if pack.mux is None:
+            apart = pack.link.protocol in ADDRESSED and addresses.count(pack.link.pack_address) == 1
+            if pack.mux is None and not apart:
                 yield Fault(
                     f"{path}.mux",
                     f"the output that connects this slot to `{line}`, which {len(packs)} slots share",
@@ -251,7 +254,7 @@ def _protocols(
 
 def _family(pack: PackPlan) -> str:
     """Packs that speak Modbus may hang beside Modbus boards."""
-    return "modbus" if pack.link.protocol == "daly-modbus" else f"{pack.link.protocol} packs"
+    return "modbus" if pack.link.protocol in MODBUS else f"{pack.link.protocol} packs"
 
 
 def _known(path: str, name: str, names: Mapping[str, object] | set[str]) -> list[Fault]:

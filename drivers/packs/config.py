@@ -54,6 +54,12 @@ WIRES: Final[dict[Protocol, Wire]] = {
 }
 
 
+MODBUS: Final[frozenset[Protocol]] = frozenset({"daly-modbus", "vmo"})
+"""These may share a line with Modbus devices."""
+ADDRESSED: Final[frozenset[Protocol]] = frozenset({"vmo"})
+"""What answers is the slot's own board, with an address of its own: several may share a line."""
+
+
 class PackLinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The data wire of one slot.
 

@@ -192,3 +192,18 @@ def test_what_is_doubtful(tmp_path: Path, old: str, new: str, told: str) -> None
     assert old in GOOD
     said = doubts(read(tmp_path, GOOD.replace(old, new, 1)))
     assert any(told in one for one in said), said
+
+
+@pytest.mark.parametrize(("second", "fits"), [(6, True), (5, False)])
+def test_packs_behind_slot_boards_share_a_line(tmp_path: Path, second: int, fits: bool) -> None:
+    """What answers is the slot's board, beside Modbus boards and with an address of its own: no relay is needed."""
+    first = '{ protocol = "vmo", line = "io", address = 5 }'
+    other = f'\n[[cabinet.slot]]\nnumber = 2\nlock = "locks-1/2"\ndoor_open = "io-1/11"\npack = {first}\n'
+    text = GOOD.replace("count = 3\n", "").replace('{ protocol = "greenway", line = "packs", mux = "io-1/4" }', first)
+    text = text.replace(
+        "\n[cabinet.inputs]", other.replace("address = 5", f"address = {second}") + "\n[cabinet.inputs]"
+    )
+    if fits:
+        read(tmp_path, text)
+    else:
+        assert len([one for one in faults(tmp_path, text) if "pack.mux" in one]) == 2
