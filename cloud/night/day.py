@@ -20,6 +20,7 @@ from cloud.night.report_model import (
     HotListUse,
     Hour,
     Quantities,
+    ShopDay,
     SiteDay,
     TariffUse,
 )
@@ -73,6 +74,7 @@ def site_day(
     since: Since | None,
     heard_ms: int | None,
     fuel: FuelDay | None = None,
+    shop: ShopDay | None = None,
 ) -> SiteDay:
     """The site's day. heard_ms: when it was last in touch, None for never. Sessions count on the day they ended."""
     begins_ms, ends_ms = bounds_ms(site, day)
@@ -115,6 +117,7 @@ def site_day(
             for key, at, it in closes
         ],
         fuel=fuel,
+        shop=shop,
     )
 
 

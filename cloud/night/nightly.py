@@ -26,6 +26,7 @@ from cloud.night import pinned, report_model
 from cloud.night.day import LATE_AFTER_S, Since, Site, add, bounds_ms, site_day
 from cloud.night.exposure import account_exposures, lease_sums
 from cloud.night.fuel import site_fuel
+from cloud.night.packs import Fleet, deposit_findings, fleet_findings, ledger_findings, site_shop
 from cloud.night.phone import guests_waiting, reconcile_refunds, refunds_due
 from cloud.night.pinned import LogRow
 from cloud.night.reconcile.bills import reconcile_bills
@@ -144,6 +145,7 @@ class _Sums:
     posted: Books = field(default_factory=dict)
     checked: dict[str, int] = field(default_factory=dict)
     pools: list[RiskPool] = field(default_factory=list)
+    fleet: Fleet = field(default_factory=Fleet)
     hq_size: int = 0
     hq_counters: dict[CounterKey, int] = field(default_factory=dict)
 
@@ -173,15 +175,18 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
         logs = [_read_log(connection, row, ledger, since, sums) for row in by_site.get(site.id, [])]
         if site.id == HQ:
             sums.hq_size, sums.hq_counters = logs[0].size, logs[0].counters
+            sums.fleet.hear(logs, {})
         else:
             tenders = pinned.tenders(connection, site.id)
             lists = pinned.price_lists(connection, site.id)
             fuel, nozzles, found_of_fuel = site_fuel(site, day, logs, since, lists, tenders)
             heard_ms = _heard(by_site.get(site.id, []), reported.get(site.id))
-            made = site_day(site, day, logs, since, heard_ms, fuel)
+            shop, found_of_swaps = site_shop(site, day, logs, pinned.swap_terms(connection, site.id), sums.fleet)
+            made = site_day(site, day, logs, since, heard_ms, fuel, shop)
             bills = reconcile_bills(logs, pinned.tariffs(connection, site.id), tenders)
             sums.nozzles += nozzles
             sums.findings += found_of_fuel
+            sums.findings += found_of_swaps
             _add_site(site, made, logs, bills, sums)
             sums.pools += risk_pools(logs, sums.hq_counters, day.isoformat())
     current = own is None
@@ -195,6 +200,12 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
     sums.count("totals", sum(it.readings for it in sums.nozzles))
     books = ledger.balances if current else sums.posted
     rolls = _roll_forward(sums, books, previous)
+    fleet, packs, found_of_packs = fleet_findings(sums.fleet, sites[0], day)
+    sums.findings += found_of_packs
+    sums.findings += deposit_findings(packs, books)
+    sums.findings += ledger_findings(packs, pinned.packs(connection)) if current else ()
+    sums.count("packs", len(packs))
+    sums.count("scans", sum(it.scans for its in sums.fleet.cabinets.values() for it in its.values()))
     sums.findings += lives(connection, rows, sums.hq_size, lease_sums(books), sums.hq_counters)
     ends_ms = {site.id: bounds_ms(site, day)[1] for site in sites}
     refunds = refunds_due(connection, sums.hq_size, sums.hq_counters, ends_ms[HQ])
@@ -223,6 +234,7 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
         pools=sums.pools,
         operator=operator_risk(books, sums.hq_counters),
         findings=found,
+        fleet=fleet,
     )
 
 
@@ -266,6 +278,7 @@ def _add_site(site: Site, made: SiteDay, logs: list[LogFacts], bills: Iterable[F
     sums.count("meters", len(meters))
     sums.count("readings", sum(it.readings for it in meters))
     sums.count("bills", sum(it.closed is not None for facts in logs for it in facts.sessions.values()))
+    sums.count("swaps", sum(it.closed is not None for facts in logs for it in facts.swaps.values()))
     sums.count("fillings", sum(it.closed is not None for facts in logs for it in facts.fillings.values()))
     if made.fuel is not None:
         sums.count("tanks", len(made.fuel.tanks))
@@ -288,7 +301,7 @@ def _legs(found: list[Found], checked: Mapping[str, int]) -> list[LegResult]:
     results: list[LegResult] = []
     for leg in Leg:
         its = [it for it in found if it.leg is leg]
-        if leg is Leg.FUEL and not its and not any(checked.get(name) for name in CHECKED[leg]):
+        if leg in (Leg.FUEL, Leg.PACKS) and not its and not any(checked.get(name) for name in CHECKED[leg]):
             continue  # no site sells any
         unexplained = [it for it in its if it.weight is Weight.UNEXPLAINED]
         results.append(

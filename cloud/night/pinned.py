@@ -18,15 +18,18 @@ from cloud.night.reconcile.captures import TendersByHash
 from cloud.night.reconcile.fillings import PriceLists
 from cloud.night.reconcile.findings import Finding, Leg
 from cloud.night.reconcile.log import LogKey, Stored
+from cloud.night.reconcile.swaps import TermsByHash
 from cloud.night.report_model import PinnedIncidents, PinnedLog
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import EMPTY_ROOT
 from protocols.trade import fuel_prices, tender
+from protocols.trade import swap_terms as terms_of_swaps
 from protocols.trade.books import Balance, Books, Lease, LeaseCounters, Transfer
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF, Document, pin
 from protocols.trade.fuel_prices import PriceList
+from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import Tenders
 
@@ -178,6 +181,18 @@ def tenders(connection: sa.Connection, site: str) -> TendersByHash:
 def price_lists(connection: sa.Connection, site: str) -> PriceLists:
     """The same of what fuel costs there."""
     return _documents(connection, site, fuel_prices.KIND, PriceList)
+
+
+def swap_terms(connection: sa.Connection, site: str) -> TermsByHash:
+    """The same of what swaps and rented packs cost there."""
+    return _documents(connection, site, terms_of_swaps.KIND, SwapTerms)
+
+
+def packs(connection: sa.Connection) -> dict[str, tuple[object, ...]]:
+    """Where headquarters' table has each pack: (at, site, cabinet, slot, account) by code."""
+    table = schema.packs
+    columns = (table.c.code, table.c.at, table.c.site, table.c.cabinet, table.c.slot, table.c.account)
+    return {code: tuple(place) for code, *place in connection.execute(sa.select(*columns))}
 
 
 def _documents(connection: sa.Connection, site: str, kind: str, into: type[T]) -> dict[bytes, T]:

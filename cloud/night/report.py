@@ -10,7 +10,7 @@ from typing import Literal
 import jinja2
 from markupsafe import Markup
 
-from cloud.night import charts, report_fuel
+from cloud.night import charts, report_fuel, report_packs
 from cloud.night.charts import Bar, Comparison, Share
 from cloud.night.labels import LABELS
 from cloud.night.reconcile.findings import CODES, Leg, Weight
@@ -29,6 +29,7 @@ def show(json_path: Path) -> str:
     verdict = "everything adds up" if report.sound else f"{_unexplained(report)} unexplained"
     sections = [f"Nightly report {report.date}: {verdict}", _sites_table(report), _legs_table(report)]
     sections += [report_fuel.tables(report)] if report_fuel.has_fuel(report) else []
+    sections += [report_packs.tables(report)] if report_packs.has_packs(report) else []
     sections += [_money_table(report)] if report.liabilities else []
     sections += [_risk_table(report)] if _has_risk(report) else []
     sections += [_guests_table(report)] if report.refunds or report.guests else []
@@ -51,6 +52,7 @@ def page(data: bytes) -> str:
         actions=_actions(report.findings),
         has_risk=_has_risk(report),
         has_fuel=report_fuel.has_fuel(report),
+        has_packs=report_packs.has_packs(report),
         has_energy=bool(report.meters) or not report_fuel.has_fuel(report),
     )
 
@@ -100,6 +102,7 @@ _SIDES: dict[Leg, tuple[tuple[str, str], tuple[str, str]]] = {
     Leg.LIABILITY: (("期初与收支", "Opening and flows"), ("客户余额", "Customers' balances")),
     Leg.ENERGY: (("账单电量与金额", "Billed Wh and fen"), ("电表与费率", "Meters and tariffs")),
     Leg.FUEL: (("加油升数与金额", "Billed mL and fen"), ("油机累计数与价目", "Totalizers and price lists")),
+    Leg.PACKS: (("电池台账与账单", "Ledger of packs and bills"), ("实物盘点与条款", "Scans and terms")),
 }
 
 

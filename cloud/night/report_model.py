@@ -21,6 +21,7 @@ CHECKED: dict[Leg, tuple[str, ...]] = {
     Leg.LIABILITY: ("assets",),
     Leg.ENERGY: ("meters", "readings", "bills"),
     Leg.FUEL: ("nozzles", "totals", "fillings", "tanks"),
+    Leg.PACKS: ("packs", "scans", "swaps"),
 }
 """What each leg counts of what it has compared, in the order in which a person reads it."""
 
@@ -221,12 +222,60 @@ class FuelDay(_Part, frozen=True):
     price_changes: list[PriceChange]
 
 
+class CabinetDay(_Part, frozen=True):
+    """A cabinet by its newest scan, and by the records after it. scanned_ms: None: never. differences: that any scan
+    has ever found.
+    """
+
+    cabinet: str
+    scanned_ms: int | None
+    slots: int
+    packs: int
+    empty: int
+    unsure: int
+    by_records: int
+    scans: int
+    differences: int
+
+
+class ShopDay(_Part, frozen=True):
+    """The swap sessions of one site's business day by outcome. plan_units: used of each plan. deposit_fen: taken as
+    deposits for rented packs.
+    """
+
+    swapped: int
+    taken: int
+    returned: int
+    cancelled: int
+    kept: int
+    plan_units: dict[str, int]
+    deposit_fen: int
+    cabinets: list[CabinetDay]
+
+
+class FleetNow(_Part, frozen=True):
+    """Where all packs are by the newest records, and what is out. cycles_max: of any pack; None: none ever said."""
+
+    packs: int
+    in_slots: int
+    with_riders: int
+    with_staff: int
+    lost: int
+    unknown: int
+    hot: int
+    rented: int
+    late: int
+    overdue: int
+    deposits_fen: int
+    cycles_max: int | None
+
+
 class SiteDay(_Part, frozen=True):
     """One site's business day, from begins_ms to ends_ms.
 
     reported: it has told everything up to the day's end, or closed the day itself. running, held: sessions that have
-    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. fuel: None: the site
-    has never told of a pump or a tank.
+    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. fuel, shop: None: the
+    site has never told of a pump or a tank, of a cabinet.
     """
 
     site: str
@@ -249,6 +298,7 @@ class SiteDay(_Part, frozen=True):
     hot_lists: list[HotListUse]
     closes: list[DayClose]
     fuel: FuelDay | None
+    shop: ShopDay | None = None
 
 
 class LeaseSum(_Part, frozen=True):
@@ -357,7 +407,7 @@ class LegResult(_Part, frozen=True):
 
 
 class Report(_Part, frozen=True):
-    """One business date over all sites. legs: that of fuel only where there is any."""
+    """One business date over all sites. legs: those of fuel and packs only where there are any; so is fleet."""
 
     format: str
     date: str
@@ -381,6 +431,7 @@ class Report(_Part, frozen=True):
     pools: list[RiskPool]
     operator: OperatorRisk
     findings: list[Found]
+    fleet: FleetNow | None = None
 
     @property
     def sound(self) -> bool:

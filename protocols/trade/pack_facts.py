@@ -85,6 +85,11 @@ class Fact(Wire, frozen=True):
     detail: str
 
     @property
+    def record_key(self) -> tuple[int, int]:
+        """Where its record stands among those of its site."""
+        return self.epoch, self.seq
+
+    @property
     def record(self) -> str:
         """The record's name for people."""
         return f"{self.site or 'headquarters'}/{self.epoch}/{self.seq}"

@@ -16,6 +16,7 @@ class Leg(StrEnum):
     LIABILITY = "liability"  # what customers are owed, rolled forward
     ENERGY = "energy"  # quantities billed against the meters' own registers
     FUEL = "fuel"  # litres billed against the pumps' own totalizers, and tanks
+    PACKS = "packs"  # where packs are by the records against what stands in the slots; swaps and rentals
 
 
 class Weight(StrEnum):
@@ -62,6 +63,11 @@ _PUMP = (
     Owner.TECHNICIAN,
     "Read the pump's totalizers on site; look for a sale in its memory.",
     "现场读取油机累计数；查油机内存中的交易。",
+)
+_PACK = (
+    Owner.OPERATIONS,
+    "Compare both records; scan both cabinets: fieldtill packs.",
+    "比对两条记录，并对两处机柜实物盘点：fieldtill packs。",
 )
 _BILL = (
     Owner.FINANCE,
@@ -292,6 +298,95 @@ CODES: dict[str, Code] = {
         Owner.TECHNICIAN,
         "It sells nothing meanwhile: look at the pump and its line.",
         "其间该油机停售：检查油机及线路。",
+    ),
+    # Leg 4: packs.
+    "pack-missing": Code(
+        _U,
+        "Pack is not where the records leave it",
+        "电池不在账面仓位",
+        Owner.TECHNICIAN,
+        "Look for it; then say: fieldtill-hq pack found, or pack lost.",
+        "查找电池；随后登记：fieldtill-hq pack found 或 pack lost。",
+    ),
+    "pack-unrecorded": Code(
+        _O,
+        "Pack stands where no record put it",
+        "仓位出现无记录的电池",
+        Owner.TECHNICIAN,
+        "Find out who put it there; look at the slot's lock and sensors.",
+        "查明由谁放入；检查该仓锁与传感器。",
+    ),
+    "pack-in-two-places": Code(_O, "Pack in two places", "同一电池出现在两处", *_PACK),
+    "pack-not-there": Code(_O, "Pack taken from where it was not", "电池从账外位置取出", *_PACK),
+    "pack-either-way": Code(_O, "Last place of a pack cannot be told", "无法判定电池最后位置", *_PACK),
+    "pack-rented-stands": Code(
+        _O,
+        "Rented pack stands in a slot",
+        "在租电池出现在仓内",
+        Owner.OPERATIONS,
+        "Ask the rider; if it is back, say: fieldtill-hq pack found.",
+        "询问承租人；如已归还：fieldtill-hq pack found。",
+    ),
+    "pack-changed-hands": Code(
+        _N,
+        "Pack came back from another rider",
+        "电池由另一骑手归还",
+        Owner.OPERATIONS,
+        "None: whoever puts it in is believed.",
+        "无需处理：以实际归还者为准。",
+    ),
+    "pack-turned-up": Code(
+        _N,
+        "Lost pack has turned up",
+        "遗失电池再次出现",
+        Owner.OPERATIONS,
+        "Fetch it: it is locked in. Then say: fieldtill-hq pack found.",
+        "电池已锁仓，请取回并登记：fieldtill-hq pack found。",
+    ),
+    "inspection-overdue": Code(
+        _O,
+        "Pack is overdue for inspection",
+        "电池检验逾期",
+        Owner.TECHNICIAN,
+        "Inspect it, then say: fieldtill-hq pack inspected.",
+        "检验后登记：fieldtill-hq pack inspected。",
+    ),
+    "rental-late": Code(
+        _O,
+        "Rented pack is late",
+        "租赁电池逾期未还",
+        Owner.OPERATIONS,
+        "Ask the rider; extend it, or say that it is lost: fieldtill-hq pack lost.",
+        "联系承租人；续租或登记遗失：fieldtill-hq pack lost。",
+    ),
+    "late-fee-owed": Code(
+        _O,
+        "Late fee that no deposit covers",
+        "押金不足以抵扣的逾期费",
+        Owner.FINANCE,
+        "Ask for it, or write it off.",
+        "向客户收取，或予以核销。",
+    ),
+    "deposit-differs": Code(_U, "Deposits held are not those of packs out", "押金与在租电池不符", *_POSTING),
+    "pack-ledger-differs": Code(
+        _U,
+        "Pack ledger is not what the records say",
+        "电池台账与记录不符",
+        Owner.OPERATIONS,
+        "Fold it again from the records; find who changed it.",
+        "按记录重新计算，并查明谁改动了台账。",
+    ),
+    "charged-without-pack": Code(_U, "Charged, and no pack was taken", "未取走电池却已扣款", *_BILL),
+    "shop-day-differs": Code(
+        _U, "Site's total of swaps is not the sum of its sessions", "站点换电日结与会话合计不符", *_SITE_COPY
+    ),
+    "plan-interval": Code(
+        _N,
+        "Plan used at two sites within its interval",
+        "套餐在间隔内于两站使用",
+        Owner.OPERATIONS,
+        "Ask the rider whether the card is lent; freeze the account if it goes on.",
+        "询问是否借卡；如持续则冻结账户。",
     ),
     "overrun": Code(
         _N,

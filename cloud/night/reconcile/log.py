@@ -48,7 +48,7 @@ from protocols.trade.records_fuel import (
     TankDipped,
     WetStockClosed,
 )
-from protocols.trade.records_pack import PackNoted, PacksScanned, SwapClosed, SwapOpened
+from protocols.trade.records_pack import PackNoted, PacksScanned, ShopDayClosed, SwapClosed, SwapOpened
 
 Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened)
 Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed)
@@ -252,7 +252,7 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
         case SwapClosed() if swap := _running(facts, at, body.session, facts.swaps):
             _put(facts, swap, ended=at, closed=body, moves=tuple(record.moves))
             facts.packs.append(OfPacks(at, record, body))
-        case PackNoted() | PacksScanned() | PackMarked():
+        case PackNoted() | PacksScanned() | PackMarked() | ShopDayClosed():
             facts.packs.append(OfPacks(at, record, body))
         case SessionExtended() if running := _running(facts, at, body.session, _table(facts, body.session)):
             _put(facts, running, holds=(*running.holds, *body.holds))
