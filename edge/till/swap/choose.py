@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edge.till.start import opening_bounds
 from edge.till.state_shop import Shop, SlotWord, slot_key
 from edge.till.swap.packs import as_seen, may_go_out
 from edge.till.swap.policy import SwapPolicy
@@ -50,7 +51,7 @@ def empty_slots(shop: Shop, view: View, policy: SwapPolicy, but: Collection[int]
 
 
 def full_slots(
-    shop: Shop, view: View, papers: Papers, wanted: Wanted, policy: SwapPolicy, but: Collection[int] = ()
+    shop: Shop, view: View, papers: Papers, wanted: Wanted, policy: SwapPolicy, but: Collection[int | None] = ()
 ) -> list[tuple[int, PackSeen]]:
     """Those with a pack that may go out, best first: the fullest, then by voltage; those that rest last."""
     found = [
@@ -75,7 +76,7 @@ def fit(shop: Shop, view: View, track: Track, papers: Papers, wanted: Wanted, po
         return None
     if wanted.fits and is_fleet(papers.terms, wanted.fits) and not may_follow(papers.terms, wanted.fits, seen.code):
         return None
-    return seen if may_go_out(shop, pack, papers.packs, view.now.lb_ms // 1000) else None
+    return seen if may_go_out(shop, pack, papers.packs, opening_bounds(view.now)[0] // 1000) else None
 
 
 def doors_open(shop: Shop, view: View) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.till import purse
 from edge.till.settle import OPERATOR, fold_drafts
+from edge.till.start import opening_bounds
 from edge.till.state import TillState, lease_key
 from edge.till.state_shop import OpenSwap
 from edge.till.swap.next import End
@@ -57,8 +58,10 @@ def _outcome(swap: OpenSwap, end: End) -> SwapOutcome:
     return "taken" if end.taken and swap.opened.kind == "rent" else end.outcome
 
 
-def _bounds_s(now: Stamp) -> tuple[int, int | None]:
-    return now.lb_ms // 1000, None if now.ub_ms is None else -(-now.ub_ms // 1000)
+def _bounds_s(now: Stamp) -> tuple[int, int]:
+    """Between which Unix seconds the rent begins; without an upper bound the best estimate is one."""
+    lb_ms, ub_ms = opening_bounds(now)
+    return lb_ms // 1000, -(-(now.wall_ms if ub_ms is None else ub_ms) // 1000)
 
 
 def _moves(state: TillState, swap: OpenSwap, captured: list[int]) -> list[Move]:

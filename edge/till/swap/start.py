@@ -137,10 +137,11 @@ def _plan_swap(
     shop = state.shop
     returned = second.pack.code if second is not None and second.pack is not None else ""
     wanted = Wanted(_least(offer.full_permille, ask, papers), returned or shop.bound.get(account, ""))
-    full = full_slots(shop, view, papers, wanted, policy)
+    own = (None if second is None else second.slot,)
+    full = full_slots(shop, view, papers, wanted, policy, but=own)
     if not full:
         lower = Wanted(papers.terms.consent_permille, wanted.fits)
-        if not ask.consent and full_slots(shop, view, papers, lower, policy):
+        if not ask.consent and full_slots(shop, view, papers, lower, policy, but=own):
             detail = f"only packs below {offer.full_permille / 10:.0f} % are left; they need consent (F-06)"
             return Refused(Refusal.CONSENT_NEEDED, detail)
         return Refused(Refusal.NO_FULL_PACK, "no pack that could be given (F-06)")

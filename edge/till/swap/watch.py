@@ -180,7 +180,7 @@ def _accepted(case: Case) -> Next:
 def _next_full(case: Case, fault: str, notes: Notes = ()) -> Next:
     """The best pack that this session has not tried; without one the rider's own goes back, where that is wise."""
     swap = case.swap
-    tried = (*swap.failed, case.slot) if swap.step == "open-full" else swap.failed
+    tried = {*swap.failed, swap.returned_slot, *((case.slot,) if swap.step == "open-full" else ())}
     full = full_slots(case.shop, case.view, case.papers, case.wanted, case.policy, but=tried)
     if full:
         return Go(Step.OPEN_FULL, full[0][0], full[0][1], fault, notes)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from drivers.api import Link, LinkState, Point
 from drivers.cabinet import CabinetSight, SlotSight, SlotTraits
-from drivers.errors import DeviceError, Silent
+from drivers.errors import Silent
 from drivers.twins.cabinets import shop as world
 from drivers.twins.cabinets.faults import CabinetFault, CabinetFaultKind
 from drivers.twins.cabinets.pack import Pack, Sleep, pack_code
@@ -43,7 +43,7 @@ from protocols.trade.documents import Document
 from protocols.trade.grants import Grant, hide_credential, join
 from protocols.trade.pack_list import PackEntry, PackList
 from protocols.trade.records import CNY, Origin
-from protocols.trade.records_pack import DEPOSIT, SwapClosed, SwapKind, SwapStepped
+from protocols.trade.records_pack import SwapClosed, SwapKind, SwapStepped
 from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms
 from tests.edge.desk_rig import CARD, CREDENTIAL_KEY, LOG_KEY, Till, Time
 
@@ -58,7 +58,7 @@ TERMS = SwapTerms(
     swaps=[
         SwapOffer("swaps30", "plan", PLAN, 1, 0, 0, 0, 0, 900),
         SwapOffer("single", "single", CNY, 0, 300_000, 0, 0, 0, 900),
-        SwapOffer("by-energy", "energy", CNY, 0, 1_500_000, 50, 400, 0, 900),
+        SwapOffer("by-energy", "energy", CNY, 0, 250_000, 50, 400, 0, 900),
     ],
     rents=[RentOffer("day", [], 1, 800_000, 3_600, 1_000_000)],
     models=[
@@ -83,8 +83,8 @@ def ready_shop(slots: int = 6, full: Sequence[int] = (3, 4, 5)) -> world.Shop:
 class ModelCabinet:
     """What a driver makes of a cabinet, and how it fails.
 
-    answers: the boards are there. dies: after so many more acts the daemon is gone, before (or `after`) the next one is
-    done. acts: every pulse, in order. at_pulse: told of each pulse before it is given.
+    answers: the boards are there. acts: every pulse, in order. woken: every pack. at_pulse: told of each pulse before
+    it is given.
     """
 
     profile_id = "model"
@@ -358,6 +358,3 @@ async def a_shop(
         await shop.journal.close()
     findings = verify(path / "journal.db", Trust()).findings
     assert not list(findings), "\n".join(str(finding) for finding in findings)
-
-
-__all__ = ["BRISK", "CABINET", "DEPOSIT", "PLAN", "Awaitable", "DeviceError", "Front", "a_shop", "entry", "suppress"]
