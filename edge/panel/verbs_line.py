@@ -11,6 +11,7 @@ from drivers.boards.config import WIRES as BOARDS
 from drivers.cabinets.plan import slot_plans
 from drivers.line_tools import raw, scan
 from drivers.packs.config import WIRES as PACKS
+from drivers.ports.config import DNY, POLL_ANSWER_S, VIRTUAL_IDS
 from drivers.pumps.config import WIRES
 from drivers.pumps.scan import MODBUS, SCANNED, Part, WrongProtocol, plan, scan_pumps
 from edge.config import Config
@@ -23,7 +24,7 @@ FRAME_MAX = 256
 
 
 class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """protocol: `modbus`, or one of pumps or packs; empty: the line's own. The others: None: as the protocol has it."""
+    """protocol: `modbus`, or one of pumps, packs or port boards; empty: the line's own. The others: None: as the protocol has it."""
 
     line: str
     protocol: str = ""
@@ -54,6 +55,12 @@ async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
         return [views.plain(found) async for found in scan_controller(controller, addresses, known)]
     line, units = daemon.premises.lines[args.line], range(args.first or part.first, (args.last or part.last) + 1)
     timeout_s = part.timeout_s if args.timeout_ms is None else args.timeout_ms / 1000
+    if part.protocol == DNY:
+        from drivers.ports.scan import scan_dny  # as above
+
+        boards = {board.address: board.id for board in daemon.config.port_board if board.line == args.line}
+        polled = {address: daemon.premises.port_boards[name] for address, name in boards.items() if address is not None}
+        return [views.plain(found) async for found in scan_dny(line, units, polled, timeout_s=timeout_s)]
     if part.protocol == MODBUS:
         return [views.plain(found) async for found in scan(line, units=units, timeout_s=timeout_s)]
     if (pack := next((one for one in PACKS if one == part.protocol), None)) is not None:
@@ -102,9 +109,11 @@ def _scan_parts(daemon: Daemon, name: str, protocol: str) -> list[Part]:
     line = daemon.premises.lines.get(name)
     if line is None:
         raise Declined(unknown("line", name, [*daemon.premises.lines, *daemon.premises.controllers]))
-    if protocol and protocol not in SCANNED:
-        raise Declined(unknown("protocol", protocol, SCANNED))
+    if protocol and protocol not in (*SCANNED, DNY):
+        raise Declined(unknown("protocol", protocol, [*SCANNED, DNY]))
     spoken = _spoken(daemon.config, name)
+    if spoken <= {DNY} and DNY in (protocol, *spoken) and protocol in ("", DNY):
+        return [Part(DNY, VIRTUAL_IDS[0], VIRTUAL_IDS[-1], POLL_ANSWER_S)]
     try:
         parts = plan(line.config, spoken, protocol)
     except WrongProtocol as error:
@@ -124,8 +133,10 @@ def _spoken(config: Config, line: str) -> set[str]:
     """The protocols of what the config has on a line."""
     return {
         *(pump.protocol for pump in config.pump if pump.line == line),
-        *(MODBUS for device in config.device if device.line == line),
+        *(MODBUS if device.speaks_modbus else device.profile for device in config.device if device.line == line),
+        *(board.protocol for board in config.port_board if board.line == line),
         *(BOARDS[board.protocol].family for board in config.board if board.line == line),
+        *(board.protocol for board in config.port_board if board.line == line),
         *(
             plan.pack.link.protocol
             for cabinet in config.cabinet
