@@ -65,7 +65,7 @@ def read(
 @app.command(epilog="Examples: fieldtill scan rs485; fieldtill scan island-1 --protocol dart --first 80 --last 95")
 def scan(
     line: Annotated[str, typer.Argument(help="Its id in the config.")],
-    protocol: Annotated[str, typer.Option(help="modbus, dart, gilbarco, azt or sanki; else what the line has.")] = "",
+    protocol: Annotated[str, typer.Option(help="modbus, or a pump's or a pack's; else what the line has.")] = "",
     first: Annotated[int | None, typer.Option(help="Address; else the protocol's first.", min=1, max=255)] = None,
     last: Annotated[int | None, typer.Option(help="Else the protocol's last.", min=1, max=255)] = None,
     timeout_ms: Annotated[int | None, typer.Option(help="Patience with each address.", min=10, max=5000)] = None,
