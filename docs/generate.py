@@ -11,9 +11,14 @@ from drivers.profile_plan import plan
 from drivers.profile_state import render
 from drivers.registry import DeviceConfig, profile_ids, profile_of
 from edge.evidence.verifier_page import verifier_page
+from edge.till.swap import cases as fault_cases
 
 FOLDER = Path(__file__).parent
 HEAD = "<!-- Written by `python -m docs.generate` from drivers/profiles/*.toml. Edit those, then run it. -->\n"
+CABINETS_HEAD = (
+    "<!-- Written by `python -m docs.generate` from edge/till/swap/cases.py and docs/cabinets_rules.txt. "
+    "Edit those, then run it. -->\n"
+)
 
 
 def chargers() -> str:
@@ -89,10 +94,22 @@ def gauges() -> str:
     return _page(intro, _table(head, rows), profiles)
 
 
+def cabinets() -> str:
+    """docs/cabinets.md"""
+    head = ("case", "what goes wrong", "how it is noticed", "what is done", "where", "shown by")
+    parts = [CABINETS_HEAD, Path(FOLDER / "cabinets_rules.txt").read_text(encoding="utf-8")]
+    for group in fault_cases.GROUPS:
+        rows = [(one.code, one.fault, one.seen, one.done, _code(one.where), _test(one.test)) for one in group.cases]
+        parts.append(f"### {group.name}\n\n{_table(head, rows)}")
+    others = "".join(f"- {code}: {whose}\n" for code, whose in sorted(fault_cases.ELSEWHERE.items()))
+    return "\n".join([*parts, f"### Whose the others are\n\n{others}"])
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "chargers.md": chargers,
     "meters.md": meters,
     "gauges.md": gauges,
+    "cabinets.md": cabinets,
     "verify.html": verifier_page,
 }
 
@@ -133,6 +150,15 @@ def _section(profile: Profile) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _code(where: str) -> str:
+    return f"`{where.removeprefix('edge.')}`"
+
+
+def _test(name: str) -> str:
+    path, _, function = name.partition("::")
+    return f"[`{function}`](../{path})"
 
 
 def _link_to(profile: Profile) -> str:
