@@ -12,7 +12,7 @@ from cloud.service import Headquarters
 from protocols.trade import swap_terms
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document, pin
-from protocols.trade.records import BillLine, Effect, Move, Origin, Pin
+from protocols.trade.records import BillLine, Effect, Hold, Move, Origin, Pin
 from protocols.trade.records_pack import (
     DEPOSIT,
     PackNoted,
@@ -58,19 +58,26 @@ class ShopBox(Box):
     def hours(self, count: float) -> None:
         self.wall_ms += int(count * 3_600_000)
 
-    def rent(self, account: str, code: str, slot: int = 1, *, deposit: int = 30_000, asset: str = DEPOSIT) -> int:
-        """A pack out for a month, its deposit used; the closing record's seq."""
+    def rent(
+        self, account: str, code: str, slot: int = 1, *, deposit: int = 30_000, asset: str = DEPOSIT, fee_fen: int = 0
+    ) -> int:
+        """A pack out for a month, its deposit used; the closing record's seq. fee_fen: what was billed for it."""
         moves = [self.move(Effect.USED, account, deposit, asset)] if deposit else []
+        moves += [self.move(Effect.USED, account, fee_fen)] if fee_fen else []
+        lines = [BillLine("rent", 0, 1, fee_fen * 1000, fee_fen)] if fee_fen else []
         until_s = self.wall_ms // 1000 + 30 * DAY_S
-        return self._session("rent", account, "month", "taken", taken=(code, slot), until_s=until_s, moves=moves)
+        taken = (code, slot)
+        return self.session("rent", account, "month", "taken", taken=taken, until_s=until_s, lines=lines, moves=moves)
 
     def take_back(self, account: str, code: str, slot: int = 1, late_fen: int = 0) -> int:
         lines = [BillLine("late", 0, 1, late_fen * 1000, late_fen)] if late_fen else []
-        return self._session("return", account, "", "returned", returned=(code, slot), lines=lines)
+        return self.session("return", account, "", "returned", returned=(code, slot), lines=lines)
 
-    def swap(self, account: str, old: str, new: str, *, offer: str = "pass", asset: str = "pass") -> int:
-        moves = [self.move(Effect.USED, account, 1, asset)]
-        return self._session("swap", account, offer, "swapped", returned=(old, 1), taken=(new, 2), moves=moves)
+    def swap(self, account: str, old: str, new: str, *, into: int = 1, out_of: int = 2, units: int = 1) -> int:
+        """By the pass."""
+        moves = [self.move(Effect.USED, account, units, "pass")] if units else []
+        at = {"returned": (old, into), "taken": (new, out_of)}
+        return self.session("swap", account, "pass", "swapped", moves=moves, **at)
 
     def note(self, what: str, code: str, slot: int = 1, before: str = "") -> int:
         return self.add(PackNoted(what, "cab-1", slot, code, before, None, "", ""))
@@ -82,7 +89,7 @@ class ShopBox(Box):
         ]
         return self.add(PacksScanned("cab-1", seen, len(self.leaves), self.wall_ms))
 
-    def _session(
+    def session(
         self,
         kind: SwapKind,
         account: str,
@@ -95,9 +102,10 @@ class ShopBox(Box):
         lines: Iterable[BillLine] = (),
         moves: Iterable[Move] = (),
     ) -> int:
-        origin = Origin("card", bytes(8), 0, "")
+        origin, moves, lines = Origin("card", bytes(8), 0, ""), list(moves), list(lines)
+        holds = [Hold(move.account, move.asset, move.amount) for move in moves]
         opened = SwapOpened(
-            "cab-1", kind, account, [], offer, "", 1, None, 500, None, origin, self.pins, self.wall_ms, self.wall_ms
+            "cab-1", kind, account, holds, offer, "", 1, None, 500, None, origin, self.pins, self.wall_ms, self.wall_ms
         )
         session = self.add(opened)
         body = SwapClosed(
@@ -110,7 +118,7 @@ class ShopBox(Box):
             taken_slot=None if taken is None else taken[1],
             until_s=until_s,
             energy_wh=None,
-            lines=list(lines),
+            lines=lines,
             amount_fen=sum(line.amount_fen for line in lines),
             exact_num=sum(line.amount_fen for line in lines),
             exact_den=1,
