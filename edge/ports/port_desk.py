@@ -130,7 +130,8 @@ class PortDesk:
             drafts = [settle.hold_for_review(session, after, sight, self.policy)]
         elif decision is Next.SETTLE:
             tenders = self._tenders_of(session)
-            drafts = settle.settle(self.desk.state, session, after, sight.now, terms, tenders)
+            offset = place.pile_offset_min
+            drafts = settle.settle(self.desk.state, session, after, sight.now, terms, tenders, pile_offset_min=offset)
         self._rows[session.seq] = after
         ends = decision is Next.SETTLE
         await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from drivers.port_board import PortBoard
 from edge.clock import Clock
+from edge.ports.board_words import pile_offset_min, teach
 from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
 from edge.ports.ports import PortHall
@@ -23,7 +24,10 @@ def set_up_ports(site: Site, boards: Mapping[str, PortBoard], policy: PortPolicy
     for name, board in boards.items():
         price = policy.board_prices.get(name, policy.price)
         for number in board.traits.ports:
-            place = PortPlace(name, number, price, board.traits)
+            place = PortPlace(name, number, price, board.traits, pile_offset_min(board))
             places[place.id] = place
     desk = PortDesk(site.desk, clock, policy, places)
-    return PortHall(site, desk, LockerDesk(site.desk, clock, policy, places), boards, clock)
+    hall = PortHall(site, desk, LockerDesk(site.desk, clock, policy, places), boards, clock)
+    for board in boards.values():
+        teach(hall, board)
+    return hall

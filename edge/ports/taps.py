@@ -59,6 +59,25 @@ async def tap(hall: PortHall, board: str, card: str) -> PortTapped:
     return _told(chosen, await hall.start(ask))
 
 
+async def tap_at(hall: PortHall, place: str, card: str) -> PortTapped:
+    """A card at the reader of one port: ends the session that it pays for, opens its own locker, else begins there.
+
+    Raises JournalFull.
+    """
+    credential = hide_credential(hall.site.credential_key, card)
+    origin, source = Origin("card", credential, 0, ""), Source("", credential)
+    running, stay = hall.ports.session_at(place), hall.lockers.desk.stay_at(place)
+    if stay is not None:
+        return _told(place, await hall.lockers.collect(place, origin), ended=True)
+    if running is not None and purse.may_stop(hall.ports.desk.state, running[0], credential):
+        await hall.stop(running[0].seq, PortEnds.LOCAL)
+        return PortTapped(place, running[0], ended=True)
+    ask = PortAsk(place, FULL, origin, (source,), credential)
+    if place in hall.lockers:
+        return _told(place, await hall.lockers.store(StayAsk(place, origin, (source,), credential), charge=ask))
+    return _told(place, await hall.start(ask))
+
+
 async def code(
     hall: PortHall, place: str, preset: Preset, origin: Origin, payer: Source
 ) -> OpenPort | OpenStay | Refused:

@@ -10,12 +10,16 @@ from edge.till.state import port_key
 
 @dataclass(frozen=True, slots=True)
 class PortPlace:
-    """One outlet. price: its name in the port prices of headquarters. locker: it has a door of its own."""
+    """One outlet. price: its name in the port prices of headquarters. locker: it has a door of its own.
+
+    pile_offset_min: of the clock of a pile that reckons a bill of its own; None: it is none.
+    """
 
     board: str
     port: int
     price: str
     traits: PortTraits
+    pile_offset_min: int | None = None
 
     @property
     def id(self) -> str:

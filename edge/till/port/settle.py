@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from edge.till import purse
 from edge.till.port.cost import Delivery, Terms, bill, delivery_of
+from edge.till.port.pile import pile_doubts
 from edge.till.port.policy import PortPolicy
 from edge.till.port.progress import Last, PortEnds, PortPhase, PortProgress
 from edge.till.port.sight import PortSight
@@ -53,8 +54,13 @@ def settle(
     now: Stamp,
     terms: Terms,
     tenders: Tenders = MONEY_ALONE,
+    *,
+    pile_offset_min: int | None = None,
 ) -> tuple[Draft, ...]:
-    """The records that end a session, in order: closed or voided, notices, value returned."""
+    """The records that end a session, in order: closed or voided, notices, value returned.
+
+    pile_offset_min: as of a `PortPlace`: the pile's own bill is compared with ours, and ours is what is charged.
+    """
     last = progress.last
     drafts: list[Draft] = []
     reason = progress.reason or PortEnds.NO_SETTLEMENT
@@ -67,6 +73,8 @@ def settle(
         drafts.append(Draft(Notice("settlement-missing", session.place, detail)))
     for what, detail in _findings(session, last):
         drafts.append(Draft(Notice(what, session.place, f"session {session.seq}: {detail}")))
+    if last is not None and pile_offset_min is not None:
+        drafts += pile_doubts(session, progress, last, terms, pile_offset_min)
     if progress.detail:
         drafts.append(Draft(Notice("session-ended", session.place, f"session {session.seq}: {progress.detail}")))
     after = fold_drafts(state, drafts, now)
