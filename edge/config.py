@@ -23,7 +23,7 @@ from drivers.registry import DeviceConfig
 from edge.config_cabinets import cabinet_doubts, cabinet_faults
 from edge.config_ports import port_doubts, port_faults
 from edge.config_pumps import pump_doubts, pump_faults
-from edge.config_readers import ReaderConfig, reader_faults
+from edge.config_readers import ReaderConfig, reader_doubts, reader_faults
 from edge.config_ykc import rooted_ykc, ykc_doubts, ykc_faults
 from edge.counter import CounterConfig
 from edge.plant.budget import Budget
@@ -243,6 +243,7 @@ def doubts(config: Config) -> list[str]:
         *cabinet_doubts(config.line, config.board, config.cabinet),
         *port_doubts(config.line, config.listener, config.port_board),
         *ykc_doubts(config.ykc),
+        *reader_doubts(config.reader, config.cards),
     ]
 
 

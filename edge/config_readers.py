@@ -10,7 +10,9 @@ import msgspec
 from drivers.line_config import LineConfig
 from drivers.pumps.config import Name
 from drivers.readers.config import TRAITS, CardsConfig, FormConfig, Kind, ReaderSetup
+from drivers.readers.registry import build_reader
 from protocols.door import Fault
+from protocols.fieldbus.card_number import Part
 
 
 class ReaderConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +95,23 @@ def reader_faults(
             if reader.path in taken:
                 yield Fault(f"{here}.path", "a port of its own", f"`{reader.path}`, which {taken[reader.path]} has")
             taken[reader.path] = f"reader `{reader.id}`"
+
+
+def reader_doubts(readers: Sequence[ReaderConfig], cards: CardsConfig | None) -> Iterator[str]:
+    """Readers whose cards would be strangers."""
+    for reader in readers:
+        form = build_reader(reader.set_up(cards)).setup.form
+        if form is None or (form.octets is None and form.part is Part.WHOLE):
+            continue
+        if cards is None and form.part is not Part.WHOLE:
+            yield f"reader `{reader.id}` says a part of each number and `[cards]` is not there, so it serves nobody"
+        elif cards is not None and form.octets is not None and form.octets < cards.octets:
+            yield (
+                f"reader `{reader.id}` says {form.octets} octets of a number and `[cards]` keeps {cards.octets}, "
+                "so it serves nobody"
+            )
+        elif cards is not None and form.part not in (Part.WHOLE, cards.kept.part):
+            yield f"reader `{reader.id}` says the other end of a number than `[cards]` keeps, so it serves nobody"
 
 
 def _known(path: str, name: str, names: Collection[str]) -> Iterator[Fault]:

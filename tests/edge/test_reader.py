@@ -20,7 +20,7 @@ from drivers.readers.config import CardsConfig, FormConfig
 from drivers.readers.reader import CardReader
 from drivers.readers.registry import build_reader
 from edge import clock, logs
-from edge.config_readers import ReaderConfig, reader_faults
+from edge.config_readers import ReaderConfig, reader_doubts, reader_faults
 from edge.reader import read_cards
 from protocols.fieldbus.card_number import Part, Radix
 
@@ -232,3 +232,24 @@ def test_two_owners_of_a_port_and_places_that_are_not_there() -> None:
         "reader[2].pump: expected one of 1, p1, got `9`.",
         "reader[2].path: expected a port of its own, got `/dev/ttyUSB1`, which reader `r2` has.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reader", "cards", "doubt"),
+    [
+        ({"kind": "wiegand"}, None, "`[cards]` is not there"),
+        ({"kind": "wiegand"}, CardsConfig(octets=4), "says 3 octets of a number and `[cards]` keeps 4"),
+        ({"kind": "wiegand"}, CardsConfig(octets=3, part="first"), "the other end of a number"),
+        ({"kind": "wiegand"}, CardsConfig(octets=3), None),
+        ({"form": FormConfig(octets=4, part=Part.LAST)}, CardsConfig(octets=4), None),
+        ({"form": FormConfig(octets=4)}, CardsConfig(octets=5), "says 4 octets"),
+        ({"form": FormConfig()}, None, None),
+        ({"kind": "rdm6300"}, None, None),
+        ({}, CardsConfig(octets=4), None),
+    ],
+)
+def test_a_reader_that_would_serve_nobody(reader: dict[str, Any], cards: CardsConfig | None, doubt: str | None) -> None:
+    """`fieldtill check` says so before a customer does."""
+    found = list(reader_doubts([ReaderConfig("r1", "c1", fd=3, **reader)], cards))
+    assert len(found) == (doubt is not None)
+    assert doubt is None or doubt in found[0]
