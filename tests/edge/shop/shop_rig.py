@@ -20,6 +20,7 @@ from drivers.api import Link, LinkState, Point
 from drivers.cabinet import CabinetSight, SlotSight, SlotTraits
 from drivers.errors import Silent
 from drivers.twins.cabinets import shop as world
+from drivers.twins.cabinets.cabinet import Cabinet
 from drivers.twins.cabinets.faults import CabinetFault, CabinetFaultKind
 from drivers.twins.cabinets.pack import Pack, Sleep, pack_code
 from drivers.twins.cabinets.pack_wire import BAD_CODE
@@ -215,7 +216,7 @@ class Front(Till):
         self.site.shop = self.shop
 
     @property
-    def twin(self) -> world.Cabinet:
+    def twin(self) -> Cabinet:
         return self.front.cabinets[CABINET]
 
     # --- headquarters -------------------------------------------------------------------------------------------------
@@ -242,17 +243,17 @@ class Front(Till):
 
     # --- riders and time ----------------------------------------------------------------------------------------------
 
-    def ask(self, kind: SwapKind = "swap", account: str = "ann", **more: object) -> SwapAsk:
+    def wish(self, kind: SwapKind = "swap", account: str = "ann", **more: object) -> SwapAsk:
         origin = Origin("panel", b"", 0, "li")
         return SwapAsk(CABINET, kind, origin, self.time.mono_ms, account=account, **more)  # type: ignore[arg-type]
 
     async def begin_swap(self, kind: SwapKind = "swap", account: str = "ann", **more: object) -> OpenSwap:
-        outcome = await self.shop.start(self.ask(kind, account, **more))
+        outcome = await self.shop.start(self.wish(kind, account, **more))
         assert not isinstance(outcome, Refused), outcome
         return outcome
 
     async def refused(self, kind: SwapKind = "swap", account: str = "ann", **more: object) -> Refused:
-        outcome = await self.shop.start(self.ask(kind, account, **more))
+        outcome = await self.shop.start(self.wish(kind, account, **more))
         assert isinstance(outcome, Refused), outcome
         return outcome
 

@@ -28,7 +28,7 @@ async def test_f_01_a_cabinet_that_does_not_answer(tmp_path: Path) -> None:
         await shop.wait(12)
         assert (await shop.refused()).refusal is Refusal.CABINET_SILENT
         nothing_happened(shop)
-        unknown = await shop.shop.start(replace(shop.ask(), cabinet="cab-9"))
+        unknown = await shop.shop.start(replace(shop.wish(), cabinet="cab-9"))
         assert isinstance(unknown, Refused)
         assert unknown.refusal is Refusal.UNKNOWN_CABINET
 
@@ -46,7 +46,7 @@ async def test_f_02_one_rider_at_a_time(tmp_path: Path) -> None:
 async def test_f_03_a_scan_that_is_too_old(tmp_path: Path) -> None:
     """Whoever scanned half a minute ago may have gone."""
     async with a_shop(tmp_path) as shop:
-        ask = shop.ask()
+        ask = shop.wish()
         await shop.wait(31)
         outcome = await shop.shop.start(ask)
         assert isinstance(outcome, Refused)
@@ -89,7 +89,9 @@ async def test_f_06_only_a_lower_pack_needs_consent(tmp_path: Path) -> None:
     front.stock(CABINET, 3, Pack(pack_code(103), soc_permille=600))
     async with a_shop(tmp_path, front=front) as shop:
         assert (await shop.refused()).refusal is Refusal.CONSENT_NEEDED
-        shop.twin.slots[3].pack.drain(shop.twin.slots[3].pack.full_mj // 2)  # type: ignore[union-attr]  # it is there
+        pack = shop.twin.slots[3].pack
+        assert pack is not None
+        pack.drain(pack.full_mj // 2)
         await shop.wait(6)
         assert (await shop.refused(consent=True)).refusal is Refusal.NO_FULL_PACK
         nothing_happened(shop)
