@@ -23,6 +23,7 @@ from cloud.cli.guest import guest_app, refund_app
 from cloud.cli.hotlist import hotlist_app
 from cloud.cli.keys import keys_app
 from cloud.cli.packs import pack_app, rental_app
+from cloud.cli.port import port_price_app
 from cloud.cli.risk import risk_app
 from cloud.cli.shop import Shop, shop_of
 from cloud.cli.site import command_app, site_app, tariff_app
@@ -61,6 +62,7 @@ app.add_typer(tariff_app, name="tariff")
 app.add_typer(tender_app, name="tender")
 app.add_typer(price_app, name="price")
 app.add_typer(terms_app, name="fuel-terms")
+app.add_typer(port_price_app, name="port-price")
 app.add_typer(swap_terms_app, name="swap-terms")
 app.add_typer(plan_app, name="plan")
 app.add_typer(pack_app, name="pack")

@@ -16,9 +16,10 @@ from protocols.trade.codec import decode
 from protocols.trade.documents import Document
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.fuel_terms import FuelTerms
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.swap_terms import SwapTerms
 
-D = TypeVar("D", PriceList, FuelTerms, SwapTerms)
+D = TypeVar("D", PriceList, FuelTerms, SwapTerms, PortPrices)
 
 
 def publish(
