@@ -17,8 +17,10 @@ from drivers.cabinets.config import CabinetConfig
 from drivers.cabinets.plan import SlotPlan, slot_plans
 from drivers.packs.config import Protocol as PackProtocol
 from drivers.twins.cabinets.faults import CabinetFault
+from drivers.twins.cabinets.reader import data_of
 from drivers.twins.cabinets.rider_words import parse_riders
 from protocols.door import Fault
+from protocols.fieldbus.dlt645 import BAUD as DLT645_BAUD
 
 NotNegative = Annotated[int, msgspec.Meta(ge=0)]
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
@@ -95,8 +97,28 @@ class PersonConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     credential: str = ""
 
 
+class TwinMeterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[shop.meter]]`: a DL/T 645 meter of a cabinet, or of what the charger of `slot` draws."""
+
+    id: str
+    cabinet: str
+    line: str
+    address: Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$", description="twelve digits")]
+    slot: Annotated[int, msgspec.Meta(ge=1, le=999)] | None = None
+
+
+class TwinReaderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[shop.reader]]`: says on a pty what riders show at a cabinet. link: a symlink to it."""
+
+    id: str
+    cabinet: str
+    kind: Literal["text", "rdm6300"] = "text"
+    link: str | None = None
+
+
 class ShopConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[shop]`. speed: how much faster its time runs than the wall clock's."""
+    """`[shop]`. speed: how much faster its time runs than the wall clock's. writes: a file that is (re)written once all
+    serves, with the tables of a gateway's config that drives this."""
 
     board: tuple[BoardConfig, ...] = ()
     cabinet: tuple[CabinetConfig, ...] = ()
@@ -104,7 +126,10 @@ class ShopConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     twin: tuple[TwinCabinetConfig, ...] = ()
     pack: tuple[TwinPackConfig, ...] = ()
     person: tuple[PersonConfig, ...] = ()
+    meter: tuple[TwinMeterConfig, ...] = ()
+    reader: tuple[TwinReaderConfig, ...] = ()
     speed: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 1
+    writes: str | None = None
     ambient_dc: Temp = 250
 
     def lines(self) -> dict[str, ShopLineConfig]:
@@ -113,6 +138,8 @@ class ShopConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         bauds: dict[str, int] = {}
         for board in self.board:
             bauds.setdefault(board.line, BOARD_WIRES[board.protocol].bauds[0])
+        for meter in self.meter:
+            bauds.setdefault(meter.line, DLT645_BAUD)
         for plan in plans(self.cabinet).values():
             if plan.pack is not None:
                 bauds.setdefault(plan.pack.link.line, plan.pack.link.wire.bauds[0])
@@ -155,7 +182,26 @@ def shop_faults(config: ShopConfig) -> list[Fault]:
             parse_riders(twin.riders, twin.seed, twin.cabinet, config.people)
         except ValueError as error:
             faults.append(Fault(f"{path}.riders", "riders", str(error)))
-    return faults + _pack_faults(config, slots)
+    return [*faults, *_pack_faults(config, slots), *_others(config, slots)]
+
+
+def _others(config: ShopConfig, slots: Mapping[tuple[str, int], SlotPlan]) -> list[Fault]:
+    """Meters and readers."""
+    cabinets = [cabinet.id for cabinet in config.cabinet]
+    faults = _twice("shop.meter", [meter.id for meter in config.meter])
+    faults += _twice("shop.reader", [reader.id for reader in config.reader])
+    for index, meter in enumerate(config.meter):
+        if meter.cabinet not in cabinets or (meter.slot is not None and (meter.cabinet, meter.slot) not in slots):
+            faults.append(Fault(f"shop.meter[{index}]", "a cabinet and a slot that are there", repr(meter.cabinet)))
+    for index, reader in enumerate(config.reader):
+        if reader.cabinet not in cabinets:
+            faults.append(_unknown(f"shop.reader[{index}].cabinet", cabinets, reader.cabinet))
+        for name, credential in config.people.items():
+            try:
+                data_of(reader.kind)(credential)
+            except ValueError as error:
+                faults.append(Fault(f"shop.person {name}.credential", f"what {reader.id} can say", str(error)))
+    return faults
 
 
 def _pack_faults(config: ShopConfig, slots: Mapping[tuple[str, int], SlotPlan]) -> list[Fault]:

@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-import msgspec
-
 from drivers.cabinets.plan import SlotPlan
 from drivers.packs.config import Protocol as PackProtocol
 from drivers.twins.cabinets.boards import BOARDS
@@ -25,9 +23,12 @@ from drivers.twins.cabinets.config import (
     shop_faults,
 )
 from drivers.twins.cabinets.faults import CabinetFaults
+from drivers.twins.cabinets.gateway import Tables, gateway_tables, toml_of
+from drivers.twins.cabinets.meter import DltMeter
 from drivers.twins.cabinets.pack import Pack, pack_code
 from drivers.twins.cabinets.pack_wire import PackWire
 from drivers.twins.cabinets.party import Hung
+from drivers.twins.cabinets.reader import ReaderTwin
 from drivers.twins.cabinets.rider_words import parse_riders
 from drivers.twins.cabinets.shop import Shop
 from drivers.twins.cabinets.slot import ChargerMake, SlotMake
@@ -38,7 +39,8 @@ from drivers.twins.wire import WireStats
 from protocols.door import Fault, Refused
 
 _TICK_S: Final = 0.020  # so that riders act while nobody asks
-_BITS: Final = 10  # 8N1
+_BITS_8N1: Final = 10
+_BITS_8E1: Final = 11
 
 
 class ShopLine:
@@ -51,7 +53,7 @@ class ShopLine:
             parties,
             kind=config.kind,
             baud=config.baud or 9600,
-            bits=_BITS,
+            bits=_BITS_8E1 if any(isinstance(party, DltMeter) for party in parties) else _BITS_8N1,
             link=None if config.link is None else Path(config.link),
             host=config.host,
             port=config.port,
@@ -100,6 +102,8 @@ class ShopFront:
             self.shop.queue(parse_riders(twin.riders, twin.seed, cabinet.id, config.people))
         for pack in config.pack:
             self._stock(pack)
+        self.readers = {one.id: ReaderTwin(one.cabinet, one.kind, one.link) for one in config.reader}
+        self.shop.taps += [reader.hear for reader in self.readers.values()]
         parties = self._parties(source)
         self.lines = {name: ShopLine(line, parties[name]) for name, line in config.lines().items()}
 
@@ -118,11 +122,12 @@ class ShopFront:
 
     async def open(self) -> None:
         try:
-            for line in self.lines.values():
-                await line.open()
+            for wire in self._wires:
+                await wire.open()
         except BaseException:
             await self.close()
             raise
+        self._write()
         if self.shop.cabinets:
             self._ticker = asyncio.get_running_loop().create_task(self._tick())
 
@@ -132,31 +137,26 @@ class ShopFront:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
             self._ticker = None
-        for line in self.lines.values():
-            await line.close()
+        for wire in self._wires:
+            await wire.close()
 
     def about(self) -> dict[str, Any]:
         """What is where, for a person or a test."""
         return {
             "boards": {b.id: {"line": b.line, "protocol": b.protocol, "address": b.address} for b in self.config.board},
+            "readers": {name: reader.port for name, reader in self.readers.items()},
             "cabinets": {name: sorted(cabinet.slots) for name, cabinet in self.shop.cabinets.items()},
         }
 
-    def gateway_tables(self) -> dict[str, list[dict[str, Any]]]:
-        """`[[line]]`, `[[board]]` and `[[cabinet]]` of a gateway that drives this; lines must be open."""
-        modbus = {board.line for board in self.config.board if board.protocol not in ("xor", "kerong")}
-        lines: list[dict[str, Any]] = []
-        for name, line in self.lines.items():
-            host, _, port = line.port.rpartition(":")
-            on_tcp = {"host": host, "port": int(port), "framing": "rtu" if name in modbus else "raw"} if host else {}
-            lines.append({"id": name, "baud": line.config.baud, **(on_tcp or {"path": line.config.link or line.port})})
-        return {
-            "line": lines,
-            "board": [_said(board) for board in self.config.board],
-            "cabinet": [_said(cabinet) for cabinet in self.config.cabinet],
-        }
+    def gateway_tables(self) -> Tables:
+        """What a gateway's config says of this. Lines must be open."""
+        return gateway_tables(self.config, {name: line.port for name, line in self.lines.items()})
 
     # Below: how it is put together.
+
+    @property
+    def _wires(self) -> list[ShopLine | ReaderTwin]:
+        return [*self.lines.values(), *self.readers.values()]
 
     def _parties(self, source: str) -> dict[str, list[Hung]]:
         """Who hangs on each line."""
@@ -176,6 +176,9 @@ class ShopFront:
                 cabinet, shared = self.shop.cabinets[name], plan.pack.mux is not None
                 wire = PackWire(self.shop, cabinet, number, plan.pack.link, shared=shared)
                 parties[plan.pack.link.line].append(wire)
+        for meter in self.config.meter:
+            cabinet = self.shop.cabinets[meter.cabinet]
+            parties[meter.line].append(DltMeter(self.shop, cabinet, meter.id, meter.address, meter.slot))
         if faults:
             raise Refused(source, faults)
         for hung in parties.values():
@@ -200,6 +203,10 @@ class ShopFront:
             if config.protocol is None and plan is not None and plan.pack is not None:
                 return plan.pack.link.protocol
         return config.protocol or "greenway"
+
+    def _write(self) -> None:
+        if self.config.writes is not None:
+            Path(self.config.writes).write_text(toml_of(self.gateway_tables()), encoding="utf-8")
 
     async def _tick(self) -> None:
         while True:
@@ -228,20 +235,3 @@ def _slot_make(twin: TwinCabinetConfig, plan: SlotPlan) -> SlotMake:
     if plan.charger is not None:
         charger = ChargerMake(power_w_max=plan.charge_power_w_max, yield_permille=twin.yield_permille)
     return SlotMake(spring=twin.spring, pulse_ms=twin.pulse_ms, charger=charger)
-
-
-def _said(config: msgspec.Struct) -> dict[str, Any]:
-    """What of it is not usual, as plain data; a TOML file has no null."""
-    plain: dict[str, Any] = {}
-    for field in msgspec.structs.fields(config):
-        value = getattr(config, field.name)
-        if value is None or (not field.required and value == field.default):
-            continue
-        plain[field.encode_name] = _plain(value)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return _said(value)
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -58,6 +58,7 @@ class Slot:
         self.thing: Thing | None = None
         self.relay_told = False
         self.power_w = 0  # from the mains, now
+        self.drawn_mj = 0  # from the mains, since the beginning
         self.now_ms = 0
         self.pulled_by: str | None = None  # a hand that pulls at the door
         self._faults = faults
@@ -184,6 +185,7 @@ class Slot:
         if given_mj > pack.room_mj:  # full within this step: the rest of it draws nothing
             drawn_mj = -(-pack.room_mj * 1_000 // charger.yield_permille)
             given_mj = pack.room_mj
+        self.drawn_mj += drawn_mj
         return drawn_mj, pack.charge(given_mj)
 
     @property

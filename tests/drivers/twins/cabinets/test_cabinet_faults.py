@@ -132,7 +132,7 @@ WITNESSES: dict[K, tuple[Look, object, object]] = {
     K.RELAY_STUCK_ON: (lambda at: at.cabinet.slots[3].power_w, USUAL_W, 0),
     K.RELAY_STUCK_OFF: (Seen.charge, (False, 0), (True, USUAL_W)),
     K.NO_CURRENT: (Seen.charge, (True, 0), (True, USUAL_W)),
-    K.GREEDY: (Seen.charge, (True, USUAL_W * 3 // 2), (True, USUAL_W)),
+    K.GREEDY: (Seen.charge, (True, 335), (True, USUAL_W)),
     K.CHARGER_ILL: (Seen.charge, (True, 0), (True, USUAL_W)),
     K.SMOKE: (lambda at: at.contact("smoke"), True, False),
     K.FIRE: (lambda at: at.contact("fire"), True, False),
