@@ -24,7 +24,9 @@ Name = Annotated[
 UnixMs = Callable[[], int | None]
 """What time is it, for boards that ask? Unix ms; None: not known well enough to tell anybody."""
 
+DNY: Final = "dny"
 VIRTUAL_IDS: Final = range(50)
+POLL_ANSWER_S: Final = 0.15  # 60 ms by the document, and what adapters add
 BAUD: Final = 9600  # of all these boards on RS-485, 8N1
 
 ON_A_LINE: Final = ("dny", "dongjun")

@@ -93,8 +93,8 @@ def keys(config: Config = None, as_json: AsJson = False) -> None:
              "fieldtill twin eastron-sdm630 --pty /tmp/ttyMeter --unit 3 --fault crc:5; "
              "fieldtill twin dart --pty /tmp/ttyPump --nozzles 92=7.85,95=8.39,0=7.51 --customer random")  # fmt: skip
 def twin(
-    profile: Annotated[str, typer.Argument(help="A shipped profile, a path to one, or a pump's protocol.")],
-    tcp: Annotated[int | None, typer.Option(help="Serve on this port; 0: any free one.", min=0, max=65535)] = None,
+    profile: Annotated[str, typer.Argument(help="A shipped profile, a path, or a pump's or port board's protocol.")],
+    tcp: Annotated[int | None, typer.Option(help="Port to serve, 0: any; dny-tcp calls it.", min=0, max=65535)] = None,
     pty: Annotated[Path | None, typer.Option(help="Serve on a pty, and link it here.")] = None,
     unit: Annotated[int | None, typer.Option(help="Unit id or address; else the usual one.", min=0, max=255)] = None,
     baud: Annotated[int | None, typer.Option(help="Pace of the pty; else the profile's.")] = None,
@@ -102,19 +102,25 @@ def twin(
     register_wh: Annotated[int, typer.Option(help="What its counter shows at first.", min=0)] = 0,
     nozzles: Annotated[str, typer.Option(help="Of a pump: GRADE[=YUAN],..")] = "92,95,0",
     customer: Annotated[list[str] | None, typer.Option(help="Of a pump: random, fills:NOZZLE:ML, ..")] = None,
-    speed: Annotated[int, typer.Option(help="Of a pump: how much faster its time runs.", min=1, max=1000)] = 1,
-    seed: Annotated[int, typer.Option(help="Of a pump's random customers and noise.")] = 0,
+    speed: Annotated[int, typer.Option(help="Of pumps and ports: how much faster time runs.", min=1, max=1000)] = 1,
+    seed: Annotated[int, typer.Option(help="Of random customers and noise.")] = 0,
 ) -> None:
     """Simulate one device on a real pty or TCP port, until Ctrl-C: to try a site, or a profile of your own."""
     import asyncio
 
     from drivers.loop import new_event_loop
     from drivers.twins import PROTOCOLS, serve_one, serve_pump
+    from drivers.twins.ports.serve import PORT_BOARDS, serve_port_board
     from protocols.door import Refused
 
     link = None if pty is None else str(pty)
     tell = partial(print, flush=True)
-    if profile in PROTOCOLS:
+    if profile in PORT_BOARDS:
+        serving = serve_port_board(
+            profile, tcp_port=tcp, pty_link=link, virtual_id=unit, baud=baud, faults=fault or (), speed=speed,
+            seed=seed, say=tell,
+        )  # fmt: skip
+    elif profile in PROTOCOLS:
         serving = serve_pump(
             profile, tcp_port=tcp, pty_link=link, address=unit, baud=baud, nozzles=nozzles, customers=customer or (),
             faults=fault or (), speed=speed, seed=seed, say=tell,

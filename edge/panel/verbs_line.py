@@ -24,7 +24,9 @@ FRAME_MAX = 256
 
 
 class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """protocol: `modbus`, or one of pumps, packs or port boards; empty: the line's own. The others: None: as the protocol has it."""
+    """protocol: `modbus`, or one of pumps, packs or port boards; empty: the line's own. The others: None: as the
+    protocol has it.
+    """
 
     line: str
     protocol: str = ""
