@@ -42,7 +42,6 @@ def cabinet_faults(
                 Fault(f"board[{index}].{fault.path}", fault.expected, fault.got, fault.remedy)
                 for fault in refused.faults
             ]
-    faults += _addresses(devices, boards)
     wiring = _Wiring({board.id: board for board in boards}, channels)
     for index, cabinet in enumerate(cabinets):
         wiring.cabinet(f"cabinet[{index}]", cabinet)
@@ -58,6 +57,7 @@ def cabinet_faults(
             faults += _known(f"{path}.meter", plan.meter, device_ids)
         if plan.pack is not None:
             faults += _known(f"{path}.pack.line", plan.pack.link.line, names)
+    faults += _addresses(devices, boards, [(f"{path}.pack.address", plan.pack) for path, plan in plans if plan.pack])
     faults += _packs(plans)
     faults += _protocols(lines, devices, pumps, boards, [plan.pack for _, plan in plans if plan.pack is not None])
     return list(dict.fromkeys(faults))
@@ -94,7 +94,8 @@ def cabinet_doubts(
 
 def _slot_doubts(boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig]) -> Iterator[str]:
     feedback = {board.id: board.feedback or known_feedback(board.protocol) for board in boards}
-    tells = {board.id for board in boards if channels_of(board).contacts}
+    channels = {board.id: channels_of(board) for board in boards}
+    tells = {name for name, one in channels.items() if one.contacts}
     for cabinet in cabinets:
         plans = list(slot_plans(cabinet))
         unlearnt = [
@@ -112,6 +113,14 @@ def _slot_doubts(boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig
             (
                 [p.number for p in plans if p.present is None],
                 "no presence switch, so that only the pack's own word tells whether it is empty",
+            ),
+            (
+                [
+                    p.number
+                    for p in plans
+                    if p.charger and p.meter is None and not channels[p.charger.board].reads_outputs
+                ],
+                "a charger whose relay nobody can see, and no meter: one that sticks is not found",
             ),
             ([p.number for p in plans if p.pack is None], "no pack link: nobody knows which pack is in it"),
         ):
@@ -173,11 +182,16 @@ class _Wiring:
                     'Add it; `door_open = "unlocked"` where only the lock\'s contact tells.',
                 )
             )
+        mux = None if plan.pack is None else plan.pack.mux
+        if mux is not None and mux.board in self._channels and not self._channels[mux.board].reads_outputs:
+            expected = "an output of a board that tells how its outputs stand"
+            got = f"`{mux.board}`, which does not: two packs may be connected and nobody sees it"
+            self.faults.append(Fault(f"{path}.pack.mux", expected, got))
         for key, kind, ref in (
             ("door_open", "input", plan.door_open),
             ("present", "input", plan.present),
             ("charger", "output", plan.charger),
-            ("pack.mux", "output", None if plan.pack is None else plan.pack.mux),
+            ("pack.mux", "output", mux),
         ):
             if ref is not None:
                 self._take(f"{path}.{key}", kind, ref, f"{key} {of}")
@@ -203,14 +217,24 @@ class _Wiring:
             self._used.setdefault(place, _Use(path, what))
 
 
-def _addresses(devices: Sequence[DeviceConfig], boards: Sequence[BoardConfig]) -> Iterator[Fault]:
-    seen = {(device.line, "modbus", device.unit): device.id for device in devices if device.unit is not None}
+def _addresses(
+    devices: Sequence[DeviceConfig], boards: Sequence[BoardConfig], packs: Sequence[tuple[str, PackPlan]]
+) -> Iterator[Fault]:
+    """packs: with the place of their address; packs among each other are looked at elsewhere."""
+    seen: dict[tuple[str, str, int], str] = {
+        (device.line, "modbus", device.unit): device.id for device in devices if device.unit is not None
+    }
     for index, board in enumerate(boards):
         place = (board.line, WIRES[board.protocol].family, board.address)
         if place in seen:
             got = f"{board.address}, which `{seen[place]}` on `{board.line}` has already"
             yield Fault(f"board[{index}].address", "an address of its own", got)
         seen.setdefault(place, board.id)
+    for path, pack in packs:
+        place = (pack.link.line, _family(pack), pack.link.pack_address)
+        if place in seen:
+            got = f"{pack.link.pack_address}, which `{seen[place]}` on `{pack.link.line}` has already"
+            yield Fault(path, "an address of its own", got)
 
 
 def _packs(plans: Sequence[tuple[str, SlotPlan]]) -> Iterator[Fault]:

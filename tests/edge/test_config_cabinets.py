@@ -81,7 +81,8 @@ def faults(tmp_path: Path, text: str) -> list[str]:
 def test_the_cabinet_of_the_example(tmp_path: Path) -> None:
     """Its commented block stands beside the chargers of the example, without a doubt, and is built."""
     text = EXAMPLE.read_text()
-    begin, end = text.index("# --- swap cabinets"), text.index("# --- fuel pumps")
+    begin = text.index("# --- swap cabinets")
+    end = text.index("# --- ", begin + 1)
     block = re.sub(r"^# (?=\[|[a-z_]+ = )", "", text[begin:end], flags=re.M)
     config = read(tmp_path, text[:begin] + block + text[end:])
     assert doubts(config) == []
@@ -148,6 +149,30 @@ def test_what_cannot_be(tmp_path: Path, old: str, new: str, told: list[str]) -> 
     said = faults(tmp_path, GOOD.replace(old, new, 1))
     for words in told:
         assert any(words in one for one in said), said
+
+
+def test_relays_that_nobody_sees(tmp_path: Path) -> None:
+    """A board that tells nothing of its outputs connects no packs; its chargers want a meter."""
+    blind = GOOD.replace('protocol = "relay"', 'protocol = "xunming"').replace("inputs = 16", 'model = "bays-8"')
+    assert any("pack.mux: expected an output of a board that tells" in one for one in faults(tmp_path, blind))
+    bays = '\n[[board]]\nid = "bays"\nprotocol = "xunming"\nline = "io"\naddress = 7\noptions = { model = "bays-8" }\n'
+    text = GOOD.replace('charger = "io-1/1"', 'charger = "bays/1"').replace("\n[[cabinet]]", bays + "\n[[cabinet]]", 1)
+    assert doubts(read(tmp_path, text)) == []
+    said = doubts(read(tmp_path, text.replace('meter = "m1"\n', "")))
+    assert said == ["cabinet `cab-1`: slots 1 to 3 have a charger whose relay nobody can see, and no meter: one that "
+                    "sticks is not found"]  # fmt: skip
+
+
+def test_a_pack_is_no_board(tmp_path: Path) -> None:
+    """A pack that speaks Modbus may hang beside a board, at another address."""
+    beside = '{ protocol = "daly-modbus", line = "io", address = 1 }'
+    text = GOOD.replace("count = 3", "count = 1")
+    text = text.replace('{ protocol = "greenway", line = "packs", mux = "io-1/4" }', beside)
+    said = faults(tmp_path, text)
+    assert said == [
+        "cabinet[0].slot[0].pack.address: expected an address of its own, got 1, which `io-1` on `io` has already."
+    ]
+    assert read(tmp_path, text.replace("address = 1 }", "address = 2 }")).cabinet
 
 
 def test_a_slot_twice(tmp_path: Path) -> None:
