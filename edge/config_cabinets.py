@@ -225,7 +225,7 @@ def _addresses(
         (device.line, "modbus", device.unit): device.id for device in devices if device.unit is not None
     }
     for index, board in enumerate(boards):
-        place = (board.line, WIRES[board.protocol].family, board.address)
+        place: tuple[str, str, int] = (board.line, WIRES[board.protocol].family, board.address)
         if place in seen:
             got = f"{board.address}, which `{seen[place]}` on `{board.line}` has already"
             yield Fault(f"board[{index}].address", "an address of its own", got)
