@@ -21,6 +21,7 @@ from edge.panel import (
     cli_ocmf,
     cli_port,
     cli_proof,
+    cli_swap,
     cli_tank,
     cli_value,
     cli_verify,
@@ -46,6 +47,7 @@ app.add_typer(cli_live.day_app, name="day")
 app.add_typer(cli_value.app)
 app.add_typer(cli_fuel.app)
 app.add_typer(cli_port.app)
+app.add_typer(cli_swap.app)
 app.add_typer(cli_tank.app, name="tank")
 app.add_typer(cli_box.app)
 app.add_typer(cli_journal.app, name="journal")

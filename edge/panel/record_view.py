@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from edge.journal.errors import JournalPruned
-from edge.panel import fuel_gists, port_gists
+from edge.panel import fuel_gists, port_gists, swap_gists
 from protocols.trade import records as kinds
 from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.grants import split
@@ -160,6 +160,7 @@ def _totalizers(body: kinds.TotalizersRead) -> str:
 _GISTS: dict[type, Callable[[Any], str]] = {
     **fuel_gists.GISTS,
     **port_gists.GISTS,
+    **swap_gists.GISTS,
     kinds.EpochOpened: lambda body: f"{body.site}, epoch {body.epoch}, {body.software}",
     kinds.GrantAccepted: _granted,
     kinds.SessionOpened: _opened,

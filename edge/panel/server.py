@@ -17,7 +17,17 @@ from drivers.errors import DeviceError
 from edge.config import Config
 from edge.daemon_state import Daemon
 from edge.journal.errors import JournalError, JournalLocked
-from edge.panel import verbs, verbs_epoch, verbs_fuel, verbs_learn, verbs_line, verbs_port, verbs_tank, views
+from edge.panel import (
+    verbs,
+    verbs_epoch,
+    verbs_fuel,
+    verbs_learn,
+    verbs_line,
+    verbs_port,
+    verbs_swap,
+    verbs_tank,
+    views,
+)
 from edge.panel.messages import LINE_MAX, Ask, Told, Trouble
 from edge.panel.verbs import Declined
 from protocols.door import Fault
@@ -37,6 +47,7 @@ _VERBS = (
     | verbs_learn.VERBS
     | verbs_line.VERBS
     | verbs_port.VERBS
+    | verbs_swap.VERBS
     | verbs_tank.VERBS
 )
 _ask = msgspec.json.Decoder(Ask)
