@@ -132,7 +132,7 @@ def test_what_mostly_is_a_mistake(tmp_path: Path) -> None:
 def test_the_examples_port_boards(tmp_path: Path) -> None:
     """What the example shows in comments can be built."""
     example = (ROOT / "config.toml.example").read_text()
-    part = example.split("# --- port boards")[1].split("\n", 1)[1].split("# --- ")[0]
+    part = example.split("# --- port boards")[1].split("\n", 1)[1].split("# [[ykc]]")[0]
     text = re.sub(r"^# ", "", part, flags=re.M) + LINE.replace("rs485", "rs485-yard")
     premises = build(read(tmp_path, text))
     assert [one.traits.doors for one in premises.port_boards.values()] == [False, True]
