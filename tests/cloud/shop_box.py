@@ -12,7 +12,7 @@ from cloud.service import Headquarters
 from protocols.trade import swap_terms
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document, pin
-from protocols.trade.records import BillLine, Effect, Hold, Move, Origin, Pin
+from protocols.trade.records import BillLine, Effect, Hold, Move, Origin, Pin, ValueReturned
 from protocols.trade.records_pack import (
     DEPOSIT,
     PackNoted,
@@ -78,6 +78,9 @@ class ShopBox(Box):
         moves = [self.move(Effect.USED, account, units, "pass")] if units else []
         at = {"returned": (old, into), "taken": (new, out_of)}
         return self.session("swap", account, "pass", "swapped", moves=moves, **at)
+
+    def hand_back(self, account: str, units: int, asset: str) -> int:
+        return self.add(ValueReturned(account, asset), [self.move(Effect.RETURNED, account, units, asset)])
 
     def note(self, what: str, code: str, slot: int = 1, before: str = "") -> int:
         return self.add(PackNoted(what, "cab-1", slot, code, before, None, "", ""))
