@@ -6,6 +6,7 @@ What no source tells stays unanswered: a board that is asked for it is silent, o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -17,11 +18,13 @@ from drivers.boards.vmo import VmoOptions
 from drivers.boards.xor import XorOptions
 from drivers.boards.xunming import FIRST_CHARGER_COIL, XunmingOptions
 from drivers.twins.cabinets.faults import CabinetFaultKind
+from drivers.twins.cabinets.pack import Pack, Sleep
+from drivers.twins.cabinets.pack_wire import told_by
 from drivers.twins.cabinets.party import Hung
 from drivers.twins.cabinets.shop import Shop
 from drivers.twins.cabinets.slot import HOLD, Slot
 from drivers.twins.cabinets.wiring import BoardWiring
-from protocols.fieldbus import lock_kerong, lock_xor, lock_xunming, relay_board, slot_vmo
+from protocols.fieldbus import lock_kerong, lock_xor, lock_xunming, relay_board, slot_vmo, slot_vmo_pack
 from protocols.fieldbus.expect import NeedMore
 from protocols.fieldbus.modbus import (
     Answer,
@@ -42,6 +45,8 @@ from protocols.fieldbus.modbus import (
 _K = CabinetFaultKind
 _ADDRESS: Final = Refused(ExceptionCode.ILLEGAL_ADDRESS)
 _FUNCTION: Final = Refused(ExceptionCode.ILLEGAL_FUNCTION)
+_CELL_MV_MAX: Final = 6_553  # as much as the fields of a VMO board hold
+_VMO_MV_MAX: Final = 131_070
 
 
 class BoardTwin(Hung):
@@ -321,7 +326,8 @@ class RelayBoard(ModbusBoard):
 class VmoBoard(ModbusBoard):
     """A slot board. Without a pack it switches charging off by itself, and the emergency stop overrides it.
 
-    Its slot is that of what is wired to it: input 1 or output 1 in config.
+    It mirrors what it hears of a pack on CAN; with 76 registers, since no other layout is known. Its slot is that of
+    what is wired to it: input 1 or output 1 in config.
     """
 
     def __init__(self, shop: Shop, config: BoardConfig, wiring: BoardWiring) -> None:
@@ -347,7 +353,7 @@ class VmoBoard(ModbusBoard):
             case _ if order is not None:
                 return Answer()
             case ReadRegisters(Space.HOLDING, address, count) if address + count <= self._first + 4:
-                registers = (*(0,) * self._first, *slot_vmo.registers_of(self._flags))
+                registers = (*self._mirror, *slot_vmo.registers_of(self._flags))
                 return Answer(registers=registers[address : address + count])
             case ReadRegisters() | WriteRegisters():
                 return _ADDRESS
@@ -355,12 +361,28 @@ class VmoBoard(ModbusBoard):
                 return _FUNCTION
 
     @property
-    def _flags(self) -> slot_vmo.Slot:
+    def _heard(self) -> Pack | None:
+        """A pack on CAN whose BMS talks."""
         slot = self._bay
-        pack = None if slot is None else slot.pack
-        dead = slot is not None and self.faults.on(_K.PACK_DEAD, slot.number) is not None
-        here = slot is not None and slot.seen_there
-        return slot_vmo.Slot(here, here and (pack is None or dead), self._stopped, self._charge)
+        if slot is None or self.faults.on(_K.PACK_DEAD, slot.number) is not None:
+            return None
+        pack = slot.pack
+        return pack if pack is not None and pack.protocol == "vmo" and pack.sleep is Sleep.AWAKE else None
+
+    @property
+    def _flags(self) -> slot_vmo.Slot:
+        here = self._bay is not None and self._bay.seen_there
+        return slot_vmo.Slot(here, here and self._heard is None, self._stopped, self._charge)
+
+    @property
+    def _mirror(self) -> tuple[int, ...]:
+        pack, slot = self._heard, self._bay
+        if pack is None or slot is None or not slot.seen_there or self._first != slot_vmo.FIRST:
+            return (0,) * self._first
+        says = told_by(pack, self.faults, slot.number)
+        cells = tuple(min(mv, _CELL_MV_MAX) for mv in says.cells_mv or ())
+        voltage_mv = min(says.voltage_mv or 0, _VMO_MV_MAX)
+        return slot_vmo_pack.registers_of_pack(replace(says, voltage_mv=voltage_mv, cells_mv=cells))
 
     @property
     def _bay(self) -> Slot | None:

@@ -66,7 +66,7 @@ class TwinPackConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     number: of the first; its code is `pack_code(number, volts=volts)` unless `code` says another. It is in `slot` of
     `cabinet`, or is with `person`. protocol: None: as its slot's line, or the first line to packs. volts: None: 72, or
-    48 with PACE, whose field for it ends at 65 V.
+    48 with PACE, whose field for it ends at 65 V, and VMO, whose board has place for thirteen cells.
     """
 
     number: Annotated[int, msgspec.Meta(ge=1, le=9_999)]

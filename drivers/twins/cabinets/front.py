@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from drivers.cabinets.plan import SlotPlan
+from drivers.packs.config import ADDRESSED
 from drivers.packs.config import Protocol as PackProtocol
 from drivers.twins.cabinets.boards import BOARDS
 from drivers.twins.cabinets.cabinet import Cabinet
@@ -172,7 +173,7 @@ class ShopFront:
             except ValueError as error:
                 faults.append(Fault(f"shop.board[{index}]", "a board that something is wired to", str(error)))
         for (name, number), plan in self._plans.items():
-            if plan.pack is not None:
+            if plan.pack is not None and plan.pack.link.protocol not in ADDRESSED:
                 cabinet, shared = self.shop.cabinets[name], plan.pack.mux is not None
                 wire = PackWire(self.shop, cabinet, number, plan.pack.link, shared=shared)
                 parties[plan.pack.link.line].append(wire)
@@ -215,7 +216,7 @@ class ShopFront:
 
 
 def _packs(config: TwinPackConfig, protocol: PackProtocol) -> Iterator[Pack]:
-    volts = config.volts or (48 if protocol == "pace" else 72)
+    volts = config.volts or (48 if protocol in ("pace", "vmo") else 72)
     for number in range(config.number, config.number + config.count):
         code = pack_code(number, volts=volts)
         yield Pack(

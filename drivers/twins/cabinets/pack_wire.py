@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from drivers.packs.config import PackLinkConfig
+from drivers.packs.config import ADDRESSED, PackLinkConfig
 from drivers.twins.cabinets.cabinet import Cabinet
-from drivers.twins.cabinets.faults import CabinetFaultKind
+from drivers.twins.cabinets.faults import CabinetFaultKind, CabinetFaults
 from drivers.twins.cabinets.pack import Pack, pack_code
 from drivers.twins.cabinets.party import Hung
 from drivers.twins.cabinets.shop import Shop
@@ -29,6 +29,7 @@ class PackWire(Hung):
     def __init__(
         self, shop: Shop, cabinet: Cabinet, slot: int, config: PackLinkConfig, *, shared: bool = False
     ) -> None:
+        assert config.protocol not in ADDRESSED, "its slot's board answers for it"
         super().__init__(shop, cabinet, slot)
         self.slot = cabinet.slots[slot]
         self.protocol = config.protocol
@@ -52,16 +53,7 @@ class PackWire(Hung):
 
     def says(self, pack: Pack) -> PackReading:
         """What the pack here says of itself, faults included."""
-        says, faults, number = pack.reading(), self.faults, self.slot.number
-        if (fault := faults.on(_K.OTHER_CODE, number)) is not None:
-            says = dataclasses.replace(says, serial=pack_code(fault.amount_or_usual))
-        if faults.on(_K.BAD_CODE, number) is not None:
-            says = dataclasses.replace(says, serial=BAD_CODE)
-        if faults.on(_K.NO_CODE, number) is not None:
-            says = dataclasses.replace(says, serial="UNKNOWN")
-        if faults.on(_K.PACK_NONSENSE, number) is not None:
-            says = dataclasses.replace(says, voltage_mv=655_350, soc_permille=2_550, cells_mv=(65_535,) * pack.cells)
-        return says
+        return told_by(pack, self.faults, self.slot.number)
 
     @property
     def connected(self) -> bool:
@@ -84,3 +76,17 @@ class PackWire(Hung):
         if pack is None or pack.protocol != self.protocol or self.faults.on(_K.PACK_DEAD, self.slot.number) is not None:
             return None
         return pack
+
+
+def told_by(pack: Pack, faults: CabinetFaults, slot: int) -> PackReading:
+    """What a pack says of itself in a slot where things may go wrong."""
+    says = pack.reading()
+    if (fault := faults.on(_K.OTHER_CODE, slot)) is not None:
+        says = dataclasses.replace(says, serial=pack_code(fault.amount_or_usual))
+    if faults.on(_K.BAD_CODE, slot) is not None:
+        says = dataclasses.replace(says, serial=BAD_CODE)
+    if faults.on(_K.NO_CODE, slot) is not None:
+        says = dataclasses.replace(says, serial="UNKNOWN")
+    if faults.on(_K.PACK_NONSENSE, slot) is not None:
+        says = dataclasses.replace(says, voltage_mv=655_350, soc_permille=2_550, cells_mv=(65_535,) * pack.cells)
+    return says

@@ -75,6 +75,7 @@ SLEEPERS: Final[Mapping[PackProtocol, Sleeper]] = {
     "daly-modbus": Sleeper(deep_after_ms=3_600_000),
     "pace": Sleeper(),
     "seplos": Sleeper(),
+    "vmo": Sleeper(),
 }
 """How packs of each protocol sleep: by facts, cabinets 1; times that no source gives are ours."""
 
@@ -340,4 +341,6 @@ TONGUES: Final[Mapping[PackProtocol, Callable[[int, Mapping[str, Any]], Tongue]]
     "pace": PaceTongue,
     "seplos": SeplosTongue,
 }
-"""(address, the options of the gateway's pack link, of which those about the packs themselves hold here too)."""
+"""Of all that are spoken to directly: packs on CAN are heard by their slot's board (`boards.VmoBoard`).
+
+(address, the options of the gateway's pack link, of which those about the packs themselves hold here too)."""

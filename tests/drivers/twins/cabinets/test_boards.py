@@ -12,7 +12,7 @@ from drivers.twins.cabinets.front import ShopFront
 from drivers.twins.cabinets.pack import pack_code
 from protocols.door import Refused
 
-from .shop_rig import driven, says, shop_config, until
+from .front_rig import driven, says, shop_config, until
 
 K = CabinetFaultKind
 PACKS = """
@@ -165,16 +165,22 @@ def test_a_relay_board_by_registers() -> None:
     assert says(front, "l", "01 03 00 00 00 02 C4 0B") == "01 03 04 00 01 00 00 AB F3"
 
 
-def vmo_front() -> ShopFront:
+def vmo_front(kind: str = "tcp", clock: Any = None) -> ShopFront:
     """A VMO board in slot 1, whose lock is another board's."""
     text = """
 board = [{ id = "v", line = "l", protocol = "vmo" }, { id = "x", line = "x", protocol = "xor" }]
 
 [[cabinet]]
 id = "c1"
-slot = [{ number = 1, lock = "x/1", present = "v/1", charger = "v/1", charge_power_w_max = 500 }]
+[[cabinet.slot]]
+number = 1
+lock = "x/1"
+present = "v/1"
+charger = "v/1"
+charge_power_w_max = 500
+pack = { protocol = "vmo", line = "l", address = 1 }
 """ + PACKS  # fmt: skip
-    return ShopFront(shop_config(text), clock=None)
+    return ShopFront(shop_config(text, kind=kind), clock=clock)
 
 
 def test_a_vmo_board_ends_charging_when_the_pack_is_gone() -> None:
@@ -206,6 +212,26 @@ def test_a_vmo_boards_emergency_stop_overrides() -> None:
     front.shop.run(100)
     assert says(front, "l", "01 03 00 48 00 04 C4 1F").startswith("01 03 08 00 01 00 01 00 01 00 00")
     assert not front.cabinet("c1").slots[1].relay_told
+
+
+async def test_a_vmo_board_mirrors_its_pack() -> None:
+    """What it hears on CAN, but for the code; nothing of a pack that sleeps."""
+    async with vmo_front(clock=time.monotonic) as front, driven(front) as cabinet:
+        pack = front.cabinet("c1").slots[1].pack
+        assert pack is not None
+        reading = (await cabinet.read_slot(1)).pack
+        assert reading is not None
+        assert (reading.serial, reading.soc_permille, reading.cycles) == (None, 500, 0)
+        assert reading.voltage_mv == pack.voltage_mv // 2 * 2
+        assert len(reading.cells_mv or ()) == pack.cells == 13
+        front.cabinet("c1").faults.set(CabinetFault(kind=K.PACK_NONSENSE, slot=1))
+        sight = await cabinet.read_slot(1)
+        assert sight.pack is None
+        assert sight.pack_faults >= 1
+        front.cabinet("c1").faults.clear()
+        pack.fall_asleep()
+        sight = await cabinet.read_slot(1)
+        assert (sight.present, sight.pack) == (True, None)
 
 
 def test_a_thermometer() -> None:

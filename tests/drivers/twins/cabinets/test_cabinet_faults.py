@@ -28,7 +28,7 @@ from drivers.twins.cabinets.shop import Shop
 from drivers.twins.cabinets.wiring import Point
 from protocols.fieldbus.pack import Alarm
 
-from .shop_rig import driven, says, shop_config, until
+from .front_rig import driven, says, shop_config, until
 
 K = CabinetFaultKind
 CONTACTS = "80 01 00 33 B2"

@@ -33,7 +33,7 @@ from protocols import door
 from protocols.fieldbus.expect import NEED_MORE
 from protocols.fieldbus.rdm6300 import Tag, ear
 
-from .shop_rig import TWELVE, driven, shop_config, until
+from .front_rig import TWELVE, driven, shop_config, until
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "cabinet-twins.md").read_text(encoding="utf-8")
