@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -21,16 +21,18 @@ from edge.panel.messages import Trouble
 from edge.panel.verbs import Declined, Verb, unknown
 
 FRAME_MAX = 256
+LOCK_BOARDS: Final[tuple[Literal["xor", "kerong"], ...]] = ("xor", "kerong")
+LOCK_ANSWER_S: Final = 0.1
 
 
 class ScanLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """protocol: `modbus`, or one of pumps, packs or port boards; empty: the line's own. The others: None: as the
+    """protocol: `modbus`, or one of pumps, packs, lock or port boards; empty: the line's own. The others: None: as the
     protocol has it.
     """
 
     line: str
     protocol: str = ""
-    first: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
+    first: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     last: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
     timeout_ms: Annotated[int, msgspec.Meta(ge=10, le=5000)] | None = None
 
@@ -63,6 +65,12 @@ async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
         boards = {board.address: board.id for board in daemon.config.port_board if board.line == args.line}
         polled = {address: daemon.premises.port_boards[name] for address, name in boards.items() if address is not None}
         return [views.plain(found) async for found in scan_dny(line, units, polled, timeout_s=timeout_s)]
+    if (lock := next((one for one in LOCK_BOARDS if one == part.protocol), None)) is not None:
+        from drivers.boards.scan import scan_boards  # as above
+
+        here = {one.address: one.id for one in daemon.config.board if one.line == args.line}
+        locks = {address: daemon.premises.boards[name] for address, name in here.items()}
+        return [views.plain(found) async for found in scan_boards(line, lock, units, locks, timeout_s=timeout_s)]
     if part.protocol == MODBUS:
         return [views.plain(found) async for found in scan(line, units=units, timeout_s=timeout_s)]
     if (pack := next((one for one in PACKS if one == part.protocol), None)) is not None:
@@ -111,9 +119,14 @@ def _scan_parts(daemon: Daemon, name: str, protocol: str) -> list[Part]:
     line = daemon.premises.lines.get(name)
     if line is None:
         raise Declined(unknown("line", name, [*daemon.premises.lines, *daemon.premises.controllers]))
-    if protocol and protocol not in (*SCANNED, DNY):
-        raise Declined(unknown("protocol", protocol, [*SCANNED, DNY]))
+    known = (*SCANNED, *LOCK_BOARDS, DNY)
+    if protocol and protocol not in known:
+        raise Declined(unknown("protocol", protocol, known))
     spoken = _spoken(daemon.config, name)
+    for lock in LOCK_BOARDS:  # asked only where they are meant
+        if protocol in ("", lock) and (spoken == {BOARDS[lock].family} or (protocol and not spoken)):
+            addresses = BOARDS[lock].addresses
+            return [Part(lock, addresses[0], addresses[-1], LOCK_ANSWER_S)]
     if spoken <= {DNY} and DNY in (protocol, *spoken) and protocol in ("", DNY):
         return [Part(DNY, VIRTUAL_IDS[0], VIRTUAL_IDS[-1], POLL_ANSWER_S)]
     try:

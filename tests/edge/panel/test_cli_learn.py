@@ -81,6 +81,8 @@ def _learn(root: Path, config: str, doors: Doors) -> None:
     box = make_box(root, config)
     with daemon(box) as process:
         until(lambda: box.ask("read", device="cab-1")["device"]["state"] == "online", process)
+        assert "locks-1" in box.cli("scan", "locks", "--last", "3").stdout
+        assert "has lock-xor on it" in box.cli("scan", "locks", "--protocol", "dart").stderr
         done = box.cli("learn", "lock-polarity", "cab-1", "1", "--yes")
         assert (done.returncode, done.stdout.splitlines()) == (
             0,
