@@ -197,7 +197,7 @@ class _Wiring:
                 self._take(f"{path}.{key}", kind, ref, f"{key} {of}")
 
     def _take(self, path: str, kind: str, ref: Ref, what: str, *, alone: bool = True) -> None:
-        """alone: nothing else may use it."""
+        """alone: nothing else may use it; what the whole cabinet feels may be felt by another cabinet too."""
         if ref.board not in self._boards:
             self.faults += _known(path, ref.board, self._boards)
             return
@@ -210,7 +210,7 @@ class _Wiring:
             self.faults.append(Fault(path, expected, f"`{ref.board}/{ref.channel}`"))
             return
         place = (ref.board, "relay" if channels.shared and kind in ("lock", "output") else kind, ref.channel)
-        if alone and place in self._used:
+        if place in self._used:
             got = f"`{ref.board}/{ref.channel}`, which is {self._used[place].what} already"
             self.faults.append(Fault(path, f"{_ARTICLE[kind]} of its own", got))
         if alone:

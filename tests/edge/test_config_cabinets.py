@@ -134,6 +134,7 @@ def test_a_good_one(tmp_path: Path) -> None:
         ('protocol = "greenway"', 'protocol = "greenwy"', ["Did you mean `greenway`?"]),
         ('mux = "io-1/4"', 'mux = "io-1/4", address = 0', ["`address` of `greenway` is 1 to"]),
         ('smoke = ["io-1/10"]', 'smoke = ["io-1/17"]', ["cabinet[0].inputs.smoke: expected input 1 to 16 of `io-1`"]),
+        ('smoke = ["io-1/10"]', 'smoke = ["io-1/2"]', ["inputs.smoke: expected an input of its own, got `io-1/2`"]),
         ("options = { inputs = 16 }", "options = { inputs = 99 }", ["board[1].options.inputs: expected `int` <= 64"]),
         ('line = "locks"\nf', 'line = "lock"\nf', ["board[0].line: expected one of io, locks, packs, got `lock`."]),
         ("unit = 9", "unit = 1", ["board[1].address: expected an address of its own, got 1, which `m1` on `io` has"]),
