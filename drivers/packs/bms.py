@@ -29,7 +29,7 @@ class Tongue(Protocol):
     """What to change when the current has the wrong sign."""
 
     async def fast(self) -> PackReading:
-        """What changes. Raises Silent when nobody answers."""
+        """What changes. Of a pack that may sleep as well, where a frame wakes it. Raises Silent when nobody answers."""
         ...
 
     async def slow(self) -> PackReading:
@@ -128,13 +128,14 @@ class BmsLink:
         return reading
 
     async def _awake(self) -> PackReading:
+        """A pack that was there a moment ago may sleep now, so it is asked as one that is new. An empty slot costs no
+        more time than it must."""
         try:
             return await self._tongue.fast()
         except Silent:
-            if self.wakes_by != "frame":
+            if self._before is None or self.wakes_by != "frame":
                 raise
         self.forget()
-        await self._tongue.wake()
         return await self._tongue.fast()
 
     def _refuse_impossible(self, reading: PackReading) -> None:

@@ -1,12 +1,14 @@
 """How is a JK pack read on its GPS port? One question gives everything, the swap code included.
 
-A sleeping pack wants to be activated before it is asked. (facts: cabinets 1.5.)
+A sleeping pack wants to be activated before it is asked; so one that is silent is, and asked again.
+(facts: cabinets 1.5.)
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from drivers.errors import Garbled, Silent
 from drivers.line import Priority
 from drivers.packs.bms import no_switch
 from drivers.packs.options import Jk4e57Options
@@ -27,13 +29,16 @@ class Jk4e57Tongue:
     def __init__(self, talk: PackTalk, options: Jk4e57Options) -> None:
         self._talk = talk
         self._options = options
+        self._answers = False
 
     async def fast(self) -> PackReading:
-        body = await self._talk.ask(request_frame(ALL), expect(ALL))
-        reading = reading_of(body)
-        if reading.voltage_mv is None:
-            raise self._talk.garbled("everything", body)
-        return reading
+        if self._answers:
+            return await self._all()
+        try:
+            return await self._all(tries=1)
+        except (Silent, Garbled):
+            await self.wake()
+        return await self._all(tries=1)
 
     async def slow(self) -> PackReading:
         return PackReading()
@@ -48,4 +53,12 @@ class Jk4e57Tongue:
         await self._talk.ask(request_frame(question), expect(question), tries=1, priority=Priority.COMMAND)
 
     def forget(self) -> None:
-        return
+        self._answers = False
+
+    async def _all(self, *, tries: int | None = None) -> PackReading:
+        body = await self._talk.ask(request_frame(ALL), expect(ALL), tries=tries)
+        self._answers = True
+        reading = reading_of(body)
+        if reading.voltage_mv is None:
+            raise self._talk.garbled("everything", body)
+        return reading

@@ -186,7 +186,7 @@ async def test_a_whole_read(protocol: str, dialogue: str, options: dict[str, obj
         assert await it.read() == reading
         asked = len(pack.heard)
         assert await it.read() == reading
-        assert len(pack.heard) - asked == FAST[protocol]
+        assert len(set(pack.heard[asked:])) == FAST[protocol]
 
 
 FAST = {"greenway": 5, "jbd": 1, "jk4e57": 1, "daly": 5, "daly-modbus": 1, "pace": 2, "seplos": 1}

@@ -42,7 +42,7 @@ async def test_nobody_is_found(protocol: Protocol) -> None:
 
 async def test_a_sleeping_pack_is_found() -> None:
     """As far as questions wake it."""
-    assert len(await scanned(asleep(jbd_pack(lambda: PACK), 2), "jbd")) == 1
+    assert len(await scanned(asleep(jbd_pack(lambda: PACK), 1), "jbd")) == 1
 
 
 async def test_something_is_there() -> None:
