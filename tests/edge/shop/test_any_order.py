@@ -62,7 +62,7 @@ async def live(shop: Front, random: Random, path: Path, *, seconds: int, watcher
         if random.randrange(400) == 0:
             boots += 1
             await reopen(shop, path, boot=b"boot-%03d" % boots if random.random() < 0.5 else None)
-        if random.randrange(120) == 0:  # staff has looked at what is locked
+        if random.randrange(45) == 0:  # staff has looked at what is locked
             for key in [key for key, word in shop.desk.state.shop.slots.items() if word.state == "locked"]:
                 slot = int(key.rpartition("/")[2])
                 await shop.shop.set_slot(CABINET, slot, True, "li", "looked at")
@@ -80,7 +80,7 @@ async def test_whatever_comes_no_swap_is_charged_without_a_pack_taken(tmp_path: 
         for name, card in PEOPLE.items():
             await shop.allow(PLAN, 100, name, card)
             shop.has(name, {"ann": 11, "bob": 12, "cleo": 13}[name])
-        shop.front.queue(random_riders(seed, CABINET, PEOPLE, gap_ms=30_000, usual_permille=500))
+        shop.front.queue(random_riders(seed, CABINET, PEOPLE, gap_ms=8_000, usual_permille=500))
         watcher = Watcher(shop)
         await live(shop, random, tmp_path, seconds=MINUTES * 60 // 4, watcher=watcher)
         shop.twin.faults.clear()
