@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NoReturn, TypeVar
 
+import structlog
+
 from drivers.api import Link, Point, Quality, Reading
 from drivers.errors import DeviceError, DeviceFault, LineDown, Misconfigured, Transient, Unsupported
 from drivers.port_board import PortOrder, PortStatus, PortTraits, Settlement
@@ -22,6 +24,7 @@ from drivers.ports.ykc_config import PileConfig
 from drivers.ports.ykc_gun import Gun
 from drivers.ports.ykc_link import YkcLink, now_ms
 from drivers.ports.ykc_points import gun_point, pile_points
+from drivers.ports.ykc_prices import Given
 from drivers.ports.ykc_says import (
     gun_byte,
     order_of,
@@ -30,12 +33,15 @@ from drivers.ports.ykc_says import (
     reason_of,
     refusal_of,
     settlement_of,
+    word_of,
 )
-from drivers.ports.ykc_talk import Talk
+from drivers.ports.ykc_talk import Talk, answer_of
 from protocols.fieldbus import ykc_money as money
 from protocols.fieldbus import ykc_session as session
 from protocols.fieldbus import ykc_upkeep as upkeep
 from protocols.fieldbus.ykc import Heard
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -49,7 +55,6 @@ Prices = Callable[[], money.PriceModel | None]
 CLOCK_EVERY_MS: Final = 86_400_000
 CLOCK_OFF_MAX: Final = timedelta(seconds=60)
 STOP_AGAIN_MS: Final = 10_000  # what must not run is told to stop this often
-REQUESTS_MAX: Final = 20  # customers at one pile who wait for an answer; a pile has fewer guns
 
 
 async def _refuse(_board: str, _port: int, _uid: str) -> str:
@@ -83,12 +88,10 @@ class YkcPile:
         self._talk: Talk | None = None
         self._greeted: Talk | None = None
         self._woken = asyncio.Event()
-        self._given: money.PriceModel | None = None  # the prices that it reckons by
-        self._surely = False  # it got them from us, and not only says so
-        self._told_prices_ms: int | None = None
+        self._given = Given()
         self._clock_ms: int | None = None
         self._polled_ms: int | None = None
-        self._requests: set[asyncio.Task[None]] = set()
+        self._requests: dict[int, asyncio.Task[None]] = {}  # by gun
         self._traits = PortTraits(
             ports=config.numbers,
             doors=False,
@@ -136,7 +139,7 @@ class YkcPile:
         raise Unsupported("a pile has no doors", where=self._where)
 
     def points(self) -> list[Point]:
-        said = pile_points(self.login, self._given, self.clock_off, len(self._bills.waiting()))
+        said = pile_points(self.login, self._given.model, self.clock_off, len(self._bills.waiting()))
         told_ms = self._link.seen().last_good_ms
         quality = Quality.NONE if told_ms is None else Quality.GOOD if self._talk is not None else Quality.STALE
         about = [Point(name, value, quality, told_ms, self._link.took_ms, "login") for name, value in said]
@@ -161,7 +164,7 @@ class YkcPile:
                 return
             if gun.charging:
                 raise DeviceFault(f"gun {port} charges for another order, {state.order}", where=self._where)
-            if self._given is None:
+            if self._given.model is None:
                 raise Transient("the pile has no prices yet", where=self._where)
             if state.status != session.GunStatus.IDLE:
                 raise DeviceFault(f"gun {port} cannot charge: {reason_of(state)}", where=self._where)
@@ -174,23 +177,22 @@ class YkcPile:
                 return
             if result.reason == session.StartFault.CHARGING:
                 await self._look(gun)
-                if gun.runs(wire):
-                    return
+                if gun.runs(wire) or not gun.charging:
+                    return  # told before, by a call that got no answer or by a process that died: it is about to begin
             gun.refuse(wire)
-            raise DeviceFault(f"gun {port} does not start: {_word(result.reason)}", where=self._where)
+            raise DeviceFault(f"gun {port} does not start: {word_of(result.reason)}", where=self._where)
 
     async def stop(self, port: int, number: bytes) -> None:
         gun = self._gun(port)
         wire = self._wire(number, port)
         async with self._turns[port]:
             talk = self._linked()
-            if gun.wire == wire and not gun.runs(wire):
-                gun.refuse(wire)  # taken and not seen yet: it may be about to begin
-            else:
-                await self._look(gun)
-                if not gun.runs(wire):
-                    return
-            await self._stop(talk, gun)
+            await self._look(gun)
+            about_to_begin = gun.wire == wire and not gun.charging
+            if about_to_begin:
+                gun.refuse(wire)
+            if about_to_begin or gun.runs(wire):
+                await self._stop(talk, gun)
 
     async def set_balance(self, port: int, number: bytes, prepaid_fen: int) -> None:
         """Of a running order: the customer has paid more. Raises DeviceFault where it does not run."""
@@ -201,15 +203,15 @@ class YkcPile:
             if not gun.runs(wire):
                 raise DeviceFault(f"gun {port} does not charge for {number.hex()}", where=self._where)
             asked = session.SetBalance(self.code, gun_byte(port), session.NO_CARD, prepaid_fen)
-            answer = await self._ask(talk, asked, _of(session.SetBalanceAnswer))
+            answer = await self._ask(talk, asked, answer_of(session.SetBalanceAnswer))
             if answer.result != session.BalanceResult.DONE:
-                raise DeviceFault(f"gun {port} refuses the balance: {_word(answer.result)}", where=self._where)
+                raise DeviceFault(f"gun {port} refuses the balance: {word_of(answer.result)}", where=self._where)
             gun.paid(prepaid_fen)
 
     async def reboot(self, *, now: bool = False) -> None:
         """now: in mid-charge, too; else when no gun charges."""
         when = upkeep.When.NOW if now else upkeep.When.IDLE
-        answer = await self._ask(self._linked(), upkeep.Reboot(self.code, when), _of(upkeep.RebootAnswer))
+        answer = await self._ask(self._linked(), upkeep.Reboot(self.code, when), answer_of(upkeep.RebootAnswer))
         if not answer.done:
             raise DeviceFault("the pile refuses to start again", where=self._where)
 
@@ -220,6 +222,7 @@ class YkcPile:
         older = self._talk
         self._talk, self._greeted, self.login = talk, None, login
         self._unanswered.clear()
+        self._given.logged_in()
         talk.where = self._where
         self._link.up()
         if older is not None and older is not talk:
@@ -261,7 +264,7 @@ class YkcPile:
         elif isinstance(message, money.PriceRequest):
             if (model := self.prices()) is not None:
                 talk.answer(heard, money.PriceAnswer(self.code, model))
-                self._given, self._surely = model, False
+                self._given.fetched(model)
         elif isinstance(message, session.StartRequest):
             self._requested(talk, heard, message)
         elif isinstance(message, session.StartResult) and message.started:
@@ -289,9 +292,9 @@ class YkcPile:
                 except TimeoutError:
                     pass  # nobody logged in, and it is time to look again
         finally:
-            for task in self._requests:
+            for task in self._requests.values():
                 task.cancel()
-            await asyncio.gather(*self._requests, return_exceptions=True)
+            await asyncio.gather(*self._requests.values(), return_exceptions=True)
 
     # Below: how.
 
@@ -304,10 +307,11 @@ class YkcPile:
             if gun.unshown(now) and gun.wire is not None:
                 self._link.wrong("unshown", f"gun {gun.port} took an order and did not begin. Look at the pile.")
                 gun.refuse(gun.wire)
-                await self._stop(talk, gun)
+                if not gun.charging:  # else for another order
+                    await self._stop(talk, gun)
             self._end_overdue(talk, gun)
         if self._greeted is not talk:
-            self._clock_ms = self._polled_ms = self._told_prices_ms = None
+            self._clock_ms = self._polled_ms = None
             if self.config.qr_prefix is not None:
                 prefix = upkeep.SetQrPrefix(self.code, upkeep.QrForm.PILE, self.config.qr_prefix)
                 talk.tell(prefix)
@@ -327,7 +331,7 @@ class YkcPile:
             return
         self._clock_ms = now - CLOCK_EVERY_MS + int(self.config.again_s * 1000)
         moment = pile_time(unix_ms, self.config.utc_offset_min)
-        answer = await self._ask(talk, session.SetTime(self.code, moment), _of(session.SetTimeAnswer))
+        answer = await self._ask(talk, session.SetTime(self.code, moment), answer_of(session.SetTimeAnswer))
         self._clock_ms = now
         self.clock_off = None if answer.time is None else answer.time - moment
         if self.clock_off is None or abs(self.clock_off) > CLOCK_OFF_MAX:
@@ -336,20 +340,13 @@ class YkcPile:
     async def _set_prices(self, talk: Talk, now: int) -> None:
         """While nothing charges, so that a charge has one model from its start to its bill."""
         model = self.prices()
-        if model is None or (model == self._given and self._surely):
+        if any(gun.charging for gun in self._guns.values()) or not self._given.due(model, now, self.config.again_s):
             return
-        if any(gun.charging for gun in self._guns.values()):
-            return
-        if not _due(self._told_prices_ms, now, self.config.again_s):
-            return
-        self._told_prices_ms = now
-        if model != self._given:
-            self._given = None
-        answer = await self._ask(talk, money.SetPrices(self.code, model), _of(money.SetPricesAnswer))
+        assert model is not None
+        answer = await self._ask(talk, money.SetPrices(self.code, model), answer_of(money.SetPricesAnswer))
+        self._given.answered(model, done=answer.done)
         if not answer.done:
-            self._given = None
             raise DeviceFault(f"the pile refuses the prices {model.model}", where=self._where)
-        self._given, self._surely = model, True
 
     def _end_overdue(self, talk: Talk, gun: Gun) -> None:
         now = now_ms()
@@ -363,13 +360,13 @@ class YkcPile:
     async def _stop(self, talk: Talk, gun: Gun) -> None:
         gun.stopped_ms = now_ms()
         byte = gun_byte(gun.port)
-        answer = await self._ask(talk, session.Stop(self.code, byte), _of(session.StopResult, byte))
+        answer = await self._ask(talk, session.Stop(self.code, byte), answer_of(session.StopResult, byte))
         if not answer.stopped and answer.reason != session.StopFault.NOT_CHARGING:
-            raise DeviceFault(f"gun {gun.port} does not stop: {_word(answer.reason)}", where=self._where)
+            raise DeviceFault(f"gun {gun.port} does not stop: {word_of(answer.reason)}", where=self._where)
 
     async def _look(self, gun: Gun) -> session.State:
         byte = gun_byte(gun.port)
-        return await self._ask(self._linked(), session.ReadState(self.code, byte), _of(session.State, byte))
+        return await self._ask(self._linked(), session.ReadState(self.code, byte), answer_of(session.State, byte))
 
     def _tell(self, talk: Talk, message: Any) -> None:
         """Where nobody waits for it."""
@@ -400,12 +397,7 @@ class YkcPile:
         self._end_overdue(talk, gun)
 
     def _heard_check(self, talk: Talk, heard: Heard, check: money.PriceCheck) -> None:
-        model = self.prices()
-        same = model is not None and model.model == check.model
-        if not same:
-            self._given = None  # it asks for ours, or is told them
-        elif self._given != model:
-            self._given, self._surely = model, False
+        same = self._given.says(check.model, self.prices())
         talk.answer(heard, money.PriceCheckAnswer(self.code, check.model, same=same))
 
     def _heard_bill(self, talk: Talk, heard: Heard, bill: money.Bill) -> None:
@@ -431,34 +423,30 @@ class YkcPile:
             self._tell(talk, session.Stop(self.code, result.gun))
 
     def _requested(self, talk: Talk, heard: Heard, request: session.StartRequest) -> None:
-        if len(self._requests) >= REQUESTS_MAX:
+        """Whoever asks again while the till decides waits for that."""
+        if request.gun in self._requests:
             self._link.count("requests-turned-away")
             return
         task = asyncio.create_task(self._serve_request(talk, heard, request))
-        self._requests.add(task)
-        task.add_done_callback(self._requests.discard)
+        self._requests[request.gun] = task
+        task.add_done_callback(lambda _: self._requests.pop(request.gun))
 
     async def _serve_request(self, talk: Talk, heard: Heard, request: session.StartRequest) -> None:
-        port = port_of(request.gun)
+        gun = self._guns.get(port_of(request.gun))
         vin = request.by == session.StartBy.VIN
         order = session.NO_ORDER
-        granted: PortOrder | str = "no-account"
-        gun = self._guns.get(port)
+        granted: PortOrder | str
         if gun is None:
             granted = "not-here"
         elif request.with_password:
             granted = "password"  # nobody here knows any
-        elif self._given is None:
+        elif self._given.model is None:
             granted = "pile-stopped"
         else:
-            granted = await self.on_card(self.id, port, f"VIN {request.vin}" if vin else request.card)
+            granted = await self._verdict(gun.port, f"VIN {request.vin}" if vin else request.card)
         if isinstance(granted, PortOrder) and gun is not None:
-            try:
-                order = self._wire(granted.number, port)
-                gun.told(granted, order, now_ms())
-            except Misconfigured as error:
-                self._link.wrong("failed", f"{error}. {error.remedy}")
-                granted = "pile-stopped"
+            order = self._wire(granted.number, gun.port)
+            gun.told(granted, order, now_ms())
         answer = session.StartAnswer(
             order=order,
             pile=self.code,
@@ -469,6 +457,16 @@ class YkcPile:
             reason=session.NoStart.NONE if isinstance(granted, PortOrder) else refusal_of(granted),
         )
         talk.answer(heard, answer)
+
+    async def _verdict(self, port: int, uid: str) -> PortOrder | str:
+        try:
+            granted = await self.on_card(self.id, port, uid)
+            if isinstance(granted, PortOrder):
+                self._wire(granted.number, port)
+            return granted
+        except Exception as error:  # a fault of ours: the customer at the pile must still hear something
+            log.error("card not looked up", board=self.id, error=repr(error))
+            return "pile-stopped"
 
     def _well(self, talk: Talk) -> bool:
         return not talk.closed and time.monotonic() - talk.heard_at < self.config.silent_s
@@ -494,14 +492,5 @@ def _due(last_ms: int | None, now: int, every_s: float) -> bool:
     return last_ms is None or now - last_ms >= every_s * 1000
 
 
-def _of(kind: type[T], gun: int | None = None) -> Callable[[Any], T | None]:
-    """Picks a message of this kind, of that gun where it names one."""
-    return lambda said: said if isinstance(said, kind) and (gun is None or getattr(said, "gun", gun) == gun) else None
-
-
 def _result(said: Any, wire: str) -> session.StartResult | None:
     return said if isinstance(said, session.StartResult) and said.order == wire else None
-
-
-def _word(reason: int) -> str:
-    return getattr(reason, "name", f"reason {reason}").lower().replace("_", " ")

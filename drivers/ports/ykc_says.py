@@ -146,6 +146,11 @@ def refusal_of(reason: str) -> NoStart:
     return _REFUSALS.get(reason, NoStart.NO_ACCOUNT)
 
 
+def word_of(reason: int) -> str:
+    """A result in words."""
+    return getattr(reason, "name", f"reason {reason}").lower().replace("_", " ")
+
+
 def _state(state: State) -> PortState:
     if state.status == GunStatus.CHARGING:
         return PortState.CHARGING

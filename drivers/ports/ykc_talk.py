@@ -89,3 +89,8 @@ class Talk:
         for _, answer in self._waiting:
             if not answer.done():
                 answer.set_exception(LineDown(why, where=self.where))
+
+
+def answer_of(kind: type[T], gun: int | None = None) -> Callable[[Any], T | None]:
+    """Picks a message of this kind, of that gun where it names one."""
+    return lambda said: said if isinstance(said, kind) and (gun is None or getattr(said, "gun", gun) == gun) else None

@@ -20,6 +20,7 @@ from typing import Any, Final
 from drivers.twins.car import Car
 from drivers.twins.ports.ykc_faults import PileFault, PileFaultKind, PileFaults
 from drivers.twins.ports.ykc_gun import SLOTS, Charge, Running, TwinGun
+from drivers.twins.ports.ykc_kept import Kept, bill_in, stamped
 from protocols.fieldbus import ykc
 from protocols.fieldbus import ykc_money as money
 from protocols.fieldbus import ykc_session as session
@@ -31,20 +32,6 @@ BOOT_MS: Final = 5_000
 BEGIN_MS: Final = 1_000  # from the order to the contactor
 AGAIN_S: Final = (*(ykc.BILL_RETRY_S,) * ykc.BILL_RETRIES, ykc.BILL_LAST_RETRY_S, 0)  # a bill, after each time
 _NOON: Final = datetime(2026, 11, 21, 12, 0)
-
-
-@dataclass(slots=True)
-class Kept:
-    """A bill in the pile's memory. tries: how often it was sent on this connection. repeats: after it was stored."""
-
-    message: money.Bill | money.SealedBill
-    due_ms: int
-    tries: int = 0
-    repeats: int | None = None
-
-    @property
-    def order(self) -> str:
-        return _bill(self.message).order
 
 
 @dataclass(slots=True)
@@ -68,10 +55,12 @@ class YkcTwin:
         current_ma: int = 32_000,
         local: datetime = _NOON,
         version: int = 16,
+        begin_ms: int = BEGIN_MS,
         faults: Iterable[PileFault] = (),
         seed: int = 0,
     ) -> None:
-        """local: what its clock shows at now_ms 0. current_ma: what each gun offers, at 230 V on one phase."""
+        """local: what its clock shows at now_ms 0. current_ma: what each gun offers, at 230 V on one phase.
+        begin_ms: from an order to the contactor."""
         self.code = code
         self.faults = PileFaults(seed, faults)
         self.charges: list[Charge] = []
@@ -87,6 +76,7 @@ class YkcTwin:
         self.off_until_ms: int | None = None  # it starts again, and is dark until then
         self._local = local
         self._version = version
+        self._begin_ms = begin_ms
         self._now_ms = 0
         self._talk: ykc.Connection | None = None
         self._out: list[bytes] = []
@@ -345,7 +335,7 @@ class YkcTwin:
         self._answer(heard, result)
         waits = refusal == session.StartFault.NOT_PLUGGED
         if (refusal is None and not self.faults.take(kinds.NO_EFFECT)) or waits:
-            begins_ms = now_ms + (late.size if late else 0 if waits else BEGIN_MS)
+            begins_ms = now_ms + (late.size if late else 0 if waits else self._begin_ms)
             number = self._gun(start.gun).number
             again = heard if waits else None
             self._beginnings[number] = _Beginning(start, begins_ms, money.StartedBy.APP, again)
@@ -367,7 +357,7 @@ class YkcTwin:
         if card is not None and answer.granted and self.model is not None:
             start = session.Start(answer.order, self.code, answer.gun, answer.shown_card, card, answer.balance_fen)
             number = self._gun(answer.gun).number
-            self._beginnings[number] = _Beginning(start, now_ms + BEGIN_MS, money.StartedBy.CARD)
+            self._beginnings[number] = _Beginning(start, now_ms + self._begin_ms, money.StartedBy.CARD)
 
     def _told_to_stop(self, heard: ykc.Heard, stop: session.Stop, now_ms: int) -> None:
         if self.faults.take(PileFaultKind.STOP_DEAF):
@@ -395,7 +385,7 @@ class YkcTwin:
                 fault = self.faults.take(PileFaultKind.BILL_REPEATED)
                 kept.repeats = fault.size if fault else 0
                 if other := self.faults.take(PileFaultKind.BILL_TWICE):
-                    bill = _bill(kept.message)
+                    bill = bill_in(kept.message)
                     more = replace(
                         bill,
                         energy_dwh=bill.energy_dwh + other.size * 10,
@@ -413,7 +403,7 @@ class YkcTwin:
             if now_ms >= kept.due_ms and kept.tries < len(AGAIN_S):
                 kept.due_ms = now_ms + AGAIN_S[kept.tries] * 1000
                 kept.tries += 1
-                self._say(_stamped(kept.message, self.clock(now_ms)))
+                self._say(stamped(kept.message, self.clock(now_ms)))
 
     def _beat(self, now_ms: int) -> None:
         if now_ms < self._beating_ms:
@@ -487,14 +477,3 @@ class YkcTwin:
 
 def _byte(gun: int) -> int:
     return int(str(gun), 16)
-
-
-def _bill(message: money.Bill | money.SealedBill) -> money.Bill:
-    return message.bill if isinstance(message, money.SealedBill) else message
-
-
-def _stamped(message: money.Bill | money.SealedBill, at: datetime) -> money.Bill | money.SealedBill:
-    """A bill says when it was sent."""
-    if isinstance(message, money.SealedBill):
-        return replace(message, bill=replace(message.bill, billed_at=at))
-    return replace(message, billed_at=at)

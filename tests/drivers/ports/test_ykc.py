@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from ykc_rig import CODE, DEARER, MODEL, NOON, NOON_MS, charging, order, settled, small_car, until, ykc
 
@@ -9,6 +11,7 @@ from drivers.api import LinkState, Quality
 from drivers.errors import DeviceFault, LineDown, Misconfigured, Transient, Unsupported
 from drivers.port_board import PortBoard, PortEnd, PortOrder, PortState, order_number
 from drivers.twins.car import UJ_PER_WH
+from protocols.fieldbus.ykc_session import NoStart
 
 
 async def test_a_charge_from_plug_to_settlement() -> None:
@@ -150,7 +153,7 @@ async def test_without_prices_nothing_is_sold() -> None:
         with pytest.raises(Transient, match="no prices"):
             await rig.pile.start(1, order())
         rig.prices = MODEL
-        await until(lambda: rig.twin.model == MODEL)
+        await until(lambda: any(point.value == MODEL.model for point in rig.pile.points()))
         await rig.pile.start(1, order())
 
 
@@ -217,6 +220,35 @@ async def test_a_card_at_the_pile() -> None:
         (said,) = await settled(rig)
         assert asked == [("pile-1", 1, "00000000D14B0A54")]
         assert (said.number, said.energy_wh) == (order(9).number, 100)
+
+
+async def test_a_card_that_is_shown_twice() -> None:
+    """Who asks again while the till decides gets one answer; a till that fails refuses."""
+    async with ykc() as rig:
+        rig.plug(small_car(20))
+        decided = asyncio.Event()
+        asked: list[str] = []
+
+        async def on_card(board: str, port: int, uid: str) -> PortOrder | str:
+            asked.append(uid)
+            await decided.wait()
+            return order(len(asked), prepaid_fen=500)
+
+        rig.pile.on_card = on_card
+        rig.twin.show_card(1, "1" * 16)
+        await until(lambda: asked)
+        rig.twin.show_card(1, "1" * 16)
+        await until(lambda: rig.counts.get("requests-turned-away") == 1)
+        decided.set()
+        (said,) = await settled(rig)
+        assert said.number == order(1).number
+
+        async def broken(board: str, port: int, uid: str) -> PortOrder | str:
+            raise ValueError("a fault of ours")
+
+        rig.pile.on_card = broken
+        rig.twin.show_card(1, "2" * 16)
+        await until(lambda: any(getattr(said, "reason", None) == NoStart.PILE_STOPPED for said in rig.twin.asked))
 
 
 async def test_a_charge_that_nobody_ordered() -> None:

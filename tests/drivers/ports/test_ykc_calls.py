@@ -62,8 +62,9 @@ class Wire:
     async def until(self, reached: Callable[[], Any]) -> None:
         async with asyncio.timeout(8):
             while not reached():
+                assert not self.ended, "the gateway has hung up"
                 data = await self.reader.read(4096)
-                self.ended = self.ended or not data
+                self.ended = not data
                 self.said += data
 
     async def hung_up(self) -> None:
@@ -298,7 +299,7 @@ async def test_a_customer_with_a_password_or_at_no_gun() -> None:
         speech, hearer = Connection(End.PILE), Connection(End.PILE)
         reasons: list[int] = []
         caller.writer.write(speech.send(login()))
-        for gun, password in ((1, True), (9, False), (1, False)):
+        for gun, password in ((1, True), (9, False), (2, False)):
             request = StartRequest(CODE, gun, StartBy.CARD, password, "0" * 16, bytes(16))
             caller.writer.write(speech.send(request))
 

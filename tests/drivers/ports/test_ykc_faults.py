@@ -192,9 +192,44 @@ async def test_a_start_without_effect() -> None:
         await rig.pile.start(1, order())
         await until(lambda: rig.status().reason == "starting")
         assert rig.status().order == order().number
-        await until(lambda: rig.counts.get("unshown") == 1)
+        await until(lambda: told_to_stop(rig) == 1)
+        assert rig.counts["unshown"] == 1
         assert rig.status().order is None
-        assert told_to_stop(rig) == 1
+
+
+async def test_an_order_that_is_told_again_before_it_begins() -> None:
+    """A call without an answer, then another: the pile says that it charges already, and means this very order."""
+    async with ykc(twin={"begin_ms": 60_000}) as rig:
+        rig.plug(small_car(50))
+        await rig.pile.start(1, order())
+        await rig.pile.start(1, order())
+        (said,) = await settled(rig)
+        assert (said.number, said.end) == (order().number, PortEnd.FULL)
+        assert told_to_stop(rig) == 0
+
+
+async def test_an_order_that_is_stopped_before_it_begins() -> None:
+    """It never begins."""
+    async with ykc(twin={"begin_ms": 60_000}) as rig:
+        rig.plug(small_car(50))
+        await rig.pile.start(1, order())
+        await rig.pile.stop(1, order().number)
+        await asyncio.sleep(0.5)
+        assert rig.twin.guns[1].running is None
+        assert rig.twin.charges == []
+
+
+async def test_an_order_without_effect_beside_another() -> None:
+    """What is given up is not what is stopped."""
+    async with ykc(faults=["no-effect:1"], pile={"shown_s": 0.3}) as rig:
+        rig.plug(small_car(30_000))
+        await rig.pile.start(1, order())
+        own = rig.twin.charge_offline(1, "00000000D14B0A54", rig.caller.now_ms)
+        await until(lambda: rig.counts.get("unshown") == 1)
+        status = await charging(rig)
+        assert status.order == bytes.fromhex(own)
+        await rig.pile.stop(1, order().number)
+        assert told_to_stop(rig) == 0
 
 
 async def test_a_plug_that_comes_late() -> None:

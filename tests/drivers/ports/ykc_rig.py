@@ -149,11 +149,17 @@ async def ykc(
         calling = asyncio.create_task(caller.run())
         try:
             if ready:
-                await until(lambda: device.model == prices and rig.status(2) is not None)
+                await until(lambda: device.model == prices and rig.status(2) is not None and _priced(built, prices))
             yield rig
         finally:
             calling.cancel()
             await asyncio.wait([calling])
+
+
+def _priced(pile: YkcPile, prices: PriceModel | None) -> bool:
+    """Whether the driver knows that the pile has them."""
+    shown = {point.name: point.value for point in pile.points()}
+    return shown["price model"] == ("-" if prices is None else prices.model)
 
 
 async def until(reached: Callable[[], Any]) -> None:
