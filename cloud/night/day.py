@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.night.reconcile.bills import tariff_pin
 from cloud.night.reconcile.fillings import price_list_pin
-from cloud.night.reconcile.log import AnyDelivery, Filling, Instant, LogFacts, LogKey, Session, Swap
+from cloud.night.reconcile.log import AnyDelivery, Filling, Instant, LogFacts, LogKey, PortVisit, Session, Swap
 from cloud.night.report_model import (
     Adjustment,
     Connector,
@@ -19,6 +19,7 @@ from cloud.night.report_model import (
     FuelDay,
     HotListUse,
     Hour,
+    PortDay,
     Quantities,
     ShopDay,
     SiteDay,
@@ -28,6 +29,7 @@ from protocols.trade import hotlist
 from protocols.trade.quantities import largest_remainder
 from protocols.trade.records import CNY, Effect, Pin, SessionClosed
 from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.records_port import PortClosed
 
 LATE_AFTER_S = 600
 """A site with a working link reports within seconds; ten minutes later, it had none."""
@@ -75,6 +77,7 @@ def site_day(
     heard_ms: int | None,
     fuel: FuelDay | None = None,
     shop: ShopDay | None = None,
+    ports: PortDay | None = None,
 ) -> SiteDay:
     """The site's day. heard_ms: when it was last in touch, None for never. Sessions count on the day they ended."""
     begins_ms, ends_ms = bounds_ms(site, day)
@@ -118,12 +121,14 @@ def site_day(
         ],
         fuel=fuel,
         shop=shop,
+        ports=ports,
     )
 
 
 def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
     """Sums over sessions that ended."""
     count = voided = late = energy_wh = gross_fen = captured_fen = overrun_fen = fillings = volume_ml = swaps = 0
+    ports = port_wh = 0
     parts = {"energy": 0, "service": 0, "session": 0, "idle": 0, "fuel": 0}
     for session in sessions:
         assert session.ended is not None, session.id
@@ -140,6 +145,9 @@ def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
                 volume_ml += closed.volume_ml
             case Swap():
                 swaps += 1
+            case PortVisit(closed=PortClosed() as closed):
+                ports += 1
+                port_wh += closed.energy_wh or 0
         gross_fen += session.closed.amount_fen
         captured_fen += sum(it.amount for it in session.moves if it.effect == Effect.USED and it.asset == CNY)
         overrun_fen += sum(it.amount for it in session.moves if it.effect == Effect.OVERRUN and it.asset == CNY)
@@ -163,6 +171,9 @@ def quantities(sessions: Iterable[AnyDelivery]) -> Quantities:
         swaps=swaps,
         swap_fen=parts.get("swap", 0),
         rent_fen=parts.get("rent", 0) + parts.get("late", 0),
+        ports=ports,
+        port_wh=port_wh,
+        time_fen=parts.get("time", 0),
     )
 
 

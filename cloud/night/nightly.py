@@ -29,6 +29,7 @@ from cloud.night.fuel import site_fuel
 from cloud.night.packs import Fleet, deposit_findings, fleet_findings, ledger_findings, site_shop
 from cloud.night.phone import guests_waiting, reconcile_refunds, refunds_due
 from cloud.night.pinned import LogRow
+from cloud.night.ports import site_ports
 from cloud.night.reconcile.bills import reconcile_bills
 from cloud.night.reconcile.books import reconcile_accounts, reconcile_log
 from cloud.night.reconcile.findings import CODES, Finding, Leg, Weight, in_order
@@ -182,11 +183,15 @@ def build(connection: sa.Connection, day: date, previous: Earlier | None, own: R
             fuel, nozzles, found_of_fuel = site_fuel(site, day, logs, since, lists, tenders)
             heard_ms = _heard(by_site.get(site.id, []), reported.get(site.id))
             shop, found_of_swaps = site_shop(site, day, logs, pinned.swap_terms(connection, site.id), sums.fleet)
-            made = site_day(site, day, logs, since, heard_ms, fuel, shop)
-            bills = reconcile_bills(logs, pinned.tariffs(connection, site.id), tenders)
+            tariffs = pinned.tariffs(connection, site.id)
+            port_lists = pinned.port_prices(connection, site.id)
+            ports, found_of_ports = site_ports(day, logs, since, port_lists, tariffs, tenders)
+            made = site_day(site, day, logs, since, heard_ms, fuel, shop, ports)
+            bills = reconcile_bills(logs, tariffs, tenders)
             sums.nozzles += nozzles
             sums.findings += found_of_fuel
             sums.findings += found_of_swaps
+            sums.findings += found_of_ports
             _add_site(site, made, logs, bills, sums)
             sums.pools += risk_pools(logs, sums.hq_counters, day.isoformat())
     current = own is None

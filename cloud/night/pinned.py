@@ -18,17 +18,20 @@ from cloud.night.reconcile.captures import TendersByHash
 from cloud.night.reconcile.fillings import PriceLists
 from cloud.night.reconcile.findings import Finding, Leg
 from cloud.night.reconcile.log import LogKey, Stored
+from cloud.night.reconcile.ports import PortPricesByHash
 from cloud.night.reconcile.swaps import TermsByHash
 from cloud.night.report_model import PinnedIncidents, PinnedLog
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import EMPTY_ROOT
 from protocols.trade import fuel_prices, tender
+from protocols.trade import port_prices as prices_of_ports
 from protocols.trade import swap_terms as terms_of_swaps
 from protocols.trade.books import Balance, Books, Lease, LeaseCounters, Transfer
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF, Document, pin
 from protocols.trade.fuel_prices import PriceList
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import Tenders
@@ -186,6 +189,11 @@ def price_lists(connection: sa.Connection, site: str) -> PriceLists:
 def swap_terms(connection: sa.Connection, site: str) -> TermsByHash:
     """The same of what swaps and rented packs cost there."""
     return _documents(connection, site, terms_of_swaps.KIND, SwapTerms)
+
+
+def port_prices(connection: sa.Connection, site: str) -> PortPricesByHash:
+    """The same of what charging ports and lockers cost there."""
+    return _documents(connection, site, prices_of_ports.KIND, PortPrices)
 
 
 def packs(connection: sa.Connection) -> dict[str, tuple[object, ...]]:

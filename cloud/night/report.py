@@ -10,7 +10,7 @@ from typing import Literal
 import jinja2
 from markupsafe import Markup
 
-from cloud.night import charts, report_fuel, report_packs
+from cloud.night import charts, report_fuel, report_packs, report_ports
 from cloud.night.charts import Bar, Comparison, Share
 from cloud.night.labels import LABELS
 from cloud.night.reconcile.findings import CODES, Leg, Weight
@@ -30,6 +30,7 @@ def show(json_path: Path) -> str:
     sections = [f"Nightly report {report.date}: {verdict}", _sites_table(report), _legs_table(report)]
     sections += [report_fuel.tables(report)] if report_fuel.has_fuel(report) else []
     sections += [report_packs.tables(report)] if report_packs.has_packs(report) else []
+    sections += [report_ports.tables(report)] if report_ports.has_ports(report) else []
     sections += [_money_table(report)] if report.liabilities else []
     sections += [_risk_table(report)] if _has_risk(report) else []
     sections += [_guests_table(report)] if report.refunds or report.guests else []
@@ -53,6 +54,7 @@ def page(data: bytes) -> str:
         has_risk=_has_risk(report),
         has_fuel=report_fuel.has_fuel(report),
         has_packs=report_packs.has_packs(report),
+        has_ports=report_ports.has_ports(report),
         has_energy=bool(report.meters) or not report_fuel.has_fuel(report),
     )
 

@@ -56,7 +56,7 @@ class Previous(_Part, frozen=True):
 
 
 class Quantities(_Part, frozen=True):
-    """Of sessions that ended, fillings and swaps among them. gross_fen = captured_fen + overrun_fen, and is also the
+    """Of sessions that ended, those of every kind among them. gross_fen = captured_fen + overrun_fen, and is also the
     sum of the parts by price. rent_fen: terms of rent and late days.
 
     voided: ended without delivery. late: reached headquarters more than `late_after_s` after they ended, for want of a
@@ -80,6 +80,9 @@ class Quantities(_Part, frozen=True):
     swaps: int = 0
     swap_fen: int = 0
     rent_fen: int = 0
+    ports: int = 0
+    port_wh: int = 0
+    time_fen: int = 0
 
 
 class Hour(_Part, frozen=True):
@@ -253,6 +256,24 @@ class ShopDay(_Part, frozen=True):
     cabinets: list[CabinetDay]
 
 
+class PortDay(_Part, frozen=True):
+    """The charging ports and lockers of one site's business day. unsettled: closed by what was known last.
+
+    unattributed, unattributed_wh: settlements that nobody is charged for, and what of their energy was told. stays:
+    packs out of lockers; stored: packs in them now.
+    """
+
+    sessions: int
+    energy_wh: int
+    amount_fen: int
+    unsettled: int
+    unattributed: int
+    unattributed_wh: int
+    stays: int
+    late_fen: int
+    stored: int
+
+
 class FleetNow(_Part, frozen=True):
     """Where all packs are by the newest records, and what is out. cycles_max: of any pack; None: none ever said."""
 
@@ -274,8 +295,8 @@ class SiteDay(_Part, frozen=True):
     """One site's business day, from begins_ms to ends_ms.
 
     reported: it has told everything up to the day's end, or closed the day itself. running, held: sessions that have
-    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. fuel, shop: None: the
-    site has never told of a pump or a tank, of a cabinet.
+    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. fuel, shop, ports:
+    None: the site has never told of a pump or a tank, of a cabinet, of a port.
     """
 
     site: str
@@ -299,6 +320,7 @@ class SiteDay(_Part, frozen=True):
     closes: list[DayClose]
     fuel: FuelDay | None
     shop: ShopDay | None = None
+    ports: PortDay | None = None
 
 
 class LeaseSum(_Part, frozen=True):

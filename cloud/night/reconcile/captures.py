@@ -10,14 +10,16 @@ from cloud.night.reconcile.log import AnyDelivery, Filling
 from protocols.trade import tender
 from protocols.trade.records import CNY, Effect, Hold, SessionClosed
 from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.records_port import LockerClosed, PortClosed
 from protocols.trade.tender import MONEY_ALONE, Tenders
 
+AnyBill = SessionClosed | FillingClosed | PortClosed | LockerClosed
 TendersByHash = Mapping[bytes, Tenders]
 """What assets may pay, by the SHA-256 of the exact bytes that were signed."""
 
 
 def captures(
-    session: AnyDelivery, closed: SessionClosed | FillingClosed, drawn_on: Sequence[Hold], tenders: TendersByHash
+    session: AnyDelivery, closed: AnyBill, drawn_on: Sequence[Hold], tenders: TendersByHash
 ) -> Iterator[Finding]:
     """What was captured against bill and holds; of several payers or assets, each one's part. drawn_on: the holds in
     the order in which they pay.
@@ -42,7 +44,7 @@ def captures(
 
 
 def _parts(
-    session: AnyDelivery, closed: SessionClosed | FillingClosed, drawn_on: Sequence[Hold], tenders: TendersByHash
+    session: AnyDelivery, closed: AnyBill, drawn_on: Sequence[Hold], tenders: TendersByHash
 ) -> Iterator[Finding]:
     """Each payer's part, drawn again in the stated order."""
     pin = next((pin for pin in session.opened.pins if pin.kind == tender.KIND), None)

@@ -69,6 +69,11 @@ _PACK = (
     "Compare both records; scan both cabinets: fieldtill packs.",
     "比对两条记录，并对两处机柜实物盘点：fieldtill packs。",
 )
+_SETTLEMENT = (
+    Owner.OPERATIONS,
+    "Ask who charged there; look at the board's own orders. Nobody was charged for it.",
+    "查明何人充电，并核对设备自身订单；该笔未向任何人收费。",
+)
 _BILL = (
     Owner.FINANCE,
     "Recompute with the pinned tariff; correct by a linked adjustment.",
@@ -201,6 +206,13 @@ CODES: dict[str, Code] = {
         "Find the signed tariff and store it.",
         "找到已签名的费率并存入。",
     ),
+    "settlement-unattributed": Code(
+        _O, "Port settled an order that nobody is charged for", "充电口结算无对应收费", *_SETTLEMENT
+    ),
+    "settlement-missing": Code(
+        _N, "Session closed without the board's settlement", "无设备结算，按最后读数结单", *_SETTLEMENT
+    ),
+    "port-register-gap": Code(_U, "Pile's meter moved between sessions", "充电桩电表在会话之间走字", *_METER),
     # Leg 4: fuel.
     "litres-missing": Code(_U, "Totalizer moved and no record explains it", "油机累计数走动而无记录", *_PUMP),
     "litres-too-many": Code(_U, "More litres booked than the totalizer moved", "入账升数多于累计数走动", *_PUMP),

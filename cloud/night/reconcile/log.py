@@ -49,9 +49,17 @@ from protocols.trade.records_fuel import (
     WetStockClosed,
 )
 from protocols.trade.records_pack import PackNoted, PacksScanned, ShopDayClosed, SwapClosed, SwapOpened
+from protocols.trade.records_port import (
+    LockerClosed,
+    LockerOpened,
+    PortClosed,
+    PortDayClosed,
+    PortOpened,
+    PortUnattributed,
+)
 
-Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened)
-Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed)
+Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened, PortOpened, LockerOpened)
+Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed, PortClosed, LockerClosed)
 
 
 class LogKey(NamedTuple):
@@ -105,19 +113,21 @@ class Delivery(Generic[Opened, Closed]):
 
     @property
     def account(self) -> str:
-        """The payer: the account of the first hold; of a swap the rider; else empty."""
-        if isinstance(self.opened, SwapOpened):
+        """The payer: the account of the first hold; of a swap the rider, of a locker its owner; else empty."""
+        if isinstance(self.opened, SwapOpened | LockerOpened):
             return self.opened.account
         return self.holds[0].account if self.holds else ""
 
     @property
     def place(self) -> str:
-        """The connector, the pump or the cabinet."""
+        """The connector, the pump, the cabinet or the port."""
         match self.opened:
             case FillingOpened():
                 return self.opened.pump
             case SwapOpened():
                 return self.opened.cabinet
+            case PortOpened() | LockerOpened():
+                return f"{self.opened.board}.{self.opened.port}"
             case _:
                 return self.opened.connector
 
@@ -137,7 +147,17 @@ class Swap(Delivery[SwapOpened, SwapClosed]):
     """A swap session: packs for packs, or a rented one out or back."""
 
 
-AnyDelivery: TypeAlias = Session | Filling | Swap
+@dataclass(frozen=True, slots=True)
+class PortVisit(Delivery[PortOpened, PortClosed]):
+    """A session at a charging port."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockerStay(Delivery[LockerOpened, LockerClosed]):
+    """A pack in a locker."""
+
+
+AnyDelivery: TypeAlias = Session | Filling | Swap | PortVisit | LockerStay
 D = TypeVar("D", bound=AnyDelivery)
 
 
@@ -170,7 +190,8 @@ class OfPacks(NamedTuple):
 class LogFacts:
     """A log, read. Lists are in the log's order; `missing` holds (first, after the last) of each hole. fuel: what was
     told of pumps and tanks, with the ends that fillings really had, and with notices and configurations, which may
-    explain it. packs: what was told of packs, with the openings and ends of their sessions.
+    explain it. packs: what was told of packs, with the openings and ends of their sessions. loose: settlements of ports
+    that nobody is charged for, and what days say of ports.
     """
 
     key: LogKey
@@ -187,6 +208,9 @@ class LogFacts:
     fuel: list[Told] = field(default_factory=list)
     swaps: dict[int, Swap] = field(default_factory=dict)
     packs: list[OfPacks] = field(default_factory=list)
+    ports: dict[int, PortVisit] = field(default_factory=dict)
+    stays: dict[int, LockerStay] = field(default_factory=dict)
+    loose: list[Told] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     days: list[tuple[Instant, DayClosed]] = field(default_factory=list)
     last: Instant | None = None
@@ -194,7 +218,8 @@ class LogFacts:
     @property
     def deliveries(self) -> Iterator[AnyDelivery]:
         """Sessions of every kind."""
-        return chain(self.sessions.values(), self.fillings.values(), self.swaps.values())
+        tables = (self.sessions, self.fillings, self.swaps, self.ports, self.stays)
+        return chain.from_iterable(table.values() for table in tables)
 
 
 def read(key: LogKey, records: Iterable[Stored]) -> LogFacts:
@@ -252,6 +277,16 @@ def _take(facts: LogFacts, stored: Stored, record: Record, body: Wire | None) ->
         case SwapClosed() if swap := _running(facts, at, body.session, facts.swaps):
             _put(facts, swap, ended=at, closed=body, moves=tuple(record.moves))
             facts.packs.append(OfPacks(at, record, body))
+        case PortOpened():
+            facts.ports[stored.seq] = PortVisit(facts.key, at, body, tuple(body.holds))
+        case PortClosed() if visit := _running(facts, at, body.session, facts.ports):
+            _put(facts, visit, ended=at, closed=body, moves=tuple(record.moves))
+        case LockerOpened():
+            facts.stays[stored.seq] = LockerStay(facts.key, at, body, tuple(body.holds))
+        case LockerClosed() if stay := _running(facts, at, body.stay, facts.stays):
+            _put(facts, stay, ended=at, closed=body, moves=tuple(record.moves))
+        case PortUnattributed() | PortDayClosed():
+            facts.loose.append(Told(facts.key.epoch, at, body))
         case PackNoted() | PacksScanned() | PackMarked() | ShopDayClosed():
             facts.packs.append(OfPacks(at, record, body))
         case SessionExtended() if running := _running(facts, at, body.session, _table(facts, body.session)):
@@ -300,9 +335,10 @@ def _running(facts: LogFacts, at: Instant, seq: int, table: Mapping[int, D]) -> 
 
 def _table(facts: LogFacts, seq: int) -> Mapping[int, AnyDelivery]:
     """Where the delivery of that opening stands."""
-    if seq in facts.swaps:
-        return facts.swaps
-    return facts.fillings if seq in facts.fillings else facts.sessions
+    for table in (facts.swaps, facts.fillings, facts.ports, facts.stays):
+        if seq in table:
+            return table
+    return facts.sessions
 
 
 def _put(facts: LogFacts, running: AnyDelivery, **changed: Any) -> None:
@@ -312,4 +348,8 @@ def _put(facts: LogFacts, running: AnyDelivery, **changed: Any) -> None:
         table = facts.fillings
     elif isinstance(running, Swap):
         table = facts.swaps
+    elif isinstance(running, PortVisit):
+        table = facts.ports
+    elif isinstance(running, LockerStay):
+        table = facts.stays
     table[running.begun.seq] = replace(running, **changed)
