@@ -22,7 +22,7 @@ from drivers.twins.ports.ykc_serve import YkcCaller
 from protocols.fieldbus.ykc_money import Price, PriceModel
 
 CODE, OTHER = "32010200000001", "55031412782305"
-PATIENCE_S = 8.0  # no test waits so long; it is what a broken one takes to fail
+PATIENCE_S = 20.0  # no test waits so long; it is what a broken one takes to fail
 SPEED = 200  # of the pile's world
 NOON = datetime(2026, 11, 21, 12, 0)
 NOON_MS = 1_795_233_600_000  # in China
