@@ -71,7 +71,6 @@ class Cabinet:
         self.inner_mc = 100 * ambient_dc
         self.outputs = dict.fromkeys(SIGNALS, False)
         self.mux: set[int] = set()  # slots whose packs are on the one pack line
-        self.tampered = False
         self.now_ms = 0
         self.dark_at: list[Callable[[], None]] = []  # told when the boards lose power
         self.lose: Callable[[Slot], object] | None = None  # takes what is in a slot out of this world
@@ -227,7 +226,11 @@ class Cabinet:
         if point.slot is None:
             if point.name in HAZARDS:
                 return HAZARDS[point.name] in self.hazards
-            says = {"mains": self.mains, "tamper": self.tampered, "fan-fault": self.faults.on(_K.FAN_DEAD) is not None}
+            says = {
+                "mains": self.mains,
+                "fan-fault": self.faults.on(_K.FAN_DEAD) is not None,
+                "charger-fault": any(slot.charger_ill for slot in self.slots.values()),
+            }
             return says.get(point.name, False)
         slot = self.slots[point.slot]
         return slot.seen_open if point.name == "door" else slot.seen_there

@@ -103,13 +103,6 @@ ONCE: Final = (
 COUNTED: Final = frozenset({*ON_THE_WIRE, *ONCE, _K.DEAF, _K.DOOR_STUCK, _K.WRONG_DOOR, _K.NO_LATCH})
 """Where a count means something. All others are states, until they are cleared or `for_ms` is over."""
 
-OF_A_SLOT: Final = frozenset(
-    kind for kind in _K if "door" in kind.value or "pack" in kind.value or "lock" in kind.value
-) | {
-    _K.NO_LATCH, _K.POPS, _K.SEEN_THERE, _K.SEEN_GONE, _K.OTHER_CODE, _K.BAD_CODE, _K.NO_CODE, _K.SWITCH_BROKEN,
-    _K.SOC_DROPS, _K.RELAY_STUCK_ON, _K.RELAY_STUCK_OFF, _K.NO_CURRENT, _K.GREEDY, _K.CHARGER_ILL,
-}  # fmt: skip
-
 DEFAULT_AMOUNT: Final[Mapping[CabinetFaultKind, int]] = {
     _K.LATE: 1_500, _K.GARBLE: 1, _K.SHORT: 1, _K.NOISE: 3, _K.DOOR_FLICKERS: 150, _K.OTHER_CODE: 9_999,
     _K.PACK_HOT: 650, _K.SOC_DROPS: 300, _K.GREEDY: 1_500,

@@ -3,7 +3,8 @@
 An input is a contact, closed when what its name says is so; an output does it while it is on. Both may be turned round.
 
     inputs    door: it is open    presence: something is in    bms-silent    smoke fire water heat emergency-stop
-              mains: it is there    fan-fault    tamper    never: nothing is wired to it
+              mains: it is there    fan-fault    charger-fault: of any slot
+              never: nothing is wired to it
     outputs   charger    mux: the pack line is on this slot    fan siren heater lamp
 """
 
@@ -28,7 +29,10 @@ HAZARDS: Final = {
     "emergency-stop": Hazard.EMERGENCY_STOP,
 }
 SIGNALS: Final = ("fan", "siren", "heater", "lamp")
-AUX: Final = ("fan-fault", "tamper")  # what the cabinet can feel besides, by the names that config gives its inputs
+AUX: Final = (
+    "fan-fault",
+    "charger-fault",
+)  # what the cabinet can feel besides, by the names that config gives its inputs
 _USUAL_FEEDBACK: Final[Feedback] = "nc"
 
 

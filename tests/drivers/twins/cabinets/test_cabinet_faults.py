@@ -133,7 +133,7 @@ WITNESSES: dict[K, tuple[Look, object, object]] = {
     K.RELAY_STUCK_OFF: (Seen.charge, (False, 0), (True, USUAL_W)),
     K.NO_CURRENT: (Seen.charge, (True, 0), (True, USUAL_W)),
     K.GREEDY: (Seen.charge, (True, 335), (True, USUAL_W)),
-    K.CHARGER_ILL: (Seen.charge, (True, 0), (True, USUAL_W)),
+    K.CHARGER_ILL: (lambda at: (at.charge(), at.contact("charger-fault")), ((True, 0), True), ((True, USUAL_W), False)),
     K.SMOKE: (lambda at: at.contact("smoke"), True, False),
     K.FIRE: (lambda at: at.contact("fire"), True, False),
     K.WATER: (lambda at: at.contact("water"), True, False),
@@ -157,7 +157,7 @@ def test_a_fault_shows(kind: CabinetFaultKind) -> None:
     look, with_it, without = WITNESSES[kind]
     assert look(seen(CabinetFault(kind=kind, slot=3 if kind in IN_A_SLOT else None))) == with_it
     assert look(seen()) == without
-    if kind in IN_A_SLOT:
+    if kind in IN_A_SLOT - {K.CHARGER_ILL}:  # whose contact is of the whole cabinet
         assert look(seen(CabinetFault(kind=kind, slot=9))) == without
 
 
