@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, Generic, NoReturn, TypeVar
 
-from drivers.api import Link, LinkState, Point, Quality, Reading
+from drivers.api import Link, Point, Quality, Reading
 from drivers.boards.channels import Ask, Channels, Heard, Talk
 from drivers.boards.config import BoardConfig, Feedback
 from drivers.errors import DeviceError, DeviceFault, Transient, Unsupported
@@ -20,15 +20,17 @@ V = TypeVar("V", bool, int)
 POLL_S: Final = 0.25
 SLOW: Final = {"outputs": 4, "temps": 20}  # polls that matter less, in poll_s: what we switch is read back anyway
 STALE_MS_MIN: Final = 2_000
-STALE_POLLS: Final = 8  # of the slowest that it says
+STALE_POLLS: Final = 8
 SHOWS_WITHIN_S: Final = 1.0
 LOOK_AGAIN_S: Final = 0.05
 
 
 class _Group(Generic[V]):
-    """The channels of one kind, as last heard."""
+    """The channels of one kind, as last heard. What is older than `stale_ms` is no news any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, poll_s: float) -> None:
+        """poll_s: how often they are read."""
+        self.stale_ms = max(STALE_MS_MIN, int(STALE_POLLS * poll_s * 1000))
         self.values: Mapping[int, V] = {}
         self.at_ms: int | None = None
         self.took_ms: float | None = None
@@ -61,10 +63,10 @@ class Board:
         self._error: DeviceError | None = None  # of the last poll
         self._acting = asyncio.Lock()
         self._locks: set[int] = set()
-        self._contacts: _Group[bool] = _Group()
-        self._inputs: _Group[bool] = _Group()
-        self._outputs: _Group[bool] = _Group()
-        self._temps: _Group[int] = _Group()
+        self._contacts: _Group[bool] = _Group(self._poll_s)
+        self._inputs: _Group[bool] = _Group(self._poll_s)
+        self._outputs: _Group[bool] = _Group(self._poll_s * SLOW["outputs"])
+        self._temps: _Group[int] = _Group(self._poll_s * SLOW["temps"])
 
     def wire_lock(self, lock: int) -> None:
         """Whoever puts it into a cabinet says which of its channels are locks."""
@@ -93,7 +95,7 @@ class Board:
     @property
     def silent(self) -> bool:
         """It does not answer."""
-        return self._talk.device.link().state is LinkState.OFFLINE
+        return self._talk.device.offline
 
     @property
     def fault(self) -> str | None:
@@ -109,11 +111,11 @@ class Board:
 
     def output(self, number: int) -> Reading[bool]:
         """As read back."""
-        return self._reading(self._outputs, number, SLOW["outputs"])
+        return self._reading(self._outputs, number)
 
     def temp_dc(self, number: int) -> Reading[int]:
         """Tenths of a degree Celsius."""
-        return self._reading(self._temps, number, SLOW["temps"])
+        return self._reading(self._temps, number)
 
     def points(self) -> list[Point]:
         channels = self._talk.channels
@@ -206,12 +208,11 @@ class Board:
         self._temps.heard(heard.temps, at_ms, took_ms)
         return heard.outputs or {}
 
-    def _reading(self, group: _Group[V], number: int, polls: int = 1) -> Reading[V]:
+    def _reading(self, group: _Group[V], number: int) -> Reading[V]:
         value = group.values.get(number)
         if value is None or group.at_ms is None:
             return Reading(None, Quality.NONE, group.at_ms)
-        stale_ms = max(STALE_MS_MIN, int(STALE_POLLS * polls * self._poll_s * 1000))
-        old = now_ms() - group.at_ms > stale_ms
+        old = now_ms() - group.at_ms > group.stale_ms
         return Reading(value, Quality.STALE if old else Quality.GOOD, group.at_ms)
 
     def _point(self, name: str, reading: Reading[V], group: _Group[V], words: Mapping[V, str]) -> Point:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NoReturn, TypeVar
 
-from drivers.api import Charger, Device, Link, LinkState, Meter, Point, Quality, Reading
+from drivers.api import Charger, Iec61851, Link, LinkState, Meter, Point, Quality, Reading
 from drivers.boards.board import Board, now_ms
 from drivers.boards.config import Feedback
 from drivers.cabinet import CabinetSight, Hazard, SlotSight, SlotTraits
@@ -48,7 +48,8 @@ class Wire:
 class Slot:
     """What a slot is wired to. feedback: None: nothing is made of its lock's contact, where there is one.
 
-    meter: its charger or its meter, and perhaps both in one. door_by_lock: the contact is the door's sensor as well.
+    source: a charger that tells what it gives. meter: what measures that; perhaps the same device. door_by_lock: the
+    contact is the door's sensor as well.
     """
 
     number: int
@@ -59,7 +60,8 @@ class Slot:
     present: Wire | None
     charger: Wire | None
     charge_power_w_max: int
-    meter: Device | None
+    source: Charger | None
+    meter: Meter | None
     pack: SlotPack | None
 
     @property
@@ -124,7 +126,8 @@ class BoardCabinet:
         self.id = name
         self.wired = {slot.number: slot for slot in sorted(slots, key=lambda slot: slot.number)}
         self.slots: Mapping[int, SlotTraits] = {number: slot.traits for number, slot in self.wired.items()}
-        self.boards = list(dict.fromkeys(chain(*(slot.boards() for slot in slots), common.boards())))
+        self._boards_of = {number: slot.boards() for number, slot in self.wired.items()}
+        self.boards = list(dict.fromkeys(chain(*self._boards_of.values(), common.boards())))
         self._common = common
         self._rounds = rounds
         self._wake_pulse_s = wake_pulse_s
@@ -192,9 +195,9 @@ class BoardCabinet:
     async def read_slot(self, slot: int) -> SlotSight:
         wired, began_ms = self._slot(slot), now_ms()
         async with asyncio.TaskGroup() as group:
-            for board in wired.boards():
+            for board in self._boards_of[slot]:
                 group.create_task(_attempt(board.refresh()))
-            if isinstance(wired.meter, Meter):
+            if wired.meter is not None:
                 group.create_task(_attempt(wired.meter.read_now()))
             if wired.pack is not None:
                 group.create_task(wired.pack.read(anew=True))
@@ -288,7 +291,7 @@ class BoardCabinet:
         relay = None if charger is None else fresh(charger.board.output(charger.ref.channel))
         pack = slot.pack
         read = [reading.at_ms for reading in (door, locked, present) if reading is not None]
-        current_ma, power_w = _draw(slot.meter)
+        current_ma, power_w = _draw(slot.source, slot.meter)
         return SlotSight(
             door_open=_value(door),
             locked=_value(locked),
@@ -299,38 +302,33 @@ class BoardCabinet:
             relay_on=_value(relay),
             charge_ma=current_ma,
             charge_power_w=power_w,
-            faults=tuple(_faults(slot)),
+            faults=tuple(_faults(slot, self._boards_of[slot.number])),
             at_ms=min((at_ms for at_ms in read if at_ms is not None), default=None),
         )
 
 
-def _faults(slot: Slot) -> Iterable[str]:
-    for board in slot.boards():
+def _faults(slot: Slot, boards: Iterable[Board]) -> Iterable[str]:
+    for board in boards:
         if board.silent:
             yield f"{board.id} does not answer"
         elif board.fault is not None:
             yield board.fault
-    if slot.meter is not None and slot.meter.link().state is LinkState.OFFLINE:
-        yield f"{slot.meter.id} does not answer"
-    if isinstance(slot.meter, Charger):
-        status = slot.meter.status()
-        if status.value is not None and status.quality is Quality.GOOD and status.value.iec.value in "EF":
-            yield f"{slot.meter.id}: {status.value.reason}"
+    meter = slot.meter
+    if meter is not None and _good(meter.reading()) is None and meter.link().state is LinkState.OFFLINE:
+        yield f"{meter.id} does not answer"
+    status = None if slot.source is None else _good(slot.source.status())
+    if slot.source is not None and status is not None and status.iec in (Iec61851.E, Iec61851.F):
+        yield f"{slot.source.id}: {status.reason}"
 
 
-def _draw(meter: Device | None) -> tuple[int | None, int | None]:
-    """Current in mA and power in W, by whatever measures the slot."""
-    current_ma: int | None = None
-    power_w: int | None = None
-    if isinstance(meter, Charger):
-        status = _good(meter.status())
-        if status is not None:
-            current_ma, power_w = status.current_ma, status.power_w
-    if isinstance(meter, Meter):
-        reading = _good(meter.reading())
-        if reading is not None and reading.power_w is not None:
-            power_w = reading.power_w
-    return current_ma, power_w
+def _draw(source: Charger | None, meter: Meter | None) -> tuple[int | None, int | None]:
+    """Current in mA and power in W: the meter's word goes before the charger's own."""
+    status = None if source is None else _good(source.status())
+    reading = None if meter is None else _good(meter.reading())
+    current_ma = None if status is None else status.current_ma
+    if reading is not None and reading.power_w is not None:
+        return current_ma, reading.power_w
+    return current_ma, None if status is None else status.power_w
 
 
 def _good(reading: Reading[V]) -> V | None:

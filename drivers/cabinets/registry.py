@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from drivers.api import Device
+from drivers.api import Charger, Device, Meter
 from drivers.boards.board import Board
 from drivers.cabinet import Hazard
 from drivers.cabinets.cabinet import BoardCabinet, Common, Slot, Wire
@@ -89,6 +89,7 @@ class _Builder:
     def _slot(self, cabinet: str, plan: SlotPlan) -> Slot:
         lock = self._wire(plan.lock)
         lock.board.wire_lock(plan.lock.channel)
+        device = None if plan.meter is None else self._devices[plan.meter]
         return Slot(
             number=plan.number,
             lock=lock,
@@ -98,7 +99,8 @@ class _Builder:
             present=self._maybe(plan.present),
             charger=self._maybe(plan.charger),
             charge_power_w_max=plan.charge_power_w_max,
-            meter=None if plan.meter is None else self._devices[plan.meter],
+            source=device if isinstance(device, Charger) else None,
+            meter=device if isinstance(device, Meter) else None,
             pack=self._pack(cabinet, plan),
         )
 

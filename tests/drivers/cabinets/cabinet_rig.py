@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Any
 from board_rig import Bus, Polled, Unit, XorBoard, until
 from pack_mouths import PACK, greenway_pack
 
+from drivers.api import Device
 from drivers.boards.board import Board
 from drivers.boards.config import BoardConfig
 from drivers.boards.registry import build_board
@@ -142,7 +143,9 @@ def configs(boards: str = BOARDS, cabinet: str = CABINET) -> tuple[list[BoardCon
 
 
 @asynccontextmanager
-async def rig(boards: str = BOARDS, cabinet: str = CABINET) -> AsyncIterator[Rig]:
+async def rig(
+    boards: str = BOARDS, cabinet: str = CABINET, devices: Mapping[str, Device] | None = None
+) -> AsyncIterator[Rig]:
     """Closed, empty, nothing energised, mains there; every board answers."""
     locks, io = XorBoard(set_=set(SLOTS)), Unit()
     io.inputs = {slot + 3: True for slot in SLOTS} | {10: True, 11: True}
@@ -157,7 +160,7 @@ async def rig(boards: str = BOARDS, cabinet: str = CABINET) -> AsyncIterator[Rig
             lines = {line.id: line for line in (line_1, line_2, line_3)}
             board_configs, config = configs(boards, cabinet)
             built = {board.id: build_board(board, lines[board.line]) for board in board_configs}
-            made = build_cabinets([config], built, lines, {})["cab-1"]
+            made = build_cabinets([config], built, lines, devices or {})["cab-1"]
             for board in built.values():
                 await asyncio.wait_for(board.refresh(), 5)
             await asyncio.sleep(0.002)  # what is asked now is younger than that

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from board_rig import until
+from board_rig import Bus, Polled, Unit, until
 from cabinet_rig import BOARDS, CABINET, SLOTS, pack, rig
 
 from drivers.api import LinkState
 from drivers.cabinet import Cabinet, Hazard
 from drivers.errors import DeviceFault, Silent, Unsupported
+from drivers.registry import DeviceConfig, build_device
 from protocols.fieldbus.lock_xor import Open
 
 
@@ -165,6 +166,19 @@ async def test_what_it_does_not_have() -> None:
         for asked in (it.cabinet.open(5), it.cabinet.charge(1, True), it.cabinet.signal("siren", True)):
             with pytest.raises(Unsupported):
                 await asked
+
+
+async def test_what_a_charger_draws() -> None:
+    """By its meter; one that is silent is named, and its power unknown."""
+    metered = CABINET.replace("count = 4", "count = 1").replace('charger = "io', 'meter = "m1"\ncharger = "io')
+    meter = Unit(9, registers={0x0C: 0x4396, 0x0D: 0, 0x48: 0x4148, 0x49: 0})  # 300 W, 12.5 kWh
+    async with Bus([meter]) as bus, bus.line("meters") as line:
+        device = build_device(DeviceConfig(id="m1", line="meters", profile="eastron-sdm230", unit=9), line)
+        async with rig(cabinet=metered, devices={"m1": device}) as it, Polled(device):
+            sight = await it.cabinet.read_slot(1)
+            assert (sight.charge_power_w, sight.faults) == (300, ())
+            bus.dead = True
+            await until(lambda: it.seen(1).charge_power_w is None and "m1 does not answer" in it.seen(1).faults)
 
 
 async def test_a_signal() -> None:
