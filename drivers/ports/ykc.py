@@ -50,7 +50,7 @@ OnCard = Callable[[str, int, str], Awaitable[PortOrder | str]]
 pile gets: an order, already durable, or why not: a `NoStart` such as `no-account` or `balance`, or other words."""
 
 Prices = Callable[[], money.PriceModel | None]
-"""What piles are to reckon by now. None: nothing can be sold."""
+"""What piles are to reckon by now (`protocols.trade.pile_prices`). None: nothing can be sold. It does not raise."""
 
 CLOCK_EVERY_MS: Final = 86_400_000
 CLOCK_OFF_MAX: Final = timedelta(seconds=60)
@@ -244,7 +244,8 @@ class YkcPile:
     def heard(self, talk: Talk, heard: Heard) -> None:
         """It said something sound. Answers what is to be answered at once."""
         message = heard.message
-        if getattr(message, "pile", self.code) != self.code:
+        spoken_for = message.bill if isinstance(message, money.SealedBill) else message
+        if getattr(spoken_for, "pile", self.code) != self.code:
             self._link.count("foreign")
             return
         self._link.good()

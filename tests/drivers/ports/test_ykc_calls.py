@@ -25,7 +25,7 @@ from drivers.ports.ykc_switchboard import NOISE_MAX
 from protocols.door import Refused
 from protocols.fieldbus.expect import NEED_MORE
 from protocols.fieldbus.ykc import Connection, End, Heard
-from protocols.fieldbus.ykc_money import Bill, BillPart, StartedBy
+from protocols.fieldbus.ykc_money import Bill, BillPart, MeterSeal, SealedBill, StartedBy
 from protocols.fieldbus.ykc_session import Heartbeat, Login, LoginAnswer, Network, StartBy, StartRequest, Supply
 
 LOGIN = bytes.fromhex(
@@ -250,7 +250,11 @@ async def test_another_pile_on_the_same_connection() -> None:
         speech = Connection(End.PILE)
         caller.writer.write(speech.send(login()))
         caller.writer.write(speech.send(Heartbeat(OTHER, 1, sound=True)))
-        await until(lambda: rig.counts.get("foreign") == 1)
+        seal = MeterSeal("0" * 12, bytes(34), "0100", 0)
+        for bill in (replace(BILL, pile=OTHER), SealedBill(replace(BILL, pile=OTHER), seal)):
+            caller.writer.write(speech.send(bill))
+        await until(lambda: rig.counts.get("foreign") == 3)
+        assert rig.pile.settlements() == []
         caller.writer.write(speech.send(login()))
         await until(lambda: rig.counts["logins"] == 2)
         caller.writer.write(speech.send(login(OTHER)))
