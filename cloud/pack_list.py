@@ -8,6 +8,7 @@ swap terms in force, get it. A new version is made where anything has changed: a
 from __future__ import annotations
 
 import hashlib
+import zlib
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,24 +24,34 @@ from protocols.trade.pack_list import KIND as KIND
 from protocols.trade.pack_list import PACKS_MAX, PackEntry, PackList
 from protocols.trade.wire import DocumentAsk, DocumentRef, DocumentReply, RefusalCode
 
-KEPT = 5
-"""Versions whose text is kept: a site that asks for an older one is told of the newest with its next batch."""
+EVERY_MS = 3_600_000
+"""By itself a new version is made at most so often: each is kept, since sessions pin it."""
 
 
-def publish(connection: sa.Connection, clock: Clock) -> int | None:
-    """Make the next version, where anything has changed; its number. None: nothing has."""
+def publish(connection: sa.Connection, clock: Clock, *, every_ms: int = 0) -> int | None:
+    """Make the next version, where anything has changed; its number. None: nothing has, or the last one is younger than
+    every_ms.
+    """
     hqlog.lock(connection)  # so that two at once do not make the same version
     table = schema.pack_lists
     newest = connection.execute(_NEWEST).one_or_none()
-    packs = _entries(connection)
-    if (not packs) if newest is None else decode(bytes(newest.payload), PackList, bytes_max=_MAX).packs == packs:
-        return None
     version, now_ms = 1 if newest is None else newest.version + 1, clock.now_ms()
+    if newest is not None and now_ms - newest.issued_ms < every_ms:
+        return None
+    packs = _entries(connection)
+    if packs == ([] if newest is None else decode(_inflated(newest.payload), PackList, bytes_max=_MAX).packs):
+        return None
     payload = encode(PackList(version, now_ms // 1000, packs))
-    row = {"version": version, "issued_ms": now_ms, "hash": hashlib.sha256(payload).digest(), "payload": payload}
-    connection.execute(table.insert().values(row))
-    connection.execute(table.update().where(table.c.version <= version - KEPT).values(payload=None))
+    row = {"version": version, "issued_ms": now_ms, "hash": hashlib.sha256(payload).digest()}
+    connection.execute(table.insert().values({**row, "payload": zlib.compress(payload)}))
     return version
+
+
+def content(connection: sa.Connection, hashed: bytes) -> bytes | None:
+    """The encoded list that hashes to this, whichever version; None where there has been none."""
+    table = schema.pack_lists
+    found = connection.execute(sa.select(table.c.payload).where(table.c.hash == hashed).limit(1)).scalar()
+    return None if found is None else _inflated(found)
 
 
 def in_force(connection: sa.Connection, site: str) -> DocumentRef | None:
@@ -64,10 +75,14 @@ def answer(connection: sa.Connection, hq: HqKeys, site: str, ask: DocumentAsk) -
     found = connection.execute(sa.select(table.c.payload).where(table.c.version == ask.version)).scalar()
     if found is None:
         raise Refuse(RefusalCode.NOT_FOUND, "document", expected="one in force", got=f"{ask.kind} {ask.version}")
-    payload = bytes(found)
+    payload = _inflated(found)
     signed = documents.signed_part(KIND, site, ask.version, payload)
     signature = keys.sign(hq.grant, documents.DOMAIN, signed)
     return DocumentReply(encode(documents.Document(KIND, site, ask.version, payload, signature)), b"")
+
+
+def _inflated(stored: bytes) -> bytes:
+    return zlib.decompress(bytes(stored))
 
 
 _MAX = documents.BYTES_MAX

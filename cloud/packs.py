@@ -49,6 +49,16 @@ def concern(entries: Iterable[Entry]) -> bool:
 
 def take_in(connection: sa.Connection, hq: HqKeys, clock: Clock, log: Log, entries: Sequence[Entry]) -> None:
     """Keep what these new records say of packs, and do what follows from it. The caller holds both logs."""
+    found = facts_in(connection, log, entries)
+    columns = ("log", "seq", "position", "code", "fact")
+    rows = [(log.id, fact.seq, fact.position, *row_of(fact)) for fact in found]
+    bulk.insert(connection, schema.pack_facts, columns, rows)
+    if found:
+        refold(connection, hq, clock, {fact.code for fact in found})
+
+
+def facts_in(connection: sa.Connection, log: Log, entries: Sequence[Entry]) -> list[Fact]:
+    """What these records of one log say of packs, as it is kept."""
     source = _Source(connection, log, {entry.seq: entry.record for entry in entries})
     found: list[Fact] = []
     for entry in entries:
@@ -59,18 +69,19 @@ def take_in(connection: sa.Connection, hq: HqKeys, clock: Clock, log: Log, entri
                 continue  # the nightly run names it
             said = facts_of(log.site, log.epoch, entry.seq, entry.record, body, source.opened, source.terms)
             found += (_storable(fact) for fact in said)
-    columns = ("log", "seq", "position", "code", "fact")
-    rows = [(log.id, fact.seq, fact.position, fact.code, encode(fact)) for fact in found]
-    bulk.insert(connection, schema.pack_facts, columns, rows)
-    if found:
-        refold(connection, hq, clock, {fact.code for fact in found})
+    return found
+
+
+def row_of(fact: Fact) -> tuple[str, bytes]:
+    """(code, fact) as pack_facts keeps it."""
+    return fact.code, encode(fact)
 
 
 def refold(connection: sa.Connection, hq: HqKeys, clock: Clock, codes: Iterable[str]) -> None:
     """Fold these packs anew, and settle what their rentals make due. The caller holds headquarters' log."""
     made = {code: fold(code, facts) for code, facts in facts_by_code(connection, codes).items()}
     _write_packs(connection, made.values())
-    rentals = [(key, rental) for custody in made.values() for key, rental in _keyed(connection, custody)]
+    rentals = [(key, rental) for custody in made.values() for key, rental in keyed(connection, custody)]
     _write_rentals(connection, rentals)
     _settle(connection, hq, clock, rentals)
 
@@ -158,25 +169,25 @@ def _storable(fact: Fact) -> Fact:
 # --- writing the folds -----------------------------------------------------------------------------------------------
 
 
-def _write_packs(connection: sa.Connection, packs: Iterable[Custody]) -> None:
-    columns = (
-        *("code", "at", "site", "cabinet", "slot", "account", "since_ms"),
-        *("soc_permille", "soh_permille", "cycles", "hot", "inspect_by_s", "number", "questions"),
-    )
-    rows = [
-        (
-            *(pack.code, pack.place.at.value, pack.place.site, pack.place.cabinet, pack.place.slot),
-            *(pack.place.account, 0 if pack.since is None else _ms(pack.since.at_ms)),
-            None if pack.seen is None else pack.seen.soc_permille,
-            None if pack.seen is None else pack.seen.soh_permille,
-            *(pack.cycles, pack.hot, pack.inspect_by_s, pack.number or None, len(pack.questions)),
-        )
-        for pack in packs
-    ]
+def _write_packs(connection: sa.Connection, folded: Iterable[Custody]) -> None:
+    columns = [column.name for column in schema.packs.columns]
+    rows = [pack_row(pack) for pack in folded]
     bulk.upsert(connection, schema.packs, columns, rows, update=columns[1:])
 
 
-def _keyed(connection: sa.Connection, custody: Custody) -> list[tuple[Key, Rental]]:
+def pack_row(pack: Custody) -> tuple[Any, ...]:
+    """A pack as its table has it, in the order of its columns."""
+    seen = pack.seen
+    return (
+        *(pack.code, pack.place.at.value, pack.place.site, pack.place.cabinet, pack.place.slot),
+        *(pack.place.account, 0 if pack.since is None else _ms(pack.since.at_ms)),
+        *((None, None) if seen is None else (seen.soc_permille, seen.soh_permille)),
+        *(pack.cycles, pack.hot, pack.inspect_by_s, pack.number or None, len(pack.questions)),
+    )
+
+
+def keyed(connection: sa.Connection, custody: Custody) -> list[tuple[Key, Rental]]:
+    """The rentals of a pack with their names."""
     return [
         (Key(_log_at(connection, rental.site, rental.epoch), rental.seq, rental.position), rental)
         for rental in custody.rentals
@@ -193,27 +204,25 @@ _LOG = sa.select(schema.epochs.c.id).where(
 
 
 def _write_rentals(connection: sa.Connection, rentals: Sequence[tuple[Key, Rental]]) -> None:
-    columns = (
-        *("log", "seq", "position", "session", "code", "account", "offer", "state", "began_ms"),
-        *("until_s", "grace_s", "late_e3", "ended_ms", "late_fen", "uncovered_fen"),
-    )
-    rows = [
-        (
-            *(*key, rental.session, rental.code, rental.account, rental.offer, rental.state, _ms(rental.began_ms)),
-            *(rental.until_s, rental.grace_s, rental.late_e3),
-            None if rental.ended is None else _ms(rental.ended.at_ms),
-            *(rental.owed_fen, rental.uncovered_fen),
-        )
-        for key, rental in rentals
-    ]
+    columns = [column.name for column in schema.rentals.columns]
+    rows = [rental_row(key, rental) for key, rental in rentals]
     bulk.upsert(connection, schema.rentals, columns, rows, update=columns[3:])
-    of_deposits = ("log", "seq", "position", "number", "account", "asset", "amount", "kept", "back")
+    columns = [column.name for column in schema.rental_deposits.columns]
     deposits = [
         (*key, number, deposit.account, deposit.asset, deposit.amount, 0, 0)
         for key, rental in rentals
         for number, deposit in enumerate(rental.deposits)
     ]
-    bulk.insert_missing(connection, schema.rental_deposits, of_deposits, deposits)
+    bulk.insert_missing(connection, schema.rental_deposits, columns, deposits)
+
+
+def rental_row(key: Key, rental: Rental) -> tuple[Any, ...]:
+    """A rental as its table has it, in the order of its columns."""
+    return (
+        *(*key, rental.session, rental.code, rental.account, rental.offer, rental.state, _ms(rental.began_ms)),
+        *(rental.until_s, rental.grace_s, rental.late_e3),
+        *(None if rental.ended is None else _ms(rental.ended.at_ms), rental.owed_fen, rental.uncovered_fen),
+    )
 
 
 def _ms(unix_ms: int) -> int:

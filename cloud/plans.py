@@ -95,7 +95,9 @@ def sell(
         changes.append(Change(Effect.SOLD, CNY, plan.asset, price_fen))
     if plan.swaps:
         changes.append(Change(Effect.PAID_IN, plan.asset, ISSUED, plan.swaps))
-    serial = hqlog.append(connection, hq, clock, [Act(plan.account, f"plan {plan.asset}, {plan.reference}", changes)])
+    serial = hqlog.append(
+        connection, hq, clock, [Act(plan.account, f"plan {plan.asset}, reference {plan.reference}", changes)]
+    )
     acts.note(connection, plan.reference, ordered, serial)
     log = connection.execute(sa.select(schema.epochs.c.id).where(schema.epochs.c.site == books.HQ)).scalar_one()
     row = {"reference": plan.reference, "account": plan.account, "asset": plan.asset, "swaps": plan.swaps}

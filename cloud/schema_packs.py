@@ -140,5 +140,5 @@ pack_lists = Table(
     Column("version", Serial, primary_key=True),
     Column("issued_ms", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),  # SHA-256 of the encoded list
-    Column("payload", LargeBinary),  # the encoded pack_list.PackList; kept of the newest few
+    Column("payload", LargeBinary, nullable=False),  # the encoded pack_list.PackList, deflated
 )

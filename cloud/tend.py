@@ -53,7 +53,7 @@ def tend(engine: sa.Engine, hq: HqKeys, clock: Clock, policy: Policy) -> Tended:
     lent = epochs.tend(engine, hq, clock, policy.loan_after_days)
     placed = plans.tend(engine, hq, clock)
     with writing(engine) as connection:
-        listed = pack_list.publish(connection, clock)
+        listed = pack_list.publish(connection, clock, every_ms=pack_list.EVERY_MS)
         told = [] if listed is None else pack_list.told(connection)
     sites = undone.sites | placed.sites | set(told)
     return Tended(undone.expired, undone.lent, lent, placed.ended, placed.lapsed, listed, sites)

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cloud import hot_list, schema, verify_books
+from cloud import hot_list, pack_list, schema, verify_books
 from cloud.keys import COSIGN_NAME, HQ_LOG_SITE, HqKeys
 from protocols.proof import checkpoint, keys
 from protocols.proof.ed25519 import public_of
@@ -252,12 +252,14 @@ class _Verification:
         self._find("signature", seq, "the grant", "headquarters' signature", "one by another key")
 
     def _payload_of(self, pin: Pin) -> bytes | None:
-        payload = self._hot_list(pin) if pin.kind == hotlist.KIND else self._document(pin)
+        match pin.kind:
+            case hotlist.KIND:  # kept once for all sites, and made again from its entries
+                payload = hot_list.content(self._connection, pin.hash)
+            case pack_list.KIND:  # kept once for all sites
+                payload = pack_list.content(self._connection, pin.hash)
+            case _:
+                payload = self._document(pin)
         return payload if payload is not None and sha256(payload).digest() == pin.hash else None
-
-    def _hot_list(self, pin: Pin) -> bytes | None:
-        """Kept once for all sites, and made again from its entries."""
-        return hot_list.content(self._connection, pin.hash)
 
     def _document(self, pin: Pin) -> bytes | None:
         table = schema.documents

@@ -13,6 +13,7 @@ from cloud.accounts import Denied
 from cloud.cli.shop import shop_of
 from cloud.verify import Progress, Report, logs, signers, verify_log
 from cloud.verify_books import verify_accounts
+from cloud.verify_packs import verify_packs
 from cloud.verify_tables import verify_tables
 from protocols.trade.finding import Finding, Findings
 
@@ -25,7 +26,9 @@ def verify(
     ctx: typer.Context,
     site: Annotated[str | None, typer.Argument(help="Its name.")] = None,
     epoch: Annotated[int | None, typer.Option(help="One epoch; else all that the site has had.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every site, headquarters' own log, all accounts.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every site, headquarters' own log, all accounts and packs.")
+    ] = False,
 ) -> None:
     """Replay stored logs from their first record and compare every table with them. Ends with 1 on any finding."""
     if (site is None) is not everything:
@@ -42,19 +45,22 @@ def verify(
         tick = _ticker()
         reports = [verify_log(connection, row, trusted, tick) for row in rows]
         accounts = verify_accounts(connection) if everything else Findings()
-    sound = all(report.sound for report in reports) and not accounts and not tables
+        packs = verify_packs(connection) if everything else Findings()
+    sound = all(report.sound for report in reports) and not accounts and not tables and not packs
     shop.say(
         {
             "sound": sound,
             "logs": [_view(report) for report in reports],
             "accounts": [_finding(finding) for finding in accounts],
             "tables": [_finding(finding) for finding in tables],
+            "packs": [_finding(finding) for finding in packs],
         },
         "\n".join(
             [
                 *(line for report in reports for line in _lines(report)),
                 *_told(accounts, "the books"),
                 *_told(tables, "the tables beside the books"),
+                *_told(packs, "the tables of packs"),
             ]
         ),
     )

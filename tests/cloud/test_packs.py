@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from uuid import uuid4
 
 import pytest
@@ -216,7 +217,7 @@ def test_the_list_that_sites_get(hq: Headquarters) -> None:
         payload = connection.execute(sa.select(schema.pack_lists.c.payload)).scalar_one()
         assert pack_list.told(connection) == ["north", "south"]
         told = pack_list.in_force(connection, "north")
-    listed = decode(bytes(payload), PackList)
+    listed = decode(zlib.decompress(payload), PackList)
     assert [(one.code, one.hot, one.rented_by, one.late_e3) for one in listed.packs] == [
         (A, False, ann, 500_000),
         (B, True, "", 0),
