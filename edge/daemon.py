@@ -45,6 +45,7 @@ from edge.premises import Premises, build
 from edge.reader import Tap, read_cards
 from edge.rollback import Guard
 from edge.service import Watchdog, in_words, ready, stopping
+from edge.shop.charging import set_up_charging
 from edge.shop.setup import set_up as set_up_shop
 from edge.site import Site
 from edge.sync import trust
@@ -186,6 +187,8 @@ async def _sell(
     shop = site.shop = set_up_shop(site, daemon.premises.cabinets, config.swap, clock)
     if shop is not None:
         shop.keep(keep)
+        for name, charging in set_up_charging(shop, config.charging, power, clock).items():
+            keep(f"charging {name}", charging.run())
     ports = site.ports = set_up_ports(site, daemon.premises.port_boards, config.ports, clock)
     if ports is not None:
         ports.keep(keep)

@@ -33,25 +33,28 @@ class ChargingLoop:
         policy: Charging,
         power: Power | None,
         forbidden: Callable[[], Collection[int]],
-        found: Callable[[int | None, str, str], Awaitable[None]],
+        locked: Callable[[], Collection[int]],
+        found: Callable[[int, str, str], Awaitable[bool]],
         local_hour: Callable[[], int | None],
     ) -> None:
         """power: None: there is no budget. forbidden: slots that the till uses now or has shut.
 
-        found: told of a slot (None: of the whole cabinet) that a person has to look at: fault case and what was seen.
-        local_hour: None: the time is not known, so it counts as cheap.
+        found: told of a slot that a person has to look at: fault case and what was seen; whether it is locked in the
+        log now, until that person unlocks it. locked: those. local_hour: None: the time is not known, so it is cheap.
         """
         self.cabinet = cabinet
         self.policy = policy
         self.judged: dict[int, Judged] = {}
         self._power = power
         self._forbidden = forbidden
+        self._locked = locked
         self._found = found
         self._local_hour = local_hour
         self._memory: dict[int, SlotMemory] = {}
         self._hazards: frozenset[Hazard] = frozenset()
         self._told: dict[int, tuple[bool, float]] = {}
         self._signals: dict[str, bool] = {}
+        self._to_unlock: set[int] = set()
 
     async def run(self) -> None:
         while True:
@@ -61,6 +64,9 @@ class ChargingLoop:
     async def look(self, now_ms: int) -> None:
         """One look at the whole cabinet. Survives whatever devices do."""
         sight, forbidden = self.cabinet.sight(), self._forbidden()
+        for slot in self._to_unlock - set(self._locked()):  # a person has looked
+            self._memory[slot] = cleared(self._memory[slot])
+            self._to_unlock.discard(slot)
         slots = [slot for slot, traits in self.cabinet.slots.items() if traits.charger]
         for slot in slots:
             memory = self._memory.get(slot, SlotMemory())
@@ -74,10 +80,6 @@ class ChargingLoop:
         await self._report(sight)
         await self._signal(sight)
         await self._switch((slot for slot in slots if slot in on), sight, on=True)
-
-    def clear(self, slot: int) -> None:
-        """A person has looked at the slot."""
-        self._memory[slot] = cleared(self._memory.get(slot, SlotMemory()))
 
     def why(self, slot: int) -> str:
         """Why the slot does not charge, in words; empty: it does."""
@@ -134,14 +136,14 @@ class ChargingLoop:
             log.error(
                 "hazard", cabinet=self.cabinet.id, hazard=hazard.value, remedy="All charging there is off. Go and look."
             )
-            await self._found(None, "F-50", hazard.value)
         for hazard in self._hazards - sight.hazards:
             log.warning("hazard over", cabinet=self.cabinet.id, hazard=hazard.value)
         self._hazards = sight.hazards
         for slot, one in self.judged.items():
             if one.finding is not None:
                 log.error("slot stopped", cabinet=self.cabinet.id, slot=slot, case=one.finding[0], what=one.finding[1])
-                await self._found(slot, *one.finding)
+                if await self._found(slot, *one.finding):
+                    self._to_unlock.add(slot)
 
     async def _signal(self, sight: CabinetSight) -> None:
         for name, on in signals(self.policy, sight.inner_dc, sight.hazards).items():

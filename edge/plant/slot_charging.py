@@ -41,6 +41,8 @@ class Charging(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A pack that has said nothing for longer is not charged."""
     slots_max: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     """How many may charge at once; 0: as many as the power allows."""
+    utc_offset_min: Annotated[int, msgspec.Meta(ge=-720, le=840)] = 480
+    """What local hours are counted by; China's, if nothing is said."""
     cheap_hours: tuple[tuple[Hour, Hour], ...] = ()
     """Local hours, from and to, in which all is charged. Outside, only what `ready_packs` asks for. None: always."""
     ready_packs: tuple[tuple[Hour, int], ...] = ((0, 255),)

@@ -72,10 +72,13 @@ class CabinetLoop:
         """Slots that must not be charged now, for reasons of the shop: a door that is not surely shut, a session that
         is about it, or a fault for which it was locked. What else speaks against it, the plant knows.
         """
-        view, shop = self.eye.look(), self._swaps.desk.state.shop
-        locked = {slot for slot in view.slots if _is_locked(shop, view.cabinet, slot)}
-        ajar = {slot for slot, track in view.slots.items() if track.shut_ms is None}
-        return frozenset(locked | ajar | _about(self._swaps.swap_at(self.cabinet.id)))
+        ajar = {slot for slot, track in self.eye.look().slots.items() if track.shut_ms is None}
+        return frozenset(self.locked() | ajar | _about(self._swaps.swap_at(self.cabinet.id)))
+
+    def locked(self) -> frozenset[int]:
+        """Slots that a fault has shut, until a person unlocks them."""
+        shop, cabinet = self._swaps.desk.state.shop, self.cabinet
+        return frozenset(slot for slot in cabinet.slots if _is_locked(shop, cabinet.id, slot))
 
     async def run(self) -> None:
         """For ever."""
