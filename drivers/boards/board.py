@@ -11,7 +11,7 @@ from typing import Final, Generic, NoReturn, TypeVar
 from drivers.api import Link, Point, Quality, Reading
 from drivers.boards.channels import Ask, Channels, Heard, Talk
 from drivers.boards.config import BoardConfig, Feedback
-from drivers.errors import DeviceError, DeviceFault, Transient, Unsupported
+from drivers.errors import DeviceError, DeviceFault, LineDown, Transient, Unsupported
 from drivers.line import Priority
 from drivers.polling import Poller
 
@@ -94,8 +94,8 @@ class Board:
 
     @property
     def silent(self) -> bool:
-        """It does not answer."""
-        return self._talk.device.offline
+        """It does not answer, or its line is not there."""
+        return self._talk.device.offline or isinstance(self._error, LineDown)
 
     @property
     def fault(self) -> str | None:

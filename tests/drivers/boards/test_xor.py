@@ -7,6 +7,7 @@ from board_rig import Bus, Polled, XorBoard, board_on, until
 
 from drivers.api import Quality
 from drivers.errors import Garbled, Silent, Unsupported
+from drivers.line import Line, LineConfig
 from protocols.fieldbus.lock_xor import Open
 
 
@@ -112,6 +113,15 @@ async def test_a_board_that_falls_silent_grows_old_and_comes_back() -> None:
             assert board.link().error is not None
             bus.dead = False
             await until(lambda: board.contact(1).quality is Quality.GOOD and not board.silent)
+
+
+async def test_a_line_that_was_never_there() -> None:
+    """An adapter that is not plugged in: the board counts as silent from the first poll on."""
+    async with Line(LineConfig(id="bus", path="/dev/does-not-exist")) as line:
+        board = board_on(line, "xor")
+        async with Polled(board):
+            await until(lambda: board.silent)
+        assert "does-not-exist" in (board.link().error or "")
 
 
 async def test_two_boards_on_one_line() -> None:
