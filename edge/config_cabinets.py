@@ -82,6 +82,9 @@ def cabinet_doubts(
         if misfit is not None and (line.path is not None or line.framing is not None):
             usual = " or ".join(f"{baud}" for baud in wire.bauds)
             doubts.append(f"{path}: {what} have {usual} baud 8N1, and this line {misfit}")
+        modbus = isinstance(wire, BoardWire) and wire.family == "modbus"
+        if line.host is not None and line.framing is None and not modbus:
+            doubts.append(f'{path}: a serial server with {what} behind it has `framing = "raw"`')
     doubts += [
         f"board `{board.id}`: pulses that the gateway times leave a lock energised when it dies in one; prefer a board "
         'that counts them itself (`pulse = "board"`)'

@@ -210,6 +210,7 @@ def test_the_locks_contact_as_a_door_needs_a_board_that_reads_it(tmp_path: Path)
         ('smoke = ["io-1/10"]', "", "no smoke, fire, water or heat input"),
         ("inputs = 16 }", 'inputs = 16, pulse = "gateway" }', "pulses that the gateway times leave a lock energised"),
         ('path = "/dev/ttyUSB0"', 'path = "/dev/ttyUSB0"\nbaud = 19200', "xor boards have 9600 baud 8N1"),
+        ('path = "/dev/ttyUSB0"', 'host = "10.0.0.9"', 'with xor boards behind it has `framing = "raw"`'),
         ('path = "/dev/ttyUSB2"', 'path = "/dev/ttyUSB2"\nparity = "E"', "greenway packs have 9600 baud 8N1"),
     ],
 )  # fmt: skip
