@@ -46,6 +46,11 @@ def closed(ports: Ports, epoch: int, session: OpenPort, body: PortClosed) -> Por
     return _told(ports, session.place, Told(order_number(epoch, session.seq), body.energy_wh, body.elapsed_s))
 
 
+def voided(ports: Ports, epoch: int, session: OpenPort) -> Ports:
+    """A session came to nothing: its settlement may yet say so."""
+    return _told(ports, session.place, Told(order_number(epoch, session.seq), None, None))
+
+
 def given_back(ports: Ports, body: LockerClosed) -> Ports:
     """A locker is free again. The caller takes the stay off the open ones."""
     sums = ports.sums

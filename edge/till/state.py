@@ -179,7 +179,7 @@ class OpenStay(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A settlement that is in the log, so that it is known when it comes again."""
+    """A settlement that is in the log, so that it is known when it comes again. Both None: the order came to nothing."""
 
     number: bytes
     energy_wh: int | None

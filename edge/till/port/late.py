@@ -1,6 +1,7 @@
 """What about a settlement that no open session waits for? It is acknowledged; what is news is written down first.
 
     its session is closed by it, or it has been written down      nothing: it is a repeat
+    its session was void, and it says that nothing was delivered  nothing: it is why
     its session ended without it                                  `late`
     the same order, and not what was told before                  `second`
     a number that is none of ours                                 `unordered`
@@ -10,7 +11,7 @@ Nobody is ever charged for one.
 
 from __future__ import annotations
 
-from drivers.port_board import Settlement, session_of
+from drivers.port_board import PortEnd, Settlement, session_of
 from edge.till.state import Ports, TillState, Told, port_key
 from protocols.trade.records import Draft
 from protocols.trade.records_port import PortUnattributed
@@ -26,9 +27,11 @@ def waits_for(state: TillState, board: str, settlement: Settlement) -> bool:
 
 
 def is_told(ports: Ports, board: str, settlement: Settlement) -> bool:
-    """Whether the log has this very settlement already."""
-    told = Told(settlement.number, settlement.energy_wh, settlement.elapsed_s)
-    return told in ports.told.get(port_key(board, settlement.port), ())
+    """Whether the log has this very settlement already, or its order as one that came to nothing, and it agrees."""
+    known = ports.told.get(port_key(board, settlement.port), ())
+    nothing = settlement.energy_wh == 0 or not settlement.elapsed_s or settlement.end is PortEnd.NO_LOAD
+    void = Told(settlement.number, None, None)
+    return Told(settlement.number, settlement.energy_wh, settlement.elapsed_s) in known or (nothing and void in known)
 
 
 def unattributed(state: TillState, board: str, settlement: Settlement, *, ordered: bool) -> Draft:
@@ -38,7 +41,7 @@ def unattributed(state: TillState, board: str, settlement: Settlement, *, ordere
     named = session_of(settlement.number)
     before = state.ports.told.get(port_key(board, settlement.port), ())
     why = "late" if ordered else "unordered"
-    if ordered and any(one.number == settlement.number for one in before):
+    if ordered and any(one.number == settlement.number and one.elapsed_s is not None for one in before):
         why = "second"
     return Draft(
         PortUnattributed(

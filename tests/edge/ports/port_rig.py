@@ -22,6 +22,7 @@ from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
 from edge.ports.ports import PortHall
 from edge.till.ask import Refused, Source
+from edge.till.policy import Policy
 from edge.till.port.ask import PortAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.policy import PortPolicy
@@ -325,7 +326,7 @@ async def a_rack(
 ) -> AsyncIterator[Rack]:
     """Ports that can sell. The log must pass the audit in the end."""
     journal = Journal.create(path / "journal.db", "hz-1", 1, LOG_KEY, ballast_bytes=0)
-    rack = Rack(journal, Time(), bays={}, traits=traits, price=price)
+    rack = Rack(journal, Time(), Policy(progress_s=60), bays={}, traits=traits, price=price)
     try:
         await rack.desk.check_counter()
         await rack.begin(granted_fen, may_stay=granted_fen)

@@ -115,6 +115,8 @@ async def test_nothing_plugged_in_costs_nothing(tmp_path: Path) -> None:
         await rack.wait(15)
         assert rack.bills == []
         assert [body.reason for body in rack.bodies(SessionVoided)] == ["no-load"]
+        assert rack.loose == []  # what the board says of it is why
+        assert rack.steel.kept == []
 
 
 async def test_by_the_kwh(tmp_path: Path) -> None:
