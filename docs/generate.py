@@ -97,7 +97,7 @@ def gauges() -> str:
 def cabinets() -> str:
     """docs/cabinets.md"""
     head = ("case", "what goes wrong", "how it is noticed", "what is done", "where", "shown by")
-    parts = [CABINETS_HEAD, Path(FOLDER / "cabinets_rules.txt").read_text(encoding="utf-8")]
+    parts = [CABINETS_HEAD, (Path(__file__).parent / "cabinets_rules.txt").read_text(encoding="utf-8")]
     for group in fault_cases.GROUPS:
         rows = [(one.code, one.fault, one.seen, one.done, _code(one.where), _test(one.test)) for one in group.cases]
         parts.append(f"### {group.name}\n\n{_table(head, rows)}")

@@ -19,6 +19,7 @@ from edge.till import purse
 from edge.till.ask import Ask, Refusal, Refused, Source
 from edge.till.fill.ask import FillAsk
 from edge.till.state import Open, OpenSession, OpenStay, lease_key
+from edge.till.state_shop import OpenSwap
 from protocols.trade import carried
 from protocols.trade.carried import BadCode, Carried, CarriedStart, Fault
 from protocols.trade.records import Origin
@@ -41,7 +42,7 @@ class Taken:
     expired: bool
     rights: int
     connector: str = ""
-    session: Open | None = None
+    session: Open | OpenSwap | None = None
     again: bool = False
     refused: Refused | None = None
 
@@ -78,7 +79,7 @@ class Codes:
             return self._taken(code, news, refused=outcome)
         return self._taken(code, news, outcome)
 
-    async def _start(self, code: Carried, start: CarriedStart) -> Open | Refused:
+    async def _start(self, code: Carried, start: CarriedStart) -> Open | OpenSwap | Refused:
         try:
             carried.require_live(start, self._site.clock.stamp().lb_ms // 1000)
         except BadCode as late:
@@ -89,6 +90,9 @@ class Codes:
         payer, islands = Source(grant.account, asset=grant.asset), self._site.islands
         if islands is not None and start.connector in islands:
             return await islands.start(FillAsk(islands.id_of(start.connector), start.preset, origin, (payer,)))
+        shop = self._site.shop
+        if shop is not None and start.connector in shop:
+            return await shop.begin(start.connector, start.preset, origin, grant.account)
         ports = self._site.ports
         if ports is not None and start.connector in ports:
             return await port_taps.code(ports, start.connector, start.preset, origin, payer)
@@ -96,18 +100,18 @@ class Codes:
             return await self._site.join(start.connector, payer)
         return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, (payer,)))
 
-    def _running(self, code: Carried, start: CarriedStart) -> Open | None:
+    def _running(self, code: Carried, start: CarriedStart) -> Open | OpenSwap | None:
         """The session that this very code has opened or joined, while it is open: showing it again does not end it."""
         state = self._site.desk.state
         ports = state.ports
-        found: list[Open] = [*state.sessions.values(), *state.forecourt.fillings.values()]
-        found += [*ports.sessions.values(), *ports.stays.values()]
+        found: list[Open | OpenSwap] = [*state.sessions.values(), *state.forecourt.fillings.values()]
+        found += [*ports.sessions.values(), *ports.stays.values(), *state.shop.swaps.values()]
         for session in found:
             origin = session.opened.origin
             opened = (origin.via, origin.number) == ("qr", start.number)
             here = opened or (isinstance(session, OpenSession) and session.opened.connector == start.connector)
             accounts = {hold.account for hold in session.holds}
-            if isinstance(session, OpenStay):
+            if isinstance(session, OpenStay | OpenSwap):
                 accounts.add(session.opened.account)
             if here and code.grant.account in accounts:
                 return session
@@ -117,7 +121,7 @@ class Codes:
         self,
         code: Carried,
         news: bool,
-        session: Open | None = None,
+        session: Open | OpenSwap | None = None,
         *,
         again: bool = False,
         refused: Refused | None = None,

@@ -25,7 +25,7 @@ from edge.till.swap import rest
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.slots import View
 from protocols.trade.grants import hide_credential
-from protocols.trade.records import Draft, Origin, TechnicianAct
+from protocols.trade.records import Draft, Origin, Preset, TechnicianAct
 from protocols.trade.records_pack import PackNoted, PacksScanned, SlotSet, SwapKind, SwapOpened
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ORPHANS_S = 5.0
 """How often sessions at cabinets that the config does not name any more are looked for."""
-KINDS: Mapping[str, SwapKind] = {"swap": "swap", "rent": "rent", "return": "return"}
+KINDS: Mapping[str, SwapKind] = {"full": "swap", "swap": "swap", "rent": "rent", "return": "return"}
 
 log = structlog.get_logger()
 
@@ -94,6 +94,15 @@ class Shop:
         origin = Origin("card", credential, 0, "")
         return await self.start(SwapAsk(name, "swap", origin, self._clock.mono_ms(), credential=credential))
 
+    async def begin(self, cabinet: str, preset: Preset, origin: Origin, account: str) -> OpenSwap | Refused:
+        """A start from afar, by command or code. Its preset says the kind of session: `swap`, `rent` or `return`;
+        `full` is a swap.
+        """
+        kind = KINDS.get(preset.kind)
+        if kind is None:
+            return Refused(Refusal.UNKNOWN_PRESET, f"a preset is {', '.join(KINDS)}; not {preset.kind}")
+        return await self.start(SwapAsk(self.id_of(cabinet), kind, origin, self._clock.mono_ms(), account=account))
+
     async def cancel(self, seq: int, by: str = "") -> bool:
         """End a session as soon as nothing stands in the way. by: staff; it goes into the log. False: it is not open,
         or its pack has been given. Raises JournalFull.
@@ -108,26 +117,19 @@ class Shop:
         return True
 
     async def command(self, command: Command) -> str:
-        """A command whose signature and number have been checked. What became of it, in a word.
-
-        A start's preset says the kind of session: `swap`, `rent` or `return`; `full` is a swap.
-        """
+        """A command whose signature and number have been checked. What became of it, in a word."""
         name = self.id_of(command.connector)
         if command.verb == "stop":
             found = self.swaps.swap_at(name)
             if found is None or found.seq != command.session:
                 return "no-such-session"
             return "stopping" if await self.cancel(command.session) else "no-such-session"
-        kind = KINDS.get("swap" if command.preset.kind == "full" else command.preset.kind)
-        if kind is None:
-            return Refusal.UNKNOWN_PRESET.value
         try:
             account = payers(command.account)[0].account
         except ValueError as error:
             log.info("command refused", number=command.number, why=str(error))
             return Refusal.UNKNOWN_ACCOUNT.value
-        origin = Origin("command", b"", command.number, "")
-        outcome = await self.start(SwapAsk(name, kind, origin, self._clock.mono_ms(), account=account))
+        outcome = await self.begin(name, command.preset, Origin("command", b"", command.number, ""), account)
         return outcome.refusal.value if isinstance(outcome, Refused) else "started"
 
     # --- staff -------------------------------------------------------------------------------------------------------
