@@ -72,7 +72,13 @@ class ChargingLoop:
             memory = self._memory.get(slot, SlotMemory())
             seen = sight.slots.get(slot, SlotSight())
             self.judged[slot] = judge(
-                seen, memory, sight.hazards, forbidden=slot in forbidden, policy=self.policy, now_ms=now_ms
+                seen,
+                memory,
+                sight.hazards,
+                forbidden=slot in forbidden,
+                policy=self.policy,
+                now_ms=now_ms,
+                blind=bool(sight.silent),
             )
             self._memory[slot] = self.judged[slot].memory
         on = self._granted(sight)

@@ -61,6 +61,7 @@ class Why(Enum):
     """Why a slot does not charge."""
 
     HAZARD = "hazard in the cabinet"
+    BLIND = "a board is silent: smoke might not be seen"
     LOCKED = "stopped until a person has looked"
     FORBIDDEN = "the till needs the slot"
     DOOR_OPEN = "door open, or nobody knows"
@@ -135,11 +136,19 @@ def judge(
     forbidden: bool,
     policy: Charging,
     now_ms: int,
+    blind: bool = False,
 ) -> Judged:
-    """Whether the slot may charge. hazards: of its cabinet. forbidden: the till uses the slot, or has shut it."""
+    """Whether the slot may charge. hazards: of its cabinet. forbidden: the till uses the slot, or has shut it.
+
+    blind: a board of the cabinet does not answer, so that hazards may go unseen.
+    """
     memory = _forget(sight, memory)
     memory, finding = _find(sight, memory, policy, now_ms)
-    why = _why_not(sight, memory, hazards, forbidden=forbidden, policy=policy, now_ms=now_ms)
+    why = _why_not(sight, memory, forbidden=forbidden, policy=policy, now_ms=now_ms)
+    if hazards:
+        why = Why.HAZARD
+    elif blind:
+        why = Why.BLIND
     if why in (None, Why.FULL):
         memory = replace(memory, charges=why is None)
     return Judged(memory, why, finding)
@@ -242,15 +251,12 @@ def _compare_current(
 def _why_not(
     sight: SlotSight,
     memory: SlotMemory,
-    hazards: Collection[Hazard],
     *,
     forbidden: bool,
     policy: Charging,
     now_ms: int,
 ) -> Why | None:
     pack = sight.pack
-    if hazards:
-        return Why.HAZARD
     if memory.stopped is not None or sight.faults:
         return Why.LOCKED
     if forbidden:

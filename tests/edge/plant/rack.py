@@ -29,6 +29,7 @@ class Rack:
         self.hazards: frozenset[Hazard] = frozenset()
         self.inner_dc: int | None = 250
         self.deaf: set[int] = set()
+        self.silent: tuple[str, ...] = ()
         self.outputs: dict[str, bool] = {"fan": False, "siren": False}
         self._slots = {
             number: SlotSight(
@@ -62,7 +63,7 @@ class Rack:
     def sight(self) -> CabinetSight:
         now_ms = time.monotonic_ns() // 1_000_000
         slots = {slot: replace(seen, at_ms=now_ms, pack_at_ms=now_ms) for slot, seen in self._slots.items()}
-        return CabinetSight(slots, self.hazards, True, self.inner_dc)
+        return CabinetSight(slots, self.hazards, True, self.inner_dc, self.silent)
 
     async def read_slot(self, slot: int) -> SlotSight:
         await asyncio.sleep(0)

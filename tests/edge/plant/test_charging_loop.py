@@ -67,6 +67,17 @@ async def test_f_50_smoke_stops_all() -> None:
     assert await shop.look() == {1, 2}
 
 
+async def test_f_60_nobody_charges_where_smoke_might_not_be_seen() -> None:
+    """A silent board may be the one that would tell."""
+    shop = Shop(Rack(300, 400))
+    assert await shop.look() == {1, 2}
+    shop.rack.silent = ("inputs-1",)
+    assert await shop.look() == set()
+    assert shop.loop.why(1) == "a board is silent: smoke might not be seen"
+    shop.rack.silent = ()
+    assert await shop.look() == {1, 2}
+
+
 async def test_f_51_a_hot_pack_stops_its_slot_alone() -> None:
     """The till is told, and a person has to clear it."""
     shop = Shop(Rack(300, 400))
