@@ -121,6 +121,10 @@ def _till(daemon: Daemon) -> Iterable[Metric]:
         yield GaugeMetricFamily("fieldtill_fillings", "Fillings that are open", value=fillings)
         yield _by_grade("fieldtill_day_fuel_millilitres", "Sold in this site day", state, "volume_ml")
         yield _by_grade("fieldtill_day_unattributed_millilitres", "That no sale explains", state, "unattributed_ml")
+    if daemon.site.shop is not None:
+        swaps, locked = len(state.shop.swaps), len([1 for word in state.shop.slots.values() if word.state == "locked"])
+        yield GaugeMetricFamily("fieldtill_swaps", "Swap sessions that are open", value=swaps)
+        yield GaugeMetricFamily("fieldtill_slots_locked", "Slots that wait for a person", value=locked)
     if daemon.site.ports is not None:
         ports = state.ports
         yield GaugeMetricFamily("fieldtill_ports", "Sessions that are open at ports", value=len(ports.sessions))

@@ -103,6 +103,10 @@ def ill(daemon: Daemon) -> str | None:
             unseen_ms = daemon.clock.mono_ms() - loop.looked_ms
             if unseen_ms > PUMP_MAX_MS:
                 return f"pump {name} has not been looked at for {unseen_ms // 1000} s"
+        for name, cabinet in daemon.site.shop.loops.items() if daemon.site.shop is not None else ():
+            unseen_ms = daemon.clock.mono_ms() - cabinet.looked_ms
+            if unseen_ms > PUMP_MAX_MS:
+                return f"cabinet {name} has not been looked at for {unseen_ms // 1000} s"
         for name, board in daemon.site.ports.loops.items() if daemon.site.ports is not None else ():
             unseen_ms = daemon.clock.mono_ms() - board.looked_ms
             if unseen_ms > PUMP_MAX_MS:
@@ -121,6 +125,9 @@ def in_words(daemon: Daemon) -> str:
     if daemon.site.islands is not None:
         fillings = len(daemon.site.islands.fills.fillings())
         parts.append(f"{fillings} filling{'s' * (fillings != 1)}")
+    if daemon.site.shop is not None:
+        swaps = len(daemon.site.shop.swaps.swaps())
+        parts.append(f"{swaps} swap{'s' * (swaps != 1)}")
     if daemon.site.ports is not None:
         parts.append(f"{len(daemon.site.ports.ports.sessions())} at ports")
     parts.append(online)

@@ -120,6 +120,7 @@ class Pruner:
         trail = self._base.trail
         told = [seq for session in trail.sessions.values() for seq in session.records]
         told += [seq for filling in trail.fuel.fillings.values() for seq in filling.records]
+        told += [seq for swap in trail.swaps.sessions.values() for seq in swap.records]
         kept = {0, *(seq >> NODE_LEVEL_MIN for seq in told)}
         gone = self._journal.pruned_away(kept, STEP_RECORDS) if self._base.size else []
         if gone:
@@ -215,6 +216,7 @@ class _Sweep:
         self._there = journal.documents_named()
         opened = [pin for session in base.sessions.values() for pin in session.opened.pins]
         opened += [pin for filling in base.forecourt.fillings.values() for pin in filling.opened.pins]
+        opened += [pin for swap in base.shop.swaps.values() for pin in swap.opened.pins]
         opened += [pin for port in base.ports.sessions.values() for pin in port.opened.pins]
         opened += [pin for stay in base.ports.stays.values() for pin in stay.opened.pins]
         self._named = {pin.hash for pin in (*base.pins.values(), *opened)}

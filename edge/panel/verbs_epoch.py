@@ -96,9 +96,10 @@ def view(daemon: Daemon) -> EpochView:
 
 
 def _running(desk: Desk) -> int:
-    """How many sessions are open, fillings, ports and lockers among them."""
+    """How many sessions are open, fillings, swaps, ports and lockers among them."""
     state = desk.state
-    return len(state.sessions) + len(state.forecourt.fillings) + len(state.ports.sessions) + len(state.ports.stays)
+    own = len(state.sessions) + len(state.forecourt.fillings) + len(state.shop.swaps)
+    return own + len(state.ports.sessions) + len(state.ports.stays)
 
 
 def _not_now(daemon: Daemon, args: CloseEpoch) -> Trouble | None:

@@ -31,6 +31,8 @@ LOOK_S = 0.1
 """How often the cabinet is looked at. It costs nothing: what is seen is what its driver has polled."""
 ASK_S = 1.0
 """How often the slot of a session is asked for all that it can tell, while that decides what follows."""
+AT_ONCE = 8
+"""So many slots are asked at once: packs on a shared line answer one by one, and silent ones take their time."""
 
 log = structlog.get_logger()
 
@@ -106,17 +108,20 @@ class CabinetLoop:
     async def turn(self) -> None:
         """One look, and what follows from it. Raises JournalFull, which the next look starts from."""
         self.looked_ms = self._clock.mono_ms()
-        if not self.eye.has_asked:
-            await self.look_closely()
+        if self.eye.unasked:
+            await self.eye.ask(*self.eye.unasked[:AT_ONCE])
         swap = self._swaps.swap_at(self.cabinet.id)
         if swap is not None:
             await self._serve(swap)
-        if not self._swaps.desk.state.closed:
+        if not self._swaps.desk.state.closed and not self.eye.unasked:
             await self._rest(swap)
 
     async def look_closely(self, *slots: int) -> View:
         """All witnesses of these slots, or of all, as they are now. The caller holds the lock."""
-        await self.eye.ask(*(slots or self.cabinet.slots))
+        asked = list(slots or self.cabinet.slots)
+        for begin in range(0, len(asked), AT_ONCE):
+            await self.eye.ask(*asked[begin : begin + AT_ONCE])
+            self.looked_ms = self._clock.mono_ms()
         return self.eye.look()
 
     # --- with a session ----------------------------------------------------------------------------------------------

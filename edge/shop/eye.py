@@ -35,9 +35,9 @@ class Eye:
         await asyncio.gather(*(self._ask(slot) for slot in slots))
 
     @property
-    def has_asked(self) -> bool:
-        """Every slot once, since the daemon has started."""
-        return all(track.asked_ms is not None for track in self._tracks.values())
+    def unasked(self) -> list[int]:
+        """Slots that have not been asked once since the daemon started."""
+        return [slot for slot, track in self._tracks.items() if track.asked_ms is None]
 
     async def _ask(self, slot: int) -> None:
         began_ms = self._clock.mono_ms()
