@@ -184,7 +184,7 @@ def _refused(place: str, refused: Refused) -> Trouble:
 
 _REMEDIES = {
     Refusal.UNKNOWN_PORT: "`fieldtill ports` has them, as BOARD.PORT.",
-    Refusal.NO_PRICES: "Headquarters publishes port prices (`fieldtill-hq port-price`); [ports] says which are whose.",
+    Refusal.NO_PRICES: "Headquarters publishes port prices (`fieldtill-hq port-price set`); [ports] says which are whose.",
     Refusal.PORT_SILENT: "`fieldtill devices` shows whether its board is there.",
     Refusal.PORT_FAULTED: "Look at the port: its board has found a fault there.",
     Refusal.PORT_BUSY: "`fieldtill ports` shows what it does; `fieldtill stop PORT` ends a session.",
