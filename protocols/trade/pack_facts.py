@@ -18,6 +18,9 @@ from protocols.trade.records_fleet import PackMarked
 from protocols.trade.records_pack import PackNoted, PackSeen, PacksScanned, SwapClosed, SwapOpened
 from protocols.trade.swap_terms import KIND, SwapTerms, rent_named
 
+CODE_MAX = 64
+"""Longest code: what a pack says of itself may be anything, and some letters become two in upper case."""
+
 
 class What(StrEnum):
     """What became of a pack."""
@@ -209,4 +212,4 @@ class _Maker:
         """more: fields that are not blank."""
         position = self._count
         self._count += 1
-        return msgspec.structs.replace(self._blank, what=what, code=code.upper(), position=position, **more)
+        return msgspec.structs.replace(self._blank, what=what, code=code.upper()[:CODE_MAX], position=position, **more)

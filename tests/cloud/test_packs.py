@@ -170,6 +170,19 @@ def test_a_deposit_that_was_never_granted_is_never_paid_back(hq: Headquarters) -
     assert owed(hq, ann) == (0, 0)
 
 
+@pytest.mark.parametrize("code", ["\u00df" * 64, "A\x00B", "\U0001f50b", " "])
+def test_a_pack_may_say_anything_of_itself(hq: Headquarters, code: str) -> None:
+    """Letters that grow in upper case, NUL, no letters at all: taken in, and kept under some code."""
+    north, _ = two_sites(hq)
+    north.note("appeared", code)
+    north.scan({2: code})
+    north.rent(rider(hq), code, deposit=0)
+    north.send(hq, 0)
+    with store.reading(hq.engine) as connection:
+        (row,) = connection.execute(sa.select(schema.packs)).all()
+    assert row.at == "rider"
+
+
 def test_numbers_have_their_range_and_their_pack(hq: Headquarters) -> None:
     """Outside of it, or another pack's: refused, with the range in the message."""
     assert word(hq, "number", A, 200_001) is not None
