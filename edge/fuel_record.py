@@ -36,7 +36,7 @@ class FuelRecorder:
             return drafts
         told = Filling(state.site, state.epoch, filling.seq, filling.stamp, filling.opened, body, now)
         plate = self.plates.get(filling.opened.pump, PumpPlate())
-        payload = fuel_record.build(told, state.forecourt.fuel_records + 1, plate, self.version)
+        payload = fuel_record.build(told, state.measurements + 1, plate, self.version)
         try:
             text = fuel_record.signed(payload, self.signer)
             fuel_record.verified(text, self.signer.public)  # a key in hardware can fail silently

@@ -202,17 +202,19 @@ def _filling_closed(state: TillState, seq: int, record: Record, body: FillingClo
     if filling is None:
         raise Contradiction(f"record {seq}: names filling {body.session}, which is not open")
     state = replace(state, forecourt=fold_fuel.closed(state.forecourt, filling, body))
-    return replace(_ended(state, seq, body.session), day=_billed(state.day, body))
+    return _billed(_ended(state, seq, body.session), body)
 
 
-def _billed(day: Day, body: FillingClosed | PortClosed | LockerClosed | SwapClosed) -> Day:
-    """The day with one more bill. Energy is summed for metered connectors alone."""
-    return replace(
-        day,
-        sessions=day.sessions + 1,
-        amount_fen=day.amount_fen + body.amount_fen,
-        overrun_fen=day.overrun_fen + body.overrun_fen,
+def _billed(state: TillState, body: FillingClosed | PortClosed | LockerClosed | SwapClosed) -> TillState:
+    """With one more bill in the day, and its measurement counted. Energy is summed for metered connectors alone."""
+    day = replace(
+        state.day,
+        sessions=state.day.sessions + 1,
+        amount_fen=state.day.amount_fen + body.amount_fen,
+        overrun_fen=state.day.overrun_fen + body.overrun_fen,
     )
+    measured = not isinstance(body, LockerClosed) and body.meter_record is not None
+    return replace(state, day=day, measurements=state.measurements + measured)
 
 
 def _port_opened(state: TillState, seq: int, record: Record, body: PortOpened) -> TillState:
@@ -225,7 +227,7 @@ def _port_closed(state: TillState, seq: int, record: Record, body: PortClosed) -
     if session is None:
         raise Contradiction(f"record {seq}: names port session {body.session}, which is not open")
     state = replace(state, ports=fold_port.closed(state.ports, state.epoch, session, body))
-    return replace(_ended(state, seq, body.session), day=_billed(state.day, body))
+    return _billed(_ended(state, seq, body.session), body)
 
 
 def _locker_opened(state: TillState, seq: int, record: Record, body: LockerOpened) -> TillState:
@@ -238,7 +240,7 @@ def _locker_closed(state: TillState, seq: int, record: Record, body: LockerClose
     if body.stay not in state.ports.stays:
         raise Contradiction(f"record {seq}: names stay {body.stay}, which is not open")
     state = replace(state, ports=fold_port.given_back(state.ports, body))
-    return replace(_ended(state, seq, body.stay), day=_billed(state.day, body))
+    return _billed(_ended(state, seq, body.stay), body)
 
 
 def _locker_door(state: TillState, seq: int, record: Record, body: LockerDoor) -> TillState:
@@ -267,8 +269,7 @@ def _swap_stepped(state: TillState, seq: int, record: Record, body: SwapStepped)
 def _swap_closed(state: TillState, seq: int, record: Record, body: SwapClosed) -> TillState:
     swap = _swap(state, seq, body.session)
     state = _hold(state, seq, swap.holds, -1)
-    shop = fold_swap.closed(state.shop, swap, seq, record.stamp, body)
-    return replace(state, shop=shop, day=_billed(state.day, body))
+    return _billed(replace(state, shop=fold_swap.closed(state.shop, swap, seq, record.stamp, body)), body)
 
 
 def _swap(state: TillState, seq: int, session: int) -> OpenSwap:

@@ -41,8 +41,7 @@ def closed(court: Forecourt, filling: OpenFilling, body: FillingClosed) -> Forec
     court = _add(court, sold.grade, fillings=1, volume_ml=body.volume_ml, amount_fen=body.amount_fen)
     if sold.tank:
         court = _flowed(court, sold.tank, sold.grade, sold_ml=body.volume_ml)
-    numbered = court.fuel_records + (body.meter_record is not None)
-    return replace(court, used_ml=_used(court.used_ml, filling, body.volume_ml), fuel_records=numbered)
+    return replace(court, used_ml=_used(court.used_ml, filling, body.volume_ml))
 
 
 def _unattributed(court: Forecourt, body: FuelUnattributed) -> Forecourt:

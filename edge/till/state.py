@@ -118,16 +118,14 @@ class Forecourt(msgspec.Struct, frozen=True):
     """What the log says of pumps and tanks.
 
     fillings: open ones, by seq. totals: newest totalizers in the log, by pump. prices: what each pump was last seen to
-    show, by pump. grades: the running site day's sums, by grade. fuel_records: fillings closed with a signed
-    measurement, so also the number of the last one. used_ml: what accounts and cards have had, by `fuel_terms.use_key`:
-    (local day since 1970, mL). tanks: by name. newest: the newest filling's seq, by pump.
+    show, by pump. grades: the running site day's sums, by grade. used_ml: what accounts and cards have had, by
+    `fuel_terms.use_key`: (local day since 1970, mL). tanks: by name. newest: the newest filling's seq, by pump.
     """
 
     fillings: dict[int, OpenFilling] = {}
     totals: dict[str, PumpTotals] = {}
     prices: dict[str, tuple[Offered, ...]] = {}
     grades: dict[str, GradeSum] = {}
-    fuel_records: int = 0
     used_ml: dict[str, tuple[int, int]] = {}
     tanks: dict[str, Tank] = {}
     newest: dict[str, int] = {}
@@ -179,7 +177,7 @@ class OpenStay(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A settlement that is in the log, so that it is known when it comes again. Both None: the order came to nothing."""
+    """A settlement that is in the log, so that it is known when it comes again. Both None: it came to nothing."""
 
     number: bytes
     energy_wh: int | None
@@ -230,8 +228,9 @@ class TillState(msgspec.Struct, frozen=True):
     numbers: highest start number used, by account. command: (boot, highest command number run in it). registers: last
     lifetime register in the log, by meter. pins: documents in force, by kind. closed: the epoch has had its last
     record. ticks: the rollback counter as last logged. meter_records: sessions closed with a signed meter record, so
-    also the number of the last one. risk_used: held on the operator's risk pool in all, by the credential it was for.
-    forecourt: pumps and tanks. ports: charging ports and lockers.
+    also the number of the last one; measurements: the same of fillings, swaps and ports. risk_used: held on the
+    operator's risk pool in all, by the credential it was for. forecourt: pumps and tanks. shop: cabinets. ports:
+    charging ports and lockers.
     """
 
     site: str = ""
@@ -249,6 +248,7 @@ class TillState(msgspec.Struct, frozen=True):
     closed: bool = False
     ticks: int = 0
     meter_records: int = 0
+    measurements: int = 0
     risk_used: dict[bytes, int] = {}
     forecourt: Forecourt = Forecourt()
     shop: Shop = Shop()

@@ -82,13 +82,13 @@ def closed(audit: Auditor, record: Record, body: FillingClosed) -> None:
     day.overrun_fen += body.overrun_fen
     running = audit.ended(body.session)
     if body.meter_record is not None:
-        court.fuel_records += 1
+        trail.measurements += 1
         audit.tally.meter_records += 1
         if isinstance(running, RunningFilling):
             told = Filling(
                 audit.site, audit.epoch, body.session, running.stamp, running.opened, body, closed_at=record.stamp
             )
-            for fault in fuel_record_faults(body.meter_record, court.fuel_records, trail.device_key, told):
+            for fault in fuel_record_faults(body.meter_record, trail.measurements, trail.device_key, told):
                 audit.find(*fault)
     if not isinstance(running, RunningFilling):
         return

@@ -86,8 +86,7 @@ class FuelTrail(msgspec.Struct):
 
     totals_ml: newest totalizer of each nozzle. owed_ml: movements that a closed filling left to records after it.
     came_round: nozzles whose totalizer began again at 0 in the last filling, so that nobody can say how far they moved.
-    excused: pumps whose next totals may stand anywhere, since the log has said why. fuel_records: fillings closed with
-    a signed measurement. notes: delivery notes by tank.
+    excused: pumps whose next totals may stand anywhere, since the log has said why. notes: delivery notes by tank.
     """
 
     fillings: dict[int, RunningFilling] = msgspec.field(default_factory=dict)
@@ -95,7 +94,6 @@ class FuelTrail(msgspec.Struct):
     owed_ml: dict[NozzleKey, int] = msgspec.field(default_factory=dict)
     came_round: set[NozzleKey] = msgspec.field(default_factory=set)
     excused: set[str] = msgspec.field(default_factory=set)
-    fuel_records: int = 0
     prices: dict[str, list[Offered]] = msgspec.field(default_factory=dict)
     grades: dict[str, list[int]] = msgspec.field(default_factory=dict)  # fillings, mL, fen, unattributed mL
     tanks: dict[str, TankTrail] = msgspec.field(default_factory=dict)
@@ -172,7 +170,8 @@ class Trail(msgspec.Struct):
     """All that the audit carries from one record to the next; its encoding lets another audit go on from there.
 
     device_key: of the box, as record 0 names it. boots: all there have been. excused: meters whose next register may
-    be lower, since the log has said why. meter_records: sessions closed with a signed one. closed: nothing may follow.
+    be lower, since the log has said why. meter_records: sessions closed with a signed one; measurements: the same of
+    all others. closed: nothing may follow.
     fuel: pumps and tanks. ports: charging ports and lockers. swaps: cabinets.
     """
 
@@ -188,6 +187,7 @@ class Trail(msgspec.Struct):
     command: tuple[bytes, int] = (b"", 0)
     ticks: int = 0
     meter_records: int = 0
+    measurements: int = 0
     day: Sums = msgspec.field(default_factory=Sums)
     closed: bool = False
     fuel: FuelTrail = msgspec.field(default_factory=FuelTrail)

@@ -97,6 +97,7 @@ class SwapClosed(Wire, frozen=True):
     Unix time to which it is paid. energy_wh: by which the taken pack was fuller, for swaps priced by it; None: not
     priced so. exact_num/exact_den: the bill in fen before its one rounding. Captures: of the bill, as `tender.draw` has
     it; beside it, a plan's units and a deposit are captured whole where a pack was taken, and not at all otherwise.
+    meter_record: the signed measurement of what was handed over, None where there is none.
     """
 
     session: Amount
@@ -113,6 +114,7 @@ class SwapClosed(Wire, frozen=True):
     exact_num: int
     exact_den: int
     overrun_fen: Amount
+    meter_record: str | None
 
 
 class PackNoted(Wire, frozen=True):

@@ -50,6 +50,7 @@ class PortClosed(Wire, frozen=True):
     say. own_fen: what a pile reckoned itself. register_wh: of a pile's meter, before and after; empty: none. step_s:
     seconds billed in each power step of the price; empty: time is not billed. slices: of a price by time of day.
     exact_num/exact_den: the bill in fen before its one rounding. overrun_fen: delivered beyond the holds.
+    meter_record: the signed measurement of what the port counted, None where there is none.
     """
 
     session: Amount
@@ -68,6 +69,7 @@ class PortClosed(Wire, frozen=True):
     exact_num: int
     exact_den: int
     overrun_fen: Amount
+    meter_record: str | None
 
 
 class PortUnattributed(Wire, frozen=True):

@@ -126,6 +126,7 @@ class ShopBox(Box):
             exact_num=sum(line.amount_fen for line in lines),
             exact_den=1,
             overrun_fen=0,
+            meter_record=None,
         )
         return self.add(body, moves)
 

@@ -178,6 +178,7 @@ def _closed(
         exact_num=cost.exact_fen.numerator,
         exact_den=cost.exact_fen.denominator,
         overrun_fen=overrun_fen,
+        meter_record=None,
     )
     return Draft(body, tuple(moves))
 

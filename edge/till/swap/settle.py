@@ -48,6 +48,7 @@ def settle(
         exact_num=bill.exact.numerator,
         exact_den=bill.exact.denominator,
         overrun_fen=overrun_fen,
+        meter_record=None,
     )
     drafts = [Draft(closed, tuple(moves)), *end.notes]
     after = fold_drafts(state, drafts, now)

@@ -112,7 +112,7 @@ async def test_the_trail_of_pumps_goes_through_a_signed_snapshot(tmp_path: Path)
         trail = signed.fold.trail.fuel
         assert list(trail.fillings) == [filling.seq]
         assert trail.fillings[filling.seq].opened == filling.opened
-        assert (trail.totals_ml["p1", 1], trail.fuel_records) == (1_007_000, 1)
+        assert (trail.totals_ml["p1", 1], signed.fold.trail.measurements) == (1_007_000, 1)
         assert [one.price_e3 for one in trail.prices["p1"]] == [785_000, 750_000]
 
 

@@ -190,6 +190,7 @@ SAMPLES: list[Wire] = [
         exact_num=300,
         exact_den=1,
         overrun_fen=0,
+        meter_record="FTM|{}|{}",
     ),
     packs.PackNoted("changed", "cab-1", 5, PACK.code, "BT3072020120000200521001", None, "", "over a power cut"),
     packs.SlotSet("cab-1", 5, "resting", "F-11", "", 1_777_590_300),
@@ -235,6 +236,7 @@ SAMPLES: list[Wire] = [
         exact_num=100,
         exact_den=1,
         overrun_fen=0,
+        meter_record=None,
     ),
     ports.PortUnattributed("rack", 3, bytes(16), "late", 17, "limit", 480, 3_600, None),
     ports.LockerOpened(
