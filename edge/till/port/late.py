@@ -28,10 +28,16 @@ def waits_for(state: TillState, board: str, settlement: Settlement) -> bool:
 
 def is_told(ports: Ports, board: str, settlement: Settlement) -> bool:
     """Whether the log has this very settlement already, or its order as one that came to nothing, and it agrees."""
-    known = ports.told.get(port_key(board, settlement.port), ())
+    known = [one for one in ports.told.get(port_key(board, settlement.port), ()) if one.number == settlement.number]
     nothing = settlement.energy_wh == 0 or not settlement.elapsed_s or settlement.end is PortEnd.NO_LOAD
     void = Told(settlement.number, None, None)
-    return Told(settlement.number, settlement.energy_wh, settlement.elapsed_s) in known or (nothing and void in known)
+    return any(_agrees(one, settlement) for one in known if one != void) or (nothing and void in known)
+
+
+def _agrees(told: Told, settlement: Settlement) -> bool:
+    """What it does not say was taken from what had been seen before, so it says nothing else."""
+    energy = settlement.energy_wh in (None, told.energy_wh)
+    return energy and settlement.elapsed_s in (None, told.elapsed_s)
 
 
 def unattributed(state: TillState, board: str, settlement: Settlement, *, ordered: bool) -> Draft:
@@ -41,7 +47,8 @@ def unattributed(state: TillState, board: str, settlement: Settlement, *, ordere
     named = session_of(settlement.number)
     before = state.ports.told.get(port_key(board, settlement.port), ())
     why = "late" if ordered else "unordered"
-    if ordered and any(one.number == settlement.number and one.elapsed_s is not None for one in before):
+    void = Told(settlement.number, None, None)
+    if ordered and any(one.number == settlement.number and one != void for one in before):
         why = "second"
     return Draft(
         PortUnattributed(
@@ -56,3 +63,10 @@ def unattributed(state: TillState, board: str, settlement: Settlement, *, ordere
             own_fen=settlement.amount_fen,
         )
     )
+
+
+def _says_nothing(settlement: Settlement) -> bool:
+    """It says that nothing was delivered, or at least nothing else."""
+    if settlement.energy_wh:
+        return False
+    return settlement.energy_wh == 0 or not settlement.elapsed_s or settlement.end is PortEnd.NO_LOAD
