@@ -326,6 +326,8 @@ class World:
                 found.append(f"{box.branch}: sessions {sorted(state.sessions)} are open")
             if state.forecourt.fillings:
                 found.append(f"{box.branch}: fillings {sorted(state.forecourt.fillings)} are open")
+            if state.size != box.journal.size:
+                found.append(f"{box.branch}: {state.size - box.journal.size} records are being written")
             if self._stopped(box):
                 continue
             if not state.closed:
