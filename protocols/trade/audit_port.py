@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from protocols.trade import port_prices, price
+from protocols.trade import port_prices
 from protocols.trade.audit_bill import Fault, Pinned, capture_faults
 from protocols.trade.audit_trail import Auditor, PortTrail, RunningPort, RunningStay
 from protocols.trade.documents import TARIFF
+from protocols.trade.port_bill import bill_of, count_faults
 from protocols.trade.port_prices import PortPrice, PortPrices, price_of
 from protocols.trade.price import Bill
 from protocols.trade.records import BillLine, Hold, Move, Pin, Record
@@ -34,15 +35,13 @@ def port_faults(
     if found is None:
         yield "document", "the port prices that the session pins", f"content with {opened.price}", "none"
         return
-    if found.by == "time":
-        billed_s, least_s = sum(closed.step_s), max(closed.elapsed_s or 0, found.least_s)
-        if len(closed.step_s) not in (0, len(found.steps)) or (closed.settled and billed_s != least_s):
-            yield "bill", "the seconds billed in each power step", f"{least_s} s in all", closed.step_s
-            return
-    if found.by == "tariff" and sum(piece.energy_wh for piece in closed.slices) != (closed.energy_wh or 0):
-        yield "energy", "energy of its slices in Wh", closed.energy_wh, sum(one.energy_wh for one in closed.slices)
+    faults = list(count_faults(found, closed))
+    yield from (("bill", *fault) for fault in faults)
+    if faults:
+        return
+    tariff = pinned.read(opened.pins, TARIFF, Tariff) if found.by == "tariff" else None
     try:
-        bill = _bill(found, opened, closed, pinned)
+        bill = bill_of(found, opened, closed, tariff)
     except ValueError as error:
         yield "bill", "what was delivered", "something that can be priced", error
         return
@@ -175,15 +174,6 @@ def _open_stay(audit: Auditor, seq: int) -> RunningStay | None:
 def _price(pins: Sequence[Pin], name: str, pinned: Pinned) -> PortPrice | None:
     prices = pinned.read(pins, port_prices.KIND, PortPrices)
     return None if prices is None else price_of(prices, name)
-
-
-def _bill(found: PortPrice, opened: PortOpened, closed: PortClosed, pinned: Pinned) -> Bill | None:
-    if found.by != "tariff":
-        return port_prices.bill(found, closed.step_s, closed.energy_wh or 0)
-    tariff = pinned.read(opened.pins, TARIFF, Tariff)
-    if tariff is None:
-        return None
-    return price.bill(tariff, price.Delivered(tuple(closed.slices), 0, opened.clock_lb_ms, opened.clock_ub_ms))
 
 
 def _bill_faults(

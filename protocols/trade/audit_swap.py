@@ -6,32 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from protocols.trade import swap_terms, tender
+from msgspec.structs import replace
+
+from protocols.trade import swap_steps, swap_terms, tender
 from protocols.trade.audit_bill import Fault, Pinned
 from protocols.trade.audit_trail import Auditor, EndedSwap, RunningSwap
 from protocols.trade.records import Effect, Hold, Move, Record
 from protocols.trade.records_pack import ShopDayClosed, SwapClosed, SwapOpened, SwapStepped
 from protocols.trade.swap_bill import bill_of, energy_between, priced_by_energy, units_of
+from protocols.trade.swap_steps import FOLLOWS, at_opening, end_faults
 from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tender import MONEY_ALONE, Tenders
 
-FOLLOWS: Mapping[str, frozenset[str]] = {
-    "open-empty": frozenset({"open-empty", "reopen-empty", "accepted"}),
-    "reopen-empty": frozenset({"open-empty", "reopen-empty", "accepted"}),
-    "accepted": frozenset({"open-full", "reopen-empty", "give-back"}),
-    "open-full": frozenset({"open-full", "given", "reopen-empty", "give-back"}),
-    "given": frozenset({"reopen-full"}),
-    "reopen-full": frozenset(),
-    "give-back": frozenset(),
-}
-"""Which step may come after which."""
-TAKES = frozenset({"swapped", "taken"})
-OUTCOMES: Mapping[str, frozenset[str]] = {
-    "swap": frozenset({"swapped", "cancelled", "kept"}),
-    "rent": frozenset({"taken", "cancelled"}),
-    "return": frozenset({"returned", "cancelled", "kept"}),
-}
-"""How each kind of session may end."""
 SUMS = ("swapped", "taken", "returned", "cancelled", "kept")
 
 
@@ -39,14 +25,14 @@ def swap_faults(
     running: RunningSwap, holds: Sequence[Hold], moves: Sequence[Move], closed: SwapClosed, pinned: Pinned
 ) -> Iterator[Fault]:
     """Everything of an end that does not add up: what went in and out, the bill, and the captures."""
-    yield from _pack_faults(running, closed)
-    opened, took = running.opened, closed.taken is not None
+    opened, hands, took = running.opened, running.hands, closed.taken is not None
+    yield from (("session", *fault) for fault in end_faults(opened.kind, hands, closed))
     terms = pinned.read(opened.pins, swap_terms.KIND, SwapTerms)
     if terms is None:
         yield "document", "the terms that the session pins", "their content", "nothing that hashes to it"
         return
     by_energy = took and priced_by_energy(terms, opened.offer)
-    energy_wh = energy_between(running.returned, running.offered) if by_energy else None
+    energy_wh = energy_between(hands.returned, hands.offered) if by_energy else None
     if energy_wh != closed.energy_wh:
         yield "energy", "Wh by which the taken pack is fuller", energy_wh, closed.energy_wh
     bill = bill_of(terms, opened.kind, opened.offer, took=took, energy_wh=energy_wh)
@@ -62,21 +48,6 @@ def swap_faults(
     yield from _capture_faults(holds, moves, units)
     if overrun_fen != closed.overrun_fen:
         yield "capture", "given beyond the holds, in fen", overrun_fen, closed.overrun_fen
-
-
-def _pack_faults(running: RunningSwap, closed: SwapClosed) -> Iterator[Fault]:
-    kind, outcome = running.opened.kind, closed.outcome
-    if outcome not in OUTCOMES[kind]:
-        yield "session", f"how a session of kind {kind} ends", sorted(OUTCOMES[kind]), outcome
-    if (closed.taken is not None) != (outcome in TAKES):
-        yield "session", f"the pack taken in a session that ended {outcome}", outcome in TAKES, closed.taken is not None
-    if closed.taken is not None and not running.given:
-        yield "session", "a pack taken", "its door seen open before", "no such step"
-    if closed.taken is not None and (closed.taken, closed.taken_slot) != (running.offered, running.offered_slot):
-        yield "session", "the pack taken", running.offered, closed.taken
-    in_it = (None, None) if outcome == "cancelled" else (running.returned, running.returned_slot)
-    if (closed.returned, closed.returned_slot) != in_it:
-        yield "session", "the pack returned", in_it[0], closed.returned
 
 
 def _capture_faults(holds: Sequence[Hold], moves: Sequence[Move], units: Sequence[int]) -> Iterator[Fault]:
@@ -102,15 +73,13 @@ def _opened(audit: Auditor, record: Record, body: SwapOpened) -> None:
             audit.find("session", f"cabinet {body.cabinet}", "no session", f"session {seq} is open there")
     audit.begun(record, body.origin, body.clock_lb_ms, body.clock_ub_ms)
     audit.hold(body.holds)
-    running = RunningSwap(body, list(body.holds), record.stamp, [trail.size])
-    running.step = "open-empty" if body.pack is None else "open-full"
-    running.offered, running.offered_slot = body.pack, None if body.pack is None else body.slot
+    running = RunningSwap(body, list(body.holds), record.stamp, [trail.size], at_opening(body))
     before = trail.swaps.ended.get(body.account)
     if body.resumes is not None:
         if before is None or before.session != body.resumes:
             audit.find("session", "the session that it goes on from", f"the last one of {body.account}", body.resumes)
         elif body.offer:
-            running.returned, running.returned_slot = before.returned, before.returned_slot
+            running.hands = replace(running.hands, returned=before.returned, returned_slot=before.returned_slot)
         elif before.taken != (None if body.pack is None else body.pack.code):
             audit.find("session", "a pack to be taken for nothing", f"{before.taken}, as was paid", body.pack)
     elif not body.offer and body.kind != "return":
@@ -124,17 +93,10 @@ def _stepped(audit: Auditor, record: Record, body: SwapStepped) -> None:
         audit.find("session", "the session it is about", "an open one", body.session)
         return
     running.records.append(audit.trail.size)
-    if body.step not in FOLLOWS[running.step]:
-        audit.find("session", f"the step after {running.step}", sorted(FOLLOWS[running.step]), body.step)
-    running.step = body.step
-    if body.step == "accepted":
-        running.returned, running.returned_slot = body.pack, body.slot
-    elif body.step == "reopen-empty":
-        running.returned, running.returned_slot = None, None
-    elif body.step == "open-full":
-        running.offered, running.offered_slot = body.pack, body.slot
-    elif body.step == "given":
-        running.given = True
+    if body.step not in FOLLOWS[running.hands.step]:
+        after, meant = running.hands.step, sorted(FOLLOWS[running.hands.step])
+        audit.find("session", f"the step after {after}", meant, body.step)
+    running.hands = swap_steps.after(running.hands, body)
 
 
 def _closed(audit: Auditor, record: Record, body: SwapClosed) -> None:

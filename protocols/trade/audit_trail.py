@@ -13,6 +13,7 @@ from protocols.trade.records import Hold, Origin, Record, SessionOpened, Stamp
 from protocols.trade.records_fuel import FillingOpened, Offered
 from protocols.trade.records_pack import PackSeen, SwapOpened
 from protocols.trade.records_port import LockerOpened, PortOpened
+from protocols.trade.swap_steps import Hands
 
 LeaseKey = tuple[str, str]
 """(account, asset)"""
@@ -129,18 +130,13 @@ class PortTrail(msgspec.Struct):
 
 
 class RunningSwap(msgspec.Struct):
-    """A swap session whose end has not come yet: its newest step, what goes in and out; else as of a filling."""
+    """A swap session whose end has not come yet, and what its steps have come to; else as of a filling."""
 
     opened: SwapOpened
     holds: list[Hold]
     stamp: Stamp
     records: list[int]
-    step: str = ""
-    returned: PackSeen | None = None
-    returned_slot: int | None = None
-    offered: PackSeen | None = None
-    offered_slot: int | None = None
-    given: bool = False
+    hands: Hands
 
 
 class EndedSwap(msgspec.Struct, frozen=True):
