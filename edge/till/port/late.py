@@ -29,15 +29,21 @@ def waits_for(state: TillState, board: str, settlement: Settlement) -> bool:
 def is_told(ports: Ports, board: str, settlement: Settlement) -> bool:
     """Whether the log has this very settlement already, or its order as one that came to nothing, and it agrees."""
     known = [one for one in ports.told.get(port_key(board, settlement.port), ()) if one.number == settlement.number]
-    nothing = settlement.energy_wh == 0 or not settlement.elapsed_s or settlement.end is PortEnd.NO_LOAD
     void = Told(settlement.number, None, None)
-    return any(_agrees(one, settlement) for one in known if one != void) or (nothing and void in known)
+    return any(_agrees(one, settlement) for one in known if one != void) or (_says_nothing(settlement) and void in known)
 
 
 def _agrees(told: Told, settlement: Settlement) -> bool:
     """What it does not say was taken from what had been seen before, so it says nothing else."""
     energy = settlement.energy_wh in (None, told.energy_wh)
     return energy and settlement.elapsed_s in (None, told.elapsed_s)
+
+
+def _says_nothing(settlement: Settlement) -> bool:
+    """It says that nothing was delivered, or no more than that."""
+    if settlement.energy_wh:
+        return False
+    return settlement.energy_wh == 0 or not settlement.elapsed_s or settlement.end is PortEnd.NO_LOAD
 
 
 def unattributed(state: TillState, board: str, settlement: Settlement, *, ordered: bool) -> Draft:
