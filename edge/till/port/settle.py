@@ -129,10 +129,9 @@ def _slices(progress: PortProgress, energy_wh: int) -> tuple[Slice, ...]:
     if rest_wh == 0:
         return tuple(slices)
     _, elapsed_s = _counts(progress)
-    if elapsed_s is None:
-        to_ms = progress.to_ms + DAY_MS
-    else:
-        to_ms = max(progress.to_ms, progress.begun_ms + (elapsed_s + 60) * 1000)  # piles count whole minutes
+    to_ms = progress.to_ms + DAY_MS
+    if elapsed_s is not None:  # piles count whole minutes, and one whose clock was set in mid-charge counts years
+        to_ms = min(to_ms, max(progress.to_ms, progress.begun_ms + (elapsed_s + 60) * 1000))
     return (*slices, Slice(progress.to_ms, to_ms, rest_wh))
 
 
