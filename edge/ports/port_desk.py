@@ -11,7 +11,7 @@ from contextlib import suppress
 from drivers.port_board import PortOrder, Settlement, session_of
 from edge.clock import Clock
 from edge.desk import Desk
-from edge.journal.errors import JournalFull
+from edge.journal.errors import JournalFull, JournalPruned
 from edge.till.ask import Opening, Refusal, Refused, Want
 from edge.till.port import day, late, settle, watch
 from edge.till.port.ask import PortAsk
@@ -227,11 +227,14 @@ class PortDesk:
         )
 
     def _is_ordered(self, board: str, settlement: Settlement) -> bool:
-        """Whether this log has ordered it, at this very port."""
+        """Whether this log has ordered it, at this very port. Of what has been pruned the number alone is believed."""
         named, journal = session_of(settlement.number), self.desk.journal
         if named is None or named[0] != self.desk.state.epoch or named[1] >= journal.size:
             return False
-        found = journal.read(named[1], 1, BYTES_MAX)
+        try:
+            found = journal.read(named[1], 1, BYTES_MAX)
+        except JournalPruned:
+            return True
         body = body_of(decode(found[0], Record)) if found else None
         return isinstance(body, PortOpened) and (body.board, body.port) == (board, settlement.port)
 
