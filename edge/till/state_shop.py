@@ -103,8 +103,8 @@ class Shop(msgspec.Struct, frozen=True):
     swaps: open ones, by seq. slots: those that are not simply on, by `slot_key`. contents: the code of what stands in a
     slot; empty: nothing; missing: nobody has looked yet. packs: by code. bound: the pack that this site last gave an
     account. last: by account. touched: the seq of the session or act that opened a slot last. failures: how often in a
-    row a slot did not open. rented: by whom a pack was rented or, empty, that it was returned here, and the Unix time of
-    that in seconds; headquarters' list may be newer. cabinets: all that the log has ever named.
+    row a slot did not open. rented: by whom a pack was rented or, empty, that it was returned here, and when, in
+    Unix seconds; headquarters' list may be newer. cabinets: all that the log has ever named.
     """
 
     swaps: dict[int, OpenSwap] = {}

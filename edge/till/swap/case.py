@@ -12,6 +12,7 @@ from edge.till.swap.progress import Progress
 from edge.till.swap.slots import Track, View, Witness, is_open, is_shut, witness
 from protocols.trade.records import Draft
 from protocols.trade.records_pack import PackNoted, SlotSet
+from protocols.trade.swap_terms import model_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ class Case:
     def wanted(self) -> Wanted:
         """What may be given to this rider."""
         opened, returned = self.swap.opened, self.swap.returned
-        fits = returned.code if returned is not None and opened.kind == "swap" else ""
-        return Wanted(opened.consent_permille, fits)
+        if opened.kind == "rent":  # price and deposit are of the model that was chosen first
+            model = None if opened.pack is None else model_of(self.papers.terms, opened.pack.code)
+            return Wanted(opened.consent_permille, models=() if model is None else (model.name,))
+        return Wanted(opened.consent_permille, "" if returned is None else returned.code)
 
     def open(self, slot: int | None = None) -> bool:
         return is_open(self.view.slots[self.slot if slot is None else slot], self.now_ms, self.policy)

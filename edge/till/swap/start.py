@@ -56,6 +56,8 @@ def open_swap(
     account = rider_of(state, ask)
     if account is None or (ask.kind != "return" and not rights_of(state, account)):
         return unknown_rider(ask, papers.terms)
+    if ask.origin.via == "qr" and ask.origin.number <= state.numbers.get(account, 0):
+        return Refused(Refusal.OLD_NUMBER, f"start number {ask.origin.number} was used")
     if any(swap.account == account for swap in state.shop.swaps.values()):
         return Refused(Refusal.CABINET_BUSY, f"{account} has a session that is not over (F-02)")
     return _open(state, ask, account, view, papers, policy, tenders)

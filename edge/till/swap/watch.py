@@ -180,6 +180,8 @@ def _accepted(case: Case) -> Next:
 def _next_full(case: Case, fault: str, notes: Notes = ()) -> Next:
     """The best pack that this session has not tried; without one the rider's own goes back, where that is wise."""
     swap = case.swap
+    if not swap.opened.offer:  # this one pack was paid for before, and no other
+        return End("cancelled", fault, notes=notes)
     tried = {*swap.failed, swap.returned_slot, *((case.slot,) if swap.step == "open-full" else ())}
     full = full_slots(case.shop, case.view, case.papers, case.wanted, case.policy, but=tried)
     if full:

@@ -22,7 +22,7 @@ BREAKS = [
     K.PACK_ASLEEP, K.PACK_DEAD, K.PACK_NONSENSE, K.OTHER_CODE, K.BAD_CODE, K.PACK_HOT, K.PACK_ILL, K.SOC_DROPS,
     K.PACK_VANISHES, K.SMOKE, K.MAINS_LOST, K.SEGMENT_DEAD, K.NO_LATCH, K.LOCK_SEEN_OPEN,
 ]  # fmt: skip
-MINUTES = 40
+SECONDS = 150
 
 
 class Watcher:
@@ -74,7 +74,7 @@ async def live(shop: Front, random: Random, path: Path, *, seconds: int, watcher
                 shop.front.shut(CABINET, slot, "li")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_whatever_comes_no_swap_is_charged_without_a_pack_taken(tmp_path: Path, seed: int) -> None:
     """Every session closes; nothing stays held; captures are takes; every pulse has its record; no pack goes out of
     this world by the till's doing.
@@ -86,7 +86,7 @@ async def test_whatever_comes_no_swap_is_charged_without_a_pack_taken(tmp_path: 
             shop.has(name, {"ann": 11, "bob": 12, "cleo": 13}[name])
         shop.front.queue(random_riders(seed, CABINET, PEOPLE, gap_ms=8_000, usual_permille=600))
         watcher = Watcher(shop)
-        await live(shop, random, tmp_path, seconds=MINUTES * 60 // 4, watcher=watcher)
+        await live(shop, random, tmp_path, seconds=SECONDS, watcher=watcher)
         shop.twin.faults.clear()
         for _ in range(40):
             if not shop.desk.state.shop.swaps:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from drivers.twins.cabinets.faults import CabinetFaultKind as K
+from drivers.twins.cabinets.ledger import Cause
 from drivers.twins.cabinets.pack import pack_code
 from drivers.twins.cabinets.rider_words import (
     puts_brick_back,
@@ -185,6 +186,33 @@ async def test_f_41_scanned_again_the_same_door_opens(tmp_path: Path) -> None:
         assert (await shop.end()).outcome == "swapped"
         assert shop.rights().used == 1
         assert shop.hands() == [pack_code(105)]
+
+
+async def test_what_was_paid_for_and_left_behind_opens_again_for_nothing(tmp_path: Path) -> None:
+    """Shut in again once the take had been seen: the same door opens, no other does, and it costs nothing."""
+    async with a_shop(tmp_path) as shop:
+        shop.rider(swaps, pack=1)
+        await shop.begin_swap()
+        first = await shop.end()
+        await shop.wait(5)
+        shop.front.force(CABINET, 5, "ann", cause=Cause.SPRUNG)
+        shop.front.put(CABINET, 5, shop.front.things[pack_code(105)], "ann")
+        shop.front.shut(CABINET, 5, "ann")
+        await shop.wait(5)
+        await shop.shop.set_slot(CABINET, 5, True, "li", "looked at")
+        again = await shop.begin_swap()
+        assert (again.opened.resumes, again.opened.slot, again.opened.offer, again.holds) == (first.session, 5, "", ())
+        shop.fault(K.DOOR_STUCK, 5)
+        assert (await shop.end()).outcome == "cancelled"
+        assert set(shop.cabinet.acts) == {1, 5}
+        shop.twin.faults.clear()
+        await shop.wait(5)
+        shop.rider(rents, pack=None)
+        again = await shop.begin_swap()
+        assert (again.opened.resumes, again.opened.slot) == (first.session, 5)
+        closed = await shop.end()
+        assert (closed.outcome, closed.amount_fen) == ("swapped", 0)
+        assert shop.rights().used == 1
 
 
 async def test_after_five_minutes_a_scan_begins_anew(tmp_path: Path) -> None:
