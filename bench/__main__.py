@@ -29,6 +29,7 @@ from bench import (
     pumps,
     receipts,
     results,
+    shop,
     signing,
     tap,
     upload,
@@ -40,7 +41,22 @@ from bench.results import Results, Table
 from bench.run import Benchmark, Run
 from protocols.door import Refused
 
-MODULES = (bus, pumps, dead, coalescing, tap, journal, upload, daemon, pricing, signing, verify, receipts, failures)
+MODULES = (
+    bus,
+    pumps,
+    shop,
+    dead,
+    coalescing,
+    tap,
+    journal,
+    upload,
+    daemon,
+    pricing,
+    signing,
+    verify,
+    receipts,
+    failures,
+)
 BENCHMARKS: dict[str, Benchmark] = {module.BENCHMARK.name: module.BENCHMARK for module in MODULES}
 """In this order; the journal's reads what the upload sends, so it comes first."""
 
