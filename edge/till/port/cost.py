@@ -103,12 +103,15 @@ def limits(
     """
     traits, one = place.traits, terms.price
     longest_s = min(traits.time_max_s, preset.amount) if preset.kind == "time" else traits.time_max_s
+    wanted_wh = preset.amount - preset.amount % traits.energy_step_wh
+    if preset.kind != "full" and (wanted_wh if preset.kind == "energy" else preset.amount) <= 0:
+        return None
     if one.by == "time":
         paid_s = port_prices.time_for(one, worth_fen, traits.power_w_max)
         time_s = longest_s if paid_s is None else min(longest_s, paid_s)
         if time_s <= 0:
             return None
-        return Limits("energy", preset.amount, time_s) if preset.kind == "energy" else Limits("time", time_s, time_s)
+        return Limits("energy", wanted_wh, time_s) if preset.kind == "energy" else Limits("time", time_s, time_s)
     if one.by == "energy":
         paid_wh = port_prices.energy_for(one, worth_fen)
     else:
@@ -117,12 +120,12 @@ def limits(
     if paid_wh is None:  # it is free
         kind: OrderKind = "full" if preset.kind in ("full", "money") else "time"
         return (
-            Limits("energy", preset.amount, longest_s)
+            Limits("energy", wanted_wh, longest_s)
             if preset.kind == "energy"
             else Limits(kind, 0 if kind == "full" else longest_s, longest_s)
         )
     energy_wh = paid_wh - traits.energy_step_wh
     if preset.kind == "energy":
-        energy_wh = min(energy_wh, preset.amount)
+        energy_wh = min(energy_wh, wanted_wh)
     energy_wh -= energy_wh % traits.energy_step_wh
     return Limits("energy", energy_wh, longest_s) if energy_wh > 0 else None
