@@ -13,7 +13,7 @@ from protocols.trade.tariff import Tariff
 
 def count_faults(found: PortPrice, closed: PortClosed) -> Iterator[tuple[str, object, object]]:
     """What is billed that the price does not count so: (what, expected, got)."""
-    billed_s, least_s = sum(closed.step_s), max(closed.elapsed_s or 0, found.least_s)
+    billed_s, least_s = sum(closed.step_s), max(closed.elapsed_s, found.least_s) if closed.elapsed_s else 0
     steps = len(found.steps) if found.by == "time" else 0
     if len(closed.step_s) not in (0, steps) or (found.by == "time" and closed.settled and billed_s != least_s):
         yield "the seconds billed in each power step", f"{least_s} s in all, in {steps} steps", closed.step_s

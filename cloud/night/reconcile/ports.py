@@ -100,7 +100,7 @@ def _visit(visit: PortVisit, closed: PortClosed, lists: PortPricesByHash, tariff
         yield about("tariff-missing", visit, f"no price {visit.opened.price} in the pinned port prices")
         return
     if found.by == "time" and closed.settled and closed.elapsed_s is not None:
-        due_s = max(closed.elapsed_s, found.least_s)
+        due_s = max(closed.elapsed_s, found.least_s) if closed.elapsed_s else 0
         if sum(closed.step_s) != due_s:
             yield about("slices-differ", visit, f"{sum(closed.step_s)} s billed, {due_s} s by the settlement")
     yield from _differs(visit, _bill(visit, closed, found, tariffs), closed.lines, closed.amount_fen)
