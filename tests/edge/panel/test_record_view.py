@@ -50,7 +50,7 @@ def test_every_kind_of_a_site_has_words() -> None:
     """A new kind of record is shown by more than its name."""
     from edge.panel.record_view import _GISTS
 
-    headquarters_own = {kinds.AccountActed, kinds.KeyPublished, kinds.EpochMarked}
+    headquarters_own = {kinds.AccountActed, kinds.KeyPublished, kinds.EpochMarked, kinds.fleet.PackMarked}
     assert set(kinds.KINDS) - set(_GISTS) == headquarters_own
 
 
