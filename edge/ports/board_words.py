@@ -106,7 +106,7 @@ class PilePrices:
         ports = self._hall.ports
         place = next((place for place in ports.places.values() if place.board == self._board), None)
         price = None if place is None or ports.prices is None else price_of(ports.prices, place.price)
-        tariff = None if price is None else reckoned_by(Terms(price, ports.desk.tariff))
+        tariff = None if price is None else reckoned_by(Terms(price, ports.desk.tariff), self._offset_min)
         if tariff is None:
             return None
         try:

@@ -32,15 +32,17 @@ class _Said:
     ended_ms: int | None
 
 
-def reckoned_by(terms: Terms) -> Tariff | None:
-    """A price as a tariff: a flat one for a price by energy. None: by time, which piles do not sell, or none yet."""
+def reckoned_by(terms: Terms, utc_offset_min: int) -> Tariff | None:
+    """A price as a tariff: for a price by energy a flat one, by whatever clock the pile has. None: by time, which piles
+    do not sell, or none yet.
+    """
     price = terms.price
     if price.by == "tariff":
         return terms.tariff
     if price.by == "time":
         return None
     flat = Period(0, "flat", price.energy_e3, 0)
-    return Tariff(f"{price.name} {price.energy_e3}", 1, "UTC", [Offset(0, 0)], [flat], 0, 0, 0)
+    return Tariff(f"{price.name} {price.energy_e3}", 1, "UTC", [Offset(0, 60 * utc_offset_min)], [flat], 0, 0, 0)
 
 
 def pile_doubts(
@@ -64,7 +66,7 @@ def pile_doubts(
 
 
 def _model(terms: Terms, utc_offset_min: int) -> PriceModel | None:
-    tariff = reckoned_by(terms)
+    tariff = reckoned_by(terms, utc_offset_min)
     try:
         return None if tariff is None else price_model(tariff, utc_offset_min)
     except Refused:

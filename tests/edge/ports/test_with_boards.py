@@ -28,7 +28,7 @@ from protocols.trade.records import Notice, Origin, Preset
 from protocols.trade.records_port import PortClosed, PortUnattributed
 from protocols.trade.tariff import Offset
 from tests.edge.desk_rig import LOG_KEY, MIDNIGHT_MS, Till, Time
-from tests.edge.ports.port_rig import BY_TARIFF, BY_TIME
+from tests.edge.ports.port_rig import BY_ENERGY, BY_TARIFF, BY_TIME
 from tests.edge.till.story import FLAT
 
 SHANGHAI = replace(FLAT, offsets=[Offset(0, 8 * 3600)])
@@ -52,7 +52,7 @@ async def a_till_with(path: Path, board: PortBoard, price: str) -> AsyncIterator
     till = Till(journal, Live(), tariff=SHANGHAI, bays={})
     await till.desk.check_counter()
     await till.begin(50_000, may_stay=50_000)
-    listed = PortPrices("east", 1, [BY_TIME, BY_TARIFF])
+    listed = PortPrices("east", 1, [BY_TIME, BY_ENERGY, BY_TARIFF])
     await till.site.take_documents([encode(Document(KIND, "hz-1", 1, encode(listed), bytes(64)))])
     hall = set_up_ports(till.site, {board.id: board}, PortPolicy(price=price), till.clock)
     assert hall is not None
@@ -110,3 +110,16 @@ async def test_a_pile_reckons_by_the_sites_tariff(tmp_path: Path) -> None:
         assert body.own_fen == 10
         told = [notice.detail for notice in till.bodies(Notice) if notice.what == "pile-bill-differs"]
         assert all("price" not in detail and "amount" not in detail for detail in told), told  # its clock is the rig's
+
+
+async def test_a_pile_sells_by_the_kwh(tmp_path: Path) -> None:
+    """A price by energy knows no hours, so a pile has it whatever zone its clock is in."""
+    async with ykc_rig.ykc(prices=None, ready=False) as rig, a_till_with(tmp_path, rig.pile, "cars") as (till, hall):
+        rig.plug()
+        await until(lambda: rig.twin.model is not None)
+        await until(lambda: (said := rig.status()) is not None and said.state is PortState.PLUGGED)
+        outcome = await hall.start(ask("pile-1.1", Preset("full", 0)))
+        assert not isinstance(outcome, Refused), outcome
+        await until(lambda: till.bodies(PortClosed))
+        (body,) = till.bodies(PortClosed)
+        assert (body.settled, body.energy_wh, body.amount_fen, body.own_fen) == (True, 100, 12, 12)
