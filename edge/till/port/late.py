@@ -30,7 +30,9 @@ def is_told(ports: Ports, board: str, settlement: Settlement) -> bool:
     """Whether the log has this very settlement already, or its order as one that came to nothing, and it agrees."""
     known = [one for one in ports.told.get(port_key(board, settlement.port), ()) if one.number == settlement.number]
     void = Told(settlement.number, None, None)
-    return any(_agrees(one, settlement) for one in known if one != void) or (_says_nothing(settlement) and void in known)
+    return any(_agrees(one, settlement) for one in known if one != void) or (
+        _says_nothing(settlement) and void in known
+    )
 
 
 def _agrees(told: Told, settlement: Settlement) -> bool:
