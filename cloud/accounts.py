@@ -179,8 +179,7 @@ def _pay(
     acts.note(connection, reference, ordered, serial)
     sites = grants.place(connection, hq, clock, [account]) if effect == Effect.PAID_IN else set()
     if effect == Effect.PAID_IN and asset in books.DEPOSITS and row.home_site:
-        free = grants.free_of(connection, [account], asset).get(account, 0)
-        sites |= shares.wait_at(connection, hq, clock, account, asset, {row.home_site: free})
+        sites |= shares.all_at(connection, hq, clock, account, asset, row.home_site)
     return Done(serial, False, frozenset(sites))
 
 

@@ -140,6 +140,12 @@ def tend(engine: sa.Engine, hq: HqKeys, clock: Clock) -> Tended:
     return Tended(ended, lapsed, frozenset(told))
 
 
+def place_at(connection: sa.Connection, hq: HqKeys, clock: Clock, site: str) -> set[str]:
+    """Bring the shares of a site whose epoch has just begun; the sites with new grants."""
+    here = [plan for plan in running(connection, clock.now_ms() // 1000) if site in plan.sites]
+    return {told for plan in here for told in _place(connection, hq, clock, plan)}
+
+
 def _check(connection: sa.Connection, clock: Clock, plan: Plan) -> None:
     """Return if it can be sold. Raises Denied."""
     require_named(require_account(connection, plan.account))

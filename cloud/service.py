@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from cloud import admission, commands, documents, epochs, evidence, forks, grants, schema
+from cloud import admission, commands, documents, epochs, evidence, forks, grants, plans, schema, shares
 from cloud.clock import Clock
 from cloud.ingest import Ingested, ingest
 from cloud.keys import HqKeys, KeyFiles
@@ -99,6 +99,8 @@ class Headquarters:
         with writing(self.engine) as connection:  # a new epoch begins with nothing
             expected = grants.expected_at(connection, ask.site)
             news = grants.place(connection, self.keys, self.clock, expected)
+            news |= plans.place_at(connection, self.keys, self.clock, ask.site)
+            news |= shares.deposits_at(connection, self.keys, self.clock, ask.site)
         return Answer(200, encode(reply), news=frozenset(news - {ask.site}))
 
     def _batch(self, request: Request) -> Answer:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
-from cloud import grants, hqlog
+from cloud import grants, hqlog, schema
 from cloud.clock import Clock
 from cloud.keys import HqKeys
+from protocols.trade import books
 
 
 def wait_at(
@@ -29,6 +30,25 @@ def wait_at(
     if raises:
         grants.book_raises(connection, hq, clock, raises, rows)
     return {lease.site for lease, _ in raises}
+
+
+def all_at(connection: sa.Connection, hq: HqKeys, clock: Clock, account: str, asset: str, site: str) -> set[str]:
+    """Have all that is free of it wait at one site, beside what waits there already."""
+    waiting = sum(lease.outstanding for lease in _waiting(connection, account, asset, [site]))
+    free = grants.free_of(connection, [account], asset).get(account, 0)
+    return wait_at(connection, hq, clock, account, asset, {site: waiting + free}) if free > 0 else set()
+
+
+def deposits_at(connection: sa.Connection, hq: HqKeys, clock: Clock, site: str) -> set[str]:
+    """Have the free deposits of those who are at home here wait here; the sites with new grants."""
+    query = sa.select(schema.accounts.c.id).where(schema.accounts.c.home_site == site)
+    free = [
+        (account, asset)
+        for accounts in [sorted(connection.scalars(query))]
+        for asset in sorted(books.DEPOSITS)
+        for account in sorted(grants.free_of(connection, accounts, asset))
+    ]
+    return {told for account, asset in free for told in all_at(connection, hq, clock, account, asset, site)}
 
 
 def lacking_at(connection: sa.Connection, account: str, asset: str, shares: Mapping[str, int]) -> int:

@@ -45,11 +45,19 @@ class ShopBox(Box):
 
     def start(self, hq: Headquarters) -> None:
         """Admitted, enrolled, with the terms in force."""
+        self.admit(hq)
+        self.join(hq)
+
+    def admit(self, hq: Headquarters) -> None:
+        """Known to headquarters, with terms for it; not heard of yet."""
         with store.writing(hq.engine) as connection:
             sites.add(
                 connection, hq.clock, self.site, title="", device=self.fingerprint, zone="Asia/Shanghai", day_starts_h=0
             )
             documents.publish(connection, hq.keys, hq.clock, swap_terms.KIND, 1, TERMS, [self.site])
+
+    def join(self, hq: Headquarters) -> None:
+        """Its first word."""
         self.enrol(hq)
         with store.reading(hq.engine) as connection:
             (made,) = documents.history(connection, self.site, swap_terms.KIND, last=1)

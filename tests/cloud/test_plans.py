@@ -85,6 +85,25 @@ def test_a_plan_of_so_many_swaps(hq: Headquarters) -> None:
     assert balance(hq, "prepaid:swaps-30") == 18_000
 
 
+def test_what_was_sold_before_a_site_began_waits_there_from_its_first_word(hq: Headquarters) -> None:
+    """A plan's share, and deposits, like an allowance; a second deposit waits beside the first."""
+    box = ShopBox("north")
+    box.admit(hq)
+    ann = rider(hq, deposit=30_000, home="north")
+    assert sell(hq, Plan("p-1", ann, "swaps-30", 30, 4, ("north",), 0), 9_000).sites == set()
+    box.join(hq)
+    waiting = {asset: granted(box, hq, asset) for asset in ("swaps-30", "DEPOSIT")}
+    assert {asset: it and it.granted for asset, it in waiting.items()} == {"swaps-30": 4, "DEPOSIT": 30_000}
+    with store.writing(hq.engine) as connection:
+        done = accounts.top_up(
+            connection, hq.keys, hq.clock, ann, 20_000, channel="cash", reference="d-2", asset="DEPOSIT"
+        )
+    assert done.sites == {"north"}
+    second = granted(box, hq, "DEPOSIT")
+    assert second is not None
+    assert second.granted == 50_000
+
+
 def test_a_share_is_topped_up_and_never_added_to(hq: Headquarters) -> None:
     """What was not used yesterday counts for today; what was used comes again, and G only rises."""
     north, south = started(hq, "north", "south")
