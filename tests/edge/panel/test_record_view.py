@@ -10,6 +10,7 @@ from edge.panel.record_view import CHUNK, gist, preset_text, record_view, select
 from protocols.trade import records as kinds
 from protocols.trade.codec import encode
 from protocols.trade.records import ClockQuality, Draft, Hold, Notice, Origin, Preset, Register, Stamp, seal
+from protocols.trade.records_fleet import PackMarked
 
 STAMP = Stamp(b"boot-one", 1_000, 1_767_300_000_000, ClockQuality.INFORMATIVE, 1_767_225_600_000, None)
 CARD = Origin("card", b"", 0, "")
@@ -50,7 +51,7 @@ def test_every_kind_of_a_site_has_words() -> None:
     """A new kind of record is shown by more than its name."""
     from edge.panel.record_view import _GISTS
 
-    headquarters_own = {kinds.AccountActed, kinds.KeyPublished, kinds.EpochMarked, kinds.fleet.PackMarked}
+    headquarters_own = {kinds.AccountActed, kinds.KeyPublished, kinds.EpochMarked, PackMarked}
     assert set(kinds.KINDS) - set(_GISTS) == headquarters_own
 
 
