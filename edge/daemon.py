@@ -33,7 +33,7 @@ from edge.journal.journal import Journal
 from edge.journal.prune import Pruner, prune_quietly
 from edge.keys import KeyRing
 from edge.link_news import LinkNews
-from edge.meter_signer import fuel_recorder_of, recorder_of
+from edge.meter_signer import measurement_recorder_of, recorder_of
 from edge.metrics import serve_metrics
 from edge.panel.server import check_socket, serve_panel
 from edge.plant.drive import Drive
@@ -180,16 +180,16 @@ async def _sell(
         keep("power", power.run())
     for name, drive in drives.items():
         keep(f"drive {name}", drive.run())
-    recorder = fuel_recorder_of(config, ring)
+    recorder = measurement_recorder_of(config, ring)
     islands = site.islands = set_up(config, site, daemon.premises, clock, recorder)
     if islands is not None:
         islands.keep(keep)
-    shop = site.shop = set_up_shop(site, daemon.premises.cabinets, config.swap, clock)
+    shop = site.shop = set_up_shop(site, daemon.premises.cabinets, config.swap, clock, recorder)
     if shop is not None:
         shop.keep(keep)
         for name, charging in set_up_charging(shop, config.charging, power, clock).items():
             keep(f"charging {name}", charging.run())
-    ports = site.ports = set_up_ports(site, daemon.premises.port_boards, config.ports, clock)
+    ports = site.ports = set_up_ports(site, daemon.premises.port_boards, config.ports, clock, recorder)
     if ports is not None:
         ports.keep(keep)
     for config_of in config.reader:

@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.config import Config
 from edge.enrolment import SOFTWARE
-from edge.fuel_record import FuelRecorder
 from edge.keys import KeyRing, KeyUnusable
+from edge.measurement import MeasurementRecorder
 from edge.meter_record import MeterRecorder
 from edge.premises import meter_plates
-from protocols.proof.fuel_record import PumpPlate
+from protocols.proof.measurement import Plate
 from protocols.proof.ocmf import Signer, SoftwareSigner
 
 log = structlog.get_logger()
@@ -25,10 +25,10 @@ def recorder_of(config: Config, ring: KeyRing) -> MeterRecorder:
     return MeterRecorder(_signer(ring), SOFTWARE.rpartition(" ")[2], meter_plates(config), evse_ids)
 
 
-def fuel_recorder_of(config: Config, ring: KeyRing) -> FuelRecorder:
-    """As above, for fillings."""
-    plates = {pump.id: PumpPlate(serial=pump.serial or "") for pump in config.pump}
-    return FuelRecorder(_signer(ring), SOFTWARE.rpartition(" ")[2], plates)
+def measurement_recorder_of(config: Config, ring: KeyRing) -> MeasurementRecorder:
+    """As above, for fillings, swaps and ports."""
+    plates = {pump.id: Plate(serial=pump.serial or "") for pump in config.pump}
+    return MeasurementRecorder(_signer(ring), SOFTWARE.rpartition(" ")[2], plates)
 
 
 def _signer(ring: KeyRing) -> Signer:

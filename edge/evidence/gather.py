@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,31 +15,37 @@ from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Mark
 from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
-from protocols.proof.receipt_story import FillingStory, Story, read_story, view
+from protocols.proof.receipt_story import BETWEEN, ENDS, AnyOpened, FillingStory, PortStory, Story, read_story
+from protocols.proof.receipt_view import view
 from protocols.proof.statement import state
 from protocols.trade import documents
-from protocols.trade.codec import decode
+from protocols.trade.codec import Wire, decode
 from protocols.trade.documents import TARIFF, Document
-from protocols.trade.fuel_prices import KIND as PRICES
+from protocols.trade.fuel_prices import KIND as FUEL_PRICES
 from protocols.trade.fuel_prices import PriceList
-from protocols.trade.records import (
-    EpochOpened,
-    Record,
-    SessionClosed,
-    SessionOpened,
-    SessionVoided,
-    body_of,
-)
-from protocols.trade.records_fuel import FillingClosed, FillingOpened
+from protocols.trade.port_prices import KIND as PORT_PRICES
+from protocols.trade.records import KINDS, EpochOpened, Record, SessionOpened, body_of
+from protocols.trade.records_fuel import FillingOpened
+from protocols.trade.records_pack import SwapOpened
+from protocols.trade.records_port import PortOpened
+from protocols.trade.swap_terms import KIND as SWAP_TERMS
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
 
 Pricing: TypeAlias = Tariff | PriceList
-"""What said the price, and the site's local time with it."""
+"""What says the site's local time, and mostly the price."""
 
 _CHUNK = 200
 _CHUNK_BYTES = 4 * 1024 * 1024
-_OF_A_SESSION = frozenset({"session-extended", "session-held", "session-closed", "session-voided", "filling-closed"})
+_PRICED: Mapping[type[Wire], str] = {
+    SessionOpened: TARIFF,
+    FillingOpened: FUEL_PRICES,
+    SwapOpened: SWAP_TERMS,
+    PortOpened: PORT_PRICES,
+}
+"""The kind of document that says what a session costs, by what opens it."""
+_OF_A_SESSION = {KINDS[body][0] for ways in (*BETWEEN.values(), *ENDS.values()) for body in ways}
+_LAST = tuple(body for ways in ENDS.values() for body in ways)
 
 
 class NoReceipt(Exception):
@@ -65,9 +71,9 @@ class Gathered:
     def pricing(self) -> Pricing | None:
         """The pinned tariff or price list, where the journal still has it."""
         if isinstance(self.story, FillingStory):
-            listed = self._payload(PRICES)
+            listed = self._payload(FUEL_PRICES)
             return None if listed is None else decode(listed, PriceList, bytes_max=documents.BYTES_MAX)
-        tariff = self._payload(TARIFF)
+        tariff = self._payload(TARIFF) if TARIFF in handed_out(self.story) else None
         return None if tariff is None else decode(tariff, Tariff)
 
     @property
@@ -84,7 +90,8 @@ def handed_out(story: Story) -> tuple[str, ...]:
 
     A hot list is long, and is about other people's cards; so are the terms of fuel cards.
     """
-    return (PRICES if isinstance(story, FillingStory) else TARIFF, TENDERS)
+    by_the_hour = isinstance(story, PortStory) and story.closed is not None and bool(story.closed.slices)
+    return (_PRICED[type(story.opened)], *((TARIFF,) if by_the_hour else ()), TENDERS)
 
 
 def receipt_of(connection: sqlite3.Connection, seq: int) -> Gathered:
@@ -147,14 +154,14 @@ def _session(connection: sqlite3.Connection, seq: int) -> list[tuple[int, bytes]
     for at, data in _from(connection, seq):
         record = decode(data, Record)
         if at == seq:
-            if not isinstance(body_of(record), SessionOpened | FillingOpened):
+            if not isinstance(body_of(record), tuple(ENDS)):
                 raise NoReceipt("bad-request", f"record {seq} opens no session", "`fieldtill records` lists them.")
             found.append((at, data))
         elif record.kind in _OF_A_SESSION:
             body = body_of(record)
             if getattr(body, "session", None) == seq:
                 found.append((at, data))
-                if isinstance(body, SessionClosed | FillingClosed | SessionVoided):
+                if isinstance(body, _LAST):
                     return found
     if not found:
         raise NoReceipt("bad-request", f"there is no record {seq}", "`fieldtill records` lists them.")
@@ -174,7 +181,7 @@ def _from(connection: sqlite3.Connection, first: int) -> Iterator[tuple[int, byt
         first += len(chunk)
 
 
-def _pinned(connection: sqlite3.Connection, opened: SessionOpened | FillingOpened) -> Iterator[Document]:
+def _pinned(connection: sqlite3.Connection, opened: AnyOpened) -> Iterator[Document]:
     """Each pinned document that the journal still has."""
     for pin in opened.pins:
         data = reading.read_document(connection, pin.kind, pin.version, pin.hash)

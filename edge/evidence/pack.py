@@ -7,7 +7,7 @@ records/N.KIND.bin    each record's exact bytes, and .json of the same for peopl
 records/N.tlog-proof  its proof, for any tool that reads C2SP's tlog-proof
 checkpoint.txt        the signed head that all proofs are under
 meter-record.ocmf     the signed meter record, and meter-record.xml for the transparency software; where there is one
-measurement.ftm       of a filling, the signed measurement instead
+measurement.ftm       of a filling, a swap or a port, the signed measurement instead
 documents/            what the session pinned: the exact bytes, .json of what can be read, headquarters' signature
 keys.json             the public keys that this is to be checked with; compare them with the box and headquarters
 SHA256SUMS            of all of these: `sha256sum -c SHA256SUMS`
@@ -28,19 +28,29 @@ from edge.evidence.verifier_page import verifier_page
 from protocols.proof import keys, ocmf_xml
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.note import VerifierKey
-from protocols.proof.receipt_story import FillingStory
+from protocols.proof.receipt_story import ChargeStory
 from protocols.trade.codec import decode
 from protocols.trade.documents import DOMAIN, TARIFF, Document, signed_part
 from protocols.trade.fuel_prices import KIND as PRICES
 from protocols.trade.fuel_prices import PriceList
+from protocols.trade.port_prices import KIND as PORT_PRICES
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.records import Record, body_of
+from protocols.trade.swap_terms import KIND as SWAP_TERMS
+from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
 from protocols.trade.tender import Tenders
 
 SUMS = "SHA256SUMS"
 
-_READABLE: dict[str, type[msgspec.Struct]] = {TARIFF: Tariff, PRICES: PriceList, TENDERS: Tenders}
+_READABLE: dict[str, type[msgspec.Struct]] = {
+    TARIFF: Tariff,
+    PRICES: PriceList,
+    SWAP_TERMS: SwapTerms,
+    PORT_PRICES: PortPrices,
+    TENDERS: Tenders,
+}
 
 
 def pack(gathered: Gathered, hq_keys: tuple[VerifierKey, ...]) -> dict[str, bytes]:
@@ -108,7 +118,7 @@ def _meter_record(gathered: Gathered) -> Iterator[tuple[str, bytes]]:
     closed = gathered.story.closed
     if closed is None or closed.meter_record is None:
         return
-    if isinstance(gathered.story, FillingStory):
+    if not isinstance(gathered.story, ChargeStory):
         yield "measurement.ftm", closed.meter_record.encode()
         return
     public = keys.device_public_from_spki(gathered.file.device_key)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from edge.evidence.gather import Pricing
 from edge.evidence.words import LANGUAGES, fact_text
-from protocols.proof.receipt_story import ChargeStory, FillingStory, Story, quantity, total_ml
+from protocols.proof.receipt_story import ChargeStory, FillingStory, PortStory, Story, SwapStory, total_ml
+from protocols.proof.receipt_view import lasted, pack, port_name, quantity
 from protocols.trade.daytime import offset_s_at
 from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 from protocols.trade.records import BillLine, ClockQuality
@@ -16,13 +17,23 @@ from protocols.trade.tariff import Tariff
 LABELS: dict[str, tuple[str, str]] = {
     "title": ("充电收据", "Charging receipt"),
     "title-filling": ("加油收据", "Fuel receipt"),
+    "title-swap": ("换电收据", "Swap receipt"),
+    "title-rent": ("租电收据", "Rent receipt"),
+    "title-return": ("退租收据", "Return receipt"),
+    "title-port": ("充电口收据", "Port receipt"),
     "session": ("会话", "Session"),
     "connector": ("枪位", "Connector"),
     "pump": ("加油机", "Pump"),
+    "cabinet": ("换电柜", "Cabinet"),
+    "port": ("充电口", "Port"),
     "nozzle": ("油枪", "Nozzle"),
     "grade": ("油品", "Grade"),
     "totalizer": ("累计数", "Totalizer"),
     "volume": ("升数", "Volume"),
+    "pack-in": ("放入电池", "Pack put in"),
+    "pack-out": ("取出电池", "Pack taken"),
+    "until": ("租期付至", "Paid until"),
+    "lasted": ("时长", "Time"),
     "began": ("开始", "Began"),
     "ended": ("结束", "Ended"),
     "reason": ("结束原因", "Ended by"),
@@ -41,6 +52,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "line-session": ("次费", "Session fee"),
     "line-idle": ("占位费", "Idle fee"),
     "line-fuel": ("油款", "Fuel"),
+    "line-swap": ("换电费", "Swap"),
+    "line-rent": ("租金", "Rent"),
+    "line-late": ("逾期费", "Late"),
+    "line-time": ("计时费", "Time"),
     "uncertain": ("（时钟未经证实）", " (clock not certain)"),
     "state": ("状态", "State"),
     "final": ("最终收据：总部已入账并会签", "final: headquarters has posted and cosigned it"),
@@ -76,6 +91,38 @@ FILL_REASONS: dict[str, tuple[str, str]] = {
 }
 """Of fillings; one that is not here is shown as it is."""
 
+SWAP_OUTCOMES: dict[str, tuple[str, str]] = {
+    "swapped": ("已换电", "a pack was put in and another taken"),
+    "taken": ("已取电", "a pack was taken"),
+    "returned": ("已归还", "a pack was put in"),
+    "cancelled": ("已取消", "cancelled, nothing changed hands"),
+    "kept": ("已放入，未取出", "a pack was put in, and none taken"),
+}
+"""How swap sessions end."""
+
+PORT_REASONS: dict[str, tuple[str, str]] = {
+    "full": ("充满", "the battery was full"),
+    "limit": ("达到设定量", "what was asked for was reached"),
+    "unplugged": ("拔出", "it was unplugged"),
+    "stopped": ("充电板停止", "the board stopped it"),
+    "overload": ("过载", "an overload"),
+    "no-load": ("未取电", "nothing was drawn"),
+    "hazard": ("险情", "a hazard"),
+    "power-loss": ("停电", "a power cut"),
+    "fault": ("故障", "a fault"),
+    "other": ("其他原因", "another reason"),
+    "local": ("现场结束", "stopped at the site"),
+    "remote": ("远程结束", "stopped remotely"),
+    "collected": ("电池已取走", "the pack was collected"),
+    "out-of-credit": ("预留额用尽", "the amount set aside was used up"),
+    "not-started": ("未能启动", "it did not start"),
+    "no-settlement": ("充电板未结算", "the board never settled it"),
+}
+"""Of ports; one that is not here is shown as it is."""
+
+ENDINGS = {**REASONS, **FILL_REASONS, **SWAP_OUTCOMES, **PORT_REASONS}
+"""Whatever may end a session."""
+
 PERIODS: dict[str, str] = {"sharp": "尖", "peak": "峰", "flat": "平", "valley": "谷"}
 """Period names as tariffs usually write them; in Chinese."""
 
@@ -86,7 +133,15 @@ def label(code: str, language: str) -> str:
 
 def title(story: Story, language: str) -> str:
     """What the paper is."""
-    return label("title-filling" if isinstance(story, FillingStory) else "title", language)
+    match story:
+        case ChargeStory():
+            return label("title", language)
+        case FillingStory():
+            return label("title-filling", language)
+        case SwapStory():
+            return label(f"title-{story.opened.kind}", language)
+        case PortStory():
+            return label("title-port", language)
 
 
 def facts(story: Story, language: str, pricing: Pricing | None = None) -> Iterator[tuple[str, str]]:
@@ -94,13 +149,14 @@ def facts(story: Story, language: str, pricing: Pricing | None = None) -> Iterat
     sure = story.began.quality is story.ended.quality is ClockQuality.SYNCHRONISED
     doubt = "" if sure else label("uncertain", language)
     yield label("session", language), story.session
-    if isinstance(story, FillingStory):
-        yield label("pump", language), story.opened.pump
-    else:
-        yield label("connector", language), story.opened.connector
+    place, name = _place(story)
+    yield label(place, language), name
     yield label("began", language), _instant("began_ms", story.began.wall_ms, pricing) + doubt
     yield label("ended", language), _instant("ended_ms", story.ended.wall_ms, pricing) + doubt
-    yield from _filled(story, language, pricing) if isinstance(story, FillingStory) else _charged(story, language)
+    if story.closed is None:
+        yield label("total", language), label("not-billed" if isinstance(story, FillingStory) else "voided", language)
+    for code, text in _delivered(story, language, pricing):
+        yield label(code, language), text
 
 
 def rows(story: Story, pricing: Pricing | None, language: str) -> Iterator[tuple[str, str, str, str]]:
@@ -120,30 +176,55 @@ def totals(story: Story, language: str) -> Iterator[tuple[str, str]]:
             yield label("overrun", language), f"¥{yuan(story.closed.overrun_fen)}"
 
 
-def _charged(story: ChargeStory, language: str) -> Iterator[tuple[str, str]]:
-    if story.closed is None:
-        yield label("total", language), label("voided", language)
-        return
-    closed, begin = story.closed, story.opened.begin
-    words = REASONS.get(closed.reason)
-    yield label("reason", language), words[LANGUAGES.index(language)] if words else closed.reason
-    yield label("meter", language), f"{begin.meter}  {kwh(begin.energy_wh)} → {kwh(closed.end.energy_wh)} kWh"
-    yield label("energy", language), f"{kwh(closed.energy_wh)} kWh"
+def _place(story: Story) -> tuple[str, str]:
+    """The label of where it was, and its name."""
+    match story:
+        case ChargeStory(opened=charge):
+            return "connector", charge.connector
+        case FillingStory(opened=filling):
+            return "pump", filling.pump
+        case SwapStory(opened=swap):
+            return "cabinet", swap.cabinet
+        case PortStory():
+            return "port", port_name(story)
 
 
-def _filled(story: FillingStory, language: str, pricing: Pricing | None) -> Iterator[tuple[str, str]]:
-    if story.closed is None:
-        yield label("total", language), label("not-billed", language)
-        return
-    closed, sold = story.closed, story.closed.sold
-    words = FILL_REASONS.get(closed.reason)
-    ends = (total_ml(story.opened.begin, sold.nozzle), total_ml(closed.end, sold.nozzle))
-    before, after = ("?" if end is None else litres(end) for end in ends)
-    yield label("reason", language), words[LANGUAGES.index(language)] if words else closed.reason
-    yield label("nozzle", language), str(sold.nozzle)
-    yield label("grade", language), _grade(sold.grade, pricing)
-    yield label("totalizer", language), f"{before} → {after} L"
-    yield label("volume", language), f"{litres(closed.volume_ml)} L"
+def _delivered(story: Story, language: str, pricing: Pricing | None) -> Iterator[tuple[str, str]]:
+    """What was delivered: the code of a label, and what stands beside it."""
+    match story:
+        case ChargeStory(opened=opened, closed=closed) if closed is not None:
+            begin = opened.begin
+            yield "reason", _ending(closed.reason, language)
+            yield "meter", f"{begin.meter}  {kwh(begin.energy_wh)} → {kwh(closed.end.energy_wh)} kWh"
+            yield "energy", f"{kwh(closed.energy_wh)} kWh"
+        case FillingStory(opened=opening, closed=filled) if filled is not None:
+            sold = filled.sold
+            ends = (total_ml(opening.begin, sold.nozzle), total_ml(filled.end, sold.nozzle))
+            before, after = ("?" if end is None else litres(end) for end in ends)
+            yield "reason", _ending(filled.reason, language)
+            yield "nozzle", str(sold.nozzle)
+            yield "grade", _grade(sold.grade, pricing)
+            yield "totalizer", f"{before} → {after} L"
+            yield "volume", f"{litres(filled.volume_ml)} L"
+        case SwapStory(closed=swapped) if swapped is not None:
+            yield "reason", _ending(swapped.outcome, language)
+            if swapped.returned is not None:
+                yield "pack-in", pack(swapped.returned)
+            if swapped.taken is not None:
+                yield "pack-out", pack(swapped.taken)
+            if swapped.until_s is not None:
+                yield "until", _instant("until_ms", swapped.until_s * 1000, pricing)
+        case PortStory(closed=ported) if ported is not None:
+            yield "reason", _ending(ported.reason, language)
+            if ported.energy_wh is not None:
+                yield "energy", f"{kwh(ported.energy_wh)} kWh"
+            if ported.elapsed_s is not None:
+                yield "lasted", lasted(ported.elapsed_s)
+
+
+def _ending(code: str, language: str) -> str:
+    words = ENDINGS.get(code)
+    return words[LANGUAGES.index(language)] if words else code
 
 
 def _instant(name: str, wall_ms: int, pricing: Pricing | None) -> str:
@@ -177,6 +258,6 @@ def _quantity(line: BillLine) -> str:
             return f"{quantity(line)} kWh"
         case "fuel":
             return f"{quantity(line)} L"
-        case "idle":
+        case "idle" | "time":
             return f"{line.quantity // 60} min {line.quantity % 60} s"
     return quantity(line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocols.proof.lines import Fact, Line
-from protocols.proof.receipt_story import instant
+from protocols.proof.receipt_view import instant
 from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 
 LANGUAGES = ("zh", "en")
@@ -200,17 +200,157 @@ LINES: dict[str, tuple[str, str]] = {
         "The clock was not known to be right ({began_ms} to {ended_ms}); the price is one that the list may have had",
     ),
     "measurement/proven": (
-        "加油签名记录（FTM，第 {page} 页）由同一设备签署，与日志一致",
+        "签名计量记录（FTM，第 {page} 页）由同一设备签署，与日志一致",
         "The signed measurement (FTM, page {page}) is by the same box and says what the log says",
     ),
     "measurement/failed": (
-        "加油签名记录（FTM）不成立，或与日志不一致",
+        "签名计量记录（FTM）不成立，或与日志不一致",
         "The signed measurement (FTM) does not hold, or says other than the log",
     ),
-    "measurement/open": ("没有加油签名记录（FTM）", "There is no signed measurement (FTM)"),
+    "measurement/open": ("没有签名计量记录（FTM）", "There is no signed measurement (FTM)"),
     "pump-meter/open": (
         "收据不能证明加油机本身计量准确",
         "A receipt does not prove that the pump measures rightly",
+    ),
+    "swap/proven": (
+        "各记录同属一次换电 {session}（换电柜 {cabinet}）",
+        "The records are those of swap {session} at cabinet {cabinet}",
+    ),
+    "rent/proven": (
+        "各记录同属一次租电 {session}（换电柜 {cabinet}）",
+        "The records are those of rent {session} at cabinet {cabinet}",
+    ),
+    "return/proven": (
+        "各记录同属一次退租 {session}（换电柜 {cabinet}）",
+        "The records are those of return {session} at cabinet {cabinet}",
+    ),
+    "steps/proven": (
+        "各步骤（{steps} 步）前后相接，与结束记录一致",
+        "Its steps ({steps}) follow one another, and the end says what they say",
+    ),
+    "steps/failed": (
+        "各步骤不相接，或与结束记录不一致",
+        "Its steps do not follow one another, or the end says something else",
+    ),
+    "put-in/proven": (
+        "放入电池 {pack}（{slot} 号仓）",
+        "Put in: {pack}, in slot {slot}",
+    ),
+    "put-in/open": (
+        "放入电池 {pack}（{slot} 号仓），在会话 {session} 中放入，不在此收据内",
+        "Put in: {pack}, in slot {slot}, during session {session}, which is not in this receipt",
+    ),
+    "taken-out/proven": (
+        "取出电池 {pack}（{slot} 号仓）",
+        "Taken out: {pack}, from slot {slot}",
+    ),
+    "not-charged/proven": (
+        "没有取走电池，也没有扣款",
+        "No pack was taken, and nothing was charged",
+    ),
+    "not-charged/failed": (
+        "没有取走电池，却有扣款",
+        "No pack was taken, and yet something was charged",
+    ),
+    "swap-terms/proven": (
+        "换电资费第 {version} 版，正是开始时所定",
+        "Swap terms, version {version}: those in force when the session began",
+    ),
+    "swap-terms/failed": (
+        "所附换电资费不是开始时所定的",
+        "The swap terms here are not those in force when the session began",
+    ),
+    "swap-terms/open": (
+        "收据未附换电资费第 {version} 版，价格未予核验",
+        "Swap terms version {version} are not in the receipt, so the price was not checked",
+    ),
+    "offered-so/proven": (
+        "按其中“{offer}”重新计价，每一行都相同",
+        "Priced again by their offer {offer}, every line is the same",
+    ),
+    "offered-so/failed": (
+        "按其中“{offer}”重新计价，结果不同",
+        "Priced again by their offer {offer}, the bill is another",
+    ),
+    "paid-until/proven": (
+        "租期付至 {until_s}",
+        "The rent is paid until {until_s}",
+    ),
+    "paid-until/failed": (
+        "租期 {until_s} 不是按资费所定",
+        "The rent is not paid until {until_s} by those terms",
+    ),
+    "deposit/proven": (
+        "押金 {deposit_fen} 全额转由总部保管",
+        "The deposit of {deposit_fen} went to headquarters' keeping, whole",
+    ),
+    "deposit/failed": (
+        "押金 {deposit_fen} 的划转与预留不符",
+        "What was taken as a deposit is not the {deposit_fen} set aside for it",
+    ),
+    "units/proven": (
+        "扣用 {units}，正是预留之数",
+        "Taken whole, as set aside: {units}",
+    ),
+    "units/failed": (
+        "扣用之数不是预留的 {units}",
+        "What was taken is not what was set aside: {units}",
+    ),
+    "swap-clock/open": (
+        "时钟未经证实（{began_ms} 至 {ended_ms}）",
+        "The clock was not known to be right ({began_ms} to {ended_ms})",
+    ),
+    "port/proven": (
+        "各记录同属会话 {session}（充电口 {port}）",
+        "The records are those of session {session} at port {port}",
+    ),
+    "settled/proven": (
+        "充电板最后结算：{counted}；账单依此",
+        "The board settled it: {counted}; that is what is billed",
+    ),
+    "settled/open": (
+        "充电板没有结算；账单依最后所见：{counted}",
+        "The board never settled it; what is billed was seen last: {counted}",
+    ),
+    "register/proven": (
+        "充电桩电表：{begin_wh} → {end_wh}，与账单的 {energy} 相符",
+        "The pile's register: {begin_wh} to {end_wh}, which fits the {energy} billed",
+    ),
+    "register/failed": (
+        "充电桩电表读数与账单不符：{begin_wh} → {end_wh}，账单 {energy}",
+        "The pile's register does not fit: {begin_wh} to {end_wh}, billed {energy}",
+    ),
+    "port-prices/proven": (
+        "充电口价目表 {id} 第 {version} 版，正是开始时所定",
+        "Port prices {id}, version {version}: those in force when the session began",
+    ),
+    "port-prices/failed": (
+        "所附充电口价目表不是开始时所定的",
+        "The port prices here are not those in force when the session began",
+    ),
+    "port-prices/open": (
+        "收据未附充电口价目表第 {version} 版，单价未予核验",
+        "Port prices version {version} are not in the receipt, so the prices were not checked",
+    ),
+    "port-priced/proven": (
+        "按价格“{price}”重新计价，每一行都相同",
+        "Priced again by price {price}, every line is the same",
+    ),
+    "port-priced/failed": (
+        "按价格“{price}”重新计价，结果不同",
+        "Priced again by price {price}, the bill is another",
+    ),
+    "measurement-doubt/open": (
+        "签名计量记录（FTM）与日志一致，但自述读数存疑（{status}）",
+        "The signed measurement (FTM) agrees with the log, and says that a reading is in doubt ({status})",
+    ),
+    "pack-meter/open": (
+        "收据不能证明电池自报的电量准确",
+        "A receipt does not prove that the packs tell their charge rightly",
+    ),
+    "board-meter/open": (
+        "收据不能证明充电板本身计量准确",
+        "A receipt does not prove that the board counts rightly",
     ),
     "view/proven": ("文件中的可读摘要与已签记录一致", "What the file shows in plain text is what the records say"),
     "view/failed": (

@@ -11,8 +11,8 @@ from contextlib import suppress
 from drivers.pump import SELLS, PumpStatus
 from edge.clock import Clock
 from edge.desk import Desk
-from edge.fuel_record import FuelRecorder
 from edge.journal.errors import JournalFull
+from edge.measurement import MeasurementRecorder
 from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.fill import day, settle, totals, watch
 from edge.till.fill.ask import FillAsk
@@ -41,7 +41,7 @@ class FillDesk:
         clock: Clock,
         policy: FillPolicy,
         points: Mapping[str, FuelPoint],
-        recorder: FuelRecorder | None = None,
+        recorder: MeasurementRecorder | None = None,
     ) -> None:
         """`points`: by the pump's id. Every open filling is taken up as its last row left it.
 

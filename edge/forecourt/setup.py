@@ -7,14 +7,14 @@ from edge.config import Config
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
 from edge.forecourt.tanks import Tanks
-from edge.fuel_record import FuelRecorder
+from edge.measurement import MeasurementRecorder
 from edge.premises import Premises
 from edge.site import Site
 from edge.till.fill.point import FuelPoint, NozzlePlace
 
 
 def set_up(
-    config: Config, site: Site, premises: Premises, clock: Clock, recorder: FuelRecorder | None
+    config: Config, site: Site, premises: Premises, clock: Clock, recorder: MeasurementRecorder | None
 ) -> Islands | None:
     """None: neither pump nor tank is configured, and no filling is open at a pump that was.
 

@@ -31,13 +31,17 @@ def ocmf(
     from protocols.proof.errors import Unproven
     from protocols.proof.ocmf import verify
     from protocols.proof.ocmf_lint import lint
-    from protocols.proof.receipt_story import FillingStory
+    from protocols.proof.receipt_story import ChargeStory
 
     gathered = gather(session, journal, config)
-    if isinstance(gathered.story, FillingStory):
+    if not isinstance(gathered.story, ChargeStory):
         remedy = f"`fieldtill evidence {gathered.story.seq} FOLDER` writes its signed measurement, measurement.ftm."
         raise Failed(
-            Trouble("no-meter-record", f"session {gathered.story.seq} is a filling: OCMF knows no fuel", remedy)
+            Trouble(
+                "no-meter-record",
+                f"session {gathered.story.seq} is not measured by an electricity meter: OCMF knows no other",
+                remedy,
+            )
         )
     closed = gathered.story.closed
     if closed is None or closed.meter_record is None:

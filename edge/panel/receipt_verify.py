@@ -19,7 +19,8 @@ from protocols.proof import reader_keys, receipt_file
 from protocols.proof.errors import Malformed
 from protocols.proof.lines import Line, Mark
 from protocols.proof.receipt_file import ReceiptFile
-from protocols.proof.receipt_story import FillingStory, Story, view
+from protocols.proof.receipt_story import FillingStory, PortStory, Story, SwapStory
+from protocols.proof.receipt_view import view
 from protocols.proof.statement import Statement, state
 
 K = TypeVar("K")
@@ -102,11 +103,15 @@ def _print(paper: Paper, told: Statement, language: str) -> None:
 
 def _gist(story: Story) -> str:
     told = view(story)
-    what = (
-        f"{told['pump']}  {told['volume_l']} L"
-        if isinstance(story, FillingStory)
-        else f"{told['connector']}  {told['energy_kwh']} kWh"
-    )
+    match story:
+        case FillingStory():
+            what = f"{told['pump']}  {told['volume_l']} L"
+        case SwapStory():
+            what = f"{told['cabinet']}  {told['outcome']}"
+        case PortStory():
+            what = f"{told['port']}  {told.get('energy_kwh') or '-'} kWh  {told.get('lasted') or '-'}"
+        case _:
+            what = f"{told['connector']}  {told['energy_kwh']} kWh"
     return f"{told['session']}  {what}  ¥{told['amount_yuan']}  {told['ended']}"
 
 

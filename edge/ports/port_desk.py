@@ -12,6 +12,7 @@ from drivers.port_board import PortOrder, Settlement, session_of
 from edge.clock import Clock
 from edge.desk import Desk
 from edge.journal.errors import JournalFull, JournalPruned
+from edge.measurement import MeasurementRecorder
 from edge.till.ask import Opening, Refusal, Refused, Want
 from edge.till.port import day, late, settle, watch
 from edge.till.port.ask import PortAsk
@@ -34,12 +35,23 @@ from protocols.trade.tender import Tenders
 class PortDesk:
     """Sessions as decided and as last seen. Nothing is told to a board before the opening record is durable."""
 
-    def __init__(self, desk: Desk, clock: Clock, policy: PortPolicy, places: Mapping[str, PortPlace]) -> None:
-        """places: by the port's id. Every open session is taken up as its last row left it."""
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        policy: PortPolicy,
+        places: Mapping[str, PortPlace],
+        recorder: MeasurementRecorder | None = None,
+    ) -> None:
+        """places: by the port's id. Every open session is taken up as its last row left it.
+
+        recorder: None: sessions close without a signed measurement.
+        """
         self.desk = desk
         self.policy = policy
         self.places = places
         self._clock = clock
+        self._recorder = recorder
         self._unticked: set[int] = set()  # must not start before the rollback counter has been ticked
         self._saved_ms = clock.mono_ms()
         self._rows = self._recover()
@@ -61,6 +73,13 @@ class PortDesk:
         """All that are open, by number."""
         size, ports = self.desk.journal.size, self.desk.state.ports
         return [(one, self._row(one)) for seq, one in sorted(ports.sessions.items()) if seq < size]
+
+    def has_ended(self, number: bytes) -> bool:
+        """Whether an order is one of this log, and its session is over."""
+        named = session_of(number)
+        if named is None or named[0] != self.desk.state.epoch:
+            return False
+        return named[1] < self.desk.journal.size and named[1] not in self
 
     def now(self) -> Stamp:
         """The box's clocks."""
@@ -129,9 +148,7 @@ class PortDesk:
         if decision is Next.HOLD:
             drafts = [settle.hold_for_review(session, after, sight, self.policy)]
         elif decision is Next.SETTLE:
-            tenders = self._tenders_of(session)
-            offset = place.pile_offset_min
-            drafts = settle.settle(self.desk.state, session, after, sight.now, terms, tenders, pile_offset_min=offset)
+            drafts = self._settlement(session, after, sight.now, place.pile_offset_min)
         self._rows[session.seq] = after
         ends = decision is Next.SETTLE
         await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))
@@ -178,8 +195,7 @@ class PortDesk:
         if status is not None and status.order == self.order_of(session).number:
             return "its port still runs"
         act = Draft(TechnicianAct(by, "settle", f"session {seq}: {because}"))
-        terms, tenders = self.terms_of(session), self._tenders_of(session)
-        drafts = settle.settle(self.desk.state, session, progress, self.now(), terms, tenders)
+        drafts = self._settlement(session, progress, self.now(), None)
         await self.desk.record([act, *drafts], {seq: None})
         self._rows.pop(seq, None)
         return None
@@ -264,6 +280,14 @@ class PortDesk:
             progress = decode_port(row) if row else watch.first_progress(session)
             taken[seq] = watch.resume(progress, stamp.boot, stamp.mono_ms)
         return taken
+
+    def _settlement(
+        self, session: OpenPort, progress: PortProgress, now: Stamp, pile_offset_min: int | None
+    ) -> Sequence[Draft]:
+        """The records that end a session, with its signed measurement."""
+        state, terms, tenders = self.desk.state, self.terms_of(session), self._tenders_of(session)
+        drafts = settle.settle(state, session, progress, now, terms, tenders, pile_offset_min=pile_offset_min)
+        return drafts if self._recorder is None else self._recorder.complete(drafts, state, session, now)
 
     def _tenders_of(self, session: OpenPort) -> Tenders:
         return self.desk.papers.tenders(session.opened.pins)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from drivers.cabinet import Cabinet
 from edge.clock import Clock
+from edge.measurement import MeasurementRecorder
 from edge.shop.shop import Shop
 from edge.shop.swap_desk import SwapDesk
 from edge.site import Site
@@ -13,9 +14,15 @@ from edge.till.swap.place import CabinetPlace
 from edge.till.swap.policy import SwapPolicy
 
 
-def set_up(site: Site, cabinets: Mapping[str, Cabinet], policy: SwapPolicy, clock: Clock) -> Shop | None:
-    """None: no cabinet is configured, and no session is open at one that was."""
+def set_up(
+    site: Site,
+    cabinets: Mapping[str, Cabinet],
+    policy: SwapPolicy,
+    clock: Clock,
+    recorder: MeasurementRecorder | None = None,
+) -> Shop | None:
+    """None: no cabinet is configured, and no session is open at one that was. recorder: as of `SwapDesk`."""
     if not cabinets and not site.desk.state.shop.swaps:
         return None
     places = {name: CabinetPlace(name, cabinet.slots) for name, cabinet in cabinets.items()}
-    return Shop(site, SwapDesk(site.desk, clock, policy, places), cabinets, clock)
+    return Shop(site, SwapDesk(site.desk, clock, policy, places, recorder), cabinets, clock)

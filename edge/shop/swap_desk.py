@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from edge.clock import Clock
 from edge.desk import Desk
 from edge.journal.errors import JournalFull
+from edge.measurement import MeasurementRecorder
 from edge.till.ask import Opening, Refusal, Refused, Want
 from edge.till.state_shop import OpenSwap, slot_key
 from edge.till.swap import progress as steps
@@ -33,12 +34,20 @@ from protocols.trade.tender import Tenders
 class SwapDesk:
     """Swap sessions as decided. No door moves before the record that opens it is durable."""
 
-    def __init__(self, desk: Desk, clock: Clock, policy: SwapPolicy, places: Mapping[str, CabinetPlace]) -> None:
-        """`places`: by the cabinet's id."""
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        policy: SwapPolicy,
+        places: Mapping[str, CabinetPlace],
+        recorder: MeasurementRecorder | None = None,
+    ) -> None:
+        """`places`: by the cabinet's id. recorder: None: sessions close without a signed measurement."""
         self.desk = desk
         self.policy = policy
         self.places = places
         self._clock = clock
+        self._recorder = recorder
         self._progress: dict[int, Progress] = {}
         self._unticked: set[int] = set()  # must not open a door before the rollback counter has been ticked
         self._said: dict[int, str] = {}
@@ -187,7 +196,11 @@ class SwapDesk:
     async def _end(self, swap: OpenSwap, end: End, more: Sequence[Draft] = ()) -> None:
         desk = self.desk
         terms, tenders = self._papers(swap.opened.pins).terms, self._tenders_of(swap)
-        await desk.record([*settle(desk.state, swap, end, self._clock.stamp(), terms, tenders), *more])
+        now = self._clock.stamp()
+        drafts: Sequence[Draft] = settle(desk.state, swap, end, now, terms, tenders)
+        if self._recorder is not None:
+            drafts = self._recorder.complete(drafts, desk.state, swap, now)
+        await desk.record([*drafts, *more])
         self._progress.pop(swap.seq, None)
         self._said.pop(swap.seq, None)
 

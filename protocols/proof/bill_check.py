@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from fractions import Fraction
-from hashlib import sha256
 
 from protocols.proof import keys, ocmf
-from protocols.proof.capture_check import Documents, check_captures, check_holds, payload_of, pin_of
+from protocols.proof.capture_check import adds_up, check_captures, check_clock, check_holds
 from protocols.proof.errors import Unproven
 from protocols.proof.lines import Line, either, failed, open_, proven
 from protocols.proof.ocmf_session import Session, disagreements
+from protocols.proof.pinned import Documents, read_pinned
 from protocols.proof.receipt_story import ChargeStory
 from protocols.trade import tariff_file
-from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.documents import TARIFF
 from protocols.trade.price import Delivered, bill
-from protocols.trade.quantities import largest_remainder, round_half_up
-from protocols.trade.records import ClockQuality, SessionClosed
+from protocols.trade.records import SessionClosed
 from protocols.trade.tariff import Tariff
-
-_FEN_PER: dict[str, Fraction] = {
-    "energy": Fraction(1, 1_000_000),  # e3 per kWh times Wh
-    "service": Fraction(1, 1_000_000),
-    "session": Fraction(1, 1_000),  # e3 each
-    "idle": Fraction(1, 60_000),  # e3 per minute times seconds
-}
 
 
 def check_bill(story: ChargeStory, documents: Documents, device_key: bytes) -> list[Line]:
     """What is proven of a charge whose records are. device_key: SubjectPublicKeyInfo of the box."""
     if story.closed is None:
-        return [either(not story.moves, "voided"), _clock(story)]
+        return [either(not story.moves, "voided"), check_clock(story, "clock")]
     closed = story.closed
     return [
         _readings(story, closed),
@@ -39,7 +29,7 @@ def check_bill(story: ChargeStory, documents: Documents, device_key: bytes) -> l
         check_captures(story, closed, documents, story.holds),
         check_holds(story),
         *_tariff(story, closed, documents),
-        _clock(story),
+        check_clock(story, "clock"),
         _meter_record(story, closed, device_key),
     ]
 
@@ -57,19 +47,11 @@ def _readings(story: ChargeStory, closed: SessionClosed) -> Line:
 
 def _sum(closed: SessionClosed) -> Line:
     """Quantities times prices, exact, rounded once; the fen of the lines are its parts by largest remainder."""
-    if any(line.code not in _FEN_PER for line in closed.lines):
-        return failed("sum", amount_fen=closed.amount_fen)
-    exact = [line.quantity * line.price_e3 * _FEN_PER[line.code] for line in closed.lines]
-    total = sum(exact, Fraction(0))
-    amount_fen = round_half_up(total)
-    parts = largest_remainder(amount_fen, exact) if total else [0] * len(exact)
     quantities = Counter[str]()
     for line in closed.lines:
         quantities[line.code] += line.quantity
     holds = (
-        (closed.exact_num, closed.exact_den) == (total.numerator, total.denominator)
-        and amount_fen == closed.amount_fen
-        and parts == [line.amount_fen for line in closed.lines]
+        adds_up(closed)
         and quantities["energy"] == closed.energy_wh
         and quantities["idle"] in (0, closed.idle_s)  # blocking the place may cost nothing
     )
@@ -78,23 +60,8 @@ def _sum(closed: SessionClosed) -> Line:
 
 def _tariff(story: ChargeStory, closed: SessionClosed, documents: Documents) -> list[Line]:
     """The prices are those that were pinned when the session began, and the whole bill follows from them."""
-    pin, payload = pin_of(story, TARIFF), payload_of(documents, TARIFF)
-    if pin is None:
-        return [failed("tariff")]
-    if payload is None:
-        return [open_("tariff", version=pin.version)]
-    tariff = _read_tariff(payload) if sha256(payload).digest() == pin.hash else None
-    if tariff is None:
-        return [failed("tariff", version=pin.version)]
-    return [proven("tariff", id=tariff.id, version=pin.version), either(_costs(tariff, closed), "priced")]
-
-
-def _read_tariff(payload: bytes) -> Tariff | None:
-    try:
-        tariff = decode(payload, Tariff)
-    except NotCanonical:
-        return None
-    return None if tariff_file.disorder(tariff) else tariff
+    tariff, line = read_pinned(story, documents, TARIFF, Tariff, tariff_file.disorder, "tariff")
+    return [line] if tariff is None else [line, either(_costs(tariff, closed), "priced")]
 
 
 def _costs(tariff: Tariff, closed: SessionClosed) -> bool:
@@ -118,8 +85,3 @@ def _meter_record(story: ChargeStory, closed: SessionClosed, device_key: bytes) 
         return failed("meter-record")
     status = str(record.readings[-1].get("ST"))
     return proven("meter-record", page=record.page) if status == "G" else open_("meter-doubt", status=status)
-
-
-def _clock(story: ChargeStory) -> Line:
-    sure = story.began.quality is story.ended.quality is ClockQuality.SYNCHRONISED
-    return (proven if sure else open_)("clock", began_ms=story.began.wall_ms, ended_ms=story.ended.wall_ms)

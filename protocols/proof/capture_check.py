@@ -1,30 +1,59 @@
-"""Does what was drawn make the bill? Sums, rates, holds and their order; the same of a charge and of a filling."""
+"""Does what was drawn make the bill? Sums, rates, holds and their order; the same of every session."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from hashlib import sha256
 from typing import TypeAlias
 
 from protocols.proof.lines import Fact, Line, either, failed, open_, proven
-from protocols.proof.receipt_story import Story
+from protocols.proof.pinned import Documents, payload_of, pin_of
+from protocols.proof.receipt_story import AnyClosed, Story
 from protocols.trade import tender
 from protocols.trade.codec import NotCanonical, decode
-from protocols.trade.records import CNY, Effect, Hold, Pin, SessionClosed
-from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.quantities import largest_remainder, round_half_up
+from protocols.trade.records import CNY, ClockQuality, Effect, Hold
 from protocols.trade.tender import MONEY_ALONE, Tenders
-
-Documents: TypeAlias = Sequence[tuple[str, bytes]]
-"""(kind, payload), as handed out beside the records."""
 
 _Due: TypeAlias = tuple[Counter[tuple[str, str]], int]
 """What is taken by (account, asset), and the overrun in fen."""
 
 
-def check_captures(
-    story: Story, closed: SessionClosed | FillingClosed, documents: Documents, drawing: Sequence[Hold]
-) -> Line:
+_FEN_PER: dict[str, Fraction] = {
+    "energy": Fraction(1, 1_000_000),  # e3 per kWh times Wh
+    "service": Fraction(1, 1_000_000),
+    "session": Fraction(1, 1_000),  # e3 each
+    "swap": Fraction(1, 1_000),
+    "rent": Fraction(1, 1_000),
+    "idle": Fraction(1, 60_000),  # e3 per minute times seconds
+    "time": Fraction(1, 3_600_000),  # e3 per hour times seconds
+}
+
+
+def adds_up(closed: AnyClosed) -> bool:
+    """Quantities times prices, exact, rounded once; the fen of the lines are its parts by largest remainder."""
+    if any(line.code not in _FEN_PER for line in closed.lines):
+        return False
+    exact = [line.quantity * line.price_e3 * _FEN_PER[line.code] for line in closed.lines]
+    total = sum(exact, Fraction(0))
+    parts = largest_remainder(round_half_up(total), exact) if total else [0] * len(exact)
+    return (
+        (closed.exact_num, closed.exact_den) == (total.numerator, total.denominator)
+        and round_half_up(total) == closed.amount_fen
+        and [line.amount_fen for line in closed.lines] == parts
+    )
+
+
+def check_clock(story: Story, unsure: str) -> Line:
+    """unsure: what is said in place of `clock` where it was not known to be right."""
+    sure = story.began.quality is story.ended.quality is ClockQuality.SYNCHRONISED
+    instants = {"began_ms": story.began.wall_ms, "ended_ms": story.ended.wall_ms}
+    return proven("clock", **instants) if sure else open_(unsure, **instants)
+
+
+def check_captures(story: Story, closed: AnyClosed, documents: Documents, drawing: Sequence[Hold]) -> Line:
     """What was drawn and what was delivered beyond the hold are the bill, no more and no less.
 
     drawing: the holds as they are drawn on.
@@ -89,16 +118,6 @@ def check_holds(story: Story) -> Line:
             used[move.account, move.asset] += move.amount
     held_fen = sum(amount for (_, asset), amount in held.items() if asset == CNY)
     return either(all(used[key] <= held[key] for key in used), "holds", held_fen=held_fen)
-
-
-def pin_of(story: Story, kind: str) -> Pin | None:
-    """The document of that kind that was in force when the session began."""
-    return next((pin for pin in story.opened.pins if pin.kind == kind), None)
-
-
-def payload_of(documents: Documents, kind: str) -> bytes | None:
-    """The first of that kind among those handed out."""
-    return next((payload for its, payload in documents if its == kind), None)
 
 
 def _pinned_tenders(story: Story, payload: bytes) -> Tenders | None:

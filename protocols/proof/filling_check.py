@@ -6,26 +6,21 @@ its numbers.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
-from protocols.proof import fuel_record, keys
-from protocols.proof.capture_check import Documents, check_captures, check_holds, check_order, payload_of, pin_of
-from protocols.proof.errors import Unproven
-from protocols.proof.fuel_record import Filling
-from protocols.proof.lines import Fact, Line, either, failed, open_, proven
+from protocols.proof.capture_check import check_captures, check_clock, check_holds, check_order
+from protocols.proof.lines import Fact, Line, either, failed, open_
+from protocols.proof.measurement_check import check_measurement
+from protocols.proof.pinned import Documents, read_pinned
 from protocols.proof.receipt_story import FillingStory, total_ml
 from protocols.trade import fuel_prices
-from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.fuel_bill import bill_of
 from protocols.trade.fuel_prices import PriceList, prices_between
-from protocols.trade.records import ClockQuality
 from protocols.trade.records_fuel import FillingClosed
 
 
 def check_filling(story: FillingStory, documents: Documents, device_key: bytes) -> list[Line]:
     """What is proven of a filling whose records are. device_key: SubjectPublicKeyInfo of the box."""
     if story.closed is None:
-        return [either(not story.moves, "not-billed"), _clock(story)]
+        return [either(not story.moves, "not-billed"), check_clock(story, "fill-clock")]
     closed, drawing = story.closed, story.drawing_order
     return [
         _totals(story, closed),
@@ -35,8 +30,8 @@ def check_filling(story: FillingStory, documents: Documents, device_key: bytes) 
         check_holds(story),
         *check_order(story, {"fuel": closed.amount_fen}, documents, drawing),
         *_prices(story, closed, documents),
-        _clock(story),
-        _measurement(story, closed, device_key),
+        check_clock(story, "fill-clock"),
+        check_measurement(story, device_key),
     ]
 
 
@@ -85,46 +80,14 @@ def _offered(story: FillingStory, closed: FillingClosed) -> Line:
 
 def _prices(story: FillingStory, closed: FillingClosed, documents: Documents) -> list[Line]:
     """The price list is the one that was pinned when the filling began, and said this price then."""
-    pin, payload = pin_of(story, fuel_prices.KIND), payload_of(documents, fuel_prices.KIND)
-    if pin is None:
-        return [failed("price-list")]
-    if payload is None:
-        return [open_("price-list", version=pin.version)]
-    listed = _read_prices(payload) if sha256(payload).digest() == pin.hash else None
+    kind, disorder = fuel_prices.KIND, fuel_prices.disorder
+    listed, line = read_pinned(story, documents, kind, PriceList, disorder, "price-list")
     if listed is None:
-        return [failed("price-list", version=pin.version)]
+        return [line]
     sold, opened = closed.sold, story.opened
     may_hold = prices_between(listed, opened.clock_lb_ms, opened.clock_ub_ms)
     said = any(step.get(sold.grade) == sold.price_e3 for step in may_hold)
     return [
-        proven("price-list", id=listed.id, version=pin.version),
+        line,
         either(said, "listed", grade=sold.grade, price_e3=sold.price_e3),
     ]
-
-
-def _read_prices(payload: bytes) -> PriceList | None:
-    try:
-        listed = decode(payload, PriceList)
-    except NotCanonical:
-        return None
-    return None if fuel_prices.disorder(listed) else listed
-
-
-def _measurement(story: FillingStory, closed: FillingClosed, device_key: bytes) -> Line:
-    """What the box signed as the filling's measurement says the same as the log."""
-    if closed.meter_record is None:
-        return open_("measurement")
-    filling = Filling(story.site, story.epoch, story.seq, story.began, story.opened, closed, story.ended)
-    try:
-        record = fuel_record.verified(closed.meter_record, keys.device_public_from_spki(device_key))
-    except Unproven:
-        return failed("measurement")
-    if any(fuel_record.disagreements(record, filling)):
-        return failed("measurement")
-    return proven("measurement", page=record.page)
-
-
-def _clock(story: FillingStory) -> Line:
-    sure = story.began.quality is story.ended.quality is ClockQuality.SYNCHRONISED
-    instants = {"began_ms": story.began.wall_ms, "ended_ms": story.ended.wall_ms}
-    return proven("clock", **instants) if sure else open_("fill-clock", **instants)

@@ -6,7 +6,7 @@
         record   base64 of its exact bytes: the leaf of the log's tree
         proof    its C2SP tlog-proof as text, `extra` being the log key's certificate
     documents    what the opening record pins, as far as it is handed out: `kind` (`tariff`, `tenders`,
-                 `fuel-prices`) and `payload` as base64
+                 `fuel-prices`, `swap-terms`, `port-prices`) and `payload` as base64
     view         what the records say, for whoever opens the file; a verifier makes it again and compares
 
 All proofs are under one signed head, so that they cannot come from two histories of one log. Each is whole in itself
@@ -106,7 +106,7 @@ class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: Literal["tariff", "tenders", "fuel-prices"]
+    kind: Literal["tariff", "tenders", "fuel-prices", "swap-terms", "port-prices"]
     payload: str
 
 

@@ -1,19 +1,16 @@
-"""Which session do these records tell of? From its opening to its end, and what it looks like to a person.
+"""Which session do these records tell of? From its opening to its end.
 
-A charge and a filling tell the same story, of a connector or of a pump; what each looks like differs.
+A charge, a filling, a swap and a session at a port tell the same story, each of a place of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from protocols.trade.codec import NotCanonical, decode
-from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
+from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.records import (
-    BillLine,
     Hold,
     Move,
     Record,
@@ -27,11 +24,28 @@ from protocols.trade.records import (
     session_id,
 )
 from protocols.trade.records_fuel import FillingClosed, FillingOpened, PumpTotals
+from protocols.trade.records_pack import SwapClosed, SwapOpened, SwapStepped
+from protocols.trade.records_port import PortClosed, PortOpened
 
-Opened = TypeVar("Opened", SessionOpened, FillingOpened)
-Closed = TypeVar("Closed", SessionClosed, FillingClosed)
+Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened, PortOpened)
+Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed, PortClosed)
+AnyOpened: TypeAlias = SessionOpened | FillingOpened | SwapOpened | PortOpened
+AnyClosed: TypeAlias = SessionClosed | FillingClosed | SwapClosed | PortClosed
 
-_YEAR_10000_MS = 253_402_300_800_000
+ENDS: Mapping[type[Wire], tuple[type[Wire], ...]] = {
+    SessionOpened: (SessionClosed, SessionVoided),
+    FillingOpened: (FillingClosed, SessionVoided),
+    SwapOpened: (SwapClosed,),
+    PortOpened: (PortClosed, SessionVoided),
+}
+"""What opens a session, and what may end it."""
+BETWEEN: Mapping[type[Wire], tuple[type[Wire], ...]] = {
+    SessionOpened: (SessionExtended, SessionHeld),
+    FillingOpened: (SessionExtended, SessionHeld),
+    SwapOpened: (SwapStepped,),
+    PortOpened: (SessionExtended, SessionHeld),
+}
+"""What may stand between opening and end."""
 
 
 class NoStory(ValueError):
@@ -77,15 +91,26 @@ class FillingStory(Delivery[FillingOpened, FillingClosed]):
         return (*self.holds[1:], *self.holds[:1]) if self.opened.guaranteed else self.holds
 
 
-Story: TypeAlias = ChargeStory | FillingStory
+@dataclass(frozen=True, slots=True)
+class SwapStory(Delivery[SwapOpened, SwapClosed]):
+    """A swap, a rent or a return at a cabinet. steps: in the log's order."""
+
+    steps: tuple[SwapStepped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortStory(Delivery[PortOpened, PortClosed]):
+    """A session at a charging port."""
+
+
+Story: TypeAlias = ChargeStory | FillingStory | SwapStory | PortStory
 
 
 def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> Story:
     """From (seq, exact bytes) in the receipt's order: the opening first, the end last. Raises NoStory."""
-    before = -1
-    holds: list[Hold] = []
-    opened: SessionOpened | FillingOpened | None = None
-    first_seq, began = records[0][0], None
+    first_seq, before = records[0][0], -1
+    bodies: list[Any] = []
+    told: list[Record] = []
     for place, (seq, data) in enumerate(records):
         try:
             record = decode(data, Record)
@@ -95,125 +120,40 @@ def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> S
         if seq <= before:
             raise NoStory("order", seq)
         before = seq
-        is_last = place == len(records) - 1
-        match body:
-            case SessionOpened() | FillingOpened() if place == 0:
-                opened, began = body, record.stamp
-                holds += body.holds
-            case SessionExtended() | SessionHeld() if place and not is_last:
-                if isinstance(body, SessionExtended):
-                    holds += body.holds
-            case SessionClosed() if is_last and isinstance(opened, SessionOpened):
-                pass
-            case FillingClosed() if is_last and isinstance(opened, FillingOpened):
-                pass
-            case SessionVoided() if is_last and place:
-                pass
-            case _:
-                raise NoStory("kind", seq)
+        allowed = _allowed(type(bodies[0]), last=place == len(records) - 1) if place else tuple(ENDS)
+        if not isinstance(body, allowed):
+            raise NoStory("kind", seq)
         if place and getattr(body, "session", None) != first_seq:
             raise NoStory("another-session", seq)
-    assert opened is not None, "the first record is an opening"
-    assert began is not None, "the first record is an opening"
-    told = tuple(holds), tuple(record.moves)
-    if isinstance(opened, FillingOpened):
-        filled = body if isinstance(body, FillingClosed) else None
-        return FillingStory(site, epoch, first_seq, opened, began, told[0], filled, told[1], record.stamp)
-    closed = body if isinstance(body, SessionClosed) else None
-    return ChargeStory(site, epoch, first_seq, opened, began, told[0], closed, told[1], record.stamp)
+        bodies.append(body)
+        told.append(record)
+    return _story(site, epoch, first_seq, bodies, told)
 
 
-def view(story: Story) -> dict[str, Any]:
-    """The session as plain texts, for whoever opens the file; a verifier makes it again and compares.
-
-    Who paid stays out of it: an account is an opaque id, a card's number is in no record.
-    """
-    return _filling(story) if isinstance(story, FillingStory) else _charge(story)
+def _allowed(opening: type[Wire], *, last: bool) -> tuple[type[Wire], ...]:
+    return ENDS[opening] if last else BETWEEN[opening]
 
 
-def _charge(story: ChargeStory) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "session": story.session,
-        "connector": story.opened.connector,
-        "meter": story.opened.begin.meter,
-        "began": instant(story.began.wall_ms),
-        "ended": instant(story.ended.wall_ms),
-        "clock": story.ended.quality.name.lower(),
-        "begin_kwh": kwh(story.opened.begin.energy_wh),
-    }
-    if story.closed is None:
-        return {**told, "energy_kwh": kwh(0), "amount_yuan": yuan(0), "lines": []}
-    closed = story.closed
-    return {
-        **told,
-        "end_kwh": kwh(closed.end.energy_wh),
-        "energy_kwh": kwh(closed.energy_wh),
-        "amount_yuan": yuan(closed.amount_fen),
-        "overrun_yuan": yuan(closed.overrun_fen),
-        "reason": closed.reason,
-        "lines": [_line(line) for line in closed.lines],
-    }
-
-
-def _filling(story: FillingStory) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "session": story.session,
-        "pump": story.opened.pump,
-        "began": instant(story.began.wall_ms),
-        "ended": instant(story.ended.wall_ms),
-        "clock": story.ended.quality.name.lower(),
-    }
-    if story.closed is None:
-        return {**told, "volume_l": litres(0), "amount_yuan": yuan(0), "lines": []}
-    closed, sold = story.closed, story.closed.sold
-    return {
-        **told,
-        "nozzle": str(sold.nozzle),
-        "grade": sold.grade,
-        "total_before_l": _total_l(story.opened.begin, sold.nozzle),
-        "total_after_l": _total_l(closed.end, sold.nozzle),
-        "volume_l": litres(closed.volume_ml),
-        "price_yuan": yuan_e3(sold.price_e3),
-        "amount_yuan": yuan(closed.amount_fen),
-        "overrun_yuan": yuan(closed.overrun_fen),
-        "reason": closed.reason,
-        "lines": [_line(line) for line in closed.lines],
-    }
+def _story(site: str, epoch: int, seq: int, bodies: Sequence[Any], records: Sequence[Record]) -> Story:
+    began, ended, moves = records[0].stamp, records[-1].stamp, tuple(records[-1].moves)
+    holds = tuple(hold for body in bodies if not isinstance(body, SwapStepped) for hold in getattr(body, "holds", ()))
+    match bodies[0], bodies[-1]:
+        case SessionOpened() as opened, end:
+            closed = end if isinstance(end, SessionClosed) else None
+            return ChargeStory(site, epoch, seq, opened, began, holds, closed, moves, ended)
+        case FillingOpened() as opened, end:
+            filled = end if isinstance(end, FillingClosed) else None
+            return FillingStory(site, epoch, seq, opened, began, holds, filled, moves, ended)
+        case SwapOpened() as opened, end:
+            swapped = end if isinstance(end, SwapClosed) else None
+            steps = tuple(body for body in bodies if isinstance(body, SwapStepped))
+            return SwapStory(site, epoch, seq, opened, began, holds, swapped, moves, ended, steps)
+        case PortOpened() as opened, end:
+            ported = end if isinstance(end, PortClosed) else None
+            return PortStory(site, epoch, seq, opened, began, holds, ported, moves, ended)
+    raise AssertionError("the first record is an opening")
 
 
 def total_ml(totals: PumpTotals, nozzle: int) -> int | None:
     """A nozzle's totalizer. None: the pump has no such nozzle."""
     return next((one.volume_ml for one in totals.nozzles if one.nozzle == nozzle), None)
-
-
-def _total_l(totals: PumpTotals, nozzle: int) -> str:
-    found = total_ml(totals, nozzle)
-    return "" if found is None else litres(found)
-
-
-def _line(line: BillLine) -> dict[str, str]:
-    return {
-        "code": line.code,
-        "period": str(line.period),
-        "quantity": quantity(line),
-        "price_yuan": yuan_e3(line.price_e3),
-        "amount_yuan": yuan(line.amount_fen),
-    }
-
-
-def quantity(line: BillLine) -> str:
-    """In kWh or litres, where it is either."""
-    match line.code:
-        case "energy" | "service":
-            return kwh(line.quantity)
-        case "fuel":
-            return litres(line.quantity)
-    return str(line.quantity)
-
-
-def instant(wall_ms: int) -> str:
-    """To the second, in UTC: `2026-09-21T12:13:20Z`; empty for a time before 1970 or after the year 9999."""
-    if not 0 <= wall_ms < _YEAR_10000_MS:
-        return ""
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=wall_ms)
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,9 +19,21 @@ from protocols.proof.filling_check import check_filling
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Line, Mark, either, failed, open_, proven
 from protocols.proof.note import Note, SignatureType, VerifierKey
+from protocols.proof.pinned import Documents
+from protocols.proof.port_check import check_port
 from protocols.proof.reader_keys import SiteKey
 from protocols.proof.receipt_file import ProvenRecord, ReceiptFile
-from protocols.proof.receipt_story import FillingStory, NoStory, Story, read_story, view
+from protocols.proof.receipt_story import (
+    ChargeStory,
+    FillingStory,
+    NoStory,
+    PortStory,
+    Story,
+    SwapStory,
+    read_story,
+)
+from protocols.proof.receipt_view import port_name, view
+from protocols.proof.swap_check import check_swap
 
 _COSIGNATURE_BYTES = 72  # a time and an Ed25519 signature, as no other signature here has
 
@@ -65,18 +77,44 @@ def state(file: ReceiptFile, site_keys: Sequence[SiteKey], cosigners: Sequence[V
     except NoStory as error:
         return Statement((*lines, failed("session", why=error.code, seq=error.seq)), False, None)
     documents = [(one.kind, one.payload) for one in file.documents]
-    if isinstance(story, FillingStory):
-        lines.append(proven("filling", session=story.session, pump=story.opened.pump))
-        lines += check_filling(story, documents, file.device_key)
-    else:
-        lines.append(proven("session", session=story.session, connector=story.opened.connector))
-        lines += check_bill(story, documents, file.device_key)
+    lines += _delivery(story, documents, file.device_key)
     lines.append(either(file.view == view(story), "view"))
-    lines += [open_("pump-meter" if isinstance(story, FillingStory) else "meter"), open_("software-keys")]
+    lines += [open_(_unproven(story)), open_("software-keys")]
     told = Statement(tuple(lines), False, story)
     vouched = Mark.PROVEN in (told.mark_of("site-key"), told.mark_of("cosigned"))
     missing = any(line.mark is Mark.FAILED or line.code == "not-cosigned" for line in lines)
     return Statement(told.lines, vouched and not missing, story)
+
+
+def _delivery(story: Story, documents: Documents, device_key: bytes) -> list[Line]:
+    """What the session is, and every claim about it."""
+    session = story.session
+    match story:
+        case ChargeStory(opened=charge):
+            told = proven("session", session=session, connector=charge.connector)
+            return [told, *check_bill(story, documents, device_key)]
+        case FillingStory(opened=filling):
+            told = proven("filling", session=session, pump=filling.pump)
+            return [told, *check_filling(story, documents, device_key)]
+        case SwapStory(opened=swap):
+            told = proven(swap.kind, session=session, cabinet=swap.cabinet)
+            return [told, *check_swap(story, documents, device_key)]
+        case PortStory():
+            told = proven("port", session=session, port=port_name(story))
+            return [told, *check_port(story, documents, device_key)]
+
+
+def _unproven(story: Story) -> str:
+    """Whose right measuring no receipt can prove."""
+    match story:
+        case ChargeStory():
+            return "meter"
+        case FillingStory():
+            return "pump-meter"
+        case SwapStory():
+            return "pack-meter"
+        case PortStory():
+            return "board-meter"
 
 
 def _box(file: ReceiptFile, site_keys: Sequence[SiteKey]) -> tuple[list[Line], VerifierKey | None]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from protocols.proof.fuel_record import Filling
 from protocols.trade.audit_bill import Fault, Pinned, capture_faults
-from protocols.trade.audit_meter import fuel_record_faults
+from protocols.trade.audit_meter import check_measurement
 from protocols.trade.audit_trail import Auditor, FuelTrail, RunningFilling, TankTrail
 from protocols.trade.fuel_bill import bill_of
 from protocols.trade.records import Hold, Move, Record
@@ -81,15 +80,7 @@ def closed(audit: Auditor, record: Record, body: FillingClosed) -> None:
     day.amount_fen += body.amount_fen
     day.overrun_fen += body.overrun_fen
     running = audit.ended(body.session)
-    if body.meter_record is not None:
-        trail.measurements += 1
-        audit.tally.meter_records += 1
-        if isinstance(running, RunningFilling):
-            told = Filling(
-                audit.site, audit.epoch, body.session, running.stamp, running.opened, body, closed_at=record.stamp
-            )
-            for fault in fuel_record_faults(body.meter_record, trail.measurements, trail.device_key, told):
-                audit.find(*fault)
+    check_measurement(audit, record, body, running)
     if not isinstance(running, RunningFilling):
         return
     grade = court.grades.setdefault(body.sold.grade, [0, 0, 0, 0])

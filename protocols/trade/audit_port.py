@@ -7,6 +7,7 @@ from typing import Any
 
 from protocols.trade import port_prices
 from protocols.trade.audit_bill import Fault, Pinned, capture_faults
+from protocols.trade.audit_meter import check_measurement
 from protocols.trade.audit_trail import Auditor, PortTrail, RunningPort, RunningStay
 from protocols.trade.documents import TARIFF
 from protocols.trade.port_bill import bill_of, count_faults
@@ -74,6 +75,7 @@ def _closed(audit: Auditor, record: Record, body: PortClosed) -> None:
     for index, value in enumerate((1, body.energy_wh or 0, body.amount_fen)):
         sums[index] += value
     running = audit.ended(body.session)
+    check_measurement(audit, record, body, running)
     if not isinstance(running, RunningPort):
         return
     for fault in port_faults(running.opened, running.holds, record.moves, body, audit.pinned):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from protocols.trade import swap_steps, swap_terms, tender
 from protocols.trade.audit_bill import Fault, Pinned
+from protocols.trade.audit_meter import check_measurement
 from protocols.trade.audit_trail import Auditor, EndedSwap, RunningSwap
 from protocols.trade.records import Effect, Hold, Move, Record
 from protocols.trade.records_pack import ShopDayClosed, SwapClosed, SwapOpened, SwapStepped
@@ -107,6 +108,7 @@ def _closed(audit: Auditor, record: Record, body: SwapClosed) -> None:
     sums[SUMS.index(body.outcome)] += 1
     sums[-1] += body.amount_fen
     running = audit.ended(body.session)
+    check_measurement(audit, record, body, running)
     if not isinstance(running, RunningSwap):
         return
     for fault in swap_faults(running, running.holds, record.moves, body, audit.pinned):

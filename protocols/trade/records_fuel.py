@@ -78,7 +78,7 @@ class FillingClosed(Wire, frozen=True):
 
     reason: why the sale ended (an `edge.till.fill.progress.FillEnd`). volume_ml, shown_fen: by the pump's own display,
     which is the bill. exact_num/exact_den: volume times price in fen, unrounded; shown_fen lies within the pump's own
-    steps of it. overrun_fen: delivered beyond the holds. meter_record: `proof.fuel_record`, None where there is
+    steps of it. overrun_fen: delivered beyond the holds. meter_record: `proof.measurement`, None where there is
     none.
     """
 

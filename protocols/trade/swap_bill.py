@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from protocols.trade.records import Hold
+from protocols.trade.records import ClockQuality, Hold, Stamp
 from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED, PackSeen, SwapKind
-from protocols.trade.swap_terms import FREE, Bill, SwapTerms, price_rent, price_swap, rent_named, swap_named
+from protocols.trade.swap_terms import (
+    FREE,
+    Bill,
+    RentOffer,
+    SwapTerms,
+    price_rent,
+    price_swap,
+    rent_named,
+    rented_until_s,
+    swap_named,
+)
 from protocols.trade.tender import Tenders, draw, owed_by
 
 WHOLE = frozenset({DEPOSIT, DEPOSIT_WAIVED})
@@ -36,6 +46,17 @@ def bill_of(terms: SwapTerms, kind: SwapKind, offer: str, *, took: bool, energy_
 def priced_by_energy(terms: SwapTerms, offer: str) -> bool:
     swap = swap_named(terms, offer)
     return swap is not None and swap.kind == "energy"
+
+
+def paid_until_s(taken_at: Stamp, rent: RentOffer) -> int:
+    """Unix time to which one term is paid that begins when the pack is taken. Without an upper bound of that time its
+    best estimate is one.
+    """
+    if taken_at.quality == ClockQuality.SYNCHRONISED:
+        lb_ms, ub_ms = taken_at.wall_ms, taken_at.wall_ms
+    else:
+        lb_ms, ub_ms = taken_at.lb_ms, taken_at.wall_ms if taken_at.ub_ms is None else taken_at.ub_ms
+    return rented_until_s(lb_ms // 1000, -(-ub_ms // 1000), rent)
 
 
 def units_of(

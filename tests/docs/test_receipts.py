@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from edge.evidence import words
-from protocols.proof.fuel_record import verified
+from protocols.proof.measurement import verified
 from protocols.proof.statement import state
 from tests.protocols.proof.filled import CLOSED, FILLED
 from tests.protocols.proof.people import DEVICE, HQ_KEY

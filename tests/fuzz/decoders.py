@@ -34,10 +34,11 @@ from edge.sync.errors import HqError
 from protocols.door import Refused, toml_table
 from protocols.fieldbus import jsonpts_errors
 from protocols.fieldbus.jsonpts import Asker
-from protocols.proof import checkpoint, fuel_record, keys, note, ocmf, reader_keys, receipt_file, statement
+from protocols.proof import checkpoint, keys, measurement, note, ocmf, reader_keys, receipt_file, statement
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Malformed, Unproven
 from protocols.proof.keys import LogKeyCertificate
+from protocols.proof.measured import Told, measured
 from protocols.proof.note import Note, VerifierKey
 from protocols.proof.receipt import Receipt
 from protocols.proof.tree import Frontier
@@ -128,9 +129,10 @@ def _pts_answer(data: bytes) -> object:
 
 def _measurement(data: bytes) -> object:
     """As of a site that signs anything: its form, and what it says other than the log."""
-    record = ocmf.parse(_text(data), fuel_record.TAG)
-    filling = fuel_record.Filling("shanghai-7", 3, SEQ, stamp(), filled.OPENED, filled.CLOSED, filled.ENDED)
-    return list(fuel_record.disagreements(record, filling, filled.PAGE))
+    record = ocmf.parse(_text(data), measurement.TAG)
+    filling = measured(Told("shanghai-7", 3, SEQ, stamp(), filled.OPENED, filled.CLOSED, filled.ENDED))
+    assert filling is not None
+    return list(measurement.disagreements(record, filling, filled.PAGE))
 
 
 def _statement(data: bytes) -> object:

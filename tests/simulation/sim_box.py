@@ -33,7 +33,6 @@ from edge.daemon import last_stamp
 from edge.desk import Desk
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
-from edge.fuel_record import FuelRecorder
 from edge.journal import recovery
 from edge.journal import store as tables
 from edge.journal.connection import connect, set_up
@@ -41,6 +40,7 @@ from edge.journal.errors import JournalError, JournalFull
 from edge.journal.files import Ballast
 from edge.journal.journal import Journal
 from edge.journal.step import Head, Identity, Sealed, Step
+from edge.measurement import MeasurementRecorder
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
 from edge.meter_record import MeterRecorder
@@ -397,7 +397,7 @@ class Box:
             name: StandPump(stand, self.random, clock.mono_ms, self._die_inside) for name, stand in self.pumps.items()
         }
         points = {name: stand.point() for name, stand in self.pumps.items()}
-        recorder = FuelRecorder(SoftwareSigner(self.device), SOFTWARE)
+        recorder = MeasurementRecorder(SoftwareSigner(self.device), SOFTWARE)
         fills = FillDesk(site.desk, clock, FUEL_POLICY, points, recorder)
         islands = site.islands = Islands(site, fills, drivers, {}, clock)
         for loop in islands.loops.values():

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from edge.till import purse
 from edge.till.settle import OPERATOR, fold_drafts
-from edge.till.start import opening_bounds
 from edge.till.state import TillState, lease_key
 from edge.till.state_shop import OpenSwap
 from edge.till.swap.next import End
 from protocols.trade.records import CNY, Draft, Effect, Move, Stamp
 from protocols.trade.records_pack import SwapClosed, SwapOutcome
-from protocols.trade.swap_bill import bill_of, energy_between, priced_by_energy, units_of
-from protocols.trade.swap_terms import FREE, SwapTerms, rent_named, rented_until_s
+from protocols.trade.swap_bill import bill_of, energy_between, paid_until_s, priced_by_energy, units_of
+from protocols.trade.swap_terms import FREE, SwapTerms, rent_named
 from protocols.trade.tender import MONEY_ALONE, Tenders
 
 
@@ -41,7 +40,7 @@ def settle(
         returned_slot=None if given_back else swap.returned_slot,
         taken=swap.offered if end.taken else None,
         taken_slot=swap.offered_slot if end.taken else None,
-        until_s=None if rent is None else rented_until_s(*_bounds_s(now), rent),
+        until_s=None if rent is None else paid_until_s(now, rent),
         energy_wh=energy_wh if end.taken else None,
         lines=list(bill.lines),
         amount_fen=bill.amount_fen,
@@ -57,12 +56,6 @@ def settle(
 
 def _outcome(swap: OpenSwap, end: End) -> SwapOutcome:
     return "taken" if end.taken and swap.opened.kind == "rent" else end.outcome
-
-
-def _bounds_s(now: Stamp) -> tuple[int, int]:
-    """Between which Unix seconds the rent begins; without an upper bound the best estimate is one."""
-    lb_ms, ub_ms = opening_bounds(now)
-    return lb_ms // 1000, -(-(now.wall_ms if ub_ms is None else ub_ms) // 1000)
 
 
 def _moves(state: TillState, swap: OpenSwap, captured: list[int]) -> list[Move]:

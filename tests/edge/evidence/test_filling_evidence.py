@@ -15,7 +15,7 @@ from edge.evidence import gather, words
 from edge.journal.connection import connect_reader
 from edge.journal.verify import verify
 from edge.page import bill
-from protocols.proof import fuel_record, keys
+from protocols.proof import keys, measurement
 from protocols.proof.receipt_file import parse
 from tests.edge.forecourt.proven_court import Sold, a_forecourts_day
 from tests.edge.journal.verify_rig import DEVICE, TRUST
@@ -102,7 +102,7 @@ def test_a_pack_holds_the_measurement_and_the_price_list(
         "index.html", "receipt.json", "verify.html", "checkpoint.txt", "keys.json", "SHA256SUMS", "measurement.ftm",
         "documents/fuel-prices-1.bin", "documents/fuel-prices-1.json", *records, *proofs,
     }  # fmt: skip
-    record = fuel_record.verified((pack / "measurement.ftm").read_text(), DEVICE.public_key())
+    record = measurement.verified((pack / "measurement.ftm").read_text(), DEVICE.public_key())
     assert (record.page, record.fields["U_VOLUME_ML"], record.fields["V_PUMP"]) == (2, 7_000, "p1")
     receipt = parse((pack / "receipt.json").read_bytes(), source="receipt.json")
     assert [one.kind for one in receipt.documents] == ["fuel-prices"]

@@ -23,7 +23,7 @@ from protocols.door import Refused
 from protocols.proof import reader_keys
 from protocols.proof.errors import Malformed
 from protocols.proof.receipt_file import ReceiptFile, parse
-from protocols.proof.receipt_story import view
+from protocols.proof.receipt_view import view
 from protocols.proof.statement import state
 from protocols.trade.records import CNY, Hold
 from protocols.trade.tender import Tender, Tenders

@@ -21,9 +21,9 @@ from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.parts import Head, Nozzle, Phase, Preset, Refusal
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
-from edge.fuel_record import FuelRecorder
 from edge.journal.journal import Journal
 from edge.journal.verify import Trust, verify
+from edge.measurement import MeasurementRecorder
 from edge.till.ask import Refused, Source
 from edge.till.fill.ask import FillAsk
 from edge.till.fill.point import FuelPoint, NozzlePlace
@@ -215,7 +215,7 @@ class Court(Till):
         super().open()
         places = {1: NozzlePlace("92", "t1"), 2: NozzlePlace("0", "t2")}
         points = {name: FuelPoint(name, places, pump.traits) for name, pump in self.pumps.items()}
-        recorder = FuelRecorder(SoftwareSigner(self.device), "0.1.0")
+        recorder = MeasurementRecorder(SoftwareSigner(self.device), "0.1.0")
         self.fills = FillDesk(self.desk, self.clock, self.fuel, points, recorder)
         numbers = {"1": "p1", "2": "p2"}
         self.islands = self.site.islands = Islands(self.site, self.fills, self.pumps, numbers, self.clock)

@@ -7,8 +7,10 @@ from hashlib import sha256
 
 from msgspec.structs import replace as with_
 
-from protocols.proof import fuel_record, ocmf
-from protocols.proof.fuel_record import Filling, PumpPlate
+from protocols.proof import measurement, ocmf
+from protocols.proof.measured import Told
+from protocols.proof.measured import measured as what
+from protocols.proof.measurement import Plate
 from protocols.proof.receipt_file import ReceiptFile
 from protocols.trade import fuel_prices, tender
 from protocols.trade.codec import Wire, encode
@@ -105,9 +107,10 @@ def closed(
 
 def measured(body: FillingClosed, opened: FillingOpened = OPENED, *, began: Stamp | None = None) -> FillingClosed:
     """The same with its measurement, signed by the box."""
-    filling = Filling(SITE, EPOCH, SEQ, began or stamp(), opened, body, ENDED)
-    payload = fuel_record.build(filling, PAGE, PumpPlate("DP-2207", "Zhengxing", "CS32"), "0.1.0")
-    return with_(body, meter_record=fuel_record.signed(payload, ocmf.SoftwareSigner(DEVICE)))
+    told = what(Told(SITE, EPOCH, SEQ, began or stamp(), opened, body, ENDED))
+    assert told is not None, "every filling has a measurement"
+    payload = measurement.build(told, PAGE, Plate("DP-2207", "Zhengxing", "CS32"), "0.1.0")
+    return with_(body, meter_record=measurement.signed(payload, ocmf.SoftwareSigner(DEVICE)))
 
 
 CLOSED = measured(closed())

@@ -16,7 +16,8 @@ from protocols.proof.ocmf_session import Plate, Session, payload_of
 from protocols.proof.reader_keys import SiteKey
 from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
-from protocols.proof.receipt_story import read_story, view
+from protocols.proof.receipt_story import read_story
+from protocols.proof.receipt_view import view
 from protocols.trade.codec import Wire, encode
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.price import Delivered, bill

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_
 
-from protocols.proof import fuel_record
+from protocols.proof import measurement
 from protocols.proof.lines import Mark
+from protocols.proof.measured import Told
+from protocols.proof.measured import measured as measured_of
 from protocols.proof.receipt_file import ReceiptFile
 from protocols.proof.statement import state
 from protocols.trade.codec import Wire
@@ -258,13 +260,15 @@ def test_a_filling_is_no_charge(records: tuple[bytes, ...]) -> None:
 def test_the_measurement_says_what_it_is() -> None:
     """Tag, number in its row, totalizers and display; it agrees with the log to the last field."""
     assert CLOSED.meter_record is not None
-    record = fuel_record.verified(CLOSED.meter_record, DEVICE.public_key())
+    record = measurement.verified(CLOSED.meter_record, DEVICE.public_key())
     assert record.page == PAGE
     assert [str(reading["RV"]) for reading in record.readings] == ["1234.560", "1261.280"]
-    filling = fuel_record.Filling("shanghai-7", 3, SEQ, stamp(), OPENED, CLOSED, ENDED)
-    assert list(fuel_record.disagreements(record, filling, PAGE)) == []
-    other = replace(filling, closed=with_(CLOSED, volume_ml=7))
-    assert list(fuel_record.disagreements(record, other, PAGE + 1)) == [
+    filling = measured_of(Told("shanghai-7", 3, SEQ, stamp(), OPENED, CLOSED, ENDED))
+    assert filling is not None
+    assert list(measurement.disagreements(record, filling, PAGE)) == []
+    other = measured_of(Told("shanghai-7", 3, SEQ, stamp(), OPENED, with_(CLOSED, volume_ml=7), ENDED))
+    assert other is not None
+    assert list(measurement.disagreements(record, other, PAGE + 1)) == [
         f"PG says T{PAGE}, the log T{PAGE + 1}",
         f"U_VOLUME_ML says {VOLUME_ML}, the log 7",
     ]
