@@ -53,11 +53,11 @@ async def scan_line(daemon: Daemon, args: ScanLine, by: str) -> object:
     if (controller := daemon.premises.controllers.get(args.line)) is not None:
         from drivers.pumps.pts_scan import scan_controller  # a site without one never pays for it
 
-        addresses = range(args.first or part.first, (args.last or part.last) + 1)
+        addresses = _addresses(args, part)
         pumps = [one for one in daemon.config.pump if one.controller == args.line]
         known = {one.address: daemon.premises.pumps[one.id] for one in pumps}
         return [views.plain(found) async for found in scan_controller(controller, addresses, known)]
-    line, units = daemon.premises.lines[args.line], range(args.first or part.first, (args.last or part.last) + 1)
+    line, units = daemon.premises.lines[args.line], _addresses(args, part)
     timeout_s = part.timeout_s if args.timeout_ms is None else args.timeout_ms / 1000
     if part.protocol == DNY:
         from drivers.ports.scan import scan_dny  # as above
@@ -144,6 +144,16 @@ def _scan_parts(daemon: Daemon, name: str, protocol: str) -> list[Part]:
     return parts
 
 
+def _addresses(args: ScanLine, part: Part) -> range:
+    """Those that are asked. Raises Declined for what the protocol has not; 0 is a broadcast in some."""
+    first = part.first if args.first is None else args.first
+    last = part.last if args.last is None else args.last
+    if not part.first <= first <= last <= part.last:
+        told = f"expected addresses of {part.protocol} within {part.first} to {part.last}, got {first} to {last}"
+        raise Declined(Trouble("bad-request", told))
+    return range(first, last + 1)
+
+
 def _spoken(config: Config, line: str) -> set[str]:
     """The protocols of what the config has on a line."""
     return {
@@ -151,7 +161,6 @@ def _spoken(config: Config, line: str) -> set[str]:
         *(MODBUS if device.speaks_modbus else device.profile for device in config.device if device.line == line),
         *(board.protocol for board in config.port_board if board.line == line),
         *(BOARDS[board.protocol].family for board in config.board if board.line == line),
-        *(board.protocol for board in config.port_board if board.line == line),
         *(
             plan.pack.link.protocol
             for cabinet in config.cabinet

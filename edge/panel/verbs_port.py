@@ -109,9 +109,10 @@ async def locker_collect(daemon: Daemon, args: CollectPack, by: str) -> object:
 
 async def locker_open(daemon: Daemon, args: OpenLocker, by: str) -> object:
     hall = hall_of(daemon)
-    if args.place not in hall.lockers:
+    kept = hall.lockers.desk.stay_at(args.place) is not None
+    if args.place not in hall.lockers and not kept:
         raise Declined(_refused(args.place, Refused(Refusal.UNKNOWN_PORT, f"no locker {args.place} at this site")))
-    if hall.lockers.desk.stay_at(args.place) is None:
+    if not kept:
         try:
             await hall.lockers.open_free(args.place, by, args.because)
         except DeviceError as error:
@@ -184,7 +185,7 @@ def _refused(place: str, refused: Refused) -> Trouble:
 
 _REMEDIES = {
     Refusal.UNKNOWN_PORT: "`fieldtill ports` has them, as BOARD.PORT.",
-    Refusal.NO_PRICES: "Headquarters publishes port prices (`fieldtill-hq port-price set`); [ports] says which are whose.",
+    Refusal.NO_PRICES: "Headquarters publishes them (`fieldtill-hq port-price set`); [ports] says which are whose.",
     Refusal.PORT_SILENT: "`fieldtill devices` shows whether its board is there.",
     Refusal.PORT_FAULTED: "Look at the port: its board has found a fault there.",
     Refusal.PORT_BUSY: "`fieldtill ports` shows what it does; `fieldtill stop PORT` ends a session.",
