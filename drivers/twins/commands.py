@@ -10,6 +10,7 @@ import msgspec
 from drivers.twins.cabinets import commands as shop
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault, FaultKind
+from drivers.twins.ports.yard import AnyPortCommand, PlugIn, PlugOut
 from drivers.twins.pumps.commands import AnyPumpCommand, PumpCommand, obey
 from drivers.twins.site import TwinSite
 
@@ -58,7 +59,7 @@ class Restore(Command, frozen=True, tag="restore"):
 
 
 class State(Command, frozen=True, tag="state"):
-    """Every outlet, device, pump and cabinet."""
+    """Every outlet, device, pump, cabinet and port."""
 
 
 class Stats(Command, frozen=True, tag="stats"):
@@ -70,7 +71,18 @@ class Quit(Command, frozen=True, tag="quit"):
 
 
 AnyCommand = (
-    Plug | Unplug | SetFault | Clear | Cut | Restore | State | Stats | Quit | AnyPumpCommand | shop.AnyShopCommand
+    Plug
+    | Unplug
+    | SetFault
+    | Clear
+    | Cut
+    | Restore
+    | State
+    | Stats
+    | Quit
+    | AnyPumpCommand
+    | AnyPortCommand
+    | shop.AnyShopCommand
 )
 
 
@@ -93,6 +105,7 @@ def ready(site: TwinSite) -> dict[str, Any]:
         "devices": {name: {"profile": twin.profile.id, "unit": twin.unit} for name, twin in site.twins.items()},
         **({"pumps": site.forecourt.about()} if site.forecourt.bays else {}),
         **({"shop": site.shop.about()} if site.shop.shop.cabinets else {}),
+        **({"boards": {name: line.port for name, line in site.yard.lines.items()}} if site.yard.lines else {}),
     }
 
 
@@ -127,6 +140,7 @@ async def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
                     else {}
                 ),
                 **({"shop": site.shop.shop.state()} if site.shop.shop.cabinets else {}),
+                **({"ports": ports} if (ports := site.yard.state()) else {}),
             }
         case Stats():
             wires = {**site.wires, **site.forecourt.lines, **site.shop.lines}
@@ -135,5 +149,7 @@ async def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
             return obey(site.pump(command.pump), command)
         case shop.ShopCommand():
             return shop.obey(site.shop, command)
+        case PlugIn() | PlugOut():
+            return site.yard.obey(command)
         case Quit():
             return {}

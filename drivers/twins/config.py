@@ -14,6 +14,7 @@ from drivers.profile_load import load
 from drivers.twins.cabinets.config import ShopConfig
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault
+from drivers.twins.ports.yard import TwinBoardConfig, TwinPileConfig
 from drivers.twins.pumps.config import PumpLineConfig, TwinPumpConfig
 from protocols import door
 
@@ -68,7 +69,7 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All of it. Devices on one outlet see the same flow. Pumps, and a shop front, have lines of their own."""
+    """All of it. Devices on one outlet see the same flow. Pumps, a shop front and boards have lines of their own."""
 
     line: tuple[LineConfig, ...] = ()
     device: tuple[DeviceConfig, ...] = ()
@@ -76,6 +77,8 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     pump_line: tuple[PumpLineConfig, ...] = ()
     pump: tuple[TwinPumpConfig, ...] = ()
     shop: ShopConfig = ShopConfig()
+    port_board: tuple[TwinBoardConfig, ...] = ()
+    pile: tuple[TwinPileConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

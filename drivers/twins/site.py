@@ -15,6 +15,7 @@ from drivers.twins.cabinets.cabinet import Cabinet
 from drivers.twins.cabinets.front import ShopFront, ShopLine
 from drivers.twins.car import UJ_PER_WH, Car, Outlet
 from drivers.twins.config import Checked, LineConfig, SiteConfig, check_site
+from drivers.twins.ports.yard import Yard
 from drivers.twins.pumps.bay import Bay
 from drivers.twins.pumps.forecourt import Forecourt, PumpLine
 from drivers.twins.twin import Twin, monotonic_us
@@ -80,6 +81,7 @@ class TwinSite:
         checked = check_site(config)
         self.forecourt = Forecourt(config.pump_line, config.pump, source="site")
         self.shop = ShopFront(config.shop, source="site")
+        self.yard = Yard(config.port_board, config.pile, source="site")
         self._clock = clock
         self._ticker: asyncio.Task[None] | None = None
         self.places = {
@@ -131,6 +133,7 @@ class TwinSite:
             for wire in (*self.wires.values(), *self.forecourt.lines.values()):
                 await wire.open()
             await self.shop.open()
+            await self.yard.open()
         except BaseException:
             await self._close()
             raise
@@ -146,6 +149,7 @@ class TwinSite:
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
+        await self.yard.close()
         await self.shop.close()
         for wire in (*self.wires.values(), *self.forecourt.lines.values()):
             await wire.close()
