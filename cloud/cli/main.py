@@ -38,6 +38,7 @@ from protocols.door import Refused
 from protocols.proof.errors import Unproven
 from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
+from protocols.trade.records_pack import DEPOSIT
 
 DONE, REFUSED, BAD_INPUT = 0, 1, 2
 
@@ -170,14 +171,18 @@ def report(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, hel
     print(show(file))
 
 
-@app.command(epilog="Example: fieldtill-hq --json books")
-def books(ctx: typer.Context) -> None:
+@app.command(epilog="Examples: fieldtill-hq --json books; fieldtill-hq books --asset swaps-30")
+def books(
+    ctx: typer.Context,
+    asset: Annotated[str, typer.Option(help="Another one: DEPOSIT, or a plan's units.")] = CNY,
+) -> None:
     """Where all the money is, over every account and site."""
     shop = shop_of(ctx)
     with shop.reading() as connection:
-        found = balances.of(connection, CNY)
+        found = balances.of(connection, asset)
+    shown = yuan if asset in (CNY, DEPOSIT) else str
     parts = [(name, getattr(found, name)) for name in (*found.__struct_fields__[1:], "remainder")]
-    shop.say(dict(parts), "\n".join(f"{name.replace('_', ' '):<12} {yuan(fen):>14}" for name, fen in parts))
+    shop.say(dict(parts), "\n".join(f"{name.replace('_', ' '):<12} {shown(fen):>14}" for name, fen in parts))
     if found.remainder:
         raise typer.Exit(REFUSED)
 

@@ -112,6 +112,18 @@ class ValueView(msgspec.Struct, frozen=True):
     overrun_fen: int
 
 
+class AssetView(msgspec.Struct, frozen=True):
+    """What is no money: a plan's units, deposits in fen. All accounts together."""
+
+    asset: str
+    accounts: int
+    granted: int
+    used: int
+    returned: int
+    held: int
+    rights: int
+
+
 class JournalView(msgspec.Struct, frozen=True):
     """The log and its disk. commit_ms_max: the longest since the start."""
 
@@ -129,7 +141,7 @@ class StatusView(msgspec.Struct, frozen=True):
     """The site at a glance. None where there is none: no epoch yet, no headquarters or broker in the config.
 
     waiting_for: why nothing is sold yet. no_starts: why no session starts now. ill: why the watchdog is not fed.
-    uncertain_ms: width of the proven bounds of the time.
+    uncertain_ms: width of the proven bounds of the time. assets: what customers have here besides money.
     """
 
     site: str
@@ -150,6 +162,7 @@ class StatusView(msgspec.Struct, frozen=True):
     pumps: list[PumpView]
     readers: list[ReaderView]
     journal: JournalView | None
+    assets: list[AssetView] = []
 
 
 class ReaderView(msgspec.Struct, frozen=True):

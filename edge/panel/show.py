@@ -7,6 +7,7 @@ from typing import Any
 
 from edge.panel import show_fuel
 from edge.panel.messages import (
+    AssetView,
     ConnectorView,
     DayView,
     DeviceView,
@@ -22,6 +23,7 @@ from edge.panel.messages import (
 )
 from edge.panel.paper import UNKNOWN, Paper, ago, counted, energy, instant, lasting, money, power
 from protocols.trade.records import CNY
+from protocols.trade.records_pack import DEPOSIT
 
 _IEC = {
     "A": "no car",
@@ -65,6 +67,7 @@ def status(paper: Paper, view: StatusView) -> None:
         text += f", {money(value.returned_fen)} returned" if value.returned_fen else ""
         text += paper.warn(f", {money(value.overrun_fen)} delivered beyond holds") if value.overrun_fen else ""
         pairs.append(("value", text))
+        pairs += [(one.asset, _asset(one)) for one in view.assets]
         pairs.append(("tariff", view.tariff or paper.warn("none yet: nothing can be sold")))
     paper.pairs(pairs)
     if view.connectors:
@@ -242,6 +245,15 @@ def _log(paper: Paper, view: StatusView) -> str:
 
 def _day(view: DayView) -> str:
     return f"{counted(view.sessions, 'session')}, {energy(view.energy_wh)}, {money(view.amount_fen)}"
+
+
+def _asset(view: AssetView) -> str:
+    shown = money if view.asset == DEPOSIT else str
+    text = (
+        f"{shown(view.granted)} granted to {counted(view.accounts, 'account')}: "
+        f"{shown(view.used)} used, {shown(view.held)} held, {shown(view.rights)} free"
+    )
+    return text + (f", {shown(view.returned)} returned" if view.returned else "")
 
 
 def _connector(paper: Paper, view: ConnectorView) -> Sequence[str]:

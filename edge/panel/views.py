@@ -16,6 +16,7 @@ from edge.daemon_state import Daemon
 from edge.journal.journal import Journal
 from edge.panel import messages, views_fuel
 from edge.panel.messages import (
+    AssetView,
     ConnectorView,
     DayView,
     DeviceView,
@@ -71,6 +72,7 @@ def status(daemon: Daemon) -> StatusView:
         pumps=views_fuel.pumps(daemon),
         readers=[reader(one) for one in daemon.readers],
         journal=log_and_disk(journal) if journal else None,
+        assets=assets(state) if state else [],
     )
 
 
@@ -124,6 +126,23 @@ def value(state: TillState) -> ValueView:
         rights_fen=sum(lease.rights for lease in leases),
         overrun_fen=state.overrun_fen,
     )
+
+
+def assets(state: TillState) -> list[AssetView]:
+    """By name, without money."""
+    return [
+        AssetView(
+            asset=name,
+            accounts=len({lease.account for lease in leases}),
+            granted=sum(lease.granted for lease in leases),
+            used=sum(lease.used for lease in leases),
+            returned=sum(lease.returned for lease in leases),
+            held=sum(lease.held for lease in leases),
+            rights=sum(lease.rights for lease in leases),
+        )
+        for name in sorted({lease.asset for lease in state.leases.values()} - {CNY})
+        for leases in [[lease for lease in state.leases.values() if lease.asset == name]]
+    ]
 
 
 def log_and_disk(journal: Journal) -> JournalView:
