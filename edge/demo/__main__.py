@@ -7,19 +7,21 @@ import asyncio
 import sys
 from pathlib import Path
 
-from edge.demo import forecourt_places, places
+from edge.demo import forecourt_places, places, shopfront_places
 from edge.demo.forecourt import ForecourtScript
 from edge.demo.play import Play
 from edge.demo.scenery import Scenery
-from edge.demo.screen import Screen, books_table, nozzles_table
+from edge.demo.screen import Screen, books_table, nozzles_table, sheet_table
 from edge.demo.script import Script
+from edge.demo.shopfront import ShopfrontScript
 from edge.demo.stage import Stage, StageError
 
-SITES: dict[str, tuple[Scenery, type[Play], str]] = {
-    "charging": (places.SCENERY, Script, "session-closed"),
-    "forecourt": (forecourt_places.SCENERY, ForecourtScript, "filling-closed"),
+SITES: dict[str, tuple[Scenery, type[Play], tuple[str, ...]]] = {
+    "charging": (places.SCENERY, Script, ("{records} --kind session-closed", "{hq} account list")),
+    "forecourt": (forecourt_places.SCENERY, ForecourtScript, ("{records} --kind filling-closed", "{hq} account list")),
+    "shopfront": (shopfront_places.SCENERY, ShopfrontScript, ("{records} --kind swap-closed", "{hq} pack list")),
 }
-"""By name: what stands there, what happens, and the kind of record that is a bill."""
+"""By name: what stands there, what happens, and what one can look at afterwards."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _play(site: str, root: Path) -> int:
-    scenery, story, bills = SITES[site]
+    scenery, story, looks = SITES[site]
     stage = Stage(root, scenery)
     screen = Screen({})
     failed: tuple[BaseException, ...] = ()
@@ -52,17 +54,15 @@ async def _play(site: str, root: Path) -> int:
     if verdict.nozzles:
         screen.print()
         screen.print(nozzles_table([(*line.row(), line.equal) for line in verdict.nozzles]))
+    for sheet in verdict.sheets:
+        screen.print()
+        screen.print(sheet_table(sheet))
     screen.print(f"\nNightly report: {verdict.page}")
     screen.print("\nLook inside:")
     bin_dir = Path(sys.executable).parent
-    for command in (
-        f"fieldtill records --journal {root}/site/data/journal.db --kind {bills}",
-        f"fieldtill-hq --home {root}/hq account list",
-        f"fieldtill-hq report {verdict.page.with_suffix('.json')}",
-    ):
-        screen.print(
-            f"  {bin_dir}/{command}",
-        )
+    records = f"fieldtill records --journal {root}/site/data/journal.db"
+    for look in (*looks, f"fieldtill-hq report {verdict.page.with_suffix('.json')}"):
+        screen.print(f"  {bin_dir}/{look.format(records=records, hq=f'fieldtill-hq --home {root}/hq')}")
     return 0 if verdict.equal else 1
 
 

@@ -49,33 +49,53 @@ class NozzleLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """Things counted twice. rows: what, and what it comes to on each side; two of them differ unless one is empty."""
+
+    title: str
+    heads: tuple[str, str]
+    rows: tuple[tuple[str, str, str], ...]
+
+    @property
+    def equal(self) -> bool:
+        return all(agree(one, other) for _, one, other in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a demo comes to. page: the night's report."""
 
     money: list[Line]
     page: Path
     nozzles: tuple[NozzleLine, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
 
     @property
     def equal(self) -> bool:
-        return all(line.equal for line in self.money) and all(line.equal for line in self.nozzles)
+        lines: tuple[Line | NozzleLine | Sheet, ...] = (*self.money, *self.nozzles, *self.sheets)
+        return all(line.equal for line in lines)
 
 
-def compare(site: dict[str, Any], hq: dict[str, Any], paid_in_fen: int) -> list[Line]:
+def agree(one: str, other: str) -> bool:
+    """Two sides of a row; empty: that side does not keep it."""
+    return not one or not other or one == other
+
+
+def compare(site: dict[str, Any], hq: dict[str, Any], paid_in_fen: int, *, plans_fen: int = 0) -> list[Line]:
     """site: the value in the daemon's status. hq: headquarters' balances. paid_in_fen: what the customers really
-    handed over.
+    handed over. plans_fen: spent at headquarters, on plans that were paid before.
 
     The last line closes the circle: all that was paid in is spent, or left somewhere.
     """
     left_at_site = site["rights_fen"] + site["held_fen"]
     return [
         Line("paid in", paid_in_fen, hq["paid_in"]),
-        Line("spent", site["used_fen"], hq["spent"]),
+        Line("spent", site["used_fen"] + plans_fen, hq["spent"]),
         Line("returned by the site", site["returned_fen"], hq["returned"]),
         Line("left at the site", site["rights_fen"], hq["at_sites"] - site["held_fen"]),
         Line("held for running sessions", site["held_fen"], 0),
         Line("left at headquarters", None, hq["free"]),
-        Line("spent and left, together", paid_in_fen, hq["free"] + left_at_site + site["used_fen"]),
+        Line("spent and left, together", paid_in_fen, hq["free"] + left_at_site + site["used_fen"] + plans_fen),
     ]
 
 

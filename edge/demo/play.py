@@ -29,6 +29,7 @@ class Play(ABC):
         self._link_up = True
         self._told = 0  # records up to here have been told
         self._paid_in_fen = 0
+        self._plans_fen = 0  # spent at headquarters, on plans
 
     @abstractmethod
     async def play(self) -> Verdict:
@@ -100,7 +101,7 @@ class Play(ABC):
     async def books(self) -> list[Line]:
         """The same money as the site and as headquarters have it."""
         hq = await self.stage.hq("books")
-        return compare((await self.stage.panel("status"))["value"], hq, self._paid_in_fen)
+        return compare((await self.stage.panel("status"))["value"], hq, self._paid_in_fen, plans_fen=self._plans_fen)
 
     # --- looking ------------------------------------------------------------------------------------------------------
 
@@ -130,9 +131,14 @@ class Play(ABC):
             await self._look()
             await asyncio.sleep(0.5)
 
+    async def look(self) -> dict[str, Any]:
+        """The daemon's status; a story may add what else it waits for. Raises OSError, StageError."""
+        status: dict[str, Any] = await self.stage.panel("status")
+        return status
+
     async def _look(self) -> None:
         try:
-            self.status = await self.stage.panel("status")
+            self.status = await self.look()
             await self._tell()
         except (OSError, StageError):
             self.status = None

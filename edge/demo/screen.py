@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from edge.demo.books import Sheet, agree
 from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
+
+FULL_PERMILLE = 900
 
 PHASES = {
     "starting": "cyan",
@@ -73,6 +76,8 @@ class Screen:
         table = Table(title=title, title_justify="left", width=96)
         if status["connectors"]:
             self._connectors(table, status["connectors"])
+        elif "cabinets" in status:
+            self._shop(table, status["cabinets"], status["ports"])
         else:
             self._pumps(table, status["pumps"])
         return table
@@ -92,6 +97,26 @@ class Screen:
             table.add_column(name, justify="right")
         for pump in pumps:
             table.add_row(*self._pump_row(pump))
+
+    def _shop(self, table: Table, cabinets: list[dict[str, Any]], ports: list[dict[str, Any]]) -> None:
+        for name in ("place", "slots", "customer", "session"):
+            table.add_column(name)
+        for name in ("slot", "kWh", "held"):
+            table.add_column(name, justify="right")
+        for cabinet in cabinets:
+            swap, slots = cabinet["swap"], " ".join(_slot(slot) for slot in cabinet["slots"])
+            customer = "" if swap is None else self.names.get(swap["account"], swap["account"])
+            told = ["", "", "", ""] if swap is None else [swap["step"], str(swap["slot"]), "", swap["holds"]]
+            table.add_row(cabinet["id"], slots, customer, *told)
+        for port in ports:
+            session = port["session"]
+            if session is not None:
+                name = self.names.get(session["account"], session["account"])
+                energy = "" if session["energy_wh"] is None else kwh(session["energy_wh"])
+                held = f"¥{yuan(session['hold_fen'])}"
+                table.add_row(
+                    port["place"], port["state"] or "[red]silent[/]", name, session["phase"], "", energy, held
+                )
 
     def _row(self, connector: dict[str, Any]) -> list[str]:
         head = [connector["id"], connector["iec"] or "-", str(connector["register_wh"] or "-")]
@@ -114,6 +139,27 @@ class Screen:
         name = self.names.get(filling["account"], filling["account"])
         now = yuan(filling["amount_fen"]) if filling["amount_fen"] else ""  # some pumps tell the volume alone
         return [*head, name, phase, litres(filling["volume_ml"]), now, yuan(filling["hold_fen"])]
+
+
+def _slot(slot: dict[str, Any]) -> str:
+    """One character: a full pack, one that charges, an empty slot, an open door."""
+    if slot["door"] == "open":
+        return "[yellow]/[/]"
+    if slot["holds"] != "pack":
+        return "[dim]·[/]" if slot["holds"] == "empty" else "[red]?[/]"
+    return "[green]■[/]" if (slot["soc_permille"] or 0) >= FULL_PERMILLE else "[cyan]▄[/]"
+
+
+def sheet_table(sheet: Sheet) -> Table:
+    """Both sides of each thing, and whether they agree."""
+    table = Table(title=sheet.title, title_justify="left")
+    table.add_column("")
+    for name in sheet.heads:
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for name, one, other in sheet.rows:
+        table.add_row(name, one, other, "[green]equal[/]" if agree(one, other) else "[red]DIFFERS[/]")
+    return table
 
 
 def books_table(rows: list[tuple[str, str, str, bool]]) -> Table:
