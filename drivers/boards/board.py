@@ -62,6 +62,8 @@ class Board:
         self._where = f"{config.protocol} {config.address}"
         self._error: DeviceError | None = None  # of the last poll
         self._acting = asyncio.Lock()
+        self._refreshing = asyncio.Lock()
+        self._refresh: asyncio.Future[None] | None = None  # one that has not begun yet
         self._locks: set[int] = set()
         self._contacts: _Group[bool] = _Group(self._poll_s)
         self._inputs: _Group[bool] = _Group(self._poll_s)
@@ -144,17 +146,13 @@ class Board:
     async def refresh(self) -> None:
         """Ask for everything it knows, ahead of polls. What answers is kept even where a question is refused; after one
         that is not answered at all no other is asked.
+
+        Slots of a board are asked at once, so whoever asks before it has begun shares it: no answer is older than ours.
         """
-        failed: DeviceError | None = None
-        for ask in self._talk.rounds.values():
-            try:
-                await self._ask(ask, Priority.COMMAND)
-            except Transient:
-                raise
-            except DeviceError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
+        if self._refresh is None:
+            self._refresh = asyncio.ensure_future(self._ask_all())
+            self._refresh.add_done_callback(_retrieved)
+        await asyncio.shield(self._refresh)
 
     async def open(self, lock: int) -> None:
         """One pulse, and then the contacts are read. A time-out leaves it open whether the board heard it."""
@@ -187,6 +185,20 @@ class Board:
                 await asyncio.sleep(LOOK_AGAIN_S)
 
     # Below: how.
+
+    async def _ask_all(self) -> None:
+        async with self._refreshing:
+            self._refresh = None
+            failed: DeviceError | None = None
+            for ask in self._talk.rounds.values():
+                try:
+                    await self._ask(ask, Priority.COMMAND)
+                except Transient:
+                    raise
+                except DeviceError as error:
+                    failed = failed or error
+            if failed is not None:
+                raise failed
 
     async def _take_over(self) -> None:
         """It is back, or new: what was set up in it may be gone."""
@@ -227,6 +239,12 @@ class Board:
 
 _BIT: Final[Mapping[bool, str]] = {True: "on", False: "off"}
 _CONTACT: Final[Mapping[bool, str]] = {True: "contact set", False: "contact not set"}
+
+
+def _retrieved(refresh: asyncio.Future[None]) -> None:
+    """Whoever waited for it may have gone, and nobody else wants its error."""
+    if not refresh.cancelled():
+        refresh.exception()
 
 
 def now_ms() -> int:

@@ -214,3 +214,26 @@ def test_options_that_no_board_has(protocol: Any, options: dict[str, Any], fault
     with pytest.raises(Refused) as refused:
         channels_of(BoardConfig(id="b", protocol=protocol, line="l", options=options))
     assert [str(one) for one in refused.value.faults] == [fault]
+
+
+async def test_slots_of_a_board_are_asked_at_once_and_it_only_once() -> None:
+    """Whoever asks while a refresh waits shares it; one that is under way is too old for whoever comes then."""
+    async with Bus([Unit()]) as bus, bus.line() as line:
+        board = board_on(line, "relay", options={"inputs": 8})
+        await asyncio.gather(*(board.refresh() for _ in range(12)))
+        assert len(bus.log) == 4, "inputs and outputs, one question and one answer each"
+        first = asyncio.ensure_future(board.refresh())
+        await until(lambda: len(bus.log) >= 5)
+        await asyncio.gather(first, *(board.refresh() for _ in range(12)))
+        assert len(bus.log) == 12
+
+
+async def test_whoever_goes_takes_nobody_s_refresh_along() -> None:
+    """The one who asked first is cancelled, and the second still has its answer."""
+    async with Bus([Unit()]) as bus, bus.line() as line:
+        board = board_on(line, "relay", options={"inputs": 8})
+        first, second = (asyncio.ensure_future(board.refresh()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert board.input(1).value is not None
