@@ -52,6 +52,7 @@ class CabinetLoop:
         self._not_before_ms: dict[str, int] = {}
         self._may_open: set[int] = set()  # opened by a session or a person, and not shut since
         self._by_hand: dict[int, str] = {}
+        self._pulsed_ms: dict[int, int] = {}
         self._unseen: set[int] | None = None  # not compared with the log since the daemon started; None: not begun
         self._notices = Notices(swaps.desk, cabinet.id)
         self.error: DeviceError | None = None
@@ -69,6 +70,7 @@ class CabinetLoop:
         """A person has it opened: no forced door, and what comes or goes is theirs. The caller holds the lock."""
         self._may_open.add(slot)
         self._by_hand[slot] = by
+        self._pulsed_ms[slot] = self._clock.mono_ms()
 
     def forbidden(self) -> frozenset[int]:
         """Slots that must not be charged now, for reasons of the shop: a door that is not surely shut, a session that
@@ -124,6 +126,12 @@ class CabinetLoop:
             self.looked_ms = self._clock.mono_ms()
         return self.eye.look()
 
+    def has_asked(self) -> None:
+        """The slot of a session that begins was asked for it a moment ago: its first pulse waits for no second time,
+        which is a second for an empty slot, whose pack link is asked until it surely is silent.
+        """
+        self._put_off("ask", ASK_S)
+
     # --- with a session ----------------------------------------------------------------------------------------------
 
     async def _serve(self, swap: OpenSwap) -> None:
@@ -148,6 +156,7 @@ class CabinetLoop:
                 self._put_off("ask", 0)
 
     async def _pulse(self, swap: OpenSwap, slot: int) -> None:
+        self._pulsed_ms[slot] = self._clock.mono_ms()
         error = await self._try("lock not pulsed", self.cabinet.open(slot))
         self._swaps.has_pulsed(swap.seq, "" if error is None else str(error))
         if error is None:
@@ -169,6 +178,7 @@ class CabinetLoop:
             self._may_open.add(slot)
             drafts += rest.force_drafts(view, slot)
         settled = {slot for slot, track in view.slots.items() if is_shut(track, view.now_ms, policy)}
+        settled -= {slot for slot in self._pulsed_ms if self._may_spring(slot, view)}
         if swap is None and not drafts:
             self._may_open -= settled
             drafts += rest.compare(shop, view, policy, self._may_open, self._unseen, self._by_hand)
@@ -179,6 +189,12 @@ class CabinetLoop:
             self._unseen -= settled
             self._by_hand = {slot: by for slot, by in self._by_hand.items() if slot in self._may_open}
         await self._tell(view)
+
+    def _may_spring(self, slot: int, view: View) -> bool:
+        """Whether a pulse may yet open its door, or be seen to have: nothing has been seen of it since."""
+        pulsed_ms, shut_ms = self._pulsed_ms[slot], view.slots[slot].shut_ms
+        apart_ms = self._swaps.policy.pulse_apart_s * 1000
+        return (shut_ms is None or shut_ms <= pulsed_ms) and view.now_ms - pulsed_ms < apart_ms
 
     async def _tell(self, view: View) -> None:
         """Alarms and doors that stand open: once for as long as they last."""

@@ -193,9 +193,12 @@ class Shop:
                 break
             view = loop.eye.look()
         async with loop.lock:
+            slots = _slots_of(rehearsed, view) if isinstance(rehearsed, Opening) else []
             if isinstance(rehearsed, Opening):
-                view = await loop.look_closely(*_slots_of(rehearsed, view))
+                view = await loop.look_closely(*slots)
             outcome = await self.swaps.start(replace(ask, alone=not self.site.is_online()), view)
+            if isinstance(outcome, OpenSwap) and outcome.slot in slots:
+                loop.has_asked()
         if isinstance(outcome, Refused):
             log.info("refused", cabinet=ask.cabinet, why=outcome.refusal.value, detail=outcome.detail)
             await self.site.in_vain(ask.cabinet, (Source(ask.account, ask.credential),), asking)
