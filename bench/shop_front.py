@@ -16,16 +16,16 @@ FAST_S: Final = 0.02  # between two polls of a board: as often as a config may h
 ASKED_ALONE_S: Final = 600.0  # between two polls of a pack: none comes by while a benchmark asks
 
 
-def shared(cabinets: int = CABINETS, *, poll_s: float | None = FAST_S, packs: bool = False) -> ShopConfig:
-    """Lock boards on one line, input boards on another, relay boards on a third; a line for each pack, if any.
+def shared(packs: int = 0, *, poll_s: float | None = FAST_S) -> ShopConfig:
+    """Lock boards on one line, input boards on another, relay boards on a third; a line for each slot's pack, if any.
 
-    With packs, every slot but each cabinet's last has one.
+    packs: so many in each cabinet, in the first slots.
     """
-    numbers = range(1, cabinets + 1)
+    numbers = range(1, CABINETS + 1)
     return ShopConfig(
         board=tuple(board for number in numbers for board in _boards(number, poll_s)),
-        cabinet=tuple(_cabinet(number, packs=packs) for number in numbers),
-        pack=tuple(_packs(number, SLOTS - 1) for number in numbers if packs),
+        cabinet=tuple(_cabinet(number, packs=packs > 0) for number in numbers),
+        pack=tuple(_packs(number, packs) for number in numbers if packs),
     )
 
 
@@ -57,8 +57,8 @@ def behind_relays() -> ShopConfig:
 
 FRONTS: Final[Mapping[str, Callable[[], ShopConfig]]] = {
     "doors": shared,
-    "packs": lambda: shared(poll_s=None, packs=True),
-    "one-cabinet": lambda: shared(1, poll_s=None, packs=True),
+    "full": lambda: shared(SLOTS, poll_s=None),
+    "packs": lambda: shared(SLOTS - 1, poll_s=None),
     "behind-relays": behind_relays,
 }
 """By the name that `bench.shop_twins` takes."""

@@ -19,6 +19,7 @@ TINY = 0.005
 ROWS = {
     "bus": 8,
     "pumps": 8,
+    "shop": 8,
     "dead": 4,
     "coalescing": 3,
     "tap": 8,
