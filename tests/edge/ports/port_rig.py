@@ -18,6 +18,7 @@ from drivers.errors import DeviceFault, Silent, Unsupported
 from drivers.port_board import PortEnd, PortOrder, PortState, PortStatus, PortTraits, Settlement
 from edge.journal.journal import Journal
 from edge.journal.verify import Trust, verify
+from edge.measurement import MeasurementRecorder
 from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
 from edge.ports.ports import PortHall
@@ -97,6 +98,7 @@ class Board:
         self.loses = self.deaf = self.refuses = self.hears_no_ack = False
         self.ends_by_itself = True
         self.settles = True
+        self.feels_doors = True
         self.tells_every_s = 5
         self.asked: list[tuple[str, int]] = []
         self._time = time_
@@ -223,7 +225,7 @@ class Board:
 
     def _now(self, port: int) -> PortStatus:
         outlet = self.outlets[port]
-        door = outlet.door_open if self.traits.doors else None
+        door = outlet.door_open if self.traits.doors and self.feels_doors else None
         running = outlet.running
         if outlet.fault:
             return PortStatus(PortState.FAULT, "7", plugged=outlet.plugged, door_open=door)
@@ -250,6 +252,7 @@ class Rack(Till):
     traits: PortTraits = TRAITS
     price: str = "bikes"
     rules: PortPolicy = POLICY
+    recorder: MeasurementRecorder | None = None
 
     def open(self) -> None:
         """As the daemon does when it starts; the board is as it has become meanwhile."""
@@ -257,7 +260,8 @@ class Rack(Till):
             self.board = Board("rack", self.time, self.traits)
         super().open()
         places = [PortPlace("rack", port, self.price, self.traits) for port in self.traits.ports]
-        self.ports = PortDesk(self.desk, self.clock, self.rules, {place.id: place for place in places})
+        by_id = {place.id: place for place in places}
+        self.ports = PortDesk(self.desk, self.clock, self.rules, by_id, self.recorder)
         lockers = LockerDesk(self.desk, self.clock, self.rules, self.ports.places)
         self.hall = PortHall(self.site, self.ports, lockers, {"rack": self.board}, self.clock)
 

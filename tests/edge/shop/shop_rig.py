@@ -29,6 +29,7 @@ from drivers.twins.cabinets.rider_words import Manners
 from drivers.twins.cabinets.slot import SlotMake
 from edge.journal.journal import Journal
 from edge.journal.verify import Trust, verify
+from edge.measurement import MeasurementRecorder
 from edge.shop.shop import Shop
 from edge.shop.swap_desk import SwapDesk
 from edge.till.ask import Refused
@@ -203,6 +204,7 @@ class Front(Till):
     rules: SwapPolicy = POLICY
     model: ModelCabinet | None = None
     terms: SwapTerms = TERMS
+    recorder: MeasurementRecorder | None = None
 
     def open(self) -> None:
         """As the daemon does when it starts; the cabinet is as it has become meanwhile."""
@@ -211,7 +213,7 @@ class Front(Till):
             self.model = ModelCabinet(self.front, self.time)
         self.cabinet = self.model
         place = CabinetPlace(CABINET, self.cabinet.slots, "1")
-        self.swaps = SwapDesk(self.desk, self.clock, self.rules, {CABINET: place})
+        self.swaps = SwapDesk(self.desk, self.clock, self.rules, {CABINET: place}, self.recorder)
         self.shop = Shop(self.site, self.swaps, {CABINET: self.cabinet}, self.clock)
         self.site.shop = self.shop
 
