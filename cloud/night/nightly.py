@@ -283,6 +283,7 @@ def _add_site(site: Site, made: SiteDay, logs: list[LogFacts], bills: Iterable[F
     sums.count("meters", len(meters))
     sums.count("readings", sum(it.readings for it in meters))
     sums.count("bills", sum(it.closed is not None for facts in logs for it in facts.sessions.values()))
+    sums.count("bills", sum(it.closed is not None for facts in logs for it in facts.ports.values()))
     sums.count("swaps", sum(it.closed is not None for facts in logs for it in facts.swaps.values()))
     sums.count("fillings", sum(it.closed is not None for facts in logs for it in facts.fillings.values()))
     if made.fuel is not None:
