@@ -133,4 +133,7 @@ def test_a_plan_is_sold_and_listed(say: Say, tmp_path: Path) -> None:
     assert say("plan", "sell", ann, "pass", "--until", "x", "--price", "1", "--reference", "p-2").code == 2
     books = json.loads(say("--json", "books").out)
     assert (books["spent"], books["remainder"]) == (29_900, 0)
+    units = json.loads(say("--json", "books", "--asset", "pass").out)
+    assert (units["spent"], units["remainder"]) == (0, 0)
+    assert "0.00" not in say("books", "--asset", "pass").out
     assert "0 plans ended" in say("tend").out
