@@ -33,7 +33,7 @@ lint: install            ## style, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-demo: install            ## a site sells, with the link up and with the link down: SITE=charging, or SITE=forecourt
+demo: install            ## a site sells, with the link up and with the link down: SITE=charging, SITE=forecourt, SITE=shopfront
 	$(BIN)/fieldtill demo $(SITE)
 
 sim: install             ## seeded worlds under virtual time: SEEDS=1000 for more, SEED=42 [SHRINK=1] to replay one, VARIANTS=1 for bad software

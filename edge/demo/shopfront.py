@@ -31,7 +31,7 @@ from edge.demo.shopfront_places import (
     swap_terms_toml,
     tariff_toml,
 )
-from edge.demo.stage import Stage
+from edge.demo.stage import Stage, StageError
 from protocols.trade.quantities import kwh, yuan
 
 BIKE, CAR = ("rack", 3), ("pile", 1)
@@ -43,6 +43,7 @@ class ShopfrontScript(Play):
     def __init__(self, stage: Stage, screen: Screen) -> None:
         super().__init__(stage, screen)
         self._riders: dict[int, str] = {}  # by session
+        self._held_fen: dict[int, int] = {}  # by session at a port
         self._ended = Counter[str]()
 
     async def play(self) -> Verdict:
@@ -152,13 +153,18 @@ class ShopfrontScript(Play):
 
     async def _come(self, cabinet: str, kind: str, customer: Customer) -> None:
         """A rider at a cabinet, as `drivers.twins.cabinets.rider_words` has it: shows a card there, if need be."""
-        await self.stage.twin(do="rider", cabinet=cabinet, who=f"{kind}:{_NAMES[customer.name]}")
+        await self._tell_twins(do="rider", cabinet=cabinet, who=f"{kind}:{_NAMES[customer.name]}")
 
     async def _plug(self, place: tuple[str, int], customer: Customer, **battery: int) -> None:
         board, port = place
-        await self.stage.twin(do="plug-in", board=board, port=port, **battery)
+        await self._tell_twins(do="plug-in", board=board, port=port, **battery)
         await self.until(f"{customer.name}'s plug", lambda s: _port(s, f"{board}.{port}")["state"] == "plugged")
         self.stage.tap(board, customer.card)
+
+    async def _tell_twins(self, **command: Any) -> None:
+        answer = await self.stage.twin(**command)
+        if not answer["ok"]:
+            raise StageError(f"the twins cannot {command['do']}: {answer['error']}")
 
     async def _until_ended(self, customer: Customer, times: int = 1) -> None:
         account = self.accounts[customer.card]
@@ -177,6 +183,7 @@ class ShopfrontScript(Play):
                 self._riders[record["seq"]] = body["account"]
             case "port-opened":
                 self._riders[record["seq"]] = body["holds"][0]["account"]
+                self._held_fen[record["seq"]] = body["holds"][0]["amount"]
             case "swap-stepped" if body["fault"]:
                 self.say(f"  {self._name(body)}: {_FAULTS.get(body['fault'], '')} ({body['fault']})", "yellow")
             case "swap-closed":
@@ -186,8 +193,10 @@ class ShopfrontScript(Play):
                 self.say(f"{self._name(body)}: {body['outcome']}{_case(body)}, {_moved(body)}; paid {paid}", "cyan")
             case "port-closed":
                 self._ended[self._riders[body["session"]]] += 1
-                what = f"{kwh(body['energy_wh'])} kWh, ¥{yuan(body['amount_fen'])} ({body['reason']})"
-                self.say(f"{self._name(body)}'s bill: {what}", "cyan")
+                bill_fen, held_fen = body["amount_fen"], self._held_fen[body["session"]]
+                what = f"{kwh(body['energy_wh'])} kWh, ¥{yuan(bill_fen)} ({body['reason']})"
+                back = f"¥{yuan(held_fen - bill_fen)} of the ¥{yuan(held_fen)} held are back"
+                self.say(f"{self._name(body)}'s bill: {what}; {back}", "cyan")
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ def twin(
 
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    epilog="Examples: fieldtill demo; fieldtill demo forecourt",
+    epilog="Examples: fieldtill demo; fieldtill demo forecourt; fieldtill demo shopfront",
 )
 def demo(ctx: typer.Context) -> None:
     """A whole site in a minute on this machine: it sells with the link up and down, and the books agree."""

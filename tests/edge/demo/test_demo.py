@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers.twins.cabinets.pack import pack_code
+from drivers.twins.config import read_site
+from drivers.twins.site import TwinSite
 from edge.config import load
 from edge.config_pumps import pump_doubts
-from edge.demo import forecourt_places
-from edge.demo.books import Line, NozzleLine, Verdict
+from edge.demo import forecourt_places, shopfront_places
+from edge.demo.books import Line, NozzleLine, Sheet, Verdict
+from protocols.trade import port_prices_file, swap_terms_file
+from protocols.trade.swap_terms import is_fleet
 
 DEMO_S = 300
 
@@ -60,11 +66,41 @@ def test_both_sites_in_a_minute(tmp_path: Path) -> None:
     assert all(one["missing_ml"] == 0 for one in report["nozzles"])
 
 
+@pytest.mark.system
+@pytest.mark.timeout(400)
+def test_a_shop_front_in_a_minute(tmp_path: Path) -> None:
+    """Six swap sessions that give or take a pack, one that does not, two charges; each pack is where the books have it.
+
+    The link is cut, the daemon killed behind an open door, a deposit taken, given back and paid out.
+    """
+    with start("shopfront", tmp_path / "shop") as process:
+        said, report = end(process, tmp_path / "shop")
+    assert said.count("; paid nothing") == 2  # the foreign pack, and the return
+    assert said.count("; paid ¥3.50") == 3
+    assert said.count("; paid 1 of swaps-30") == 2
+    assert said.count("'s bill: ") == 2
+    for case in ("F-21", "F-23"):
+        assert f"({case})" in said
+    (site,) = report["sites"]
+    shop, fleet = site["shop"], report["fleet"]
+    assert [shop[name] for name in ("swapped", "taken", "returned", "cancelled", "kept")] == [5, 1, 1, 1, 0]
+    assert shop["plan_units"] == {"swaps-30": 2}
+    assert [fleet[name] for name in ("packs", "in_slots", "with_riders", "rented", "deposits_fen")] == [16, 13, 3, 0, 0]
+    assert sum(cabinet["differences"] for cabinet in shop["cabinets"]) == 0
+    assert (site["ports"]["sessions"], site["ports"]["unattributed"]) == (2, 0)
+    checked = {leg["leg"]: leg["checked"] for leg in report["legs"]}
+    assert (checked["packs"]["packs"], checked["packs"]["swaps"], checked["energy"]["bills"]) == (16, 8, 2)
+
+
 def test_one_difference_is_enough_to_fail(tmp_path: Path) -> None:
-    """A fen at headquarters, or 10 mL at a nozzle that no record explains."""
+    """A fen at headquarters, 10 mL at a nozzle that no record explains, or a pack that is elsewhere."""
     money, nozzle = Line("spent", 100, 100), NozzleLine("p1 92#", 500, 500, 490, 10, 0, 0)
     assert Verdict([money], tmp_path, (nozzle,)).equal
     assert not Verdict([money, Line("returned", 100, 101)], tmp_path, (nozzle,)).equal
+    assert Verdict(
+        [money], tmp_path, sheets=(Sheet("packs", ("in truth", "told"), (("a", "cab-1/2", "cab-1/2"),)),)
+    ).equal
+    assert not Verdict([money], tmp_path, sheets=(Sheet("packs", ("in truth", "told"), (("a", "li", "wang"),)),)).equal
     assert not Verdict([money], tmp_path, (NozzleLine("p1 92#", 500, 500, 480, 10, 0, 10),)).equal
     assert not Verdict([money], tmp_path, (NozzleLine("p1 92#", 510, 500, 490, 10, 0, 0),)).equal
 
@@ -79,3 +115,23 @@ def test_the_forecourts_config_is_that_of_real_pumps(tmp_path: Path) -> None:
     assert [pump.protocol for pump in config.pump] == ["dart", "gilbarco", "azt", "pts"]
     assert pump_doubts(config.line, config.pump) == []
     assert sorted(number for reader in config.reader for number in reader.island) == ["1", "2", "3", "4"]
+
+
+async def test_the_shop_fronts_config_is_that_of_real_boards(tmp_path: Path) -> None:
+    """The twins write what concerns the cabinets; with the rest it loads without a fault, as prices and terms do."""
+    twins, path = tmp_path / "twins.toml", tmp_path / "config.toml"
+    twins.write_text(shopfront_places.twins_toml(tmp_path))
+    async with TwinSite(read_site(twins)):
+        readers = shopfront_places.SCENERY.readers_toml({"rack": 3, "pile": 4})
+        path.write_text(shopfront_places.site_toml(tmp_path, {}, 8443) + readers)
+    config = load(path)
+    assert [sum(run.count for run in cabinet.slot) for cabinet in config.cabinet] == [12, 4]
+    assert {run.pack.protocol for cabinet in config.cabinet for run in cabinet.slot if run.pack} == {"greenway", "jbd"}
+    assert {board.protocol for board in config.board} == {"xor", "kerong", "relay"}
+    assert [board.protocol for board in config.port_board] == ["dny"]
+    terms = swap_terms_file.read(tomllib.loads(shopfront_places.swap_terms_toml()), next_version=1, source="terms")
+    prices = port_prices_file.read(tomllib.loads(shopfront_places.port_prices_toml()), next_version=1, source="prices")
+    assert {config.ports.price, *config.ports.board_prices.values()} == {price.name for price in prices.prices}
+    assert is_fleet(terms, pack_code(1))
+    assert is_fleet(terms, pack_code(71, volts=60))
+    assert not is_fleet(terms, pack_code(1, maker="XXXX"))
