@@ -108,8 +108,8 @@ def settlement(message: board.Settlement, ticket: object) -> Settlement:
 def switch(port: int, order: PortOrder, time_max_s: int) -> platform.Switch:
     """What starts it. time_max_s: the longest that this board takes. Raises ValueError for what it cannot deliver.
 
-    Energy is cut to whole steps, so that a customer never gets more than was told. A board has one clock for an order,
-    so that one by time ends at the lesser of its limit and its longest time.
+    Energy is cut to whole steps and to what the board can count, so that a customer never gets more than was told. A
+    board has one clock for an order, so that one by time ends at the lesser of its limit and its longest time.
     """
     if len(order.number) != 16:
         raise ValueError(f"an order number has 16 bytes, not {len(order.number)}")
@@ -125,9 +125,9 @@ def switch(port: int, order: PortOrder, time_max_s: int) -> platform.Switch:
         if not 1 <= limit <= time_max_s:
             raise ValueError(f"{limit} s: it takes 1 to {time_max_s} s")
     elif order.kind == "energy":
-        mode, limit = codes.Mode.ENERGY, order.limit // ENERGY_STEP_WH
-        if not 1 <= limit <= 0xFFFF:
-            raise ValueError(f"{order.limit} Wh: it takes {ENERGY_STEP_WH} to {0xFFFF * ENERGY_STEP_WH} Wh")
+        mode, limit = codes.Mode.ENERGY, min(order.limit // ENERGY_STEP_WH, 0xFFFF)
+        if limit < 1:
+            raise ValueError(f"{order.limit} Wh: it takes {ENERGY_STEP_WH} Wh and more")
     return platform.start(
         port - 1,
         order.number,
