@@ -224,6 +224,7 @@ class DnyBoard:
         return None
 
     def lost(self, error: DeviceError) -> None:
+        self._picture.parted()
         self._talk.fail(error)
 
     def returned(self) -> None:

@@ -166,6 +166,10 @@ class DnyPicture:
         """An answer, which says at least that it is there."""
         self.heard_ms = now_ms
 
+    def parted(self) -> None:
+        """The way to it has ended. Doors are told of as they move, so nobody knows how they stand from now on."""
+        self._doors = None
+
     def switched(self, number: int, order: bytes, now_ms: int) -> None:
         """It has taken this order. Nothing, if its settlement has overtaken this."""
         port = self._ports[number]

@@ -6,10 +6,10 @@ import pytest
 from dny_rig import number
 
 from drivers.api import Quality
-from drivers.port_board import PortEnd, PortState
+from drivers.port_board import PortEnd, PortOrder, PortState
 from drivers.ports import dny_words
 from drivers.ports.dny_picture import OVER_MAX, WAITING_MAX, DnyPicture, Ticket
-from protocols.fieldbus.dny_board import CardShown, Heartbeat, PowerReport, Settlement
+from protocols.fieldbus.dny_board import CabinetState, CardShown, Heartbeat, PowerReport, Settlement
 from protocols.fieldbus.dny_codes import CardKind, StopReason
 
 SILENT_MS = 450_000
@@ -149,3 +149,23 @@ def test_reasons(reason: int, end: PortEnd) -> None:
 def test_card_numbers(card: CardShown, text: str | None) -> None:
     """As every reader of the fleet says them; a made-up or missing number is nobody's."""
     assert dny_words.card_text(card) == text
+
+
+def test_doors_are_not_known_after_a_break() -> None:
+    """They are told of as they move: what moved while nobody listened is not taken for shut."""
+    seen = picture(doors=True)
+    seen.hear(Heartbeat(220_000, bytes(2)), 1, 1_000)
+    seen.hear(CabinetState(2, 0b01, 0), 2, 1_000)
+    told = seen.status(1, 2_000).value
+    assert told is not None
+    assert told.door_open is True
+    seen.parted()
+    told = seen.status(1, 3_000).value
+    assert told is not None
+    assert told.door_open is None
+
+
+def test_more_energy_than_a_board_can_count_is_cut() -> None:
+    """A big preset at a low price: it ends early, and what is left goes back."""
+    told = dny_words.switch(1, PortOrder(bytes(16), "energy", 1_000_000), 36_000)
+    assert told.limit == 0xFFFF
