@@ -109,7 +109,7 @@ def advance(
         return progress
     if status.order == number and status.state is not PortState.OUT:
         progress = _runs(session, progress, status, sight, terms)
-    elif status.state in OVER or (status.order is not None and status.state is not PortState.OUT):
+    elif _shows_another(progress, status):
         progress = _runs_not(progress, sight, policy)
     ending = _ending(session, progress, status, sight, place, terms, policy, worth_fen)
     return progress if ending is None else stop(progress, ending[0], sight.now.mono_ms, ending[1])
@@ -221,6 +221,15 @@ def _since_opening_ms(session: OpenPort, progress: PortProgress, mono_ms: int) -
     """None of this is known over a restart of the box: then it is the whole wait for a start."""
     same = session.stamp.boot == progress.boot
     return max(0, mono_ms - session.stamp.mono_ms) if same else progress.begun_ms
+
+
+def _shows_another(progress: PortProgress, status: PortStatus) -> bool:
+    """Whether the port surely does not have this order: it has none, or another one. A full port may have it still; one
+    that has not begun has not.
+    """
+    if status.order is not None:
+        return status.state is not PortState.OUT
+    return status.state in OVER or (status.state is PortState.FULL and progress.phase is PortPhase.ORDERED)
 
 
 def _runs_not(progress: PortProgress, sight: PortSight, policy: PortPolicy) -> PortProgress:
