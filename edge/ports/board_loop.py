@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from drivers.errors import DeviceError, Transient
-from drivers.port_board import PortBoard, PortStatus, Settlement
+from drivers.port_board import PortBoard, PortState, PortStatus, Settlement
 from edge.clock import Clock
 from edge.epochs import EpochOver
 from edge.journal.errors import JournalFull
@@ -34,6 +34,8 @@ DOOR_AGAIN_S = 2.0
 """A door that has not opened is told again after this, as long as its customer waits."""
 AGAIN_S = 5.0
 """What a board has refused, or not answered, is asked again after this."""
+STRAY_S = 30.0
+"""A port that charges for a session that has ended is told to stop again after this."""
 SETTLEMENTS_AT_ONCE = 16
 """Settlements taken in one turn: a board that has been away for days keeps no session waiting."""
 
@@ -105,6 +107,7 @@ class BoardLoop:
                 await self._keep_door(stay, settled)
         for settlement in self._settlements()[:SETTLEMENTS_AT_ONCE]:
             await self._acknowledge(settlement)
+        await self._stop_strays()
 
     def sight(self, port: int) -> PortSight:
         """As last told. No I/O."""
@@ -193,9 +196,12 @@ class BoardLoop:
         try:
             await self.board.open_door(stay.opened.port)
             self.error = None
+            self._lockers.answered(stay, opens=True)
         except DeviceError as error:
             self.error = error
             log.warning("locker not opened", place=stay.place, error=str(error))
+            if isinstance(error, Transient):  # else it has said no
+                self._lockers.answered(stay, opens=False)
         self.wake()
 
     async def _acknowledge(self, settlement: Settlement) -> None:
@@ -214,6 +220,21 @@ class BoardLoop:
             await self.board.acknowledge(settlement)
         except DeviceError as error:
             log.debug("settlement not acknowledged", board=self.board.id, error=str(error))
+
+    async def _stop_strays(self) -> None:
+        """An order whose session has ended must not go on: nobody would pay for what it delivers."""
+        for port, reading in self.board.status().items():
+            status = reading.value
+            if status is None or status.order is None or status.state is not PortState.CHARGING:
+                continue
+            if not self._ports.has_ended(status.order) or self._must_wait("stray", status.order):
+                continue
+            self._put_off("stray", status.order, STRAY_S)
+            log.warning("a port charges for a session that has ended", board=self.board.id, port=port)
+            try:
+                await self.board.stop(port, status.order)
+            except DeviceError as error:
+                log.debug("port does not do as told", board=self.board.id, port=port, error=str(error))
 
     def _settlements(self) -> list[Settlement]:
         return list(self.board.settlements())

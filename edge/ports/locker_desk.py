@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Literal
 
+from msgspec.structs import replace
+
 from edge.clock import Clock
 from edge.desk import Desk
 from edge.journal.errors import JournalFull
@@ -90,6 +92,16 @@ class LockerDesk:
         told = Draft(TechnicianAct(by, f"locker-{act}", f"{stay.place}, stay {stay.seq}: {why}"))
         return await self._open(stay, [told, Draft(LockerDoor(stay.seq, act, Origin("panel", b"", 0, by), why[:64]))])
 
+    async def remove_by_hand(self, stay: OpenStay, by: str, why: str) -> OpenStay | Refused:
+        """A technician has taken the pack out of a locker whose board is gone; said and closed in one commit."""
+        now = self._clock.stamp()
+        told = Draft(TechnicianAct(by, "locker-remove", f"{stay.place}, stay {stay.seq}, by hand: {why}"))
+        opened = Draft(LockerDoor(stay.seq, "remove", Origin("panel", b"", 0, by), why[:64]))
+        tenders = self.desk.papers.tenders(stay.opened.pins)
+        taken = replace(stay, act="remove")
+        ends = locker.closed(self.desk.state, taken, now, self.price_of_stay(stay), tenders)
+        return await self._open(stay, [told, opened, *ends], {stay.seq: None})
+
     async def look(self, stay: OpenStay, sight: PortSight) -> DoorAct:
         """One look at a door: what follows is committed, and told. Raises JournalFull: then it is tried again."""
         now = sight.now
@@ -117,6 +129,11 @@ class LockerDesk:
             await self.desk.record((), {stay.seq: encode_door(row)})
         self._rows[stay.seq] = row
 
+    def answered(self, stay: OpenStay, *, opens: bool) -> None:
+        """Its board says that the door opens; False: no answer has come. A restart knows neither."""
+        row = door.row_of(stay, self._rows.get(stay.seq), self._clock.stamp())
+        self._rows[stay.seq] = door.answered(row, opens=opens)
+
     async def tried(self, stay: OpenStay, *, right: bool) -> None:
         """A PIN has been given; durable, so that a restart gives no further tries."""
         now = self._clock.stamp()
@@ -132,11 +149,13 @@ class LockerDesk:
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
-    async def _open(self, stay: OpenStay, drafts: Sequence[Draft]) -> OpenStay | Refused:
+    async def _open(
+        self, stay: OpenStay, drafts: Sequence[Draft], rows: Mapping[int, bytes | None] | None = None
+    ) -> OpenStay | Refused:
         if self.desk.state.closed:
             return Refused(Refusal.EPOCH_CLOSING, "the epoch has been closed")
         try:
-            await self.desk.record(drafts)
+            await self.desk.record(drafts, rows)
         except JournalFull as error:
             return Refused(Refusal.DISK_FULL, error.remedy)
         return self.desk.state.ports.stays.get(stay.seq, stay)

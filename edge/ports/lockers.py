@@ -73,21 +73,32 @@ class Lockers:
         if found is None:
             return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place}")
         stay = found[0]
+        if stay.opened.board not in self._loops:
+            return Refused(Refusal.PORT_SILENT, f"the board of {place} is not in the config any more: staff open it")
         right = False
         if pin:
             if self.desk.pin_locked(stay):
                 return Refused(Refusal.PIN_LOCKED, f"too many wrong PINs at {place}")
+            await self.desk.tried(
+                stay, right=False
+            )  # counted before it is looked at: neither haste nor a death is a try
             key = self._hall.site.credential_key
             right = await asyncio.to_thread(locker_pin.opens, key, stay.opened.secret, pin)
-            await self.desk.tried(stay, right=right)
             if not right:
                 return Refused(Refusal.WRONG_PIN, f"not the PIN of {place}")
+            await self.desk.tried(stay, right=True)
         outcome = await self.desk.collect(stay, origin, account=account, pin=right)
         return outcome if isinstance(outcome, Refused) else await self._opening(outcome, PortEnds.COLLECTED)
 
     async def open_by_staff(self, place: str, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
         """A technician opens a locker that is somebody's; `remove`: and takes the pack out for good."""
         found = self.desk.stay_at(place)
+        if found is not None and found[0].opened.board not in self._loops:
+            if not remove:
+                return Refused(
+                    Refusal.PORT_SILENT, f"the board of {place} is not in the config any more: open it by hand"
+                )
+            return await self.desk.remove_by_hand(found[0], by, why)
         if found is None or found[0].stored is None:
             return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place}")
         outcome = await self.desk.open_by_staff(found[0], by, why, remove=remove)

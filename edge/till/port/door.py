@@ -38,8 +38,10 @@ class DoorRow(msgspec.Struct, frozen=True):
     """The newest act at one locker as last seen, and the wrong PINs of its stay.
 
     boot, about_ms: of the record that let the door open; a row of another record counts its PINs alone. since_ms: of
-    what was seen last, on this boot's clock. told: it may have been told to open. opened: it has been seen open. over:
-    nothing follows from this act any more. warned: that it stands open has been said. wrong_ms: of the last wrong PIN.
+    what was seen last, on this boot's clock. told: it may have been told to open. taken: its board has said that it
+    opens: all that is known of a door that is not felt. lost: an answer to that has not come. opened: it has been seen
+    open. over: nothing follows from this act any more. warned: that it stands open has been said. wrong_ms: of the last
+    wrong PIN.
     """
 
     stay: int
@@ -47,6 +49,8 @@ class DoorRow(msgspec.Struct, frozen=True):
     about_ms: int
     since_ms: int
     told: bool = False
+    taken: bool = False
+    lost: bool = False
     opened: bool = False
     over: bool = False
     warned: bool = False
@@ -77,7 +81,7 @@ def look(
     if status is None:
         return row, DoorAct.NONE
     storing = stay.stored is None
-    open_now = status.door_open if status.door_open is not None else row.told and not row.opened
+    open_now = status.door_open if status.door_open is not None else row.taken and not row.opened
     waited_ms = now.mono_ms - row.since_ms
     if open_now and not row.opened:
         row = replace(row, opened=True, since_ms=now.mono_ms)
@@ -95,13 +99,21 @@ def look(
             return replace(row, over=True), DoorAct.STUCK
         return replace(row, over=True), DoorAct.UNSURE if row.told else DoorAct.VOID
     if row.told and waited_ms >= policy.door_s * 1000:
-        return replace(row, over=True), DoorAct.VOID if storing else DoorAct.STUCK
+        if not storing:
+            return replace(row, over=True), DoorAct.STUCK
+        unsure = status.door_open is None and row.lost
+        return replace(row, over=True), DoorAct.UNSURE if unsure else DoorAct.VOID
     return row, DoorAct.OPEN
 
 
 def told(row: DoorRow, now: Stamp) -> DoorRow:
     """The door may open from now on; the first time counts."""
     return row if row.told else replace(row, told=True, since_ms=now.mono_ms)
+
+
+def answered(row: DoorRow, *, opens: bool) -> DoorRow:
+    """What its board made of that. opens: it says that it opens; False: its answer was lost."""
+    return replace(row, taken=True) if opens else replace(row, lost=True)
 
 
 def pin_locked(row: DoorRow, now: Stamp, policy: PortPolicy) -> bool:

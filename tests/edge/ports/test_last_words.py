@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from drivers.port_board import PortEnd, Settlement, order_number
+from drivers.port_board import PortEnd, PortState, PortStatus, Settlement, order_number
 from edge.journal.errors import JournalPruned
 from edge.till.ask import Refused
 from protocols.trade.port_prices import PortPrice, PowerStep
 from protocols.trade.records import Preset, SessionVoided
 from protocols.trade.records_port import PortClosed, PortUnattributed
-from tests.edge.ports.port_rig import FULL, Rack, a_rack
+from tests.edge.ports.port_rig import FULL, Rack, Running, a_rack
 
 YEARS_25_S = 25 * 366 * 86_400
 
@@ -100,3 +100,34 @@ async def test_a_preset_of_nothing_starts_nothing(tmp_path: Path, price: str, pr
         outcome = await rack.hall.start(rack.asks(1, preset))
         assert isinstance(outcome, Refused)
         assert rack.lease().held == 0
+
+
+async def test_a_port_that_goes_on_for_a_session_that_has_ended(tmp_path: Path) -> None:
+    """Its first settlement has closed the session, and it charges again for the same order: it is stopped."""
+    async with a_rack(tmp_path) as rack:
+        session = await rack.begin_port(preset=Preset("time", 600))
+        await rack.wait(620, 10)
+        assert len(rack.bills) == 1
+        order = rack.ports.order_of(session)
+        rack.steel.outlets[1].running = Running(order)
+        rack.steel.tell()
+        await rack.wait(20)
+        assert rack.steel.outlets[1].running is None
+        assert len(rack.bills) == 1
+
+
+async def test_an_order_that_nobody_took_is_not_given_hours_later(tmp_path: Path) -> None:
+    """The board was away when it was told, and comes back with a full pack of somebody else's: it is let go."""
+    async with a_rack(tmp_path) as rack:
+        rack.steel.deaf = True
+        await rack.begin_port(preset=Preset("time", 3_600))
+        await rack.wait(5)
+        rack.steel.deaf, rack.steel.answers = False, False
+        await rack.wait(900, 20)
+        started = rack.steel.asked.count(("start", 1))
+        rack.steel.answers = True
+        full = PortStatus(PortState.FULL, "3", plugged=True)
+        rack.steel._now = lambda port: full  # type: ignore[method-assign]  # the rig's own word
+        await rack.wait(30)
+        assert rack.steel.asked.count(("start", 1)) == started
+        assert [body.reason for body in rack.bodies(SessionVoided)] == ["not-started"]
