@@ -71,10 +71,3 @@ def unattributed(state: TillState, board: str, settlement: Settlement, *, ordere
             own_fen=settlement.amount_fen,
         )
     )
-
-
-def _says_nothing(settlement: Settlement) -> bool:
-    """It says that nothing was delivered, or at least nothing else."""
-    if settlement.energy_wh:
-        return False
-    return settlement.energy_wh == 0 or not settlement.elapsed_s or settlement.end is PortEnd.NO_LOAD
