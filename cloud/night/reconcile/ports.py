@@ -1,7 +1,8 @@
 """Leg 4 for ports: is each bill what the board said at the pinned price, and did a pile's meter count nothing besides?
 
    before      after | before      after      registers of one gun in the order of the log. Between two sessions it
----|== session ==|---|--|== session ==|---    went on by no more than settlements say that nobody is charged for
+---|== session ==|---|--|== session ==|---    went on by no more than what settlements without a bill, and bills without
+                                              a register, tell of
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ def register_gaps(site: str, logs: Iterable[LogFacts]) -> Iterator[Finding]:
                 told_wh[place] = told_wh.get(place, 0) + (what.energy_wh or 0)
                 continue
             closed = what.closed
-            if closed is None or len(closed.register_wh) != 2:
+            if closed is None:
+                continue
+            if len(closed.register_wh) != 2:  # it ended without the meter's word, and was billed all the same
+                told_wh[place] = told_wh.get(place, 0) + (closed.energy_wh or 0)
                 continue
             before_wh, after_wh = closed.register_wh
             if place in last:

@@ -106,3 +106,17 @@ def test_a_pile_whose_meter_goes_on_between_sessions() -> None:
         changed = replace(body, register_wh=register, energy_wh=register[1] - register[0])
         log[seq] = seal(Draft(changed, tuple(log[seq].moves)), log[seq].stamp)
     assert "port-register-gap" in codes(story, facts_of(story, log))
+
+
+def test_a_bill_without_the_meters_word_explains_what_the_meter_counted() -> None:
+    """A settlement never came, and its session was billed by what was seen last: that much is no gap."""
+    story = quiet()
+    for _ in range(2):
+        story.ask(Preset("time", 600))
+        story.pass_time(640)
+    log, seqs = list(story.log), [seq for seq, record in enumerate(story.log) if record.kind == "port-closed"]
+    for seq, body, register in zip(seqs, story.bodies(PortClosed), ([1_000, 1_140], [], [1_200, 1_220]), strict=True):
+        energy_wh = register[1] - register[0] if register else 60
+        changed = replace(body, register_wh=register, energy_wh=energy_wh)
+        log[seq] = seal(Draft(changed, tuple(log[seq].moves)), log[seq].stamp)
+    assert "port-register-gap" not in codes(story, facts_of(story, log))
