@@ -126,9 +126,9 @@ class DnyTwin:
         if not world.powered:
             return
         if not self._registered and self._is_due("register", self.pace.register_s):
-            self._say(self._register())
+            self._say_newest(self._register())
         if self._unix_offset_ms is None and self._is_due("time", self.pace.register_s):
-            self._say(board.AskTime())
+            self._say_newest(board.AskTime())
         if self._is_due("beat", self.floating.heartbeat_s or self.pace.heartbeat_s):
             self._beat()
         for outlet in world.outlets.values():
@@ -329,6 +329,15 @@ class DnyTwin:
         self.outbox.append(report(self.device, self._last_id, message))
         return self._last_id
 
+    def _say_newest(self, message: board.Report) -> None:
+        """In place of what it wanted to say of this kind before and has not been asked for: a host that polls after an
+        hour hears how things stand, not an hour of it.
+        """
+        self._say(message)
+        newest = self.outbox[-1]
+        for frame in [one for one in self.outbox if one.command == newest.command and one is not newest]:
+            self.outbox.remove(frame)
+
     def _is_due(self, name: str, every_s: int) -> bool:
         if self.world.now_ms < self._due.get(name, 0):
             return False
@@ -342,7 +351,7 @@ class DnyTwin:
     def _beat(self) -> None:
         self.unanswered_beats += 1
         states = bytes(self._state(outlet) for outlet in self.world.outlets.values())
-        self._say(board.Heartbeat(221_200, states, 20, 31))
+        self._say_newest(board.Heartbeat(221_200, states, 20, 31))
 
     def _state(self, outlet: Outlet) -> PortState:
         if outlet.welded:

@@ -15,9 +15,9 @@ from drivers.twins.ports.outlet import Ended, Job
 from drivers.twins.ports.serve import board_line, serve_port_board
 from drivers.twins.ports.visitors import Visitors
 from drivers.twins.ports.wire import befall
-from protocols.fieldbus.dny import answer
-from protocols.fieldbus.dny_board import Settlement
-from protocols.fieldbus.dny_codes import Command
+from protocols.fieldbus.dny import answer, said_by_board
+from protocols.fieldbus.dny_board import Heartbeat, Settlement
+from protocols.fieldbus.dny_codes import Command, PortState
 from protocols.fieldbus.dny_platform import Taken
 
 HOUR_MS = 3_600_000
@@ -127,6 +127,23 @@ def test_a_settlement_is_kept_over_a_power_cut_until_it_is_answered() -> None:
     assert twin.kept == [kept]
     twin.hear(answer(asked, Taken(0)))
     assert twin.kept == []
+
+
+def test_what_nobody_asked_for_does_not_pile_up() -> None:
+    """On a line that is polled after an hour a board says each thing once, as it stands now."""
+    world = PortWorld(2)
+    twin = DnyTwin(world, 0x04000001)
+    for _ in range(3_600):
+        world.run(1_000)
+        twin.tick()
+    world.plug(1, Battery.usual())
+    world.run(180_000)
+    twin.tick()
+    said = [frame.command for frame in twin.outbox]
+    assert len(said) == len(set(said)) <= 3
+    (beat,) = [said_by_board(frame) for frame in twin.outbox if frame.command == Command.HEARTBEAT]
+    assert isinstance(beat, Heartbeat)
+    assert beat.states[0] == PortState.PLUGGED
 
 
 def run_of(seed: int) -> list[Event]:
