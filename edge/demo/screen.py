@@ -104,7 +104,7 @@ class Screen:
         for name in ("slot", "kWh", "held"):
             table.add_column(name, justify="right")
         for cabinet in cabinets:
-            swap, slots = cabinet["swap"], " ".join(_slot(slot) for slot in cabinet["slots"])
+            swap, slots = cabinet["swap"], "".join(_slot(slot) for slot in cabinet["slots"])
             customer = "" if swap is None else self.names.get(swap["account"], swap["account"])
             told = ["", "", "", ""] if swap is None else [swap["step"], str(swap["slot"]), "", swap["holds"]]
             table.add_row(cabinet["id"], slots, customer, *told)
