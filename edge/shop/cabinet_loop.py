@@ -178,16 +178,22 @@ class CabinetLoop:
             self._may_open.add(slot)
             drafts += rest.force_drafts(view, slot)
         settled = {slot for slot, track in view.slots.items() if is_shut(track, view.now_ms, policy)}
+        known: set[int] = set()  # what staff had opened, and is shut and plain again
         settled -= {slot for slot in self._pulsed_ms if self._may_spring(slot, view)}
         if swap is None and not drafts:
             self._may_open -= settled
+            shut_by_hand = [slot for slot in self._by_hand if slot in settled]
+            if shut_by_hand and not self._must_wait("ask by hand"):
+                self._put_off("ask by hand", ASK_S)
+                view = await self.look_closely(*shut_by_hand)
+                known = {slot for slot in shut_by_hand if rest.is_plain(view, slot, policy)}
             drafts += rest.compare(shop, view, policy, self._may_open, self._unseen, self._by_hand)
         if drafts:
             await desk.record(drafts)
             self._changed()
         if swap is None:
             self._unseen -= settled
-            self._by_hand = {slot: by for slot, by in self._by_hand.items() if slot in self._may_open}
+            self._by_hand = {slot: by for slot, by in self._by_hand.items() if slot not in known}
         await self._tell(view)
 
     def _may_spring(self, slot: int, view: View) -> bool:

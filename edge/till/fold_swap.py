@@ -121,7 +121,8 @@ def closed(shop: Shop, swap: OpenSwap, seq: int, stamp: Stamp, body: SwapClosed)
         offered_slot=swap.offered_slot,
         swapped=swapped,
     )
-    if before is not None and swap.opened.resumes == before.session and not swap.opened.offer and body.taken is None:
+    paid_before = before is not None and before.outcome in ("swapped", "taken")
+    if before is not None and paid_before and swap.opened.resumes == before.session and body.taken is None:
         last = replace(before, ended=seq)  # its door was opened once more, and the pack still stands there
     day = replace(
         shop.day,

@@ -115,7 +115,7 @@ def _closed(audit: Auditor, record: Record, body: SwapClosed) -> None:
         audit.find(*fault)
     audit.tally.bills += 1
     opened, taken = running.opened, None if body.taken is None else body.taken.code
-    free = opened.resumes is not None and not opened.offer
+    free = opened.resumes is not None and not opened.offer and opened.kind != "return"
     if not (free and taken is None):  # a door opened once more in vain: what was paid for is still to be taken
         ended = EndedSwap(body.session, body.returned, body.returned_slot, taken)
         audit.trail.swaps.ended[opened.account] = ended

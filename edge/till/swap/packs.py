@@ -73,7 +73,9 @@ def rented_by(shop: Shop, packs: PackList, code: str) -> str:
     """Who has rented this pack, by this site's log or headquarters' list, whichever is newer; empty: nobody."""
     account, at_s = shop.rented.get(code, ("", -1))
     entry = find(packs, code)
-    return account if at_s >= packs.as_of_s or entry is None else entry.rented_by
+    if at_s >= packs.as_of_s:
+        return account
+    return "" if entry is None else entry.rented_by
 
 
 def judge(

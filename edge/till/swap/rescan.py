@@ -6,7 +6,8 @@
 | cancelled in putting in | the slot holds something, or nothing | the same slot opens once more |
 | swapped or taken | the pack that was given still stands in its slot | that slot opens once more; nothing is charged |
 
-Refused where anybody else has opened that slot since, by a session or by hand (facts: cabinets 5.2).
+Refused where anybody else has opened that slot since, by a session or by hand (facts: cabinets 5.2); and no full slot
+opens once more where a pack has gone from the cabinet that nobody paid for: this rider may have it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def again(shop: Shop, account: str, kind: SwapKind, view: View, policy: SwapPoli
     if last.outcome != "kept" or last.returned_slot is None or not _own(shop, last, last.returned_slot, view):
         return None
     pack = _in(view, last.returned_slot, policy)
-    if pack is None or pack.code != last.returned.code:
+    if pack is None or pack.code != last.returned.code or _one_may_be_out(shop, last, view):
         return None
     return Again(last.session, last.returned_slot, pack, last.offered_slot)
 
@@ -80,7 +81,16 @@ def _own(shop: Shop, last: LastSwap, slot: int, view: View) -> bool:
     """Nobody else has opened it since, by a session or by hand, and it is shut."""
     newest = shop.touched.get(slot_key(view.cabinet, slot), -1)
     track = view.slots.get(slot)
-    return last.session <= newest <= last.ended and track is not None and track.shut_ms is not None
+    return newest <= last.ended and track is not None and track.shut_ms is not None
+
+
+def _one_may_be_out(shop: Shop, last: LastSwap, view: View) -> bool:
+    """Whether a pack has vanished here since that session began, or stands behind an open door just now."""
+    gone = (place for place in shop.packs.values() if place.where == "unknown" and place.cabinet == view.cabinet)
+    ajar = (slot for slot, track in view.slots.items() if track.open_ms is not None)
+    return any(place.seq > last.session for place in gone) or any(
+        shop.contents.get(slot_key(view.cabinet, slot)) for slot in ajar
+    )
 
 
 def _in(view: View, slot: int, policy: SwapPolicy) -> PackSeen | None:

@@ -47,6 +47,12 @@ def compare(
     return drafts
 
 
+def is_plain(view: View, slot: int, policy: SwapPolicy) -> bool:
+    """Whether its witnesses surely say what it holds."""
+    said = lately(view.slots[slot], view.now_ms, policy)
+    return said.strictly_full or said.strictly_empty
+
+
 def forced(view: View, policy: SwapPolicy, may_open: Collection[int]) -> list[int]:
     """Doors that stand open though neither a session nor a person has opened them (F-43)."""
     return [slot for slot, track in view.slots.items() if slot not in may_open and is_open(track, view.now_ms, policy)]
@@ -59,12 +65,14 @@ def force_drafts(view: View, slot: int) -> list[Draft]:
 
 
 def scan(view: View, policy: SwapPolicy) -> PacksScanned:
-    """What physically stands in each slot now."""
+    """What physically stands in each slot now. Behind an open door it may yet come or go: nobody can be sure."""
     slots: list[ScannedSlot] = []
     for slot, track in sorted(view.slots.items()):
         said = lately(track, view.now_ms, policy)
         pack = seen(track, view.now_ms - policy.pack_age_s * 1000, policy)
-        if said.strictly_full and pack is not None:
+        if track.open_ms is not None:
+            slots.append(ScannedSlot(slot, "unsure", pack))
+        elif said.strictly_full and pack is not None:
             slots.append(ScannedSlot(slot, "pack", pack))
         elif said.strictly_empty:
             slots.append(ScannedSlot(slot, "empty", None))

@@ -106,7 +106,7 @@ def _open(
         if len(empty) < RETURN_NEEDS and second is None:
             detail = f"{len(empty)} empty, a return needs {RETURN_NEEDS} so that one stays free (F-05)"
             return Refused(Refusal.NO_EMPTY_SLOT, detail)
-        plan = _Plan(empty[0] if second is None else second.slot, None)
+        plan = _Plan(empty[0], None) if second is None else _Plan(second.slot, None, second.session)
         return _opening(state, ask, view, plan, nothing)
     if ask.kind == "rent":
         return _rent(state, ask, account, view, papers, policy, tenders)
@@ -151,7 +151,7 @@ def _plan_swap(
         preferred = next((one for one in full if one[0] == second.offered_slot), full[0])
         return _Plan(preferred[0], preferred[1], second.session)
     if second is not None:
-        return _Plan(second.slot, None)
+        return _Plan(second.slot, None, second.session)
     empty = empty_slots(shop, view, policy)
     if not empty:
         return Refused(Refusal.NO_EMPTY_SLOT, "no slot that is surely empty (F-05)")

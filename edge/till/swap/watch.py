@@ -22,6 +22,8 @@ from protocols.trade.records_pack import PackSeen
 
 Notes = tuple[Draft, ...]
 
+_UNSURE = "nobody can tell whether it was taken"
+
 BAD_READINGS = 3
 """So many corrupted answers of a pack in a row are no pack that can be gone by (F-27)."""
 
@@ -124,6 +126,8 @@ def _judged(case: Case) -> Next:
     assert pack is not None  # it has just been read
     seen = as_seen(pack)
     bound = swap.opened.bound
+    if (twin := _stands_elsewhere(case, seen.code)) is not None:
+        return _unrecognised(case, "F-24", f"{seen.code} stands in slot {twin} already", seen)
     judged = judge(case.shop, pack, swap.opened.kind, bound, case.papers.terms, case.papers.packs, case.policy)
     notes: Notes = ()
     match judged.verdict:
@@ -136,6 +140,12 @@ def _judged(case: Case) -> Next:
         case Verdict.ACCEPT if judged.fault:
             notes = case.note("stray", case.slot, bound, judged.why)
     return Go(Step.ACCEPTED, case.slot, seen, judged.fault, notes, judged.why)
+
+
+def _stands_elsewhere(case: Case, code: str) -> int | None:
+    """Another slot that surely holds a pack of this code: one of them is a copy, or a line answers for both."""
+    others = ((slot, lately(track, case.now_ms, case.policy)) for slot, track in case.view.slots.items())
+    return next((slot for slot, said in others if slot != case.slot and said.strictly_full and said.code == code), None)
 
 
 def _unrecognised(case: Case, fault: str, why: str, seen: PackSeen | None = None) -> Next:
@@ -173,7 +183,7 @@ def _accepted(case: Case) -> Next:
     if case.view.hazards:
         return End("kept", "F-50")
     if case.progress.cancelled:
-        return Go(Step.GIVE_BACK, case.slot, returned)
+        return _own_back(case, "")
     return _next_full(case, "")
 
 
@@ -186,12 +196,18 @@ def _next_full(case: Case, fault: str, notes: Notes = ()) -> Next:
     full = full_slots(case.shop, case.view, case.papers, case.wanted, case.policy, but=tried)
     if full:
         return Go(Step.OPEN_FULL, full[0][0], full[0][1], fault, notes)
+    return _own_back(case, fault or "F-31", notes, "no pack can be given")
+
+
+def _own_back(case: Case, fault: str, notes: Notes = (), why: str = "") -> Next:
+    """The rider's own pack, where one is in; but for a damaged one: that stays in."""
+    swap = case.swap
     if swap.returned is None or swap.returned_slot is None:
-        return End("cancelled", fault or "F-31", notes=notes)
+        return End("cancelled", fault, notes=notes)
     word = case.shop.slots.get(slot_key(case.cabinet, swap.returned_slot))
-    if word is not None and word.state == "locked":  # it is damaged: it stays in
-        return End("kept", fault or "F-31", notes=notes)
-    return Go(Step.GIVE_BACK, swap.returned_slot, swap.returned, fault or "F-31", notes, "no pack can be given")
+    if word is not None and word.state == "locked":
+        return End("kept", fault or swap.fault, notes=notes)
+    return Go(Step.GIVE_BACK, swap.returned_slot, swap.returned, fault, notes, why)
 
 
 def _open_full(case: Case) -> Next:
@@ -199,8 +215,10 @@ def _open_full(case: Case) -> Next:
     if progress.opened_ms is not None:
         return Go(Step.GIVEN, case.slot, swap.offered, "F-56" if progress.resumed else "")
     said = lately(case.track, case.now_ms, case.policy)
-    if progress.resumed and said.gone and case.shut():
+    if progress.resumed and case.shut() and (said.gone or _another_one(said, swap.offered)):
         return Go(Step.GIVEN, case.slot, swap.offered, "F-56")  # the pulse before the restart did open it
+    if _may_spring(case):
+        return Wait()
     if progress.cut:
         return _without(case, "F-56") if case.shut() or case.waited_ms >= _hold_ms(case) else Wait()
     if case.view.hazards:
@@ -213,7 +231,7 @@ def _open_full(case: Case) -> Next:
     if progress.pulses == 0 and progress.cancelled:
         return _without(case, "")
     if progress.pulses == 0 and not _as_offered(case):
-        if progress.resumed and not said.strictly_full:
+        if progress.resumed and (not said.strictly_full or _another_one(said, swap.offered)):
             return (
                 Wait()
                 if case.waited_ms < _hold_ms(case)
@@ -244,7 +262,7 @@ def _given(case: Case) -> Next:
             return _without(case, fault, case.lock(case.slot, fault) + _vanished(case))
         return Wait("F-40", f"slot {case.slot} has stood open for {policy.take_s} s")
     said, offered = case.since_shut(), case.swap.offered
-    if offered is not None and said.code and said.code != offered.code:
+    if offered is not None and _another_one(said, offered):
         notes = case.lock(case.slot, "F-42") + case.note("changed", case.slot, said.code, "put back", offered.code)
         return End("swapped", "F-42", taken=True, notes=notes)
     if said.gone:
@@ -293,18 +311,27 @@ def _give_back(case: Case) -> Next:
         return End("cancelled", case.swap.fault)
     if case.shut_for_ms < policy.not_put_in_s * 1000:
         return _wake_or_wait(case, said)
-    return End("kept", case.swap.fault)
+    returned = case.swap.returned
+    if returned is None or (said.strictly_full and said.code == returned.code):
+        return End("kept", case.swap.fault)
+    notes = case.lock(case.slot, "F-13") + case.note("vanished", case.slot, returned.code, _UNSURE, returned.code)
+    return End("kept", "F-13", notes=notes)
 
 
 # --- shared ----------------------------------------------------------------------------------------------------------
 
 
+def _may_spring(case: Case) -> bool:
+    """Whether the door may yet open by the last pulse: whatever ends the session now would lose sight of a take."""
+    pulsed_ms = case.progress.pulsed_ms
+    return pulsed_ms is not None and case.now_ms - pulsed_ms < case.policy.pulse_apart_s * 1000
+
+
 def _pulse(case: Case) -> Next | None:
     """The next pulse, or the wait for what the last one does. None: all have been given, and nothing has opened."""
-    progress, policy = case.progress, case.policy
-    if progress.pulsed_ms is not None and case.now_ms - progress.pulsed_ms < policy.pulse_apart_s * 1000:
+    if _may_spring(case):
         return Wait()
-    return Pulse(case.slot) if progress.pulses < policy.pulses else None
+    return Pulse(case.slot) if case.progress.pulses < case.policy.pulses else None
 
 
 def _not_opened(case: Case, fault: str) -> tuple[str, Notes]:
@@ -324,6 +351,11 @@ def _wrong_door(case: Case) -> int | None:
         return None
     others = [slot for slot in doors_open(case.shop, case.view) if slot not in (case.slot, *case.progress.others)]
     return next((slot for slot in others if case.open(slot)), None)
+
+
+def _another_one(said: Witness, offered: PackSeen | None) -> bool:
+    """Another pack stands where the offered one did."""
+    return bool(said.code) and offered is not None and said.code != offered.code
 
 
 def _wake_or_wait(case: Case, said: Witness) -> Next:
@@ -362,7 +394,7 @@ def _gone_while_open(case: Case) -> bool:
 def _vanished(case: Case) -> Notes:
     """Nobody can tell where the pack is: the rider may have it."""
     code = "" if case.swap.offered is None else case.swap.offered.code
-    return case.note("vanished", case.slot, code, "nobody can tell whether it was taken", code)
+    return case.note("vanished", case.slot, code, _UNSURE, code)
 
 
 def _hold_ms(case: Case) -> int:
