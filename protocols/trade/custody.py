@@ -195,7 +195,7 @@ def _after(custody: Custody, fact: Fact) -> Custody:
     elif fact.what is What.TAKEN:
         # Whoever had rented it gave it back unseen: when it was seen to stand somewhere, or by now at the latest.
         seen = custody.since if custody.since is not None and custody.since.what is What.STANDS else fact
-        rentals = tuple(one.returned(seen) if one.open else one for one in rentals)
+        rentals = tuple(one if one.goes_on_with(fact) or not one.open else one.returned(seen) for one in rentals)
         if fact.rent is not None:
             rentals = (*rentals, Rental.begin(fact, fact.rent))
     hot = custody.hot or fact.what is What.LOST

@@ -61,9 +61,9 @@ class Fact(Wire, frozen=True):
 
     at_ms: Unix time as estimated, not before lb_ms and not after ub_ms (None: nothing bounds it). cabinet, slot: "" and
     0 for none; of headquarters' word that staff has it, cabinet is the site. account: the rider; empty: nobody.
-    session: its opening record; None: none. begun_lb_ms: that session began not before. scan: seen by a scan of the
-    whole cabinet. late_fen: billed for being late. value: of `inspected`, `numbered` and `extended`. detail: for
-    people.
+    session: its opening record, of a pack that was left behind the one in which it was paid; None: none. begun_lb_ms:
+    that session began not before. scan: seen by a scan of the whole cabinet. late_fen: billed for being late. value: of
+    `inspected`, `numbered` and `extended`. detail: for people.
     """
 
     code: str
@@ -112,7 +112,7 @@ def facts_of(
     match body:
         case SwapClosed():
             begun = opened(body.session)
-            return [] if begun is None else list(_of_session(made, record, begun, body, terms))
+            return [] if begun is None else list(_of_session(made, record, begun, body, opened, terms))
         case PackNoted():
             return list(_of_note(made, body))
         case PacksScanned():
@@ -127,16 +127,27 @@ def facts_of(
     return []
 
 
-def _of_session(made: _Maker, record: Record, begun: SwapOpened, closed: SwapClosed, terms: TermsOf) -> Iterator[Fact]:
-    who = {"account": begun.account, "session": closed.session, "begun_lb_ms": begun.clock_lb_ms}
+def _of_session(
+    made: _Maker, record: Record, begun: SwapOpened, closed: SwapClosed, opened: OpenedBy, terms: TermsOf
+) -> Iterator[Fact]:
+    session = _paid_in(begun, closed.session, opened)
+    who = {"account": begun.account, "session": session, "begun_lb_ms": begun.clock_lb_ms}
     if closed.returned is not None and closed.returned.code:
         slot, late_fen = closed.returned_slot or 0, sum(it.amount_fen for it in closed.lines if it.code == "late")
         at = {"cabinet": begun.cabinet, "slot": slot, "pack": closed.returned, "late_fen": late_fen}
         yield made.fact(What.PUT_IN, closed.returned.code, **at, **who)
     if closed.taken is not None and closed.taken.code:
-        rent = _rent(record, begun, closed, terms) if begun.kind == "rent" else None
+        rent = _rent(record, begun, closed, terms) if begun.kind == "rent" and begun.offer else None
         at = {"cabinet": begun.cabinet, "slot": closed.taken_slot or 0, "pack": closed.taken, "rent": rent}
         yield made.fact(What.TAKEN, closed.taken.code, **at, **who)
+
+
+def _paid_in(begun: SwapOpened, session: int, opened: OpenedBy) -> int:
+    """The session in which the pack was paid for: an earlier one, where this one opened its door once more."""
+    before: SwapOpened | None = begun
+    while before is not None and before.kind != "return" and before.resumes is not None and not before.offer:
+        session, before = before.resumes, (opened(before.resumes) if before.resumes < session else None)
+    return session
 
 
 def _rent(record: Record, begun: SwapOpened, closed: SwapClosed, terms: TermsOf) -> Rent:

@@ -73,6 +73,10 @@ class Rental:
         """Is the term with its grace surely over, and the pack out? lb_s: Unix time, not before now."""
         return self.open and self.until_s is not None and late_days(self.grace_s, self.until_s, lb_s) > 0
 
+    def goes_on_with(self, fact: Fact) -> bool:
+        """Whether it is this rental's pack that was left in its slot, and taken once more for nothing."""
+        return fact.rent is None and (fact.site, fact.epoch, fact.session) == (self.site, self.epoch, self.session)
+
     def extended(self, until_s: int) -> Rental:
         """Paid to a later time; one that has ended stays as it is."""
         return replace(self, until_s=max(self.until_s or 0, until_s)) if self.open else self

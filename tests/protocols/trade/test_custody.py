@@ -9,10 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pack_story import CODE, DAY_S, HOUR_MS, RENT, T0_MS, fact, unsure
+from pack_story import CODE, DAY_S, HOUR_MS, RENT, SEEN, T0_MS, fact, unsure
 
+from protocols.trade.codec import encode
 from protocols.trade.custody import At, Custody, Doubt, Place, fold, in_order
-from protocols.trade.pack_facts import Deposit, Fact, What
+from protocols.trade.pack_facts import Deposit, Fact, What, facts_of
+from protocols.trade.records import ClockQuality, Origin, Record, Stamp
+from protocols.trade.records_pack import SwapClosed, SwapKind, SwapOpened
 from protocols.trade.rentals import Done, settle
 
 SLOT = Place(At.SLOT, "s1", "cab-1", 5)
@@ -221,3 +224,31 @@ def test_a_deposit_is_settled_once_whatever_comes_when(arrivals: list[str], held
         assert not again
     if arrivals:
         assert kept + back == min(held, 20_000)
+
+
+def opened(kind: SwapKind, offer: str, resumes: int | None) -> SwapOpened:
+    origin = Origin("card", b"", 0, "")
+    return SwapOpened("cab-1", kind, "ann", [], offer, "", 5, SEEN, 900, resumes, origin, [], T0_MS, T0_MS)
+
+
+def taken_in(seq: int, session: int, sessions: dict[int, SwapOpened]) -> Fact:
+    """What the end of a session says of the pack that was taken."""
+    stamp = Stamp(b"boot", 1, T0_MS + seq * HOUR_MS, ClockQuality.SYNCHRONISED, T0_MS + seq * HOUR_MS, None)
+    body = SwapClosed(session, "taken", "", None, None, SEEN, 5, None, None, [], 0, 0, 1, 0, None)
+    record = Record("swap-closed", 1, stamp, [], encode(body))
+    (fact,) = facts_of("s1", 1, seq, record, body, sessions.get, lambda pin: None)
+    return fact
+
+
+def test_a_rented_pack_left_behind_and_taken_once_more_is_still_rented() -> None:
+    """Its door is opened again for nothing, twice: no return, and the deposit stays where it is."""
+    sessions = {9: opened("rent", "month", None), 12: opened("rent", "", 9), 15: opened("rent", "", 12)}
+    again = [taken_in(13, 12, sessions), taken_in(16, 15, sessions)]
+    rental = fold(CODE, [TAKEN, fact(What.STANDS, "s1", 11, 2), *again]).rentals
+    assert [(one.state, one.deposits) for one in rental] == [("out", TAKEN.rent.deposits if TAKEN.rent else [])]
+
+
+def test_a_rented_pack_given_out_anew_was_returned() -> None:
+    """To anybody, by another session: it had come back unseen."""
+    anew = fact(What.TAKEN, "s1", 13, 3, account="ann", session=12)
+    assert [one.state for one in fold(CODE, [TAKEN, anew]).rentals] == ["returned"]
