@@ -6,6 +6,7 @@ State, log and documents are the desk's. Where a session stands is in the log; w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from edge.clock import Clock
 from edge.desk import Desk
@@ -27,7 +28,7 @@ from edge.till.swap.slots import View
 from edge.till.swap.start import open_swap
 from edge.till.swap.watch import advance, pulsed
 from protocols.trade.records import Draft, Notice, Pin, Stamp
-from protocols.trade.records_pack import SwapStepped
+from protocols.trade.records_pack import PackNoted, SwapStepped
 from protocols.trade.tender import Tenders
 
 
@@ -113,7 +114,7 @@ class SwapDesk:
         trouble = await desk.guard.tick(tick)
         if trouble is not None:
             await self._end(
-                swap, End("cancelled"), (Draft(Notice("session-ended", swap.opened.cabinet, trouble.detail)),)
+                swap, _orphaned(swap, ""), (Draft(Notice("session-ended", swap.opened.cabinet, trouble.detail)),)
             )
             return trouble
         self._unticked.discard(seq)
@@ -138,6 +139,8 @@ class SwapDesk:
         before = self._progress.get(swap.seq) or steps.resume(swap, view)
         case = Case(self.desk.state, swap, before, view, self._papers(swap.opened.pins), self.policy)
         after, following = advance(case)
+        if after.opened_ms != before.opened_ms:  # it has been seen, whether or not the disk takes what follows
+            before = self._progress[swap.seq] = replace(before, opened_ms=after.opened_ms)
         match following:
             case Go():
                 await self._go(swap, following, view, after)
@@ -217,6 +220,10 @@ class SwapDesk:
         return rest.day_drafts(self.desk.state)
 
 
-def _orphaned(swap: OpenSwap) -> End:
-    """Its slot has gone from the config: what was put in stays, and nothing is charged."""
-    return End("cancelled" if swap.returned is None else "kept", "F-01")
+def _orphaned(swap: OpenSwap, fault: str = "F-01") -> End:
+    """Nobody sees how it ends: what was put in stays, nothing is charged, and a pack that was given is out of sight."""
+    notes: list[Draft] = []
+    if swap.given and swap.offered is not None and swap.offered_slot is not None:
+        cabinet, slot, code = swap.opened.cabinet, swap.offered_slot, swap.offered.code
+        notes.append(Draft(PackNoted("vanished", cabinet, slot, code, code, swap.seq, "", "nobody sees its slot")))
+    return End("cancelled" if swap.returned is None else "kept", fault, notes=tuple(notes))
