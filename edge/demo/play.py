@@ -14,7 +14,7 @@ from edge.demo.screen import Screen
 from edge.demo.stage import Stage, StageError
 from protocols.trade.quantities import yuan
 
-WAIT_S = 25.0
+WAIT_S = 60.0
 
 
 class Play(ABC):

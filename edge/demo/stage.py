@@ -19,7 +19,7 @@ from edge.demo.scenery import Scenery
 from edge.keys import KeyRing, fingerprint
 
 BIN = Path(sys.executable).parent
-READY_S = 60.0
+READY_S = 120.0
 
 
 class StageError(Exception):
