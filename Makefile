@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install test test-fast test-kill test-power test-pumps lint demo bench sim fuzz docs wheel clean
+.PHONY: install test test-fast test-kill test-power test-pumps test-swaps lint demo bench sim fuzz docs wheel clean
 
 install: $(STAMP)
 $(STAMP): pyproject.toml
@@ -27,6 +27,9 @@ test-power: install      ## a thousand power cuts at random moments, and every d
 
 test-pumps: install      ## FILLINGS=2000 at simulated pumps of each serial protocol under faults, some at the true baud
 	FIELDTILL_FILLINGS=$(or $(FILLINGS),2000) $(BIN)/python -m pytest -n 0 -s --timeout 0 tests/drivers/pumps/test_thousands.py
+
+test-swaps: install      ## SWAPS=2000 packs taken at simulated cabinets under faults, every pack accounted for
+	FIELDTILL_SWAPS=$(or $(SWAPS),2000) $(BIN)/python -m pytest -n 0 -s --timeout 0 tests/simulation/test_thousands_of_swaps.py
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .

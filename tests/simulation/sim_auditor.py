@@ -16,8 +16,9 @@ from math import ceil
 
 from sim_books import Books, whose
 from sim_fuel import Filling, Fuel, FuelView
+from sim_packs import Packs, PackView, Swap
+from sim_places import Places
 from sim_plant import WH, Stand
-from sim_pump import FuelStand
 from sim_wrong import Wrong, expect
 
 from edge.journal.journal import Journal
@@ -39,6 +40,15 @@ from protocols.trade.records import (
     body_of,
 )
 from protocols.trade.records_fuel import FillingClosed, FillingOpened, FuelDayClosed, FuelUnattributed, PumpTotalsRead
+from protocols.trade.records_pack import (
+    PackNoted,
+    PacksScanned,
+    ShopDayClosed,
+    SlotSet,
+    SwapClosed,
+    SwapOpened,
+    SwapStepped,
+)
 from protocols.trade.tariff import Tariff
 
 CLOCK_MS = 180_000
@@ -80,6 +90,7 @@ class View:
     visits: dict[int, Visit]
     day: list[int]
     fuel: FuelView
+    packs: PackView
 
 
 @dataclass
@@ -121,6 +132,7 @@ class Auditor:
 
     def __post_init__(self) -> None:
         self.fuel = Fuel(self.start_utc_ms, CLOCK_MS, self._see)
+        self.packs = Packs(self.start_utc_ms, self._see)
         self.books = Books(lambda place: [self.logs[branch] for branch, log in self.log_of.items() if log == place])
 
     def note(self, *what: object) -> None:
@@ -134,10 +146,10 @@ class Auditor:
 
     # --- histories ---------------------------------------------------------------------------------------------------
 
-    def begin(self, place: str, stands: dict[str, Stand], pumps: dict[str, FuelStand]) -> None:
-        """A new log, at these stands."""
+    def begin(self, place: str, places: Places) -> None:
+        """A new log, at these places."""
         self.log_of[place] = place
-        self.stand_at(place, stands, pumps)
+        self.stand_at(place, places)
 
     def forked(self, place: str) -> bool:
         """Whether there is, or was, more than one history of this log."""
@@ -148,10 +160,12 @@ class Auditor:
         purses = {a: (self.used[branch, a], self.returned[branch, a], self.held[branch, a]) for a in sorted(whose)}
         visits = {seq: _copied(visit) for (at, seq), visit in self.visits.items() if at == branch}
         log, day = list(self.logs[branch]), list(self.days[branch])
-        return View(branch, log, purses, self.overrun[branch], visits, day, self.fuel.view(branch))
+        return View(
+            branch, log, purses, self.overrun[branch], visits, day, self.fuel.view(branch), self.packs.view(branch)
+        )
 
-    def fork(self, view: View, branch: str, stands: dict[str, Stand], pumps: dict[str, FuelStand]) -> None:
-        """A box goes on from there, at these stands, whatever else has followed."""
+    def fork(self, view: View, branch: str, places: Places) -> None:
+        """A box goes on from there, at these places, whatever else has followed."""
         self.note("fork", branch, len(view.log))
         self.log_of[branch] = self.log_of[view.branch]
         self.logs[branch], self.overrun[branch], self.days[branch] = list(view.log), view.overrun, list(view.day)
@@ -160,17 +174,22 @@ class Auditor:
             purse = (branch, account)
             self.used[purse], self.returned[purse], self.held[purse] = used, returned, held
             self.inherited[purse] = used
-        self.stand_at(branch, stands, {})
-        self.fuel.fork(view.fuel, branch, pumps)
-        for stand in stands.values():
+        self._charges_at(branch, places)
+        self.fuel.fork(view.fuel, branch, places.pumps)
+        self.packs.fork(view.packs, branch, places.shop)
+        for stand in places.stands.values():
             stand.excused = True
         for seq, visit in view.visits.items():
             self.visits[branch, seq] = replace(_copied(visit), place=(branch, visit.place[1]))
 
-    def stand_at(self, branch: str, stands: dict[str, Stand], pumps: dict[str, FuelStand]) -> None:
+    def stand_at(self, branch: str, places: Places) -> None:
         """What the boxes of this branch sell flows at these places from now on."""
-        self.fuel.stand_at(branch, pumps)
-        for name, stand in stands.items():
+        self.fuel.stand_at(branch, places.pumps)
+        self.packs.stand_at(branch, places.shop)
+        self._charges_at(branch, places)
+
+    def _charges_at(self, branch: str, places: Places) -> None:
+        for name, stand in places.stands.items():
             stand.settle()
             self.stands[branch, name], self.left[branch, name] = stand, stand.energy
 
@@ -179,6 +198,7 @@ class Auditor:
         self.visits = {key: visit for key, visit in self.visits.items() if key[0] != branch}
         self.stands = {place: stand for place, stand in self.stands.items() if place[0] != branch}
         self.fuel.abandon(branch)
+        self.packs.abandon(branch)
 
     # --- at a site ---------------------------------------------------------------------------------------------------
 
@@ -268,6 +288,12 @@ class Auditor:
                 self.fuel.totals_read(site, body)
             case FuelDayClosed():
                 self.fuel.day_closed(site, body)
+            case SwapOpened():
+                self._swap_opened(site, seq, body)
+            case SwapClosed():
+                self._swap_closed(site, body, captured)
+            case SwapStepped() | PackNoted() | SlotSet() | PacksScanned() | ShopDayClosed():
+                self.packs.told(site, body)
             case SessionHeld() if (site, body.session) in self.fuel.fillings:
                 self.fuel.held(site, body)
             case DayClosed():
@@ -285,7 +311,7 @@ class Auditor:
     def _open(self, site: str, session: int) -> Visit | Filling:
         return self.fuel.fillings.get((site, session)) or self.visits[site, session]
 
-    def _hold(self, site: str, visit: Visit | Filling, holds: Sequence[Hold]) -> None:
+    def _hold(self, site: str, visit: Visit | Filling | Swap, holds: Sequence[Hold]) -> None:
         for hold in holds:
             its = whose(hold.account, hold.asset)
             visit.holds[its] = visit.holds.get(its, 0) + hold.amount
@@ -311,7 +337,7 @@ class Auditor:
         self._by_right(site, body, seq, stand.now_ms())
         self.sessions += 1
 
-    def _by_right(self, site: str, body: SessionOpened | FillingOpened, seq: int, now_ms: int) -> None:
+    def _by_right(self, site: str, body: SessionOpened | FillingOpened | SwapOpened, seq: int, now_ms: int) -> None:
         """A start by code or command runs once; a hot-listed card opens nothing; each card keeps to the pool's cap."""
         if site in self.barred:
             raise Wrong("counter", f"{site}: the disk is older than its counter says, and a session opens unheard")
@@ -324,7 +350,7 @@ class Auditor:
                 raise Wrong("commands-run-once", f"{site}: command {origin.number} ran twice")
             self.commands.add(key)
         if origin.via == "qr":
-            start = (site, body.holds[0].account, origin.number)
+            start = (site, getattr(body, "account", "") or body.holds[0].account, origin.number)
             if start in self.starts:
                 raise Wrong("starts-run-once", f"{site}: start {origin.number} of {body.holds[0].account} ran twice")
             self.starts.add(start)
@@ -407,6 +433,19 @@ class Auditor:
         day[2] += body.amount_fen
         self.billed_fen += body.amount_fen
 
+    def _swap_opened(self, site: str, seq: int, body: SwapOpened) -> None:
+        swap = self.packs.opened(site, seq, body)
+        self._hold(site, swap, body.holds)
+        self._by_right(site, body, seq, swap.opened_ms)
+        self.sessions += 1
+
+    def _swap_closed(self, site: str, body: SwapClosed, captured: dict[str, int]) -> None:
+        self._let_go(site, self.packs.closed(site, body, captured).holds)
+        day = self.days[site]
+        day[0] += 1
+        day[2] += body.amount_fen
+        self.billed_fen += body.amount_fen
+
     def _see(self, what: str) -> None:
         self.seen[what] += 1
 
@@ -431,10 +470,10 @@ class Auditor:
         if self.held[purse] < 0 or taken > granted:
             raise Wrong("within-the-grant", f"{site}: {taken} fen of {granted} granted to {account}")
         spent = sum(units - self.inherited[at, its] for (at, its), units in self.used.items() if its == account)
-        funded = books.paid_in[account] + books.loaned(account)
+        funded = books.paid_in[account] + books.loaned(account) + books.given_back(account)
         if spent > funded + self._at_risk(account):
             raise Wrong("captured-within-funded", f"{account}: {spent} fen spent of {funded} paid in and lent")
-        self.lost_fen[account] = max(0, spent - books.paid_in[account])
+        self.lost_fen[account] = max(0, spent - books.paid_in[account] - books.given_back(account))
 
     def _at_risk(self, account: str) -> int:
         """What may be sold twice: each further history of a log can give out once more what was granted there."""

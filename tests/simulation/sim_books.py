@@ -59,6 +59,11 @@ class Books:
         """What the operator has paid for an account, whether or not it has come back."""
         return sum(fen for (effect, its, _), fen in self.own.items() if (effect, its) == (Effect.LOANED, account))
 
+    def given_back(self, account: str) -> int:
+        """Of deposits, over all time."""
+        back = (Effect.DEPOSIT_BACK, Effect.DEPOSIT_UNKEPT)
+        return sum(fen for (effect, its, _), fen in self.own.items() if its == account and effect in back)
+
     def answered(self) -> None:
         """Headquarters has committed something: its logs are the sites', and each fen of its books has an owner."""
         assert self._hq is not None
@@ -174,7 +179,8 @@ class Books:
                 own[Effect(effect)] += units
         expect("paid-in-as-paid", account, paid, own[Effect.PAID_IN])
         lent = own[Effect.LOANED] - own[Effect.CHARGED] - own[Effect.REPAID]
-        gone = own[Effect.PAID_OUT] + own[Effect.REFUND_DUE]
+        gone = own[Effect.PAID_OUT] + own[Effect.REFUND_DUE] + own[Effect.SOLD]
+        spent -= own[Effect.DEPOSIT_BACK] + own[Effect.DEPOSIT_UNKEPT]
         expect("paid-in-is-free-leased-spent", account, paid + lent - gone, free + out + spent)
 
     def _revenue(self, site: str, ledger: dict[str, int]) -> None:

@@ -22,8 +22,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sim_auditor import RISK_PER_CARD_FEN
 from sim_disk import Disk
 from sim_net import Network, SimHq
-from sim_plant import Stand, StandCharger, StandMeter
-from sim_pump import FuelStand, SimEye, StandPump
+from sim_places import Places
+from sim_plant import StandCharger, StandMeter
+from sim_pump import open_forecourt
+from sim_shop import open_shop
 
 from cloud.service import Answer
 from edge.carried import Codes
@@ -31,8 +33,6 @@ from edge.clock import Clock, System
 from edge.config import Headquarters as HqConfig
 from edge.daemon import last_stamp
 from edge.desk import Desk
-from edge.forecourt.fill_desk import FillDesk
-from edge.forecourt.islands import Islands
 from edge.journal import recovery
 from edge.journal import store as tables
 from edge.journal.connection import connect, set_up
@@ -40,9 +40,9 @@ from edge.journal.errors import JournalError, JournalFull
 from edge.journal.files import Ballast
 from edge.journal.journal import Journal
 from edge.journal.step import Head, Identity, Sealed, Step
-from edge.measurement import MeasurementRecorder
 from edge.journal.store import Store
 from edge.journal.writer import Committer, Writer
+from edge.measurement import MeasurementRecorder
 from edge.meter_record import MeterRecorder
 from edge.plant.drive import Drive
 from edge.plant.watch import Outlet, Watch
@@ -50,7 +50,6 @@ from edge.rollback import Guard
 from edge.site import Site
 from edge.sync.trust import HqKeys
 from edge.sync.uplink import Uplink
-from edge.till.fill.policy import FillPolicy
 from edge.till.policy import Policy
 from protocols.proof import keys
 from protocols.proof.checkpoint import parse
@@ -64,10 +63,6 @@ from protocols.trade.wire import ENROL_DOMAIN, BatchReply, EnrolAsk, Refusal, Re
 POLICY = Policy(
     fill_up_cap_fen=3_000, progress_s=20, reaction_s=4, silence_s=10, restart_s=15, start_timeout_s=60,
     full_after_s=20, stuck_after_s=30, risk_per_card_fen=RISK_PER_CARD_FEN,
-)  # fmt: skip
-FUEL_POLICY = FillPolicy(
-    fill_up_cap_fen=3_000, start_timeout_s=60, still_s=60, silence_s=5, stuck_after_s=20, pay_within_s=40,
-    settle_after_s=600, idle_totals_s=20,
 )  # fmt: skip
 HQ_CONFIG = HqConfig("https://hq.invalid", "unused", poll_s=45.0)
 SOFTWARE = "fieldtill simulation"
@@ -252,11 +247,10 @@ class Box:
         directory: Path,
         random: Random,
         clock: BoxClock,
-        stands: Sequence[Stand],
+        places: Places,
         network: Network,
         witness: Witness,
         *,
-        pumps: Sequence[FuelStand] = (),
         desk: type[Desk] = Desk,
         writer: type[VirtualWriter] = VirtualWriter,
     ) -> None:
@@ -271,8 +265,8 @@ class Box:
         self.disk = Disk(directory, random)
         self.checkpoint_commits = random.choice((4, 20, 250))
         self.clock = clock
-        self.stands = {stand.name: stand for stand in stands}
-        self.pumps = {pump.name: pump for pump in pumps}
+        self.places = places
+        self.stands, self.pumps, self.shop = places.stands, places.pumps, places.shop
         self.network = network
         self.witness = witness
         self._desk_class = desk
@@ -380,8 +374,11 @@ class Box:
             name: Drive(name, outlet.charger, partial(desk.wants_delivery, name)) for name, outlet in outlets.items()
         }
         self.site = site = Site(desk, SimWatch(clock, outlets), clock, drives, self.credential_key)
+        signer = MeasurementRecorder(SoftwareSigner(self.device), SOFTWARE)
         if self.pumps:
-            self._open_forecourt(site=self.site, clock=clock)
+            open_forecourt(self.pumps, site, clock, signer, self.random, die, self._keep)
+        if self.shop is not None:
+            open_shop(self.shop, site, clock, signer, self.random, die, self._keep)
         hq = SimHq(self.network, self.name, self.epoch, self.log_key, self._heard)
         self.uplink = Uplink(HQ_CONFIG, journal, clock, site, hq, self.pinned, jitter=self.random.uniform)
         self.codes = Codes(site, self.pinned)
@@ -391,20 +388,6 @@ class Box:
         for drive in drives.values():
             self.spawn("drive", drive.run())
         self.spawn("sessions", site.run())
-
-    def _open_forecourt(self, site: Site, clock: Clock) -> None:
-        drivers = {
-            name: StandPump(stand, self.random, clock.mono_ms, self._die_inside) for name, stand in self.pumps.items()
-        }
-        points = {name: stand.point() for name, stand in self.pumps.items()}
-        recorder = MeasurementRecorder(SoftwareSigner(self.device), SOFTWARE)
-        fills = FillDesk(site.desk, clock, FUEL_POLICY, points, recorder)
-        islands = site.islands = Islands(site, fills, drivers, {}, clock)
-        for loop in islands.loops.values():
-            loop.eye.__class__ = SimEye  # in place: whoever sets prices looks through the same one
-        for driver in drivers.values():
-            self.spawn("driver", driver.run())
-        islands.keep(self._keep)
 
     def _keep(self, name: str, work: Work) -> None:
         self.spawn(name, work)

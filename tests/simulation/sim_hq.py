@@ -32,6 +32,8 @@ from cloud import (
     hot_list,
     hqlog,
     keys,
+    pack_list,
+    plans,
     refunds,
     risk,
     schema,
@@ -46,7 +48,7 @@ from protocols.trade import wire
 from protocols.trade.codec import Wire, decode, encode
 from protocols.trade.documents import TARIFF
 from protocols.trade.grants import CredentialKey
-from protocols.trade.records import ClockQuality, Preset, Stamp
+from protocols.trade.records import CNY, ClockQuality, Preset, Stamp
 from protocols.trade.tariff import Tariff
 from protocols.trade.wire import EnrolAsk, EnrolReply
 
@@ -219,13 +221,24 @@ class SimHeadquarters:
                 accounts.add_card(connection, self.keys, self.clock, account, card)
         return account
 
-    def top_up(self, account: str, amount: int, reference: str) -> bool:
+    def top_up(self, account: str, amount: int, reference: str, asset: str = CNY) -> bool:
         """False: this payment is known already."""
         with self._writing() as connection:
             done = accounts.top_up(
-                connection, self.keys, self.clock, account, amount, channel="wechat", reference=reference
+                connection, self.keys, self.clock, account, amount, channel="wechat", reference=reference, asset=asset
             )
         return not done.repeated
+
+    def sell_plan(self, account: str, asset: str, swaps: int, daily: int, sites: list[str], reference: str) -> None:
+        """For nothing: a plan is a gift here."""
+        plan = plans.Plan(reference, account, asset, swaps, daily, tuple(sites), 0)
+        with self._writing() as connection:
+            plans.sell(connection, self.keys, self.clock, plan, price_fen=0, channel=None)
+
+    def list_packs(self) -> None:
+        """What is known of single packs goes to all sites that swap."""
+        with self._writing() as connection:
+            pack_list.publish(connection, self.clock)
 
     def publish(self, tariff: Tariff, site: str) -> None:
         with self._writing() as connection:

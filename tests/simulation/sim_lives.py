@@ -77,7 +77,7 @@ class Lives:
         box.kill("disk set back")
         box.replace_files(image.files)
         before, box.branch = box.branch, self._branch(box)
-        self.world.auditor.fork(image.view, box.branch, box.stands, box.pumps)
+        self.world.auditor.fork(image.view, box.branch, box.places)
         self.world.auditor.abandon(before)
         if box.counter is not None and box.counter.read() > image.ticks:
             self.world.auditor.barred.add(box.branch)
@@ -92,7 +92,7 @@ class Lives:
         twin = self.world.second_box(box)
         twin.become(box, self._branch(box))
         twin.replace_files(files)
-        self.world.auditor.fork(view, twin.branch, twin.stands, twin.pumps)
+        self.world.auditor.fork(view, twin.branch, twin.places)
         self.world.boxes.append(twin)
         self.world.people.come_to(twin)
         self.world.loop.create_task(self.world.mischief.revive(twin, 0))
@@ -109,12 +109,12 @@ class Lives:
         attic = self.world.second_box(box)
         attic.become(box, branch)
         attic.replace_files(files)
-        self._excuse(box)
+        box.places.excuse()
         self._give_up(place, lend=random.random() < 0.7)
         self.renew(box, "disk lost")
         if random.random() < 0.5:
-            auditor.stand_at(branch, attic.stands, attic.pumps)
-            self._excuse(attic)
+            auditor.stand_at(branch, attic.places)
+            attic.places.excuse()
             self.world.later(random.uniform(20, 200), lambda: self._find(attic))
         else:
             auditor.abandon(branch)
@@ -136,11 +136,11 @@ class Lives:
             for other in self._boxes(place):
                 self.world.auditor.abandon(other.branch)
                 if other is not box:
-                    self._excuse(other)
+                    other.places.excuse()
                     other.retired = True
                     other.kill("confiscated")
                     self.world.boxes.remove(other)
-            self._excuse(box)
+            box.places.excuse()
             self.renew(box, "given up")
 
     def _give_up(self, place: str, *, lend: bool) -> None:
@@ -167,14 +167,7 @@ class Lives:
         """Headquarters gives the next epoch."""
         epoch = self.world.hq.enrol(box.enrol_ask())
         box.enrolled(epoch, self.world.hq.credential_key, self.world.hq.pinned)
-        self.world.auditor.begin(box.place, box.stands, box.pumps)
-
-    def _excuse(self, box: Box) -> None:
-        """What happens at its places now is beyond what its till can know."""
-        for stand in box.stands.values():
-            stand.excused = True
-        for pump in box.pumps.values():
-            pump.excused = True
+        self.world.auditor.begin(box.place, box.places)
 
     def _branch(self, box: Box) -> str:
         self._names += 1

@@ -71,6 +71,9 @@ class People:
             self.world.act(self.customers(box, stand))
         for pump in box.pumps.values():
             self.world.act(self.world.motorists.queue(box, pump))
+        if box.shop is not None:
+            self.world.act(self.world.riders.queue(box, box.shop))
+            self.world.act(self.world.riders.look_after(box, box.shop))
 
     async def customers(self, box: Box, stand: Stand) -> None:
         """One car after the other."""

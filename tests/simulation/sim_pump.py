@@ -8,8 +8,9 @@ implements `drivers.pump.Pump` in memory.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from random import Random
+from typing import Any
 
 from sim_plant import ANSWER_S, BUSY_S, TIMEOUT_S
 
@@ -19,12 +20,22 @@ from drivers.pump import Decimals, NozzleTotal, Order, PumpState, PumpStatus, Pu
 from drivers.twins.pumps import parts
 from drivers.twins.pumps.dispenser import Dispenser
 from drivers.twins.pumps.parts import Change, Head, Nozzle, Phase, Preset
+from edge.clock import Clock
 from edge.forecourt.eye import Eye
+from edge.forecourt.fill_desk import FillDesk
+from edge.forecourt.islands import Islands
+from edge.measurement import MeasurementRecorder
+from edge.site import Site
 from edge.till.fill.point import FuelPoint, NozzlePlace
+from edge.till.fill.policy import FillPolicy
 
 POLL_S = 1.0
 GRADES = ("92", "0")
 WRAPS_ML = 10_000_000_000
+POLICY = FillPolicy(
+    fill_up_cap_fen=3_000, start_timeout_s=60, still_s=60, silence_s=5, stuck_after_s=20, pay_within_s=40,
+    settle_after_s=600, idle_totals_s=20,
+)  # fmt: skip
 STATES = {
     Phase.UNPRICED: PumpState.UNPRICED,
     Phase.IDLE: PumpState.IDLE,
@@ -218,6 +229,27 @@ class FuelStand:
             self.on_authorise(self, sale)
         elif sale is not None and change is Change.FLOW:
             self.on_flow(self, sale)
+
+
+def open_forecourt(
+    pumps: Mapping[str, FuelStand],
+    site: Site,
+    clock: Clock,
+    recorder: MeasurementRecorder,
+    random: Random,
+    die: Callable[[str], None],
+    keep: Callable[[str, Coroutine[Any, Any, None]], None],
+) -> None:
+    """As the daemon does: the drivers of all pumps, and their loops."""
+    drivers = {name: StandPump(stand, random, clock.mono_ms, die) for name, stand in pumps.items()}
+    points = {name: stand.point() for name, stand in pumps.items()}
+    fills = FillDesk(site.desk, clock, POLICY, points, recorder)
+    islands = site.islands = Islands(site, fills, drivers, {}, clock)
+    for loop in islands.loops.values():
+        loop.eye.__class__ = SimEye  # in place: whoever sets prices looks through the same one
+    for driver in drivers.values():
+        keep("driver", driver.run())
+    islands.keep(keep)
 
 
 def drawn(name: str, random: Random, now_ms: Callable[[], int], *, forgets: bool) -> FuelStand:

@@ -37,6 +37,7 @@ def counts(reports: Sequence[Report]) -> dict[str, int]:
     return {
         "seeds": len(reports),
         "sessions": sum(report.sessions for report in reports),
+        "swaps": sum(report.swaps for report in reports),
         "simulated minutes": sum(report.virtual_s for report in reports) // 60,
         "kills": sum(report.kills for report in reports),
         "messages lost": sum(report.lost for report in reports),
@@ -54,6 +55,8 @@ def summary(reports: Iterable[Report]) -> str:
     parts = [
         f"{len(reports):,} seeds",
         f"{sum(report.sessions for report in reports):,} sessions",
+        f"{sum(report.swaps for report in reports):,} packs charged as taken",
+        f"{sum(report.packs_moved for report in reports):,} moved",
         f"{sum(report.virtual_s for report in reports) / 3600:,.0f} simulated hours",
         f"{sum(report.kills for report in reports):,} kills",
         f"{sum(report.hq_deaths for report in reports):,} deaths of headquarters",

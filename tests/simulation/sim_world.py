@@ -31,12 +31,18 @@ from sim_motorists import Motorists
 from sim_net import Network
 from sim_people import START_UTC_MS, People, query
 from sim_phones import Phones
+from sim_places import Places
 from sim_plant import Stand
 from sim_pump import FuelStand, drawn
+from sim_riders import Riders
+from sim_shop import ShopStand, virtual_time
+from sim_shop import drawn as drawn_shop
 from sim_wrong import Wrong
 
 import edge.forecourt.pump_loop
+import edge.plant.charging_loop
 import edge.plant.drive
+import edge.shop.cabinet_loop
 import edge.site
 from cloud.accounts import Limits
 from cloud.service import Answer, Request
@@ -80,6 +86,8 @@ class Report:
     rule: str | None = None
     sessions: int = 0
     billed_fen: int = 0
+    swaps: int = 0
+    packs_moved: int = 0
     records: int = 0
     virtual_s: int = 0
     kills: int = 0
@@ -111,17 +119,20 @@ class World:
         self.loop, self.directory, self.variant = loop, directory, variant
         self.report = Report(seed)
         self.fuel_random = Random(f"pumps of {seed}")  # so that worlds without pumps are what they were
-        self.faults = Faults.drawn(random).with_pumps(self.fuel_random)
+        self.shop_random = Random(f"shops of {seed}")
+        self.faults = Faults.drawn(random).with_pumps(self.fuel_random).with_shops(self.shop_random)
         self.faults = replace(self.faults, **variant.faults).without(without)
         self.auditor = Auditor(START_UTC_MS)
         clock = TrueClock(loop.now_ms, START_UTC_MS)
         self.hq = SimHeadquarters(random, clock, variant.service)
         self.auditor.books.watch(self.hq.path)
         self.network = Network(random, self._deliver)
+        self._shops = 0
         self.boxes = [self._box(f"s{n}") for n in range(1, random.choice((1, 2, 2, 3)) + 1)]
         self.accounts: dict[str, str] = {}
         self.people = People(self)
         self.motorists = Motorists(self)
+        self.riders = Riders(self)
         self.mischief = Mischief(self)
         self.lives = Lives(self)
         self.phones = Phones(self)
@@ -142,7 +153,9 @@ class World:
             )
             for n in range(1, random.choice((1, 2, 2)) + 1)
         ]  # fmt: skip
-        return self._at(name, stands, self._pumps(stands))
+        pumps = {pump.name: pump for pump in self._pumps(stands)}
+        shop = self._shop(stands)
+        return self._at(name, Places({stand.name: stand for stand in stands}, pumps, shop))
 
     def _pumps(self, stands: list[Stand]) -> list[FuelStand]:
         """Of a site that sells fuel; it charges at one place."""
@@ -153,16 +166,24 @@ class World:
         names = [f"p{n}" for n in range(1, random.choice((1, 1, 2, 3)) + 1)]
         return [drawn(name, random, self.loop.now_ms, forgets=forgets) for name in names]
 
+    def _shop(self, stands: list[Stand]) -> ShopStand | None:
+        """Of a site that swaps packs; it charges cars at one place."""
+        random = self.shop_random
+        if random.random() * 100 >= self.faults.shops:
+            return None
+        del stands[1:]
+        self._shops += 1
+        return drawn_shop(random, self.loop.now_ms, 1_000 * self._shops)
+
     def second_box(self, box: Box) -> Box:
         """Another box of the same site, at a place that looks like the first's."""
-        twins = [stand.twin() for stand in box.stands.values()]
-        return self._at(box.name, twins, [pump.twin() for pump in box.pumps.values()])
+        return self._at(box.name, box.places.twin())
 
-    def _at(self, name: str, stands: list[Stand], pumps: list[FuelStand]) -> Box:
+    def _at(self, name: str, places: Places) -> Box:
         now_ms = self.loop.now_ms
         clock = BoxClock(now_ms, lambda: START_UTC_MS + now_ms(), self.random.randint(-200, 200))
-        box = Box(name, self.directory, self.random, clock, stands, self.network, self,
-                  pumps=pumps, desk=self.variant.desk, writer=self.variant.writer)  # fmt: skip
+        box = Box(name, self.directory, self.random, clock, places, self.network, self,
+                  desk=self.variant.desk, writer=self.variant.writer)  # fmt: skip
         for stand in box.stands.values():
             stand.on_energise = lambda stand: self.auditor.energised(box.branch, stand)
         fuel = self.auditor.fuel
@@ -170,6 +191,8 @@ class World:
             pump.on_authorise = lambda pump, sale: fuel.authorised(box.branch, pump, sale)
             pump.on_flow = lambda pump, sale: fuel.flowed(box.branch, pump, sale)
             pump.on_wipe = lambda pump, sale: fuel.wiped(box.branch, pump, sale)
+        if box.shop is not None:
+            box.shop.on_pulse = lambda stand, slot: self.auditor.packs.pulsed(box.branch, stand, slot)
         self.variant.box(box)
         box.on_death = lambda why: None if why == POWER_CUT else self.mischief.revive_later(box)
         box.on_cut = lambda: self.mischief.cut_power(box)
@@ -217,6 +240,7 @@ class World:
             await box.start()
         self.people.unleash()
         self.motorists.unleash()
+        self.riders.unleash()
         self.mischief.unleash()
         self.lives.unleash()
         care = self.loop.create_task(self.lives.take_care())
@@ -256,6 +280,7 @@ class World:
             self.accounts[card] = account
             self.people.pay(account, random.randrange(400, 4_000))
         self.motorists.open()
+        self.riders.open()
 
     def _heal(self) -> None:
         """Nothing happens any more but what has begun."""
@@ -328,10 +353,13 @@ class World:
                 found.append(f"{box.branch}: fillings {sorted(state.forecourt.fillings)} are open")
             if state.size != box.journal.size:
                 found.append(f"{box.branch}: {state.size - box.journal.size} records are being written")
+            if state.shop.swaps:
+                found.append(f"{box.branch}: swaps {sorted(state.shop.swaps)} are open")
             if self._stopped(box):
                 continue
             if not state.closed:
                 found += self.auditor.fuel.uncounted(box.branch)
+                found += self.auditor.packs.unaccounted(box.branch)
             if box.epoch_is_over():
                 found.append(f"{box.branch} is over, and the next has not begun")
             if status.backlog or state.size != status.cosigned or self._strayed(box):
@@ -384,6 +412,7 @@ class World:
             state = box.site.desk.state
             if fold_log(box.journal) != state:
                 raise Wrong("fold-is-state", f"{box.branch}: the log does not fold to what the desk holds")
+            auditor.packs.check_fold(box.branch, state.shop.contents)
             for lease in state.leases.values():
                 purse = (box.branch, whose(lease.account, lease.asset))
                 counted = (auditor.used[purse], auditor.returned[purse])
@@ -392,6 +421,7 @@ class World:
         alive = {box.branch for box in self.boxes}
         endless: list[object] = [visit for (branch, _), visit in auditor.visits.items() if branch in alive]
         endless += [filling for (branch, _), filling in auditor.fuel.fillings.items() if branch in alive]
+        endless += [swap for (branch, _), swap in auditor.packs.swaps.items() if branch in alive]
         if endless:
             raise Wrong("converges", f"sessions without an end: {endless}")
         for place, stand in auditor.stands.items():
@@ -415,6 +445,7 @@ class World:
         """The report, filled in."""
         report, auditor = self.report, self.auditor
         report.sessions, report.billed_fen = auditor.sessions, auditor.billed_fen
+        report.swaps, report.packs_moved = auditor.packs.swapped, auditor.packs.moved
         report.records = sum(map(len, auditor.logs.values()))
         report.virtual_s = self.loop.now_ms() // 1000
         report.kills = sum(sum(box.deaths.values()) for box in self.boxes)
@@ -464,9 +495,10 @@ def _unhurried() -> Iterator[None]:
     """Sites look once a second, and say nothing."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    looks = (edge.site, edge.plant.drive, edge.forecourt.pump_loop)
+    looks = (edge.site, edge.plant.drive, edge.forecourt.pump_loop, edge.shop.cabinet_loop)
     with ExitStack() as stack:
         for module in looks:
             stack.enter_context(mock.patch.object(module, "LOOK_S", LOOK_S))
+        stack.enter_context(mock.patch.object(edge.plant.charging_loop, "time", virtual_time()))
         yield
     structlog.configure(**before)

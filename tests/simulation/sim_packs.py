@@ -1,0 +1,389 @@
+"""Who says that no pack was lost, and nobody charged for one that was not taken?
+
+The auditor's part for cabinets. It sees each pulse of a lock and each movement of a thing, and reads each record as it
+becomes durable; its own small fold of the records is held against the till's, and against the cabinet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import NamedTuple
+
+from sim_shop import CABINET, ShopStand
+from sim_wrong import Wrong, expect
+
+from drivers.twins.cabinets.ledger import ThingMoved
+from drivers.twins.cabinets.pack import Pack
+from protocols.trade import swap_terms
+from protocols.trade.records import CNY
+from protocols.trade.records_pack import (
+    DEPOSIT,
+    PackNoted,
+    PacksScanned,
+    ShopDayClosed,
+    SlotSet,
+    SwapClosed,
+    SwapOpened,
+    SwapStepped,
+)
+from protocols.trade.swap_terms import SwapOffer, SwapTerms
+
+OPENS = ("open-empty", "reopen-empty", "open-full", "reopen-full", "give-back")
+"""Steps that let a door open."""
+BY_HAND_MS = 60_000
+"""So long after staff's own record its door may be pulsed."""
+LATE_MS = 30_000
+"""What a look saw may have changed before its record is durable: a disk may be slow."""
+
+
+class Moved(NamedTuple):
+    """A pack of the fleet has gone into a slot, or out of it."""
+
+    slot: int
+    code: str
+    into: bool
+    at_ms: int
+
+
+@dataclass
+class Swap:
+    """A session as the auditor sees it. opens: the slot whose door its newest step lets open; None: none.
+
+    since_ms: when the session that it goes on from was opened, or it itself. inherited: it was open when its disk was
+    copied.
+    """
+
+    opened: SwapOpened
+    holds: dict[str, int]
+    opened_ms: int
+    since_ms: int
+    opens: int | None
+    returned: str | None = None
+    returned_slot: int | None = None
+    inherited: bool = False
+
+
+@dataclass(frozen=True)
+class PackView:
+    """What the auditor knows of a branch's packs when somebody copies its disk."""
+
+    swaps: dict[int, Swap]
+    contents: dict[int, str]
+    last: dict[str, Swap]
+    day: list[int]
+
+
+@dataclass
+class Packs:
+    """The truth of packs, and what is claimed of them.
+
+    contents: by branch and slot, the code that stands there by the records; empty: nothing; missing: never told of.
+    unexplained: by branch, the movements that no record has explained yet. last: by branch and account, the session
+    that a further one may go on from.
+    """
+
+    start_utc_ms: int
+    seen: Callable[[str], None]
+    stands: dict[str, ShopStand] = field(default_factory=dict)
+    swaps: dict[tuple[str, int], Swap] = field(default_factory=dict)
+    terms: dict[bytes, SwapTerms] = field(default_factory=dict)
+    contents: dict[str, dict[int, str]] = field(default_factory=dict)
+    last: dict[tuple[str, str], Swap] = field(default_factory=dict)
+    days: dict[str, list[int]] = field(default_factory=dict)
+    unexplained: dict[str, list[Moved]] = field(default_factory=dict)
+    by_hand: dict[tuple[str, int], int] = field(default_factory=dict)
+    swapped: int = 0
+    moved: int = 0
+    _read: dict[str, int] = field(default_factory=dict)
+
+    # --- histories ---------------------------------------------------------------------------------------------------
+
+    def view(self, branch: str) -> PackView:
+        return PackView(
+            {seq: _copied(one) for (at, seq), one in self.swaps.items() if at == branch},
+            dict(self.contents.get(branch, {})),
+            {account: one for (at, account), one in self.last.items() if at == branch},
+            list(self.days.get(branch, [0] * 6)),
+        )
+
+    def fork(self, view: PackView, branch: str, stand: ShopStand | None) -> None:
+        """A box goes on from there, at this cabinet, whatever else has followed."""
+        for seq, one in view.swaps.items():
+            self.swaps[branch, seq] = replace(_copied(one), inherited=True)
+        for account, one in view.last.items():
+            self.last[branch, account] = replace(one, inherited=True)
+        self.contents[branch], self.days[branch] = dict(view.contents), list(view.day)
+        self.stand_at(branch, stand)
+
+    def stand_at(self, branch: str, stand: ShopStand | None) -> None:
+        """What the boxes of this branch open is this cabinet from now on. What moved there before is not theirs."""
+        if stand is None:
+            return
+        self.stands[branch] = stand
+        self._read[branch] = len(stand.shop.ledger.movements)
+        self.unexplained[branch] = []
+        for (at, _), one in self.swaps.items():
+            if at == branch:
+                one.inherited = True
+
+    def abandon(self, branch: str) -> None:
+        """No box lives this history any more."""
+        self.swaps = {key: one for key, one in self.swaps.items() if key[0] != branch}
+        self.stands.pop(branch, None)
+
+    # --- at the cabinet ----------------------------------------------------------------------------------------------
+
+    def pulsed(self, branch: str, stand: ShopStand, slot: int) -> None:
+        """A lock gets its pulse: a durable step of a session says so, or staff's own record."""
+        until_ms = self.by_hand.get((branch, slot), -1)
+        if any(one.opens == slot for (at, _), one in self.swaps.items() if at == branch):
+            return
+        if stand.now_ms() > until_ms:
+            raise Wrong("durable-before-acting", f"{branch}: the lock of slot {slot} is pulsed, and no record says why")
+
+    # --- in the log --------------------------------------------------------------------------------------------------
+
+    def opened(self, branch: str, seq: int, body: SwapOpened) -> Swap:
+        """The session, with nothing held for it yet."""
+        here = [one for (at, _), one in self.swaps.items() if at == branch]
+        if any(one.opened.cabinet == body.cabinet or one.opened.account == body.account for one in here):
+            raise Wrong("one-session-each", f"{branch}: {body.account} at {body.cabinet}, which is in use")
+        stand = self._settled(branch)
+        swap = Swap(body, {}, stand.now_ms(), stand.now_ms(), body.slot)
+        before = self.last.get((branch, body.account))
+        if body.resumes is not None and before is not None:
+            swap.since_ms, swap.inherited = before.since_ms, before.inherited
+            if body.offer:
+                swap.returned, swap.returned_slot = before.returned, before.returned_slot
+        if body.kind != "return" and not body.holds and body.offer and self._costs(body):
+            raise Wrong("hold-before-start", f"{branch}/{seq}: {body.offer} costs something, and nothing is set aside")
+        self.swaps[branch, seq] = swap
+        return swap
+
+    def stepped(self, branch: str, body: SwapStepped) -> None:
+        """A step lets one door open, or says in whose hands a pack is."""
+        swap, stand = self.swaps[branch, body.session], self._settled(branch)
+        swap.opens = body.slot if body.step in OPENS else None
+        code = None if body.pack is None else body.pack.code
+        match body.step:
+            case "accepted":
+                assert code is not None
+                self._is_there(f"{branch}/{body.session}", stand, body.slot, code)
+                swap.returned, swap.returned_slot = code, body.slot
+                self._claim(branch, body.slot, code)
+            case "reopen-empty" if swap.returned is not None:
+                assert swap.returned_slot is not None
+                self._claim(branch, swap.returned_slot, "", swap.returned)
+                swap.returned = swap.returned_slot = None
+        if code is not None:
+            self._explain(branch, body.slot, code)
+        self.seen(f"swap {body.step}{' ' if body.fault else ''}{body.fault}")
+
+    def closed(self, branch: str, body: SwapClosed, captured: Mapping[str, int]) -> Swap:
+        """The end: charged is what was taken, and nothing else."""
+        swap, stand = self.swaps.pop((branch, body.session)), self._settled(branch)
+        where, opened = f"{branch}/{body.session}", swap.opened
+        self.last[branch, opened.account] = swap
+        for its, units in captured.items():
+            if units > swap.holds.get(its, 0):
+                raise Wrong("capture-within-hold", f"{where}: {units} of {swap.holds} of {its}")
+        if (captured or body.amount_fen) and body.taken is None:
+            raise Wrong("no-charge-without-a-take", f"{where}: {captured}, {body.amount_fen} fen, {body.outcome}")
+        paid_fen = sum(fen for its, fen in captured.items() if " " not in its)
+        expect("bill-is-captured", where, body.amount_fen, paid_fen + body.overrun_fen)
+        if body.taken is not None:
+            assert body.taken_slot is not None
+            self._was_taken(where, swap, stand, body.taken_slot, body.taken.code)
+            self._priced(where, swap, body, captured)
+            self._claim(branch, body.taken_slot, "", body.taken.code)
+            self.swapped += 1
+        if body.returned is not None and (body.returned.code, body.returned_slot) != (
+            swap.returned,
+            swap.returned_slot,
+        ):
+            raise Wrong("what-came-in", f"{where}: {body.returned.code} returned, {swap.returned} accepted")
+        if body.outcome == "cancelled" and swap.returned is not None and swap.returned_slot is not None:
+            self._claim(branch, swap.returned_slot, "", swap.returned)
+        sums = self._sums(branch)
+        sums[("swapped", "taken", "returned", "cancelled", "kept").index(body.outcome)] += 1
+        sums[5] += body.amount_fen
+        self.seen(f"swap {body.outcome}{' ' if body.fault else ''}{body.fault}")
+        return swap
+
+    def noted(self, branch: str, body: PackNoted) -> None:
+        """What no session says."""
+        stand = self._settled(branch)
+        match body.what:
+            case "appeared" | "put-in" | "changed" | "found":
+                self._claim(branch, body.slot, body.code, body.before)
+            case "vanished":
+                self._claim(branch, body.slot, "", body.before or body.code)
+            case "taken-out":
+                self._claim(branch, body.slot, "", body.code)
+            case "opened":
+                self.by_hand[branch, body.slot] = stand.now_ms() + BY_HAND_MS
+        self._explain(branch, body.slot, body.code)
+        self._explain(branch, body.slot, body.before)
+        self.seen(f"pack {body.what}")
+
+    def told(self, branch: str, body: SwapStepped | PackNoted | SlotSet | PacksScanned | ShopDayClosed) -> None:
+        """Whatever neither opens a session nor ends it."""
+        match body:
+            case SwapStepped():
+                self.stepped(branch, body)
+            case PackNoted():
+                self.noted(branch, body)
+            case SlotSet():
+                self.slot_set(body)
+            case PacksScanned():
+                self.scanned(branch, body)
+            case ShopDayClosed():
+                self.day_closed(branch, body)
+
+    def slot_set(self, body: SlotSet) -> None:
+        self.seen(f"slot {body.state}{'' if body.by else ' ' + body.why.split()[0]}")
+
+    def scanned(self, branch: str, body: PacksScanned) -> None:
+        """What stands there counts, where the witnesses agree."""
+        self._settled(branch)
+        for one in body.slots:
+            if one.state != "unsure":
+                code = "" if one.pack is None else one.pack.code
+                here = self.contents.setdefault(branch, {})
+                if code or here.get(one.slot):
+                    here[one.slot] = code
+                moves = self.unexplained.get(branch, [])
+                self.unexplained[branch] = [move for move in moves if move[0] != one.slot]
+
+    def day_closed(self, branch: str, body: ShopDayClosed) -> None:
+        told = [body.swapped, body.taken, body.returned, body.cancelled, body.kept, body.amount_fen]
+        expect("day-sums", f"{branch}: packs of day {body.day}", self.days.pop(branch, [0] * 6), told)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def unaccounted(self, branch: str) -> list[str]:
+        """Where the records, and the cabinet itself, do not tell the same; and movements that no record explains."""
+        stand = self.stands.get(branch)
+        if stand is None:
+            return []
+        self._settled(branch)
+        claims, found = self.contents.get(branch, {}), list[str]()
+        for slot in stand.cabinet.slots:
+            code, claimed = stand.code_in(slot), claims.get(slot, "")
+            if claimed != (code or ""):
+                found.append(f"{branch}: in slot {slot} stands {code!r}, the records say {claimed!r}")
+        return found + [f"{branch}: no record explains {move}" for move in self.unexplained.get(branch, [])]
+
+    def check_fold(self, branch: str, contents: Mapping[str, str]) -> None:
+        """What the till holds of its slots is what its records say."""
+        mine = {f"{CABINET}/{slot}": code for slot, code in self.contents.get(branch, {}).items() if code}
+        expect("fold-is-truth", f"{branch}: packs", mine, {key: code for key, code in contents.items() if code})
+
+    # --- how ---------------------------------------------------------------------------------------------------------
+
+    def _settled(self, branch: str) -> ShopStand:
+        """The cabinet as it is now, and what has moved there since the last look."""
+        stand = self.stands[branch]
+        moves = self.unexplained[branch]
+        for moved in stand.movements(self._read[branch]):
+            self._read[branch] += 1
+            if isinstance(moved, ThingMoved):
+                self.moved += 1
+                code = stand.code_of(stand.shop.things[moved.name])
+                for place, into in ((moved.was, False), (moved.now, True)):
+                    if place is not None and place.slot is not None and code:
+                        claimed = self.contents.get(branch, {}).get(place.slot, "") == code
+                        _add(moves, Moved(place.slot, code, into, moved.at_ms), known=claimed is into)
+        return stand
+
+    def _claim(self, branch: str, slot: int, code: str, before: str = "") -> None:
+        self.contents.setdefault(branch, {})[slot] = code
+        self._explain(branch, slot, code)
+        self._explain(branch, slot, before)
+
+    def _explain(self, branch: str, slot: int, code: str) -> None:
+        """A record names this pack at this slot."""
+        moves = self.unexplained.get(branch, [])
+        self.unexplained[branch] = [move for move in moves if move[:2] != (slot, code)]
+
+    def _is_there(self, where: str, stand: ShopStand, slot: int, code: str) -> None:
+        """What is accepted stands there, or did a moment ago."""
+        if stand.code_in(slot) == code:
+            return
+        at_ms = stand.now_ms() - LATE_MS
+        thing = next((one for one in stand.shop.things.values() if isinstance(one, Pack) and one.code == code), None)
+        if thing is None or not stand.left(thing.name, slot, at_ms):
+            raise Wrong("accepted-is-there", f"{where}: {code} accepted in slot {slot}: {stand.code_in(slot)!r} there")
+
+    def _was_taken(self, where: str, swap: Swap, stand: ShopStand, slot: int, code: str) -> None:
+        """It has gone out of its slot since the session began."""
+        if swap.inherited:
+            return
+        thing = next((one for one in stand.shop.things.values() if isinstance(one, Pack) and one.code == code), None)
+        if thing is None or not stand.left(thing.name, slot, swap.since_ms):
+            raise Wrong("taken-is-gone", f"{where}: {code} of slot {slot} is charged, and nobody has taken it")
+
+    def _priced(self, where: str, swap: Swap, body: SwapClosed, captured: Mapping[str, int]) -> None:
+        """One swap's units of a plan, or its price; a rent's price and deposit; nothing for what was paid before."""
+        opened, terms = swap.opened, self._terms(swap.opened)
+        offer = next((one for one in terms.swaps if one.name == opened.offer), None)
+        rent = next((one for one in terms.rents if one.name == opened.offer), None)
+        fen, units = 0, {its.split(" ")[1]: held for its, held in captured.items() if " " in its}
+        expected: dict[str, int] = {}
+        if not opened.offer:
+            expect("paid-before", f"{where}: resumes {opened.resumes}", {}, dict(captured))
+        elif opened.kind == "rent":
+            assert rent is not None
+            fen = _fen(Fraction(rent.price_e3, 1000))
+            if terms.models[0].deposit_fen:
+                expected = {DEPOSIT: terms.models[0].deposit_fen}
+        else:
+            assert offer is not None
+            if offer.kind == "plan":
+                expected = {offer.asset: offer.units}
+            fen = self._swap_fen(offer, body)
+        expect("price-as-agreed", where, (fen, expected), (body.amount_fen, units))
+        self.seen(f"swap paid by {opened.offer or 'an earlier one'}")
+
+    def _swap_fen(self, offer: SwapOffer, body: SwapClosed) -> int:
+        if offer.kind == "plan" or body.taken is None:
+            return 0
+        if offer.kind == "single":
+            return _fen(Fraction(offer.price_e3, 1000))
+        given = body.taken.energy_wh or 0
+        back = None if body.returned is None else body.returned.energy_wh
+        more_wh = 0 if back is None else max(0, given - back)
+        return min(max(_fen(Fraction(more_wh * offer.price_e3, 1_000_000)), offer.floor_fen), offer.cap_fen)
+
+    def _terms(self, body: SwapOpened) -> SwapTerms:
+        return self.terms[next(pin.hash for pin in body.pins if pin.kind == swap_terms.KIND)]
+
+    def _costs(self, body: SwapOpened) -> bool:
+        terms = self._terms(body)
+        offers = [one for one in terms.swaps if one.name == body.offer]
+        return not offers or offers[0].asset != CNY or offers[0].price_e3 > 0 or offers[0].cap_fen > 0
+
+    def _sums(self, branch: str) -> list[int]:
+        return self.days.setdefault(branch, [0] * 6)
+
+
+def _add(moves: list[Moved], move: Moved, *, known: bool) -> None:
+    """In and out again, with no record between them, is nothing that a record must explain; nor is what the records
+    said before it happened (known).
+    """
+    before = next((one for one in reversed(moves) if one[:2] == move[:2]), None)
+    if before is not None and before.into is not move.into:
+        moves.remove(before)
+    elif not known:
+        moves.append(move)
+
+
+def _fen(exact: Fraction) -> int:
+    """Half up."""
+    return int(exact + Fraction(1, 2))
+
+
+def _copied(swap: Swap) -> Swap:
+    return replace(swap, holds=dict(swap.holds))
