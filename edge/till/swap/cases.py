@@ -193,7 +193,7 @@ GROUPS: tuple[CaseGroup, ...] = (
             ),
             FaultCase(
                 "F-24",
-                "No code, or one that cannot be; a voltage that does not fit",
+                "No code, one that cannot be, or one that stands in another slot; a voltage that does not fit",
                 "The code's form, its nominal voltage",
                 "Opened again",
                 "edge.till.swap.packs.judge",
