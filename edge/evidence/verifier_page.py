@@ -4,7 +4,9 @@
     verifier/bytes.js, proof.js        bytes, signatures and trees
     verifier/story.js, bill.js         records and what follows from them
     verifier/price.js, tender.js       the bill worked out again, and who pays which part of it
-    verifier/filling.js                what a pump sold
+    verifier/filling.js, swap.js       what a pump sold, what changed hands at a cabinet
+    verifier/port.js, kinds.js         what a port delivered; what is told of each kind of session
+    verifier/measured.js               the box's signed measurement of these
     verifier/statement.js, page.js     the statement, and how it is shown
     edge.evidence.words, .slip         every text, as `fieldtill verify` says it
 
@@ -28,7 +30,11 @@ SCRIPTS = (
     "bill.js",
     "price.js",
     "tender.js",
+    "measured.js",
     "filling.js",
+    "swap.js",
+    "port.js",
+    "kinds.js",
     "statement.js",
     "page.js",
 )
@@ -83,7 +89,7 @@ def _words() -> str:
         "verdicts": words.VERDICTS,
         "marks": words.MARKS,
         "slip": slip.LABELS,
-        "reasons": {**slip.REASONS, **slip.FILL_REASONS},
+        "reasons": slip.ENDINGS,
         "periods": slip.PERIODS,
         "page": PAGE,
     }

@@ -111,9 +111,14 @@ def disagreements(record: MeterRecord, measured: Measured, page: int | None = No
         ("readings", len(found), len(measured.readings)),
     ]
     for number, (got, meant) in enumerate(zip(found, map(_reading, measured.readings), strict=False), 1):
-        said += [(f"reading {number} {key}", str(got.get(key)), str(meant.get(key))) for key in _COMPARED]
-    said += [(key, str(record.fields.get(key)), str(part)) for key, part in _placed(measured).items()]
+        said += [(f"reading {number} {key}", _written(got, key), _written(meant, key)) for key in _COMPARED]
+    said += [(key, _written(record.fields, key), str(part)) for key, part in _placed(measured).items()]
     return (f"{key} says {got}, the log {expected}" for key, got, expected in said if got != expected)
+
+
+def _written(fields: Mapping[str, object], key: str) -> str | None:
+    """As it stands there; None: it does not."""
+    return None if fields.get(key) is None else str(fields[key])
 
 
 def _placed(measured: Measured) -> Mapping[str, str | int]:

@@ -9,6 +9,7 @@ from edge.evidence import words
 from protocols.proof.measurement import verified
 from protocols.proof.statement import state
 from tests.protocols.proof.filled import CLOSED, FILLED
+from tests.protocols.proof.fronted import PORTED, SWAPPED
 from tests.protocols.proof.people import DEVICE, HQ_KEY
 from tests.protocols.proof.sold import BOX, GOOD
 
@@ -16,10 +17,10 @@ PAGE = (Path(__file__).parents[2] / "docs" / "receipts.md").read_text(encoding="
 
 
 def test_the_examples_are_what_is_said() -> None:
-    """Line by line, for the receipts of a charge and of a filling that the tests sell."""
+    """Line by line, for the receipts of a charge, a filling, a swap and a port that the tests sell."""
     signs = {"proven": "+", "open": "o", "failed": "-"}
     examples = re.findall(r"^```text\n(.*?)^```", PAGE, re.M | re.S)
-    for example, file in zip(examples, (GOOD, FILLED), strict=True):
+    for example, file in zip(examples, (GOOD, FILLED, SWAPPED, PORTED), strict=True):
         said = [f"{signs[line.mark]} {words.say(line, 'en')}" for line in state(file, [BOX], [HQ_KEY]).lines]
         assert example.splitlines() == said
 

@@ -3,8 +3,10 @@
 const line = (mark, code, facts = {}) => ({ code, mark, facts });
 const either = (holds, code, facts = {}) => line(holds ? "proven" : "failed", code, facts);
 
-const UNITS = 3_000_000n; // parts of a fen in which every price is whole
-const UNITS_PER = { energy: 3n, service: 3n, session: 3_000n, idle: 50n }; // of a quantity times price_e3
+const UNITS = 18_000_000n; // parts of a fen in which every price is whole
+const UNITS_PER = { // of a quantity times price_e3
+  energy: 18n, service: 18n, session: 18_000n, swap: 18_000n, rent: 18_000n, idle: 300n, time: 5n,
+};
 const sum = (values) => values.reduce((total, value) => total + value, 0n);
 const byValue = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
 const gcd = (one, other) => (other ? gcd(other, one % other) : one);
@@ -38,17 +40,27 @@ function readingsLine({ opened: { begin }, closed }) {
   });
 }
 
-function sumLine(closed) {
-  const { lines, amount_fen } = closed;
-  if (lines.some((one) => !Object.hasOwn(UNITS_PER, one.code))) return line("failed", "sum", { amount_fen });
+/** {num, den, fen, parts} of a bill's lines: exact, rounded once, and the fen of each. */
+function exactOf(lines) {
   const units = lines.map((one) => one.quantity * one.price_e3 * UNITS_PER[one.code]);
-  const quantity = (code) => sum(lines.filter((one) => one.code === code).map((one) => one.quantity));
-  const exact = sum(units), shared = gcd(exact, UNITS), idle = quantity("idle");
-  const parts = largestRemainder(halfUp(exact), units);
-  const holds = closed.exact_num === exact / shared && closed.exact_den === UNITS / shared
-    && halfUp(exact) === amount_fen && lines.every((one, at) => one.amount_fen === parts[at])
-    && quantity("energy") === closed.energy_wh && (idle === 0n || idle === closed.idle_s);
-  return either(holds, "sum", { amount_fen, lines: BigInt(lines.length) });
+  const exact = sum(units), shared = gcd(exact, UNITS), fen = halfUp(exact);
+  return { num: exact / shared, den: UNITS / shared, fen, parts: largestRemainder(fen, units) };
+}
+
+function addsUp({ lines, amount_fen, exact_num, exact_den }) {
+  if (lines.some((one) => !Object.hasOwn(UNITS_PER, one.code))) return false;
+  const exact = exactOf(lines);
+  return exact_num === exact.num && exact_den === exact.den && exact.fen === amount_fen
+    && lines.every((one, at) => one.amount_fen === exact.parts[at]);
+}
+
+const sumOf = ({ amount_fen, lines }) => ({ amount_fen, lines: BigInt(lines.length) });
+
+function sumLine(closed) {
+  const quantity = (code) => sum(closed.lines.filter((one) => one.code === code).map((one) => one.quantity));
+  const idle = quantity("idle");
+  const holds = addsUp(closed) && quantity("energy") === closed.energy_wh && (idle === 0n || idle === closed.idle_s);
+  return either(holds, "sum", sumOf(closed));
 }
 
 function totals(items) {
@@ -103,15 +115,32 @@ function dueOf(lines, drawing, tenders) {
   return { used: totals(captured), overrun_fen: drawn.overrun_fen };
 }
 
+/** Of one hold nothing is said. owed: what the holds are drawn for. */
+async function orderLines(story, documents, drawing, owed) {
+  if (drawing.length < 2) return [];
+  let tenders = [];
+  if (drawing.some((hold) => hold.asset !== "CNY")) {
+    const payload = payloadOf(documents, "tenders");
+    if (!payload) return [line("open", "order")];
+    tenders = await pinnedTenders(story, payload);
+  }
+  const used = story.moves.filter((one) => one.effect === "used");
+  const over = sum(story.moves.filter((one) => one.effect !== "used").map((one) => one.amount));
+  const due = tenders ? dueOf(owed, drawing, tenders) : null;
+  return [either(due !== null && due.overrun_fen === over && sameTotals(due.used, totals(used)), "order")];
+}
+
 function holdsLine(story) {
   const held = totals(story.holds), used = totals(story.moves.filter((one) => one.effect === "used"));
   const held_fen = sum([...held.values()].filter((one) => one.asset === "CNY").map((one) => one.amount));
   return either([...used].every(([key, one]) => one.amount <= (held.get(key)?.amount ?? 0n)), "holds", { held_fen });
 }
 
-function clockLine({ began, ended }) {
+/** unsure: what is said in place of `clock` where it was not known to be right. */
+function clockLine({ began, ended }, unsure = "clock") {
   const sure = began.quality === 2n && ended.quality === 2n;
-  return line(sure ? "proven" : "open", "clock", { began_ms: began.wall_ms, ended_ms: ended.wall_ms });
+  const instants = { began_ms: began.wall_ms, ended_ms: ended.wall_ms };
+  return sure ? line("proven", "clock", instants) : line("open", unsure, instants);
 }
 
 const pinOf = (story, kind) => story.opened.pins.find((pin) => pin.kind === kind);
@@ -119,18 +148,24 @@ const payloadOf = (documents, kind) => documents.find((one) => one.kind === kind
 
 // --- the tariff ------------------------------------------------------------------------------------------------------
 
-async function tariffLines(story, documents) {
-  const pin = pinOf(story, "tariff"), payload = payloadOf(documents, "tariff");
-  if (!pin) return [line("failed", "tariff")];
+/** [the document, the line that says whether it is the pinned one]; null: it is not here, or not that one. */
+async function readPinned(story, documents, kind, read, code) {
+  const pin = pinOf(story, kind), payload = payloadOf(documents, kind);
+  if (!pin) return [null, line("failed", code)];
   const { version } = pin;
-  if (!payload) return [line("open", "tariff", { version })];
-  const tariff = equalBytes(await sha256(payload), pin.hash) ? readTariff(payload) : null;
-  if (!tariff) return [line("failed", "tariff", { version })];
-  const { closed } = story, proven = line("proven", "tariff", { id: tariff.id, version });
-  const priced = priceAgain(tariff, closed);
+  if (!payload) return [null, line("open", code, { version })];
+  const found = equalBytes(await sha256(payload), pin.hash) ? read(payload) : null;
+  if (!found) return [null, line("failed", code, { version })];
+  return [found, line("proven", code, { ...("id" in found ? { id: found.id } : {}), version })];
+}
+
+async function tariffLines(story, documents) {
+  const [tariff, said] = await readPinned(story, documents, "tariff", readTariff, "tariff");
+  if (!tariff) return [said];
+  const { closed } = story, priced = priceAgain(tariff, closed);
   const holds = priced !== null && sameLines(priced, closed.lines)
     && sum(priced.map((one) => one.amount_fen)) === closed.amount_fen;
-  return [proven, either(holds, "priced")];
+  return [said, either(holds, "priced")];
 }
 
 const sameLines = (priced, billed) => priced.length === billed.length && priced.every((one, at) =>

@@ -10,7 +10,7 @@ const PUMP_TOTALS = STRUCT({
 });
 const OFFERED = STRUCT({ nozzle: NOZZLE, grade: NAME, tank: SHORT, price_e3: AMOUNT });
 BODIES["filling-opened"] = STRUCT({
-  pump: NAME, holds: LIST(HOLD), guaranteed: FLAG, preset: PRESET, order_kind: NAME, order_limit: AMOUNT,
+  pump: NAME, holds: LIST(HOLD), guaranteed: FLAG, preset: PRESET, order_kind: ONE_OF("amount", "volume", "full"), order_limit: AMOUNT,
   offered: LIST(OFFERED), origin: ORIGIN_OF, asked: SHORT, begin: PUMP_TOTALS, volume_step_ml: STEP(1000n),
   amount_step_fen: STEP(100n), total_step_ml: STEP(100_000n), local_day: AMOUNT, pins: LIST(PIN),
   clock_lb_ms: INT(), clock_ub_ms: MAYBE(INT()),
@@ -32,12 +32,12 @@ const totalOf = (totals, nozzle) => totals.nozzles.find((one) => one.nozzle === 
 const drawingOrder = ({ opened, holds }) => (opened.guaranteed ? [...holds.slice(1), ...holds.slice(0, 1)] : holds);
 
 async function checkFilling(story, documents, spki) {
-  if (!story.closed) return [either(!story.moves.length, "not-billed"), fillClockLine(story)];
+  if (!story.closed) return [either(!story.moves.length, "not-billed"), clockLine(story, "fill-clock")];
   const drawing = drawingOrder(story);
   return [
     totalsLine(story), displayLine(story), offeredLine(story), await capturesLine(story, documents, drawing),
-    holdsLine(story), ...(await orderLines(story, documents, drawing)), ...(await priceLines(story, documents)),
-    fillClockLine(story), await measurementLine(story, spki),
+    holdsLine(story), ...(await orderLines(story, documents, drawing, [{ code: "fuel", amount_fen: story.closed.amount_fen }])), ...(await priceLines(story, documents)),
+    clockLine(story, "fill-clock"), await measurementLine(story, fillingMeasured(story), spki),
   ];
 }
 
@@ -72,35 +72,15 @@ function offeredLine({ opened, closed: { sold } }) {
   return either(holds, "offered", { nozzle, grade, price_e3 });
 }
 
-/** Of one hold nothing is said. */
-async function orderLines(story, documents, drawing) {
-  if (drawing.length < 2) return [];
-  let tenders = [];
-  if (drawing.some((hold) => hold.asset !== "CNY")) {
-    const payload = payloadOf(documents, "tenders");
-    if (!payload) return [line("open", "order")];
-    tenders = await pinnedTenders(story, payload);
-  }
-  const used = story.moves.filter((one) => one.effect === "used");
-  const over = sum(story.moves.filter((one) => one.effect !== "used").map((one) => one.amount));
-  const owed = [{ code: "fuel", amount_fen: story.closed.amount_fen }];
-  const due = tenders ? dueOf(owed, drawing, tenders) : null;
-  return [either(due !== null && due.overrun_fen === over && sameTotals(due.used, totals(used)), "order")];
-}
-
 // --- the price list --------------------------------------------------------------------------------------------------
 
 async function priceLines(story, documents) {
-  const pin = pinOf(story, "fuel-prices"), payload = payloadOf(documents, "fuel-prices");
-  if (!pin) return [line("failed", "price-list")];
-  const { version } = pin;
-  if (!payload) return [line("open", "price-list", { version })];
-  const listed = equalBytes(await sha256(payload), pin.hash) ? readPrices(payload) : null;
-  if (!listed) return [line("failed", "price-list", { version })];
+  const [listed, told] = await readPinned(story, documents, "fuel-prices", readPrices, "price-list");
+  if (!listed) return [told];
   const { grade, price_e3 } = story.closed.sold, { clock_lb_ms, clock_ub_ms } = story.opened;
   const said = stepsBetween(listed, clock_lb_ms, clock_ub_ms)
     .some((step) => step.prices.some((one) => one.grade === grade && one.price_e3 === price_e3));
-  return [line("proven", "price-list", { id: listed.id, version }), either(said, "listed", { grade, price_e3 })];
+  return [told, either(said, "listed", { grade, price_e3 })];
 }
 
 /** The steps that may be in force at an instant that is known so far, in ms; ub null: nothing says how late it is. */
@@ -124,48 +104,28 @@ function readPrices(payload) {
   } catch { return null; }
 }
 
-// --- the signed measurement ------------------------------------------------------------------------------------------
+// --- what its measurement must say -----------------------------------------------------------------------------------
 
-async function measurementLine(story, spki) {
-  const { closed, opened } = story, { nozzle, grade, price_e3 } = closed.sold;
-  if (closed.meter_record === null) return line("open", "measurement");
-  try {
-    const { fields, page } = await signedFields("FTM", closed.meter_record, spki);
-    const first = fields.RD.at(0), last = fields.RD.at(-1), pin = pinOf(story, "fuel-prices");
-    const logged = {
-      GS: `${story.site}/${story.epoch}`, ID: story.session, U_VOLUME_ML: closed.volume_ml, U_PRICE_E3: price_e3,
-      U_AMOUNT_FEN: closed.amount_fen, ...(closed.overrun_fen ? { U_OVERRUN_FEN: closed.overrun_fen } : {}),
-      V_LOG: `fieldtill/${story.site}/${story.epoch}`, V_SESSION: story.seq, V_PUMP: opened.pump, V_NOZZLE: nozzle,
-      V_GRADE: grade, ...(pin ? { W_PRICES_SHA256: hex(pin.hash) } : {}),
-    };
-    const agrees = first.RU === "L" && (last.RU ?? first.RU) === "L"
-      && first.RV === litres(totalOf(opened.begin, nozzle) ?? 0n)
-      && last.RV === litres(totalOf(closed.end, nozzle) ?? 0n)
-      && Object.entries(logged).every(([name, value]) => fields[name] === String(value));
-    if (!agrees) throw new Unproven("what the log says");
-    return line("proven", "measurement", { page });
-  } catch { return line("failed", "measurement"); }
-}
-
-function fillClockLine(story) {
-  const said = clockLine(story);
-  return said.mark === "open" ? { ...said, code: "fill-clock" } : said;
+function fillingMeasured({ opened, closed }) {
+  const { nozzle, grade, price_e3 } = closed.sold;
+  const reading = (totals) => ({
+    RV: litres(totalOf(totals, nozzle) ?? 0n), RI: `nozzle-${nozzle}`, RU: "L", ST: "G",
+  });
+  const said = {
+    U_VOLUME_ML: closed.volume_ml, U_PRICE_E3: price_e3, V_PUMP: opened.pump, V_NOZZLE: nozzle, V_GRADE: grade,
+    W_PRICES_SHA256: hashOf(opened, "fuel-prices"),
+  };
+  return { readings: [reading(opened.begin), reading(closed.end)], said };
 }
 
 // --- in words --------------------------------------------------------------------------------------------------------
 
-/** The plain texts that a receipt.json shows of a filling. */
-function fillingView({ session, opened, closed, began, ended }) {
-  const told = {
-    session, pump: opened.pump, began: instant(began.wall_ms), ended: instant(ended.wall_ms),
-    clock: QUALITIES[Number(ended.quality)],
-  };
-  if (!closed) return { ...told, volume_l: litres(0n), amount_yuan: yuan(0n), lines: [] };
+function fillingView({ opened, closed }) {
+  if (!closed) return { volume_l: litres(0n) };
   const { nozzle, grade, price_e3 } = closed.sold;
   const total = (totals) => { const found = totalOf(totals, nozzle); return found === null ? "" : litres(found); };
   return {
-    ...told, nozzle: String(nozzle), grade, total_before_l: total(opened.begin), total_after_l: total(closed.end),
-    volume_l: litres(closed.volume_ml), price_yuan: yuanE3(price_e3), amount_yuan: yuan(closed.amount_fen),
-    overrun_yuan: yuan(closed.overrun_fen), reason: closed.reason, lines: closed.lines.map(lineView),
+    nozzle: String(nozzle), grade, total_before_l: total(opened.begin), total_after_l: total(closed.end),
+    volume_l: litres(closed.volume_ml), price_yuan: yuanE3(price_e3), reason: closed.reason,
   };
 }

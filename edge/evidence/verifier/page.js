@@ -46,14 +46,14 @@ function row(cells, tag = "td") {
 
 /** The bill, from the signed bytes. */
 function slip(told) {
-  const { opened, closed, began, ended, session } = told.story, filling = isFilling(told.story);
+  const { closed, began, ended, session } = told.story, kind = kindOf(told.story);
   const doubt = began.quality === 2n && ended.quality === 2n ? "" : said(words.slip, "uncertain");
   const pricing = pricingOf(told);
   const facts = [
-    ["session", session], filling ? ["pump", opened.pump] : ["connector", opened.connector],
+    ["session", session], ...Object.entries(kind.named(told.story)),
     ["began", localTime(began.wall_ms, pricing) + doubt], ["ended", localTime(ended.wall_ms, pricing) + doubt],
   ];
-  if (closed) facts.push(...(filling ? fillingFacts(told.story, pricing) : chargeFacts(told.story)));
+  if (closed) facts.push(...FACTS[told.story.kind](told.story, pricing));
   const table = element("table", "", "facts");
   table.append(...facts.map(([name, value]) => row([said(words.slip, name), value])));
   const bill = element("table", "", "bill");
@@ -67,8 +67,8 @@ function slip(told) {
     total.className = "total";
     bill.append(total);
     if (closed.overrun_fen) bill.append(row([said(words.slip, "overrun"), "", "", `¥${yuan(closed.overrun_fen)}`]));
-  } else bill.append(row([said(words.slip, filling ? "not-billed" : "voided")]));
-  byId("slip").replaceChildren(element("h2", said(words.slip, filling ? "title-filling" : "title")), table, bill);
+  } else bill.append(row([said(words.slip, kind.ends)]));
+  byId("slip").replaceChildren(element("h2", said(words.slip, kind.title(told.story))), table, bill);
 }
 
 const chargeFacts = ({ opened: { begin }, closed }) => [
@@ -86,6 +86,25 @@ function fillingFacts({ opened, closed }, pricing) {
     ["totalizer", `${shown(before)} → ${shown(after)} L`], ["volume", `${litres(closed.volume_ml)} L`],
   ];
 }
+
+function swapFacts({ closed }, pricing) {
+  const facts = [["reason", said(words.reasons, closed.outcome)]];
+  if (closed.returned) facts.push(["pack-in", packText(closed.returned)]);
+  if (closed.taken) facts.push(["pack-out", packText(closed.taken)]);
+  if (closed.until_s !== null) facts.push(["until", localTime(closed.until_s * 1000n, pricing)]);
+  return facts;
+}
+
+function portFacts({ closed }) {
+  const facts = [["reason", said(words.reasons, closed.reason)]];
+  if (closed.energy_wh !== null) facts.push(["energy", `${kwh(closed.energy_wh)} kWh`]);
+  if (closed.elapsed_s !== null) facts.push(["lasted", lasted(closed.elapsed_s)]);
+  return facts;
+}
+
+const FACTS = {
+  "session-opened": chargeFacts, "filling-opened": fillingFacts, "swap-opened": swapFacts, "port-opened": portFacts,
+};
 
 /** The pinned tariff or price list, where it is in the receipt and proven. */
 function pricingOf(told) {
@@ -114,7 +133,7 @@ function item(story, tariff, one) {
 }
 
 const UNIT = { energy: " kWh", service: " kWh", fuel: " L" };
-const quantity = (one) => one.code === "idle" ? `${one.quantity / 60n} min ${one.quantity % 60n} s`
+const quantity = (one) => one.code === "idle" || one.code === "time" ? `${one.quantity / 60n} min ${one.quantity % 60n} s`
   : `${quantityOf(one)}${UNIT[one.code] ?? ""}`;
 
 function show(told) {

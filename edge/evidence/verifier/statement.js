@@ -29,7 +29,7 @@ function parseFile(text) {
   });
   if (!proven.every((one) => one.note === proven[0].note && equalBytes(one.extra, proven[0].extra))) refuse("one head");
   const pinned = documents.map((one) => {
-    const kinds = ["tariff", "tenders", "fuel-prices"];
+    const kinds = ["tariff", "tenders", "fuel-prices", "swap-terms", "port-prices"];
     if (!hasKeys(one, ["kind", "payload"]) || !kinds.includes(one.kind)) refuse("kind and payload");
     return { kind: one.kind, payload: bytes(one.payload) };
   });
@@ -96,12 +96,10 @@ async function statement(file, siteKeys, cosigners) {
     lines.push(line("failed", "session", { why: error.code, seq: error.seq }));
     return stop();
   }
-  const { session, opened } = story, filling = isFilling(story);
-  lines.push(filling ? line("proven", "filling", { session, pump: opened.pump })
-    : line("proven", "session", { session, connector: opened.connector }));
-  lines.push(...(await (filling ? checkFilling : checkBill)(story, file.documents, file.spki)));
-  lines.push(either(same(file.view, viewOf(story)), "view"), line("open", filling ? "pump-meter" : "meter"));
-  lines.push(line("open", "software-keys"));
+  const { session } = story, kind = kindOf(story);
+  lines.push(line("proven", kind.code(story), { session, ...kind.named(story) }));
+  lines.push(...(await kind.check(story, file.documents, file.spki)), either(same(file.view, viewOf(story)), "view"));
+  lines.push(line("open", kind.unproven), line("open", "software-keys"));
   const vouched = lines.some((one) => ["site-key", "cosigned"].includes(one.code) && one.mark === "proven");
   const missing = lines.some((one) => one.mark === "failed" || one.code === "not-cosigned");
   return { lines, proven: vouched && !missing, story };

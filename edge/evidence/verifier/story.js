@@ -9,6 +9,7 @@ const TEXT = (least = 0, most = Infinity) => (value) =>
   typeof value === "string" && [...value].length >= least && [...value].length <= most ? value : refuse("text");
 const BYTES = (length = null) => (value) =>
   value instanceof Uint8Array && (length === null || value.length === length) ? value : refuse("bytes");
+const ONE_OF = (...values) => (value) => (values.includes(value) ? value : refuse(values.join()));
 const LIST = (item) => (value) => (Array.isArray(value) ? value.map(item) : refuse("a list"));
 const FLAG = (value) => (typeof value === "boolean" ? value : refuse("true or false"));
 const MAYBE = (part) => (value) => (value === null ? null : part(value));
@@ -32,7 +33,7 @@ const SLICE = STRUCT({ from_ms: AMOUNT, to_ms: AMOUNT, energy_wh: AMOUNT });
 const BILL_LINE = STRUCT({ code: NAME, period: AMOUNT, quantity: AMOUNT, price_e3: AMOUNT, amount_fen: AMOUNT });
 const PRESET = STRUCT({ kind: NAME, amount: AMOUNT });
 const ORIGIN_OF = STRUCT({ via: NAME, credential: BYTES(), number: AMOUNT, by: TEXT(0, 64) });
-const BODIES = { // those of fillings are added in filling.js
+const BODIES = { // those of other places are added in their own files
   "session-opened": STRUCT({
     connector: NAME, holds: LIST(HOLD), preset: PRESET, origin: ORIGIN_OF, begin: REGISTER, pins: LIST(PIN),
     clock_lb_ms: INT(), clock_ub_ms: MAYBE(INT()),
@@ -52,13 +53,17 @@ const TARIFF = STRUCT({
   periods: LIST(STRUCT({ from_s: INT(0n, DAY_S - 1n), name: NAME, energy_e3: AMOUNT, service_e3: AMOUNT })),
   session_e3: AMOUNT, idle_e3_per_min: AMOUNT, idle_grace_s: AMOUNT,
 });
-const ENDS = { "session-opened": "session-closed", "filling-opened": "filling-closed" };
+const ENDS = { // what opens a session, and what may end it
+  "session-opened": ["session-closed", "session-voided"], "filling-opened": ["filling-closed", "session-voided"],
+  "swap-opened": ["swap-closed"], "port-opened": ["port-closed", "session-voided"],
+};
+const BETWEEN = { "swap-opened": ["swap-stepped"] };
 const QUALITIES = ["unknown", "informative", "synchronised", "relative"];
 
 /** The session that these records, [{seq, data}] in the receipt's order, tell of. Throws NoStory. */
 function readStory(site, epoch, records) {
   const seq = records[0].seq;
-  const story = { site, epoch, seq, session: `${site}/${epoch}/${seq}`, holds: [], closed: null };
+  const story = { site, epoch, seq, session: `${site}/${epoch}/${seq}`, holds: [], steps: [], closed: null };
   let before = -1n;
   for (const [place, one] of records.entries()) {
     const last = place === records.length - 1;
@@ -71,12 +76,13 @@ function readStory(site, epoch, records) {
     if (one.seq <= before) throw new NoStory("order", one.seq);
     before = one.seq;
     const allowed = place === 0 ? Object.keys(ENDS)
-      : last ? [ENDS[story.kind], "session-voided"] : ["session-extended", "session-held"];
+      : last ? ENDS[story.kind] : BETWEEN[story.kind] ?? ["session-extended", "session-held"];
     if (!body || !allowed.includes(record.kind)) throw new NoStory("kind", one.seq);
     if (place && body.session !== seq) throw new NoStory("another-session", one.seq);
     if (place === 0) Object.assign(story, { kind: record.kind, opened: body, began: record.stamp });
     if (body.holds) story.holds.push(...body.holds);
-    if (record.kind === ENDS[story.kind]) story.closed = body;
+    if (record.kind === "swap-stepped") story.steps.push(body);
+    if (place && record.kind === ENDS[story.kind][0]) story.closed = body;
     if (last) Object.assign(story, { moves: record.moves, ended: record.stamp });
   }
   return story;
@@ -101,20 +107,24 @@ const instant = (ms) =>
   ms >= 0n && ms < 253_402_300_800_000n ? `${new Date(Number(ms)).toISOString().slice(0, 19)}Z` : "";
 
 /** The plain texts that a receipt.json shows beside its records. */
-const viewOf = (story) => (isFilling(story) ? fillingView(story) : chargeView(story));
-
-function chargeView(story) {
-  const { opened, closed } = story;
+function viewOf(story) {
+  const { closed, began, ended, session } = story;
   const told = {
-    session: story.session, connector: opened.connector, meter: opened.begin.meter,
-    began: instant(story.began.wall_ms), ended: instant(story.ended.wall_ms),
-    clock: QUALITIES[Number(story.ended.quality)], begin_kwh: kwh(opened.begin.energy_wh),
+    session, ...kindOf(story).place(story), began: instant(began.wall_ms), ended: instant(ended.wall_ms),
+    clock: QUALITIES[Number(ended.quality)], ...kindOf(story).view(story),
   };
-  if (!closed) return { ...told, energy_kwh: kwh(0n), amount_yuan: yuan(0n), lines: [] };
+  if (!closed) return { ...told, amount_yuan: yuan(0n), lines: [] };
   return {
-    ...told, end_kwh: kwh(closed.end.energy_wh), energy_kwh: kwh(closed.energy_wh),
-    amount_yuan: yuan(closed.amount_fen), overrun_yuan: yuan(closed.overrun_fen), reason: closed.reason,
+    ...told, amount_yuan: yuan(closed.amount_fen), overrun_yuan: yuan(closed.overrun_fen),
     lines: closed.lines.map(lineView),
+  };
+}
+
+function chargeView({ opened: { begin }, closed }) {
+  if (!closed) return { begin_kwh: kwh(begin.energy_wh), energy_kwh: kwh(0n) };
+  return {
+    begin_kwh: kwh(begin.energy_wh), end_kwh: kwh(closed.end.energy_wh), energy_kwh: kwh(closed.energy_wh),
+    reason: closed.reason,
   };
 }
 

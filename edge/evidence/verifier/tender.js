@@ -1,7 +1,7 @@
 // Who pays which part of a bill? Several holds in their order, each for the lines it may pay, as
 // protocols/trade/tender.py draws them.
 
-const LINES = ["energy", "service", "session", "idle", "fuel"];
+const LINES = ["energy", "service", "session", "idle", "fuel", "swap", "rent", "late", "time"];
 const WHOLE = INT(1n, 2n ** 31n);
 const TENDERS = STRUCT({
   version: AMOUNT,

@@ -1,4 +1,4 @@
-"""A shop front whose every signature is real: swaps, a rent and sessions at ports, as the real till has written them."""
+"""A shop front whose every signature is real: swaps, a rent and sessions at ports, as the real till wrote them."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ from tests.protocols.proof.filled import FILLED, fuel_receipt
 from tests.protocols.proof.filled import OPENING as FILLING_OPENING
 from tests.protocols.proof.filled import VOIDED as NOT_BILLED
 from tests.protocols.proof.filled import closing as filling_closing
+from tests.protocols.proof.fronted import PORTED, RENTED, SWAPPED
 from tests.protocols.proof.people import HQ_KEY, LOG_KEY, flip
 from tests.protocols.proof.sold import (
     BEGAN_MS,
@@ -63,6 +64,10 @@ from tests.protocols.proof.test_filling_statement import (
 )
 from tests.protocols.proof.test_filling_statement import LIES as FILLING_LIES
 from tests.protocols.proof.test_receipt_file import FINGERPRINT, FORM
+from tests.protocols.proof.test_shop_statement import GOOD as SHOP_GOOD
+from tests.protocols.proof.test_shop_statement import LIES as SHOP_LIES
+from tests.protocols.proof.test_shop_statement import MIXED_UP as SHOP_MIXED_UP
+from tests.protocols.proof.test_shop_statement import PORTS, odd_fronts
 from tests.protocols.proof.test_statement import LIES, MIXED_OPENING, MIXES, ODD_STORIES, odd_bills
 from tests.protocols.trade.samples import slices, tariffs, unix_ms
 
@@ -213,6 +218,32 @@ def test_no_byte_of_a_filling_can_be_changed(page: Page) -> None:
 
 
 @needs_browser
+def test_cabinets_and_ports_are_told_alike(page: Page) -> None:
+    """Swaps by plan, price and energy, rents and returns; ports by time, energy and tariff; every lie about them."""
+    good = [with_keys(str(one.id), one.values[0]) for one in (*SHOP_GOOD, *PORTS)]
+    assert {one["verdict"] for one in agree(page, good)} == {"proven"}
+    bad = [with_keys(f"lie: {name}", file) for name, file, _ in SHOP_LIES]
+    bad += [with_keys("mixed up", sold(*records, documents=(), with_view=False)) for records in SHOP_MIXED_UP]
+    bad += [
+        with_keys("another pack", replace(SWAPPED, view={**SWAPPED.view, "taken": "BT1"})),
+        with_keys("another time", replace(PORTED, view={**PORTED.view, "lasted": "0:10:00"})),
+    ]
+    assert {one["verdict"] for one in agree(page, bad)} == {"unproven"}
+
+
+@needs_browser
+@pytest.mark.parametrize("file", [SWAPPED, RENTED, PORTED], ids=["swap", "rent", "port"])
+def test_no_byte_of_a_swap_or_a_port_can_be_changed(page: Page, file: ReceiptFile) -> None:
+    """Every byte of every record, one bit each."""
+    cases = [
+        with_keys(f"record {place}, byte {at}", spoilt(file, place, data=flip(one.data, 8 * at + at % 8)))
+        for place, one in enumerate(file.records)
+        for at in range(len(one.data))
+    ]
+    assert "proven" not in {one["verdict"] for one in agree(page, cases)}
+
+
+@needs_browser
 def test_other_value_than_money_is_drawn_again(page: Page) -> None:
     """By the tenders that were pinned, or it stays open."""
     cases = []
@@ -283,6 +314,14 @@ def test_whatever_a_site_signs_of_a_filling_is_answered_alike(page: Page, bills:
     agree(page, [with_keys(one.hex(), fuel_receipt(FILLING_OPENING, one, with_view=False)) for one in bills])
 
 
+@needs_browser
+@AT_RANDOM
+@given(st.data())
+def test_whatever_a_site_signs_of_the_shop_front_is_answered_alike(page: Page, data: st.DataObject) -> None:
+    """Packs, steps, seconds and sums beyond reason."""
+    agree(page, [with_keys(f"shop {number}", data.draw(odd_fronts())) for number in range(10)])
+
+
 @st.composite
 def mixes(draw: st.DrawFn) -> tuple[Tenders, list[Hold]]:
     """Up to three other assets, and up to five holds of them and of money."""
@@ -331,6 +370,25 @@ def test_the_bill_of_a_filling_is_shown(page: Page) -> None:
     for name, value in (("加油机", "3"), ("油枪", "1"), ("油品", "92#"), ("累计数", "1234.560 → 1261.280 L")):
         assert f"{name}\t{value}" in shown
     assert "油款 · 92#\t26.720 L\t¥7.85\t¥209.75" in shown
+    assert page.run("document.querySelectorAll('#lines .failed').length") == 0
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("file", "texts"),
+    [
+        (SWAPPED, ["换电收据", "换电柜\tcab-1", "放入电池\tBT3072020120000200521001, 18.0 %, 0.245 kWh", "¥2.64"]),
+        (RENTED, ["租电收据", "租期付至\t2026-09-22 11:28:15 UTC", "租金\t1\t¥8.00\t¥8.00"]),
+        (PORTED, ["充电口收据", "充电口\track.3", "时长\t1:00:00", "计时费\t40 min 0 s\t¥1.00"]),
+    ],
+    ids=["swap", "rent", "port"],
+)
+def test_the_bill_of_the_shop_front_is_shown(page: Page, file: ReceiptFile, texts: list[str]) -> None:
+    """Where it was, what changed hands or was counted, and the lines of the bill."""
+    page.open(f"{page.run('location.href.split(`#`)[0]')}#{fragment(file, 'zh')}")
+    page.wait_for("document.body.dataset.verdict")
+    shown = page.run("document.getElementById('slip').innerText")
+    assert [text for text in texts if text not in shown] == [], shown
     assert page.run("document.querySelectorAll('#lines .failed').length") == 0
 
 

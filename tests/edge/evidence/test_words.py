@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 from msgspec.structs import replace as with_
@@ -11,9 +12,11 @@ from edge.evidence import slip, words
 from edge.evidence.pack_page import TEXTS, WHAT
 from edge.evidence.verifier_page import PAGE
 from edge.till.fill.progress import FillEnd
+from edge.till.port.progress import PortEnds
 from edge.till.progress import StopReason
 from protocols.proof.lines import Line, Mark
 from protocols.proof.receipt_story import read_story
+from protocols.trade.records_pack import SwapOutcome
 from protocols.trade.tariff import Offset
 from tests.protocols.proof.filled import FILLED, PRICES
 from tests.protocols.proof.sold import CITY, GOOD
@@ -21,14 +24,17 @@ from tests.protocols.proof.sold import CITY, GOOD
 
 def test_every_text_is_there_in_both_languages() -> None:
     """Chinese and English say the same blanks."""
-    for table in (words.LINES, words.VERDICTS, slip.LABELS, slip.REASONS, slip.FILL_REASONS, TEXTS, WHAT, PAGE):
+    for table in (words.LINES, words.VERDICTS, slip.LABELS, slip.ENDINGS, TEXTS, WHAT, PAGE):
         for code, (zh, en) in table.items():
             assert zh, code
             assert en, code
             assert sorted(re.findall(r"\{\w+\}", zh)) == sorted(re.findall(r"\{\w+\}", en)), code
     assert {reason.value for reason in StopReason} == set(slip.REASONS)
     assert {reason.value for reason in FillEnd} == set(slip.FILL_REASONS)
-    assert not set(slip.REASONS) & set(slip.FILL_REASONS)
+    assert {reason.value for reason in PortEnds} == set(slip.PORT_REASONS)
+    assert set(get_args(SwapOutcome)) == set(slip.SWAP_OUTCOMES)
+    tables = (slip.REASONS, slip.FILL_REASONS, slip.SWAP_OUTCOMES, slip.PORT_REASONS)
+    assert all(slip.ENDINGS[code] == said for table in tables for code, said in table.items()), "one code, one text"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from protocols.proof.receipt_story import read_story
 from protocols.proof.receipt_view import view
 from protocols.trade.codec import Wire, encode
 from protocols.trade.fuel_prices import PriceList
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.price import Delivered, bill
 from protocols.trade.records import (
     CNY,
@@ -41,13 +42,20 @@ from protocols.trade.records import (
     Stamp,
     seal,
 )
+from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Offset, Period, Tariff
 from protocols.trade.tender import Tenders, draw, owed_by
 
 from .people import CERTIFICATE, COSIGNED_S, DEVICE, EPOCH, HQ, HQ_NAME, LOG, LOG_KEY, SITE
 
 SEQ, SIZE = 4, 23
-KINDS: dict[type, str] = {Tariff: "tariff", Tenders: "tenders", PriceList: "fuel-prices"}
+KINDS: dict[type, str] = {
+    Tariff: "tariff",
+    Tenders: "tenders",
+    PriceList: "fuel-prices",
+    SwapTerms: "swap-terms",
+    PortPrices: "port-prices",
+}
 BEGAN_MS = 1_789_990_000_000
 SPKI = keys.spki(DEVICE.public_key())
 BOX = SiteKey(fingerprint=keys.fingerprint(SPKI))

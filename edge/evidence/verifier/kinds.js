@@ -1,0 +1,23 @@
+// What is told of each kind of session: its first line and last, its claims, its texts.
+
+const KINDS = {
+  "session-opened": {
+    code: () => "session", place: ({ opened }) => ({ connector: opened.connector, meter: opened.begin.meter }),
+    named: ({ opened }) => ({ connector: opened.connector }), check: checkBill, unproven: "meter", view: chargeView,
+    title: () => "title", ends: "voided",
+  },
+  "filling-opened": {
+    code: () => "filling", place: ({ opened }) => ({ pump: opened.pump }), named: ({ opened }) => ({ pump: opened.pump }),
+    check: checkFilling, unproven: "pump-meter", view: fillingView, title: () => "title-filling", ends: "not-billed",
+  },
+  "swap-opened": {
+    code: ({ opened }) => opened.kind, place: ({ opened }) => ({ cabinet: opened.cabinet, kind: opened.kind }),
+    named: ({ opened }) => ({ cabinet: opened.cabinet }), check: checkSwap, unproven: "pack-meter", view: swapView,
+    title: ({ opened }) => `title-${opened.kind}`, ends: "voided",
+  },
+  "port-opened": {
+    code: () => "port", place: (story) => ({ port: portName(story) }), named: (story) => ({ port: portName(story) }),
+    check: checkPort, unproven: "board-meter", view: portView, title: () => "title-port", ends: "voided",
+  },
+};
+const kindOf = (story) => KINDS[story.kind];
