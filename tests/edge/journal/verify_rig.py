@@ -106,7 +106,7 @@ async def a_day(path: Path) -> Path:
         await till.close_day()
         await till.cosign()
         await till.sweep()
-        await till.wait(5)  # a reading is as old as the machine made it wait: this one must be younger than the day close
+        await till.wait(5)  # a reading is as old as the machine made it wait, and this one must be newer than those
         await till.sell(20)
         await till.start()
         await till.wait(12)
