@@ -382,11 +382,12 @@ class Auditor:
         if body.overrun_fen and not stand.excused:
             raise Wrong("cut-off", f"{site}/{body.session}: {body.overrun_fen} fen beyond holds of {visit.holds}")
         delivered_wh = Fraction(stand.energy - visit.energy, WH)
-        if body.energy_wh > delivered_wh + 1 and not visit.inherited:
+        jumped = body.energy_wh > delivered_wh + 1
+        if jumped and not visit.inherited:
             text = f"{site}/{body.session}: billed {body.energy_wh} Wh, {float(delivered_wh):.1f} Wh flowed"
             raise Wrong("only-what-flowed", text)
         dearest_fen = self._dearest_fen(visit, stand, body.idle_s)
-        if body.amount_fen > dearest_fen:
+        if body.amount_fen > dearest_fen and not jumped:
             raise Wrong("never-above-the-price", f"{site}/{body.session}: {body.amount_fen} of {dearest_fen} fen")
         self._unbilled(visit, body.energy_wh)
         self._metered(site, body)
