@@ -1,0 +1,67 @@
+"""A shop front's day, handed out: receipts and evidence of swaps and ports from journals that the real till wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sold_box import Said
+
+from edge.journal.verify import verify
+from protocols.proof import keys, measurement
+from tests.edge.evidence.shop_front_day import SoldPacks, SoldPorts, a_boards_day, a_cabinets_day
+from tests.edge.journal.verify_rig import DEVICE, TRUST
+
+KEYS = ("--site-key", keys.fingerprint(keys.spki(DEVICE.public_key())), "--hq-key", str(TRUST.cosigners[0]))
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory: pytest.TempPathFactory) -> SoldPacks:
+    """A swap by plan, one by energy, a rent, a return, one cancelled, one under way."""
+    return a_cabinets_day(tmp_path_factory.mktemp("cabinet"))
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory) -> SoldPorts:
+    """An hour at a port, and a port where nothing was drawn."""
+    return a_boards_day(tmp_path_factory.mktemp("board"))
+
+
+def test_the_journals_verify(packs: SoldPacks, ports: SoldPorts) -> None:
+    """Every measurement is signed, numbered in one row, and says what the log says."""
+    for path, measured in ((packs.path, 4), (ports.path, 1)):
+        report = verify(path, TRUST)
+        assert (list(report.findings), report.tally.meter_records) == ([], measured)
+
+
+def test_each_receipt_verifies(
+    packs: SoldPacks, ports: SoldPorts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With keys from elsewhere; one altered word, and it does not."""
+    sold = [
+        (packs.path, seq) for seq in (packs.planned, packs.by_energy, packs.rented, packs.returned, packs.cancelled)
+    ]
+    for journal, session in [*sold, (ports.path, ports.by_time), (ports.path, ports.never)]:
+        path = tmp_path / f"{journal.parent.name}-{session}.json"
+        assert Said(capsys, "receipt", str(session), "--out", str(path), "--journal", str(journal)).code == 0
+        said = Said(capsys, "verify", str(path), *KEYS, "--lang", "en")
+        assert (said.code, said.out.splitlines()[-2]) == (0, "PROVEN"), said.out
+        path.write_text(path.read_text().replace('"clock": "synchronised"', '"clock": "unknown"'))
+        assert Said(capsys, "verify", str(path), *KEYS).code == 1
+    running = Said(capsys, "receipt", str(packs.running), "--journal", str(packs.path))
+    assert (running.code, "no bill yet" in running.err) == (1, True)
+
+
+def test_a_pack_holds_the_steps_the_terms_and_the_measurement(
+    packs: SoldPacks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a page to read, in both languages."""
+    folder = tmp_path / "evidence"
+    assert Said(capsys, "evidence", str(packs.planned), str(folder), "--journal", str(packs.path)).code == 0
+    steps = sorted(path.name.partition(".")[2] for path in (folder / "records").glob("*.bin"))
+    assert steps == ["swap-closed.bin", "swap-opened.bin", *["swap-stepped.bin"] * 3]
+    assert [path.name for path in sorted((folder / "documents").iterdir())] == ["swap-terms-1.bin", "swap-terms-1.json"]
+    record = measurement.verified((folder / "measurement.ftm").read_text(), DEVICE.public_key())
+    assert (record.page, record.fields["V_CABINET"], record.meter) == (1, "cab-1", "CAB-0417")
+    page = (folder / "index.html").read_text()
+    assert [text for text in ("换电柜", "Pack taken", "换电费", "Swap terms, version 1") if text not in page] == []
