@@ -16,7 +16,15 @@ from protocols.trade.codec import Wire, encode
 from protocols.trade.port_bill import bill_of as port_bill_of
 from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep, price_of
 from protocols.trade.records import CNY, Effect, Hold, Move, Origin, Pin, Preset, Slice
-from protocols.trade.records_pack import DEPOSIT, PackSeen, SwapClosed, SwapOpened, SwapStepped
+from protocols.trade.records_pack import (
+    DEPOSIT,
+    PackSeen,
+    SwapClosed,
+    SwapKind,
+    SwapOpened,
+    SwapOutcome,
+    SwapStepped,
+)
 from protocols.trade.records_port import PortClosed, PortOpened
 from protocols.trade.swap_bill import bill_of, energy_between, paid_until_s, priced_by_energy
 from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms, rent_named
@@ -85,7 +93,11 @@ def swap_end(
     bill = bill_of(TERMS, opened.kind, offer, took=taken is not None, energy_wh=energy_wh)
     assert bill is not None, "an offer of these terms"
     rent = rent_named(TERMS, offer) if opened.kind == "rent" and taken else None
-    ends = {"swap": ("swapped", "kept"), "rent": ("taken", "cancelled"), "return": ("returned", "returned")}
+    ends: dict[SwapKind, tuple[SwapOutcome, SwapOutcome]] = {
+        "swap": ("swapped", "kept"),
+        "rent": ("taken", "cancelled"),
+        "return": ("returned", "returned"),
+    }
     return SwapClosed(
         session=SEQ,
         outcome=ends[opened.kind][taken is None],
@@ -102,7 +114,7 @@ def swap_end(
         exact_den=bill.exact.denominator,
         overrun_fen=0,
         meter_record=None,
-    )  # type: ignore[arg-type]  # one of the outcomes
+    )
 
 
 def measured(opened: MeasuredOpened, closed: MeasuredClosed) -> MeasuredClosed:
