@@ -315,7 +315,7 @@ async def test_f_28_forced_open_after_it_was_accepted(tmp_path: Path) -> None:
         await shop.wait_until(lambda: shop.cabinet.acts[-1:] == [5])
         shop.front.force(CABINET, 1, "ann")
         shop.front.take(CABINET, 1, "ann")
-        await shop.wait(1)
+        await shop.wait(shop.swaps.policy.pulse_apart_s + 1)  # until no pulse can open the other door any more
         assert shop.steps[-1] == ("reopen-empty", 1, "F-28")
         shop.front.shut(CABINET, 1, "ann")
         closed = await shop.end()
