@@ -64,6 +64,8 @@ class Sessions:
 
     looked_ms: int
     islands: None = None
+    shop: None = None
+    ports: None = None
     desk: Any = field(default_factory=lambda: cast(Any, Sessions.Desk()))
 
     class Desk:
