@@ -50,7 +50,8 @@ def test_a_reader_names_pumps_by_id_or_number(tmp_path: Path, reader: str, islan
 
 
 ONE_PLACE = (
-    "reader[0]: expected values that fit together, got one of `connector`, `pump`, `pumps`, `cabinet` and `board` says where a tap starts."
+    "reader[0]: expected values that fit together, got one of `connector`, `pump`, `pumps`, `cabinet` and `board` says "
+    "where a tap starts."
 )
 FAULTS = [
     ('pump = "9"', "reader[0].pump: expected one of 3, 4, p1, p2, got `9`."),
