@@ -15,7 +15,8 @@ from drivers.twins.config import SiteConfig, check_site
 from drivers.twins.faults import AT_ONCE, DEFAULT_AMOUNT, UNTIL_CLEARED, Fault, FaultKind, FaultPlan, parse_faults
 from protocols import door
 
-DOC = (Path(__file__).parents[3] / "docs" / "twins.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+DOC = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("twins.md", "cabinet-twins.md"))
 
 
 def test_a_count_runs_down_and_ends() -> None:

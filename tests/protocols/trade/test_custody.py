@@ -245,7 +245,7 @@ def test_a_rented_pack_left_behind_and_taken_once_more_is_still_rented() -> None
     sessions = {9: opened("rent", "month", None), 12: opened("rent", "", 9), 15: opened("rent", "", 12)}
     again = [taken_in(13, 12, sessions), taken_in(16, 15, sessions)]
     rental = fold(CODE, [TAKEN, fact(What.STANDS, "s1", 11, 2), *again]).rentals
-    assert [(one.state, one.deposits) for one in rental] == [("out", TAKEN.rent.deposits if TAKEN.rent else [])]
+    assert [(one.state, one.deposits) for one in rental] == [("out", tuple(TAKEN.rent.deposits) if TAKEN.rent else ())]
 
 
 def test_a_rented_pack_given_out_anew_was_returned() -> None:
