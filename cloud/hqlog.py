@@ -3,7 +3,7 @@
 The log has the form of every site's: the same records, tree and counters. It lives in the epoch of site "", and its
 checkpoint, signed by headquarters' log key and cosigned, stands in that row.
 
-Locks are taken in this order: the head of a site's epoch, the head of this log, ledger accounts by id.
+Locks are taken in this order: the head of a site's epoch, the head of this log, the ledger (cloud/posting.py).
 """
 
 from __future__ import annotations

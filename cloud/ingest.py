@@ -226,7 +226,7 @@ def _store(
     waiting = guests.waiting_at(connection, head.id)
     of_packs = packs.concern(entries)
     if lent or closing is not None or waiting & giving or of_packs:
-        hqlog.lock(connection)  # before any account: that is the order of all
+        hqlog.lock(connection)  # before the ledger: that is the order of all
     made = posting.post(connection, log, entries, now_ms)
     accepted.note(connection, hq, head.id, entries)
     values = {"size": frontier.size, "frontier": frontier.to_bytes(), "cosigned": cosigned, "cosigned_ms": now_ms}

@@ -186,24 +186,33 @@ def post(connection: sa.Connection, log: Log, entries: Iterable[Entry], received
         return Plan(Running())
     transfers = [meant.transfer for meant in moves if meant.transfer is not None]
     touched = {it.debit for it in transfers} | {it.credit for it in transfers}
-    held = _lock_ledger(connection, touched | {books.QUARANTINE, books.UNKNOWN})
+    _hold_ledger(connection)
+    held = _read_ledger(connection, touched | {books.QUARANTINE, books.UNKNOWN})
     accounts = sorted({meant.move.account for meant in moves if meant.transfer is not None})
     made = plan(log, moves, held, read_counters(connection, log, accounts))
     _write(connection, log, made, held, received_ms)
     return made
 
 
-def _lock_ledger(connection: sa.Connection, codes: Iterable[str]) -> dict[LedgerKey, Held]:
-    """The rows of these ledger accounts, locked in the order of their ids; missing ones are not there yet."""
+def _hold_ledger(connection: sa.Connection) -> None:
+    """One transaction at a time posts, to its end. Rows locked one by one would not do: a batch's new accounts get
+    their ids after it has locked the old ones, and an act may post twice, so that no order of rows holds for all.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+        connection.execute(_LEDGER_LOCK)
+
+
+_LEDGER_LOCK = sa.text(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'ledger')})")
+
+
+def _read_ledger(connection: sa.Connection, codes: Iterable[str]) -> dict[LedgerKey, Held]:
+    """The rows of these ledger accounts; missing ones are not there yet."""
     rows = connection.execute(_LEDGER, {"codes": sorted(codes)})
     return {(code, asset): Held(*held) for code, asset, *held in rows}
 
 
-_LEDGER = (
-    sa.select(*(schema.ledger.c[name] for name in ("code", "asset", "id", "debits", "credits")))
-    .where(bulk.among(schema.ledger.c.code, "codes"))
-    .order_by(schema.ledger.c.id)
-    .with_for_update()
+_LEDGER = sa.select(*(schema.ledger.c[name] for name in ("code", "asset", "id", "debits", "credits"))).where(
+    bulk.among(schema.ledger.c.code, "codes")
 )
 
 
@@ -253,7 +262,7 @@ def _write_ledger(connection: sa.Connection, made: Plan, held: dict[LedgerKey, H
     if missing:
         columns = ("code", "asset", "debits", "credits")
         bulk.insert_missing(connection, table, columns, [(code, asset, 0, 0) for code, asset in missing])
-        found = _lock_ledger(connection, {code for code, _ in missing})
+        found = _read_ledger(connection, {code for code, _ in missing})
     more: list[tuple[int, int, int]] = []
     for key, (debits, credited) in made.ledger.items():
         before = held.get(key) or Held(found[key].id if key in found else 0, 0, 0)

@@ -2,7 +2,7 @@
 
 SQLite: WAL, FULL, foreign keys, BEGIN IMMEDIATE. A lock file beside it serialises writers of all processes, their
 checkpoints included: SQLite before 3.51.3 can corrupt a WAL that two connections reset at once. PostgreSQL: read
-committed; writers lock the epoch's head, then ledger accounts in the order of their ids.
+committed; writers lock the epoch's head, then the whole ledger.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -134,7 +134,7 @@ def _description(into: Any) -> str:
 
 
 def _choices(into: Any) -> list[str]:
-    if str(get_origin(into)).endswith("Literal"):
+    if get_origin(into) is Literal:
         return [str(choice) for choice in get_args(into)]
     members = getattr(into, "__members__", None)
     return [str(member.value) for member in members.values()] if members else []
@@ -145,7 +145,7 @@ def _describe(into: Any) -> str:
     allowed = _choices(into)
     if allowed:
         return f"one of {', '.join(allowed)}"
-    if get_origin(into) is not None and str(get_origin(into)).endswith("Annotated"):
+    if get_origin(into) is Annotated:
         into = get_args(into)[0]
     return {"str": "text", "int": "a whole number", "bool": "true or false"}.get(
         getattr(into, "__name__", ""), "a value"

@@ -109,7 +109,7 @@ def test_a_good_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("lock = ", "luck = ", ["slot[0].luck: expected one of", "slot[0].lock: expected a value"]),
+        ("lock = ", "luck = ", ["slot[0].luck: expected one of", "slot[0].lock: expected text, got nothing"]),
         ('"locks-1/1"', '"locks-1/23"', ["slot[0].lock: expected lock 1 to 24 of `locks-1`, got `locks-1/25`"]),
         ('"locks-1/1"', '"locks-2/1"', ["cabinet[0].slot[0].lock: expected one of io-1, locks-1, got `locks-2`"]),
         ('"locks-1/1"', '"locks-1"', ['slot[0].lock: expected a board and its channel, such as "locks-1/7"']),
