@@ -40,7 +40,7 @@ def order(
         .where(epochs.c.site == site, epochs.c.boot.is_not(None))
         .order_by(epochs.c.epoch.desc())
         .limit(1)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).one_or_none()
     if row is None:
         raise Denied(f"site {site!r} has not been heard of", "Wait for its first batch, or check the site's name.")

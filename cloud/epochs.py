@@ -156,7 +156,7 @@ def _device_signs_on(connection: sa.Connection, head: sa.Row[Any]) -> bool:
 def require(connection: sa.Connection, site: str, epoch: int) -> sa.Row[Any]:
     """The epoch's row, held to the end of a transaction that writes. Raises Denied."""
     epochs = schema.epochs
-    query = sa.select(epochs).where(epochs.c.site == site, epochs.c.epoch == epoch).with_for_update()
+    query = sa.select(epochs).where(epochs.c.site == site, epochs.c.epoch == epoch).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none() if site != books.HQ else None
     if row is None:
         raise Denied(f"no epoch {epoch} of {site!r}", "`fieldtill-hq epoch list` lists them.")
@@ -166,7 +166,13 @@ def require(connection: sa.Connection, site: str, epoch: int) -> sa.Row[Any]:
 def newest(connection: sa.Connection, site: str) -> sa.Row[Any]:
     """The site's newest epoch, held. Raises Denied."""
     epochs = schema.epochs
-    query = sa.select(epochs).where(epochs.c.site == site).order_by(epochs.c.epoch.desc()).limit(1).with_for_update()
+    query = (
+        sa.select(epochs)
+        .where(epochs.c.site == site)
+        .order_by(epochs.c.epoch.desc())
+        .limit(1)
+        .with_for_update(key_share=True)
+    )
     row = connection.execute(query).one_or_none() if site != books.HQ else None
     if row is None:
         raise Denied(f"{site!r} has no epoch", "Its box has to enrol first.")

@@ -114,7 +114,7 @@ def _proven(connection: sa.Connection, shown: ReceiptFile) -> tuple[sa.Row[Any],
     table = schema.epochs
     try:
         site, epoch = keys.parse_origin(heads.parse(shown.checkpoint).origin)
-        query = sa.select(table).where(table.c.site == site, table.c.epoch == epoch).with_for_update()
+        query = sa.select(table).where(table.c.site == site, table.c.epoch == epoch).with_for_update(key_share=True)
         head = connection.execute(query).one_or_none()
         if head is None:
             raise Refuse(RefusalCode.UNKNOWN_EPOCH, "receipt", expected="one of a site's log", got=f"{site}/{epoch}")

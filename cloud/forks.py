@@ -80,7 +80,7 @@ def look_at(
     if claimed.root == Frontier.from_bytes(head.frontier).root():
         return claimed
     table = schema.epochs  # held before headquarters' log, and looked at again: a batch may have come in between
-    held = connection.execute(sa.select(table).where(table.c.id == head.id).with_for_update()).one()
+    held = connection.execute(sa.select(table).where(table.c.id == head.id).with_for_update(key_share=True)).one()
     if held.size == claimed.size and held.state != epochs.FROZEN:
         freeze(connection, hq, clock, held, held.size, kept=held.cosigned, other=shown)
     expected = f"the log whose first {held.size} records are here"

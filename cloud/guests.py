@@ -205,7 +205,9 @@ def _again(connection: sa.Connection, row: sa.Row[Any]) -> Paid:
 def _lend(engine: sa.Engine, hq: HqKeys, clock: Clock, log: int, refund_after_h: int) -> list[str]:
     """Pay back what lies at one silent log. Its own transaction: heads of logs are locked one at a time."""
     with writing(engine) as connection:
-        epoch = connection.execute(sa.select(schema.epochs).where(schema.epochs.c.id == log).with_for_update()).one()
+        epoch = connection.execute(
+            sa.select(schema.epochs).where(schema.epochs.c.id == log).with_for_update(key_share=True)
+        ).one()
         now_ms, most_ms = clock.now_ms(), refund_after_h * HOUR_MS
         silent = [row.account for row in _waiting(connection, log) if _silent_ms(row, now_ms) >= most_ms]
         if not loans.lend(connection, hq, clock, Log(epoch.id, epoch.site, epoch.epoch), silent):

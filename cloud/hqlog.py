@@ -74,7 +74,7 @@ _HEAD = (
     sa.select(schema.epochs, schema.sites.c.zone)
     .join_from(schema.epochs, schema.sites, schema.epochs.c.site == schema.sites.c.id)
     .where(schema.epochs.c.site == books.HQ)
-    .with_for_update(of=schema.epochs)
+    .with_for_update(of=schema.epochs, key_share=True)
 )
 _MOVE_HEAD = schema.epochs.update().where(schema.epochs.c.id == sa.bindparam("log"))  # sets what its parameters name
 

@@ -141,7 +141,7 @@ def place_of(log: Log) -> str:
 def lock(connection: sa.Connection, log: Log) -> None:
     """Hold the head of this log, then that of headquarters', to the end of the transaction."""
     epochs = schema.epochs
-    connection.execute(sa.select(epochs.c.id).where(epochs.c.id == log.id).with_for_update()).one()
+    connection.execute(sa.select(epochs.c.id).where(epochs.c.id == log.id).with_for_update(key_share=True)).one()
     hqlog.lock(connection)
 
 

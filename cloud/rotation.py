@@ -37,6 +37,7 @@ _FIELDS = {GRANT: "grant", COSIGN: "cosign", HQ_LOG: "log"}
 def rotate(engine: sa.Engine, path: Path, clock: Clock, role: str) -> Key:
     """Make a new key for GRANT, COSIGN or HQ_LOG and use it from now on; the key. path: the directory of the keys."""
     with writing(engine) as connection:
+        heads = _hold_heads(connection) if role == COSIGN else []  # before headquarters' log: that is the order of all
         hqlog.lock(connection)
         old = keys.load(path)
         made = keys.prepare(path, role)
@@ -53,7 +54,7 @@ def rotate(engine: sa.Engine, path: Path, clock: Clock, role: str) -> Key:
             key_directory.publish(connection, new, clock, [after])
         key_directory.retire(connection, new, clock, before)
         if role == COSIGN:
-            _cosign_anew(connection, new, clock)
+            _cosign_anew(connection, new, clock, heads)
         if role == GRANT:
             _sign_documents_anew(connection, new)
         keys.take_up(path, role)
@@ -110,12 +111,16 @@ def _publish_set(connection: sa.Connection, hq: HqKeys, clock: Clock, wanted: Ke
     documents.publish(connection, hq, clock, KIND, wanted.version, wanted, sites.names(connection))
 
 
-def _cosign_anew(connection: sa.Connection, hq: HqKeys, clock: Clock) -> None:
-    """Every head that stands, so that a repeat is answered with a cosignature that boxes go on believing."""
+def _hold_heads(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
     epochs = schema.epochs
-    heads = sa.select(epochs.c.id, epochs.c.cosigned).where(epochs.c.site != books.HQ)
+    heads = sa.select(epochs).where(epochs.c.site != books.HQ)
+    return connection.execute(heads.order_by(epochs.c.id).with_for_update(key_share=True)).all()
+
+
+def _cosign_anew(connection: sa.Connection, hq: HqKeys, clock: Clock, heads: Sequence[sa.Row[Any]]) -> None:
+    """Every head that stands, so that a repeat is answered with a cosignature that boxes go on believing."""
     changes: list[dict[str, Any]] = []
-    for row in connection.execute(heads.order_by(epochs.c.id).with_for_update()):
+    for row in heads:
         if row.cosigned:
             note = Note.parse(row.cosigned)
             own = tuple(line for line in note.signatures if line.name != COSIGN_NAME)
@@ -123,6 +128,7 @@ def _cosign_anew(connection: sa.Connection, hq: HqKeys, clock: Clock) -> None:
             cosigned = checkpoint.cosign(Note(note.text, own).to_bytes(), hq.cosign, COSIGN_NAME, now_s)
             changes.append({"at": row.id, "to": cosigned})
     if changes:
+        epochs = schema.epochs
         change = epochs.update().where(epochs.c.id == sa.bindparam("at")).values(cosigned=sa.bindparam("to"))
         connection.execute(change, changes)
 

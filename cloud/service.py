@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from cloud import admission, commands, documents, epochs, evidence, forks, grants, plans, schema, shares
+from cloud import admission, commands, documents, epochs, evidence, forks, grants, hqlog, plans, schema, shares
 from cloud.clock import Clock
 from cloud.ingest import Ingested, ingest
 from cloud.keys import HqKeys, KeyFiles
@@ -126,6 +126,7 @@ class Headquarters:
             grants.refresh(connection, self.keys, self.clock, head.id)
             if not taken.served:
                 return set()
+            hqlog.lock(connection)  # before the visits, as whoever asks for a grant does
             grants.note_visits(connection, head.site, taken.served, self.clock.now_ms())
             return grants.place(connection, self.keys, self.clock, taken.served)
 
