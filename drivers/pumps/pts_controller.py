@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from drivers.errors import DeviceError, Garbled, Misconfigured
 from drivers.line_meter import LineMeter, LineStats
@@ -23,12 +23,24 @@ from protocols.fieldbus.jsonpts_packets import (
     UniqueIdentifier,
 )
 
-if TYPE_CHECKING:
-    from drivers.pumps.pts import PtsPump
-
 PUMPS_IN_ONE: Final = 16  # pumps polled in one envelope; halved where the controller finds the request too long
 PAUSE_MAX_S: Final = 5.0  # between tries at a controller that does not answer
 PAUSE_REFUSED_S: Final = 30.0  # at one that refuses the login: some lock a user out
+
+
+class Polled(Protocol):
+    """A pump as its controller's poll sees it."""
+
+    poll_s: float
+
+    def questions(self) -> list[Packet]:
+        """What it wants to be asked this time."""
+
+    def polled(self, questions: Sequence[Packet], answers: Sequence[Answer], took_ms: float) -> None:
+        """The answers to these, in their order."""
+
+    def unreachable(self, error: DeviceError) -> None:
+        """The controller could not be asked."""
 
 
 class PtsController:
@@ -38,7 +50,7 @@ class PtsController:
         """No I/O."""
         self.config = config
         self.id = config.id
-        self.pumps: list[PtsPump] = []
+        self.pumps: list[Polled] = []
         self.pts_id: str | None = None  # the controller's own number; None: not told yet
         self.digits: SystemDecimalDigits | None = None  # the decimals it is set to; None: not told
         self._asker = Asker()
@@ -51,7 +63,7 @@ class PtsController:
         self._in_one = PUMPS_IN_ONE
         self._error: DeviceError | None = None
 
-    def attach(self, pump: PtsPump) -> None:
+    def attach(self, pump: Polled) -> None:
         """From now on its polls travel with the others'."""
         self.pumps.append(pump)
 
@@ -144,7 +156,7 @@ class PtsController:
                 pump.polled(questions, answers[: len(questions)], took_ms)
                 del answers[: len(questions)]
 
-    def _tell(self, pumps: Sequence[PtsPump], error: DeviceError) -> None:
+    def _tell(self, pumps: Sequence[Polled], error: DeviceError) -> None:
         for pump in pumps:
             pump.unreachable(error)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.journal import reading, verify_base, verify_beside
@@ -17,61 +17,23 @@ from edge.journal.connection import UNREADABLE, connect_reader
 from edge.journal.errors import JournalDamaged, JournalError
 from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Head, Identity
+from edge.journal.verify_report import Report, Trust
 from edge.till.fold import Contradiction, apply, owned, released
 from edge.till.state import TillState
 from protocols.proof import checkpoint, keys
 from protocols.proof.errors import Unproven
 from protocols.proof.keys import LogKeyCertificate
-from protocols.proof.note import VerifierKey
-from protocols.proof.reader_keys import SiteKey
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade import grants
 from protocols.trade.audit import Audit
-from protocols.trade.audit_trail import Tally
 from protocols.trade.codec import NotCanonical, Wire, decode
 from protocols.trade.documents import BYTES_MAX, Document
-from protocols.trade.finding import Findings
 from protocols.trade.records import EpochOpened, GrantAccepted, Pin, Record, body_of
 
 CHUNK = 1_024
 """Records in memory at once."""
 
 _WIDTH = 1 << reading.NODE_LEVEL_MIN
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Keys known from elsewhere than the file. Where there is none of a kind, the report says what was not checked.
-
-    sites: keys of the box or of its log. cosigners, granters: headquarters', old ones included.
-    """
-
-    sites: tuple[SiteKey, ...] = ()
-    cosigners: tuple[VerifierKey, ...] = ()
-    granters: tuple[VerifierKey, ...] = ()
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of it. first: the record from which the log was replayed; 0 unless what is before has been pruned.
-
-    proven: what holds, a sentence each. not_checked: what could not be, for want of a key.
-    """
-
-    path: str
-    site: str
-    epoch: int
-    size: int
-    first: int = 0
-    cosigned: int = 0
-    tally: Tally = field(default_factory=Tally)
-    proven: list[str] = field(default_factory=list)
-    not_checked: list[str] = field(default_factory=list)
-    findings: Findings = field(default_factory=Findings)
-
-    @property
-    def sound(self) -> bool:
-        return not self.findings
 
 
 @dataclass(frozen=True, slots=True)

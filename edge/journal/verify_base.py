@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
 
 from edge.journal import reading, signed_snapshot
 from edge.journal.errors import JournalDamaged
 from edge.journal.signed_snapshot import Fold
 from edge.journal.step import Identity
+from edge.journal.verify_report import Report, Trust
 from edge.till.state import TillState
 from protocols.proof import keys
 from protocols.proof.errors import Unproven
 from protocols.proof.tree import Frontier, leaf_hash
 from protocols.trade.audit_trail import Trail
 from protocols.trade.finding import Findings
-
-if TYPE_CHECKING:
-    from edge.journal.verify import Report, Trust
 
 _LEVEL = reading.NODE_LEVEL_MIN
 _WIDTH = 1 << _LEVEL

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.journal import reading, sums
 from edge.journal.errors import JournalDamaged
+from edge.journal.verify_report import Report
 from edge.till.fill.progress import decode_fill
 from edge.till.port.door import decode_door
 from edge.till.port.progress import decode_port
@@ -23,9 +23,6 @@ from protocols.proof.tree import Frontier
 from protocols.trade.codec import decode
 from protocols.trade.documents import BYTES_MAX, DOMAIN, Document, signed_part
 from protocols.trade.finding import Findings
-
-if TYPE_CHECKING:
-    from edge.journal.verify import Report
 
 
 @dataclass(frozen=True, slots=True)

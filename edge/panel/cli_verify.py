@@ -15,7 +15,7 @@ from edge.panel.messages import Trouble
 from edge.panel.paper import Paper, counted
 
 if TYPE_CHECKING:
-    from edge.journal.verify import Report, Trust
+    from edge.journal.verify_report import Report, Trust
 
 app = typer.Typer()
 
@@ -108,7 +108,7 @@ def snapshot(
 def _snapshot(path: Path, trust: Trust, as_json: bool) -> None:
     """Its signature, its certificate, whose it is, and that its parts agree."""
     from edge.journal import signed_snapshot
-    from edge.journal.verify import Report
+    from edge.journal.verify_report import Report
     from protocols.proof import keys
     from protocols.proof.errors import Unproven
 
@@ -188,7 +188,7 @@ def _print(paper: Paper, report: Report) -> None:
 
 def _of_this_box(config: Path | None) -> tuple[Path, Trust]:
     """The journal of the config, and the keys that the box itself knows."""
-    from edge.journal.verify import Trust
+    from edge.journal.verify_report import Trust
     from edge.keys import KeyRing, KeyUnusable, fingerprint
     from edge.panel.cli_box import load_config
     from edge.sync import key_chain
@@ -216,7 +216,7 @@ def _of_this_box(config: Path | None) -> tuple[Path, Trust]:
 
 def _trust(site_keys: list[str], hq_keys: list[str]) -> Trust:
     """Keys as given on the command line. Raises Failed."""
-    from edge.journal.verify import Trust
+    from edge.journal.verify_report import Trust
     from protocols.proof import reader_keys
     from protocols.proof.errors import Malformed
     from protocols.proof.note import SignatureType, VerifierKey

@@ -20,7 +20,7 @@ from cloud import store, verify, verify_books
 from edge.evidence.gather import receipt_of
 from edge.journal import verify as journal_verify
 from edge.journal.connection import connect_reader
-from edge.journal.verify import Trust
+from edge.journal.verify_report import Trust
 from protocols.proof import receipt_file, statement
 from protocols.proof.keys import fingerprint, spki
 from protocols.proof.reader_keys import SiteKey

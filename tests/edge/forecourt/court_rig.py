@@ -22,7 +22,8 @@ from drivers.twins.pumps.parts import Head, Nozzle, Phase, Preset, Refusal
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
 from edge.journal.journal import Journal
-from edge.journal.verify import Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Trust
 from edge.measurement import MeasurementRecorder
 from edge.till.ask import Refused, Source
 from edge.till.fill.ask import FillAsk

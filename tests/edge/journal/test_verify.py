@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from edge.journal.errors import JournalDamaged, JournalError
-from edge.journal.verify import Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Trust
 from edge.till.progress import decode_progress, encode_progress
 from edge.till.state import Lease, decode_state, encode_state
 from protocols.proof.ed25519 import public_of

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.journal.journal import Journal
 from edge.journal.step import Step
-from edge.journal.verify import Report, Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Report, Trust
 from edge.till.state import encode_state
 from protocols.proof import checkpoint, keys
 from protocols.proof.ed25519 import public_of

@@ -17,7 +17,8 @@ from drivers.api import Link, LinkState, Point, Quality, Reading
 from drivers.errors import DeviceFault, Silent, Unsupported
 from drivers.port_board import PortEnd, PortOrder, PortState, PortStatus, PortTraits, Settlement
 from edge.journal.journal import Journal
-from edge.journal.verify import Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Trust
 from edge.measurement import MeasurementRecorder
 from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from drivers.port_board import PortBoard, PortState
 from edge.clock import System
 from edge.journal.journal import Journal
-from edge.journal.verify import Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Trust
 from edge.ports.ports import PortHall
 from edge.ports.setup import set_up_ports
 from edge.till.ask import Refused, Source

@@ -28,7 +28,8 @@ from drivers.twins.cabinets.rider import Rider, Step
 from drivers.twins.cabinets.rider_words import Manners
 from drivers.twins.cabinets.slot import SlotMake
 from edge.journal.journal import Journal
-from edge.journal.verify import Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Trust
 from edge.measurement import MeasurementRecorder
 from edge.shop.shop import Shop
 from edge.shop.swap_desk import SwapDesk
