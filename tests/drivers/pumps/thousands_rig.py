@@ -38,7 +38,8 @@ from edge.clock import System
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
 from edge.journal.journal import Journal
-from edge.journal.verify import Trust, verify
+from edge.journal.verify import verify
+from edge.journal.verify_report import Trust
 from edge.till.ask import Refused, Source
 from edge.till.fill.ask import FillAsk
 from edge.till.fill.point import FuelPoint, NozzlePlace
