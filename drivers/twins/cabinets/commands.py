@@ -9,7 +9,7 @@ import msgspec
 from drivers.twins.cabinets.cabinet import Cabinet
 from drivers.twins.cabinets.faults import CabinetFault, CabinetFaultKind
 from drivers.twins.cabinets.front import ShopFront
-from drivers.twins.cabinets.ledger import Cause
+from drivers.twins.cabinets.ledger import Cause, ThingMoved
 from drivers.twins.cabinets.rider_words import parse_riders
 
 _Number = Annotated[int, msgspec.Meta(ge=1, le=999)]
@@ -26,6 +26,10 @@ class Visit(ShopCommand, frozen=True, tag="rider"):
 
     who: str
     seed: int = 0
+
+
+class Leave(ShopCommand, frozen=True, tag="leave"):
+    """Whoever is at the cabinet goes at once, and leaves everything as it is."""
 
 
 class Pry(ShopCommand, frozen=True, tag="force"):
@@ -70,11 +74,15 @@ class CabinetGoesRight(ShopCommand, frozen=True, tag="cabinet-clear"):
     board: str | None = None
 
 
-AnyShopCommand = Visit | Pry | ShutDoor | PutIn | TakeOut | CabinetGoesWrong | CabinetGoesRight
+class Moves(ShopCommand, frozen=True, tag="moves"):
+    """What has gone into the cabinet's slots and out of them, in order: the truth for an auditor."""
+
+
+AnyShopCommand = Visit | Leave | Moves | Pry | ShutDoor | PutIn | TakeOut | CabinetGoesWrong | CabinetGoesRight
 
 
 def obey(front: ShopFront, command: AnyShopCommand) -> dict[str, Any]:
-    """Carry it out; how the cabinet stands then. Raises ValueError, LookupError."""
+    """Carry it out; how the cabinet stands then, or what was asked. Raises ValueError, LookupError."""
     shop = front.shop
     shop.catch_up()
     cabinet = front.cabinet(command.cabinet)
@@ -84,6 +92,10 @@ def obey(front: ShopFront, command: AnyShopCommand) -> dict[str, Any]:
                 raise ValueError("random riders have no end: they stand in the shop's config")
             for rider in parse_riders([who], seed, cabinet.id, front.config.people):
                 shop.add(rider)
+        case Leave():
+            shop.send_away(cabinet.id)
+        case Moves():
+            return {"moves": [_said(moved) for moved in shop.ledger.things() if _touches(moved, cabinet.id)]}
         case Pry(slot=slot, by_key=by_key):
             who, cause = ("staff", Cause.KEY) if by_key else ("somebody", Cause.FORCED)
             shop.force(cabinet.id, _there(cabinet, slot), who, cause=cause)
@@ -103,6 +115,14 @@ def obey(front: ShopFront, command: AnyShopCommand) -> dict[str, Any]:
             cabinet.faults.clear(kind, slot, board)
     shop.run(0)
     return cabinet.state()
+
+
+def _touches(moved: ThingMoved, cabinet: str) -> bool:
+    return cabinet in (moved.now.where, None if moved.was is None else moved.was.where)
+
+
+def _said(moved: ThingMoved) -> dict[str, Any]:
+    return {"at_ms": moved.at_ms, "name": moved.name, "was": str(moved.was or ""), "now": str(moved.now)}
 
 
 def _there(cabinet: Cabinet, slot: int) -> int:

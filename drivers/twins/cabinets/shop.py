@@ -25,6 +25,7 @@ class Actor(Protocol):
     """Somebody at a cabinet."""
 
     name: str
+    cabinet: str
 
     def step(self, shop: Shop) -> bool:
         """Do what can be done now. True: gone."""
@@ -107,6 +108,10 @@ class Shop:
     def add(self, actor: Actor) -> None:
         """Somebody is here now, whoever else is."""
         self._here.append(actor)
+
+    def send_away(self, cabinet: str) -> None:
+        """Those who are at this cabinet go, and leave everything as it is. Whoever is in a queue stays."""
+        self._here = [actor for actor in self._here if actor.cabinet != cabinet]
 
     def queue(self, actors: Iterable[Actor]) -> None:
         """These come one after the other; may be endless."""

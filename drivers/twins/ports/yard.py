@@ -14,7 +14,7 @@ from drivers.twins.car import UJ_PER_WH, Car
 from drivers.twins.ports.battery import MJ_PER_WH, Battery
 from drivers.twins.ports.board import PortWorld
 from drivers.twins.ports.dny import DnyTwin
-from drivers.twins.ports.wire import DnyLine
+from drivers.twins.ports.wire import DnyCaller, DnyLine
 from drivers.twins.ports.ykc import YkcTwin
 from drivers.twins.ports.ykc_serve import YkcCaller, calling
 from protocols.door import Fault, Refused
@@ -27,9 +27,11 @@ Speed = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
 
 class TwinBoardConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[port_board]]`: a DNY board on an RS-485 line of its own, a pty with a symlink at `link` if given.
+    """`[[port_board]]`: a DNY board on an RS-485 line of its own, a pty with a symlink at `link` if given; or, with
+    `port`, one that calls its gateway at `host`:`port`, and calls again.
 
-    device: the number printed on it. address: its virtual id. speed: how much faster its time runs than the clock's.
+    device: the number printed on it. address: its virtual id on a line. speed: how much faster its time runs than the
+    clock's.
     """
 
     id: str
@@ -37,11 +39,15 @@ class TwinBoardConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     address: Annotated[int, msgspec.Meta(ge=0, le=49)] = 20
     ports: int = 10
     link: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
     speed: Speed = 1
 
     def __post_init__(self) -> None:
         if self.ports not in KIND_OF_PORTS:
             raise ValueError(f"a board has {', '.join(map(str, KIND_OF_PORTS))} ports, not {self.ports}")
+        if self.link is not None and self.port is not None:
+            raise ValueError("a board is on a line with a `link`, or calls a `port`")
 
 
 class TwinPileConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,7 +77,14 @@ class PlugOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     port: Number
 
 
-AnyPortCommand = PlugIn | PlugOut
+class Dark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", tag="board-dark"):
+    """The power of a board or a pile is gone for so long, in its own time."""
+
+    board: str
+    for_ms: Annotated[int, msgspec.Meta(ge=1)] = 5_000
+
+
+AnyPortCommand = PlugIn | PlugOut | Dark
 
 
 class Yard:
@@ -82,23 +95,28 @@ class Yard:
     ) -> None:
         self.boards: dict[str, DnyTwin] = {}
         self.lines: dict[str, DnyLine] = {}
+        self.callers: dict[str, DnyCaller] = {}
         self.piles: dict[str, YkcCaller] = {}
         self._piles = tuple(piles)
         for board in boards:
             twin = DnyTwin(
                 PortWorld(board.ports), device_id(KIND_OF_PORTS[board.ports], board.device), virtual_id=board.address
             )
-            link = None if board.link is None else Path(board.link)
             self._is_new(board.id, source)
-            self.boards[board.id], self.lines[board.id] = twin, DnyLine([twin], speed=board.speed, link=link)
+            self.boards[board.id] = twin
+            if board.port is not None:
+                self.callers[board.id] = DnyCaller(twin, board.host, board.port, speed=board.speed)
+            else:
+                link = None if board.link is None else Path(board.link)
+                self.lines[board.id] = DnyLine([twin], speed=board.speed, link=link)
         for pile in self._piles:
             self._is_new(pile.id, source)
         self._stack = AsyncExitStack()
 
     async def open(self) -> None:
-        """Every line is there, and every pile calls."""
-        for line in self.lines.values():
-            await self._stack.enter_async_context(line)
+        """Every line is there, and every board and pile calls that does."""
+        for way in (*self.lines.values(), *self.callers.values()):
+            await self._stack.enter_async_context(way)
         for pile in self._piles:
             caller = YkcCaller(YkcTwin(pile.code, guns=pile.guns), pile.host, pile.port, speed=pile.speed)
             self.piles[pile.id] = await self._stack.enter_async_context(calling(caller))
@@ -117,6 +135,10 @@ class Yard:
                 pile.twin.plug(port, car, pile.now_ms)
             case PlugOut(port=port) if pile is not None:
                 pile.twin.unplug(port, pile.now_ms)
+            case Dark(for_ms=for_ms) if pile is not None:
+                pile.twin.reboot(pile.now_ms, for_ms)
+            case Dark(board=board, for_ms=for_ms):
+                self.boards[board].world.cut_power(for_ms)
             case PlugIn(board=board, port=port, room_wh=room_wh, power_w=power_w):
                 self.boards[board].world.plug(port, Battery.usual(room_wh, power_w))
             case PlugOut(board=board, port=port):

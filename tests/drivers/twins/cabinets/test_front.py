@@ -85,6 +85,15 @@ async def test_every_command(tmp_path: Path) -> None:
         assert (await tell(do="put", slot=3, name=code))["slots"]["3"]["in"] == code
         assert not (await tell(do="put", slot=3, name=code))["ok"]
         assert not (await tell(do="shut", slot=3))["slots"]["3"]["open"]
+        moves = (await tell(do="moves"))["moves"]
+        assert [(one["was"], one["now"]) for one in moves if one["name"] == code][1:] == [
+            ("c1/3", "staff"),
+            ("staff", "c1/3"),
+        ]
+        await tell(do="rider", who="swaps:ann")
+        assert site.shop.shop.busy
+        await tell(do="leave")
+        assert not site.shop.shop.busy
         assert (await tell(do="cabinet-fault", fault={"kind": "smoke"}))["hazards"] == ["smoke"]
         assert (await tell(do="cabinet-clear", kind="smoke"))["hazards"] == []
         for wrong in (

@@ -77,6 +77,39 @@ async def test_a_pile_calls_its_platform(tmp_path: Path) -> None:
             await heard.wait()
 
 
+async def test_a_board_calls_its_gateway(tmp_path: Path) -> None:
+    """One with a `port` says who it is there, and has no line of its own; dark, it hangs up."""
+    heard, gone = asyncio.Event(), asyncio.Event()
+
+    async def gateway(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            if b"DNY" in data:
+                heard.set()
+        gone.set()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(gateway, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    more = f'[[port_board]]\nid = "shed"\ndevice = 7\nports = 2\nport = {port}\n'
+    async with server, site(tmp_path, more=more) as twins:
+        assert list(ready(twins)["boards"]) == ["rack"]
+        async with asyncio.timeout(20):
+            await heard.wait()
+            await say(twins, do="board-dark", board="shed", for_ms=60_000)
+            await gone.wait()
+
+
+async def test_a_board_that_was_dark_ends_its_orders(tmp_path: Path) -> None:
+    """Nothing flows while it is dark, whoever stays plugged in."""
+    async with site(tmp_path) as twins:
+        await say(twins, do="plug-in", board="rack", port=1)
+        board = twins.yard.boards["rack"]
+        await say(twins, do="board-dark", board="rack", for_ms=3_600_000)
+        assert not board.world.powered
+        board.world.return_power()
+        assert (await say(twins, do="state"))["ports"]["rack"]["1"]["plugged"]
+
+
 def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
     """A board and a pile share what commands call them by."""
     with pytest.raises(Refused, match="ids that differ"):
