@@ -47,6 +47,19 @@ class Taken:
     refused: Refused | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What its customer says with a code. pin: that a locker shall open to, too; empty: none. consent: a pack that is
+    not full is taken, too.
+    """
+
+    pin: str = ""
+    consent: bool = False
+
+
+SAID_NOTHING = Said()
+
+
 class Codes:
     """Takes codes for one site."""
 
@@ -54,7 +67,7 @@ class Codes:
         self._site = site
         self._pinned = pinned
 
-    async def take(self, text: str) -> Taken | BadCode:
+    async def take(self, text: str, said: Said = SAID_NOTHING) -> Taken | BadCode:
         """BadCode, as a value: nothing has changed. Raises JournalFull when the disk has no room for the grant."""
         state = self._site.desk.state
         try:
@@ -73,13 +86,13 @@ class Codes:
         running = self._running(code, code.start)
         if running is not None:
             return self._taken(code, news, running, again=True)
-        outcome = await self._start(code, code.start)
+        outcome = await self._start(code, code.start, said)
         if isinstance(outcome, Refused):
             self._site.keep(_key(code), code.start.expires_s)
             return self._taken(code, news, refused=outcome)
         return self._taken(code, news, outcome)
 
-    async def _start(self, code: Carried, start: CarriedStart) -> Open | OpenSwap | Refused:
+    async def _start(self, code: Carried, start: CarriedStart, said: Said) -> Open | OpenSwap | Refused:
         try:
             carried.require_live(start, self._site.clock.stamp().lb_ms // 1000)
         except BadCode as late:
@@ -92,10 +105,10 @@ class Codes:
             return await islands.start(FillAsk(islands.id_of(start.connector), start.preset, origin, (payer,)))
         shop = self._site.shop
         if shop is not None and start.connector in shop:
-            return await shop.begin(start.connector, start.preset, origin, grant.account)
+            return await shop.begin(start.connector, start.preset, origin, grant.account, consent=said.consent)
         ports = self._site.ports
         if ports is not None and start.connector in ports:
-            return await port_taps.code(ports, start.connector, start.preset, origin, payer)
+            return await port_taps.code(ports, start.connector, start.preset, origin, payer, pin=said.pin)
         if self._site.desk.session_at(start.connector) is not None:  # a card has begun it, the code pays on
             return await self._site.join(start.connector, payer)
         return await self._site.start(Ask(start.connector, b"", grant.account, start.preset, origin, (payer,)))

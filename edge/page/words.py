@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.evidence.words import LANGUAGES
+from edge.page.words_shop import ADVICE, CASES, SHOP_WORDS
 
 WORDS: dict[str, tuple[str, str]] = {
     "other-language": ("English", "中文"),
@@ -66,6 +67,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "problem-503": ("暂时无法服务，请稍候重试", "Not now; please try again in a moment"),
     "problem-500": ("页面出错，请告知工作人员", "This page has failed; please tell the staff"),
     "problem": ("请求无法识别", "The request is not understood"),
+    **SHOP_WORDS,
 }  # fmt: skip
 
 PROBLEMS: dict[str, tuple[str, str]] = {
@@ -144,3 +146,21 @@ def reason(code: str, language: str) -> str:
     """Why something was not done. A code of later software is shown as it is."""
     words = PROBLEMS.get(code)
     return code if words is None else words[LANGUAGES.index(language)]
+
+
+def advice(code: str, language: str) -> str:
+    """What to do about a refusal; empty: its reason says it all."""
+    words = ADVICE.get(code)
+    return "" if words is None else words[LANGUAGES.index(language)]
+
+
+def case(code: str, language: str) -> str:
+    """What happened at a cabinet, by its case (`F-21`). One that a rider need not know by name is shown as it is."""
+    words = CASES.get(code)
+    return word("other-fault", language, name=code) if words is None else words[LANGUAGES.index(language)]
+
+
+def counted(code: str, count: int, language: str, **blanks: object) -> str:
+    """A word with a number in it: `code-1` and `code-0` where there are such, `code` for any other."""
+    own = f"{code}-{count}"
+    return word(own if own in WORDS else code, language, count=count, **blanks)

@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.desk import Desk
 from edge.journal.errors import JournalFull, JournalPruned
 from edge.measurement import MeasurementRecorder
-from edge.till.ask import Opening, Refusal, Refused, Want
+from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.port import day, late, settle, watch
 from edge.till.port.ask import PortAsk
 from edge.till.port.cost import Terms
@@ -27,7 +27,7 @@ from edge.till.port.watch import PortAct
 from edge.till.state import OpenPort
 from protocols.trade.codec import BYTES_MAX, decode
 from protocols.trade.port_prices import PortPrices, price_of
-from protocols.trade.records import Draft, Record, Stamp, TechnicianAct, body_of
+from protocols.trade.records import Draft, Origin, Preset, Record, Stamp, TechnicianAct, body_of
 from protocols.trade.records_port import PortOpened
 from protocols.trade.tender import Tenders
 
@@ -110,6 +110,13 @@ class PortDesk:
     def rehearse(self, ask: PortAsk, sight: PortSight) -> tuple[Want, ...]:
         """What headquarters should grant before this start, payer by payer. None: value is not what is short."""
         return self._decide(ask, sight).wants
+
+    def closed_to_all(self, place: PortPlace, sight: PortSight, *, alone: bool) -> Refused | None:
+        """Why nobody's session could start at this port now, whoever asks; None: nothing like that."""
+        nobody = PortAsk(place.id, Preset("full", 0), Origin("panel", b"", 0, ""), (Source(""),), alone=alone)
+        decision = self._decide(nobody, sight)
+        known = isinstance(decision, Refused) and decision.refusal is not Refusal.UNKNOWN_ACCOUNT
+        return decision if known and isinstance(decision, Refused) else None
 
     # --- what to do --------------------------------------------------------------------------------------------------
 

@@ -79,16 +79,19 @@ async def tap_at(hall: PortHall, place: str, card: str) -> PortTapped:
 
 
 async def code(
-    hall: PortHall, place: str, preset: Preset, origin: Origin, payer: Source
+    hall: PortHall, place: str, preset: Preset, origin: Origin, payer: Source, *, pin: str = ""
 ) -> OpenPort | OpenStay | Refused:
-    """A code from a phone for one port: begins there; at a locker it opens the account's own, or takes a free one."""
+    """A code from a phone for one port: begins there; at a locker it opens the account's own, or takes a free one.
+
+    pin: that a locker which is taken shall open to, too; empty: none.
+    """
     if place not in hall.lockers:
         return await hall.start(PortAsk(place, preset, origin, (payer,)))
     found = hall.lockers.desk.stay_at(place)
     if found is not None:
         return await hall.lockers.collect(place, origin, account=payer.account)
     charge = PortAsk(place, preset, Origin("qr", b"", 0, ""), (payer,))  # its number is used up by the stay
-    return await hall.lockers.store(StayAsk(place, origin, (payer,)), charge=charge)
+    return await hall.lockers.store(StayAsk(place, origin, (payer,)), pin=pin, charge=charge)
 
 
 def _told(place: str, outcome: OpenPort | OpenStay | Refused, *, ended: bool = False) -> PortTapped:

@@ -94,14 +94,17 @@ class Shop:
         origin = Origin("card", credential, 0, "")
         return await self.start(SwapAsk(name, "swap", origin, self._clock.mono_ms(), credential=credential))
 
-    async def begin(self, cabinet: str, preset: Preset, origin: Origin, account: str) -> OpenSwap | Refused:
+    async def begin(
+        self, cabinet: str, preset: Preset, origin: Origin, account: str, *, consent: bool = False
+    ) -> OpenSwap | Refused:
         """A start from afar, by command or code. Its preset says the kind of session: `swap`, `rent` or `return`;
-        `full` is a swap.
+        `full` is a swap. consent: the rider takes a pack that is not full, too.
         """
         kind = KINDS.get(preset.kind)
         if kind is None:
             return Refused(Refusal.UNKNOWN_PRESET, f"a preset is {', '.join(KINDS)}; not {preset.kind}")
-        return await self.start(SwapAsk(self.id_of(cabinet), kind, origin, self._clock.mono_ms(), account=account))
+        now_ms = self._clock.mono_ms()
+        return await self.start(SwapAsk(self.id_of(cabinet), kind, origin, now_ms, account=account, consent=consent))
 
     async def cancel(self, seq: int, by: str = "") -> bool:
         """End a session as soon as nothing stands in the way. by: staff; it goes into the log. False: it is not open,

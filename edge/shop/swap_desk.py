@@ -27,7 +27,7 @@ from edge.till.swap.settle import settle
 from edge.till.swap.slots import View
 from edge.till.swap.start import open_swap
 from edge.till.swap.watch import advance, pulsed
-from protocols.trade.records import Draft, Notice, Pin, Stamp
+from protocols.trade.records import Draft, Notice, Origin, Pin, Stamp
 from protocols.trade.records_pack import PackNoted, SwapStepped
 from protocols.trade.tender import Tenders
 
@@ -92,6 +92,13 @@ class SwapDesk:
         """The opening as it would be; otherwise what headquarters should grant before this start, payer by payer."""
         decision = self._decide(ask, view)
         return decision if isinstance(decision, Opening) else decision.wants
+
+    def closed_to_all(self, view: View, *, alone: bool) -> Refused | None:
+        """Why nobody's session could start at this cabinet now, whoever asks; None: nothing like that."""
+        nobody = SwapAsk(view.cabinet, "swap", Origin("panel", b"", 0, ""), view.now_ms, alone=alone)
+        decision = self._decide(nobody, view)
+        known = isinstance(decision, Refused) and decision.refusal is not Refusal.UNKNOWN_ACCOUNT
+        return decision if known and isinstance(decision, Refused) else None
 
     # --- what to do --------------------------------------------------------------------------------------------------
 
