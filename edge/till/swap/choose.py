@@ -46,6 +46,7 @@ def empty_slots(shop: Shop, view: View, policy: SwapPolicy, but: Collection[int]
         slot
         for slot, track in view.slots.items()
         if slot not in but and usable(shop, view, slot) and lately(track, view.now_ms, policy).strictly_empty
+        if _as_logged(shop, view, slot, "")
     ]
     return sorted(found, key=lambda slot: (_rests(shop, view, slot), slot))
 
@@ -59,6 +60,7 @@ def full_slots(
         for slot, track in view.slots.items()
         if slot not in but and usable(shop, view, slot)
         if (pack := fit(shop, view, track, papers, wanted, policy)) is not None
+        if _as_logged(shop, view, slot, pack.code)
     ]
     return sorted(found, key=lambda one: (_rests(shop, view, one[0]), *_best(one[1]), one[0]))
 
@@ -92,6 +94,13 @@ def doors_unheard(shop: Shop, view: View) -> list[int]:
         for slot, track in view.slots.items()
         if track.open_ms is None and track.shut_ms is None and not _out(shop.slots.get(slot_key(view.cabinet, slot)))
     ]
+
+
+def _as_logged(shop: Shop, view: View, slot: int, code: str) -> bool:
+    """Whether the log knows what stands there, or has never been told of the slot. A pack that staff has just put in is
+    told of first: a session that took it before that would leave the one that stood there unaccounted for.
+    """
+    return shop.contents.get(slot_key(view.cabinet, slot), code) == code
 
 
 def _out(word: SlotWord | None) -> bool:

@@ -1,0 +1,30 @@
+"""What seeded worlds with cabinets have shown, told as stories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drivers.twins.cabinets.pack import pack_code
+from drivers.twins.cabinets.rider_words import swaps
+from protocols.trade.records_pack import PackNoted
+from tests.edge.shop.shop_rig import CABINET, a_shop
+
+
+async def test_a_pack_that_staff_has_just_put_in_is_told_of_before_it_goes_out(tmp_path: Path) -> None:
+    """A session begins while the door is still bouncing: it takes another pack, and both of staff's are in the log."""
+    async with a_shop(tmp_path) as shop:
+        await shop.wait(5)
+        await shop.shop.open_slot(CABINET, 5, "li")
+        await shop.wait(1)
+        shop.front.take(CABINET, 5, "li")
+        shop.front.put(CABINET, 5, shop.has("li", 9, soc_permille=1_000), "li")
+        shop.front.shut(CABINET, 5, "li")
+        await shop.wait(0.5)
+        shop.rider(swaps)
+        await shop.begin_swap()
+        closed = await shop.end()
+        assert (closed.taken_slot, closed.taken and closed.taken.code) == (4, pack_code(104))
+        await shop.wait(5)
+        told = [(note.what, note.slot, note.code) for note in shop.bodies(PackNoted) if note.by == "li"]
+        assert told == [("opened", 5, pack_code(105)), ("taken-out", 5, pack_code(105)), ("put-in", 5, pack_code(9))]
+        assert shop.desk.state.shop.packs[pack_code(105)].where == "staff"
