@@ -24,6 +24,7 @@ from protocols.proof import checkpoint, keys
 from protocols.proof.checkpoint import Checkpoint
 from protocols.proof.errors import Malformed, Unproven
 from protocols.proof.tree import Frontier
+from protocols.trade import books
 from protocols.trade.codec import NotCanonical, decode
 from protocols.trade.records import RISK, Effect, Move, Record
 from protocols.trade.wire import BATCH_BYTES_MAX, Batch, Refusal, RefusalCode
@@ -156,11 +157,15 @@ def branch(connection: sa.Connection, head: sa.Row[Any]) -> Iterator[Record]:
 
 
 def captures(records: Iterable[Record]) -> dict[Held, int]:
-    """What these records captured, by whose it was. An account that the books could not hold is the operator's."""
+    """What these records captured, by whose it was. An account that the books could not hold is the operator's.
+
+    A deposit is no revenue: the account whose pack is out on a branch still has it.
+    """
     found: dict[Held, int] = {}
     for record in records:
         for move in record.moves:
-            if move.effect == Effect.USED and move.amount and "\x00" not in move.asset:
+            sold = move.effect == Effect.USED and move.asset not in books.DEPOSITS
+            if sold and move.amount and "\x00" not in move.asset:
                 held = Held(move.account if _bookable(move) else RISK, move.asset)
                 found[held] = found.get(held, 0) + move.amount
     return found

@@ -18,6 +18,7 @@ from protocols.proof.receipt_file import ProvenRecord, ReceiptFile
 from protocols.proof.tree import inclusion_proof, leaf_hash
 from protocols.trade import books, wire
 from protocols.trade.records import CNY, EpochClosed
+from protocols.trade.records_pack import DEPOSIT
 from protocols.trade.wire import RefusalCode
 
 SITE = "pudong-1"
@@ -154,6 +155,18 @@ def test_both_boxes_of_a_frozen_epoch_are_heard(hq: Headquarters, box: Box, acco
     box.sell(account, 400)
     assert send_code(hq, box, 0) == RefusalCode.EPOCH_FROZEN
     assert book(hq) == {Held(account, CNY): 600}
+
+
+def test_a_deposit_on_a_branch_is_no_revenue(hq: Headquarters, box: Box, account: str) -> None:
+    """A clone rents a pack out: its price is the operator's, and the deposit stays where it was, with the account."""
+    copy = clone(box)
+    box.sell(account, 100)
+    box.send(hq, 0)
+    copy.sell(account, 200)
+    copy.sell(account, 500, DEPOSIT)
+    assert send_code(hq, copy, 0) == RefusalCode.FORK
+    assert book(hq) == {Held(account, CNY): 200}
+    assert balance(hq, books.revenue(SITE), DEPOSIT) == 0
 
 
 def test_an_account_no_book_can_hold_is_the_operators(hq: Headquarters, box: Box) -> None:
