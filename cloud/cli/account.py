@@ -16,6 +16,7 @@ from cloud.cli.table import as_table, fen_of, units_in
 from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
 from protocols.trade.records_pack import DEPOSIT
+from protocols.trade.value_words import bare_amount
 
 accounts_app = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
 accounts_app.command("qr", epilog="Example: fieldtill-hq account qr 7QX3M9KTP2 50 --site pudong-1 --reference app-17")(
@@ -210,7 +211,7 @@ def _text(statement: Statement) -> str:
         f"account  {statement.account}  {statement.account_class}  {statement.status}",
         f"home     {statement.home_site or '-'}",
         f"cards    {statement.cards}",
-        *(f"free     {_amount(free, asset)} {asset}" for asset, free in statement.free.items()),
+        *(f"free     {bare_amount(free, asset)} {asset}" for asset, free in statement.free.items()),
         "",
         "out at sites",
         as_table(
@@ -219,10 +220,10 @@ def _text(statement: Statement) -> str:
                     "site": lease.site,
                     "epoch": lease.epoch,
                     "asset": lease.asset,
-                    "granted": _amount(lease.granted, lease.asset),
-                    "used": _amount(lease.used, lease.asset),
-                    "returned": _amount(lease.returned, lease.asset),
-                    "left": _amount(lease.left, lease.asset),
+                    "granted": bare_amount(lease.granted, lease.asset),
+                    "used": bare_amount(lease.used, lease.asset),
+                    "returned": bare_amount(lease.returned, lease.asset),
+                    "left": bare_amount(lease.left, lease.asset),
                 }
                 for lease in statement.leases
             ],
@@ -232,17 +233,13 @@ def _text(statement: Statement) -> str:
         "last movements",
         as_table(
             [
-                {"serial": m.serial, "effect": m.effect, "amount": _amount(m.amount, m.asset), "place": m.place}
+                {"serial": m.serial, "effect": m.effect, "amount": bare_amount(m.amount, m.asset), "place": m.place}
                 for m in statement.movements
             ],
             ["serial", "effect", "amount", "place"],
         ),
     ]
     return "\n".join(lines)
-
-
-def _amount(amount: int, asset: str) -> str:
-    return yuan(amount) if asset in (CNY, DEPOSIT) else str(amount)
 
 
 def _fen(yuan: str) -> int:

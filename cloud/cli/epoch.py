@@ -17,8 +17,7 @@ from cloud.epochs import EpochNow
 from cloud.loans import Held
 from cloud.refusal import Refuse
 from protocols.proof import checkpoint, receipt_file
-from protocols.trade.quantities import yuan
-from protocols.trade.records import CNY
+from protocols.trade.value_words import amount_text
 
 epoch_app = typer.Typer(no_args_is_help=True, help="The life of each site's log.")
 evidence_app = typer.Typer(no_args_is_help=True, help="Receipts that came another way than the log.")
@@ -187,7 +186,6 @@ def _say_amounts(shop: Shop, amounts: dict[Held, int], verb: str, nothing: str) 
         shop.list(rows, [])
         return
     for held, amount in amounts.items():
-        shown = f"{yuan(amount)} yuan" if held.asset == CNY else f"{amount} {held.asset}"
-        print(f"{held.account}  {shown} {verb}")
+        print(f"{held.account}  {amount_text(amount, held.asset)} {verb}")
     if not amounts:
         print(nothing)

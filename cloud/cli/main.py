@@ -36,9 +36,8 @@ from cloud.home import NoHome
 from cloud.keys import BadKeyFile
 from protocols.door import Refused
 from protocols.proof.errors import Unproven
-from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
-from protocols.trade.records_pack import DEPOSIT
+from protocols.trade.value_words import bare_amount
 
 DONE, REFUSED, BAD_INPUT = 0, 1, 2
 
@@ -180,9 +179,9 @@ def books(
     shop = shop_of(ctx)
     with shop.reading() as connection:
         found = balances.of(connection, asset)
-    shown = yuan if asset in (CNY, DEPOSIT) else str
     parts = [(name, getattr(found, name)) for name in (*found.__struct_fields__[1:], "remainder")]
-    shop.say(dict(parts), "\n".join(f"{name.replace('_', ' '):<12} {shown(fen):>14}" for name, fen in parts))
+    shown = [(name.replace("_", " "), bare_amount(amount, asset)) for name, amount in parts]
+    shop.say(dict(parts), "\n".join(f"{name:<12} {amount:>14}" for name, amount in shown))
     if found.remainder:
         raise typer.Exit(REFUSED)
 

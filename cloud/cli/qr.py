@@ -12,8 +12,8 @@ from cloud import carried
 from cloud.carried import Order
 from cloud.cli.shop import shop_of
 from cloud.cli.table import fen_in, units_in
-from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY, Preset
+from protocols.trade.value_words import amount_text
 
 PIXELS = 8
 """Of one module in the picture: 3 cm on a phone's screen for a code of 220 characters."""
@@ -53,8 +53,7 @@ def qr(
             asset=asset,
         )
     shop.tell([site] if code.raised else [])
-    granted = f"{yuan(code.raised)} yuan" if asset == CNY else f"{code.raised} {asset}"
-    raised = "given before" if code.repeated else f"{granted} granted to {site}"
+    raised = "given before" if code.repeated else f"{amount_text(code.raised, asset)} granted to {site}"
     shop.say(code, f"{draw(code.text, png, terminal)}\n{raised}")
 
 

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.night.reconcile.tanks import per_mille
 from protocols.trade.quantities import kwh, litres, yuan
-from protocols.trade.records import CNY
-from protocols.trade.records_pack import DEPOSIT
+from protocols.trade.value_words import IN_FEN
 
 
 def money(amount_fen: int | None) -> str:
@@ -39,7 +38,7 @@ def days(tenths: int | None) -> str:
 
 def amount(value: int, asset: str) -> str:
     """Of any asset: fen as yuan, others as they are counted."""
-    return money(value) if asset in (CNY, DEPOSIT) else grouped(str(value))
+    return money(value) if asset in IN_FEN else grouped(str(value))
 
 
 def grouped(decimal: str) -> str:

@@ -7,14 +7,13 @@ from typing import Any
 
 from protocols.trade import records_fuel as fuel
 from protocols.trade.quantities import litres, yuan, yuan_e3
-from protocols.trade.records import CNY
+from protocols.trade.value_words import holds_text
 
 
 def _opened(body: fuel.FillingOpened) -> str:
     order = f"{litres(body.order_limit)} L" if body.order_kind == "volume" else f"¥{yuan(body.order_limit)}"
-    holds = [f"{one.account} holds {f'¥{yuan(one.amount)}' if one.asset == CNY else one.amount}" for one in body.holds]
     stands = ", on a guarantee" if body.guaranteed else ""
-    return f"{body.pump}, {order} at most, by {body.origin.via}{stands}: {', '.join(holds)}"
+    return f"{body.pump}, {order} at most, by {body.origin.via}{stands}: {holds_text(body.holds)}"
 
 
 def _closed(body: fuel.FillingClosed) -> str:

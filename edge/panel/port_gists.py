@@ -7,13 +7,12 @@ from typing import Any
 
 from protocols.trade import records_port as port
 from protocols.trade.quantities import kwh, yuan
-from protocols.trade.records import CNY
+from protocols.trade.value_words import holds_text
 
 
 def _opened(body: port.PortOpened) -> str:
     order = f"{kwh(body.order_limit)} kWh" if body.order_kind == "energy" else f"{body.time_max_s // 60} min"
-    holds = [f"{one.account} holds {f'¥{yuan(one.amount)}' if one.asset == CNY else one.amount}" for one in body.holds]
-    return f"{body.board}.{body.port}, {order} at most, by {body.origin.via}: {', '.join(holds)}"
+    return f"{body.board}.{body.port}, {order} at most, by {body.origin.via}: {holds_text(body.holds)}"
 
 
 def _closed(body: port.PortClosed) -> str:

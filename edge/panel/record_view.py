@@ -13,7 +13,8 @@ from protocols.trade import records as kinds
 from protocols.trade.codec import BYTES_MAX, NotCanonical, decode
 from protocols.trade.grants import split
 from protocols.trade.quantities import kwh, litres, yuan
-from protocols.trade.records import CNY, Preset, Record, body_of
+from protocols.trade.records import CNY, Effect, Preset, Record, body_of
+from protocols.trade.value_words import amount_text, holds_text
 
 CHUNK = 500
 """Records that are read at a time."""
@@ -27,7 +28,7 @@ def record_view(seq: int, record: Record) -> dict[str, Any]:
         "kind": record.kind,
         "wall_ms": record.stamp.wall_ms,
         "quality": record.stamp.quality.name.lower(),
-        "gist": gist(body),
+        "gist": gist(body) + _taken(record.moves),
         "moves": [plain(move) for move in record.moves],
         "body": plain(body) if not isinstance(body, kinds.GrantAccepted) else _grant(body),
     }
@@ -88,6 +89,12 @@ def gist(body: object) -> str:
     return say(body) if say is not None else ""
 
 
+def _taken(moves: Sequence[kinds.Move]) -> str:
+    """What a bill in money does not say: units of a plan, points, deposits that were taken."""
+    taken = [one for one in moves if one.effect == Effect.USED and one.asset != CNY]
+    return "".join(f", {amount_text(one.amount, one.asset)} of {one.account}" for one in taken)
+
+
 def preset_text(preset: Preset) -> str:
     """A preset for people."""
     match preset.kind:
@@ -128,8 +135,7 @@ def _granted(body: kinds.GrantAccepted) -> str:
         grant, _, _ = split(body.grant)
     except NotCanonical:
         return "a grant that this software cannot read"
-    total = f"¥{yuan(grant.granted)}" if grant.asset == CNY else f"{grant.granted} {grant.asset}"
-    return f"{grant.account} has been granted {total} in total"
+    return f"{grant.account} has been granted {amount_text(grant.granted, grant.asset)} in total"
 
 
 def _opened(body: kinds.SessionOpened) -> str:
@@ -138,9 +144,7 @@ def _opened(body: kinds.SessionOpened) -> str:
 
 def _holds(holds: Sequence[kinds.Hold]) -> str:
     """Who pays, in order."""
-    amounts = [f"¥{yuan(hold.amount)}" if hold.asset == CNY else f"{hold.amount} {hold.asset}" for hold in holds]
-    told = [f"{hold.account} holds {amount}" for hold, amount in zip(holds, amounts, strict=True)]
-    return ", ".join(told) or "nobody holds anything"
+    return holds_text(holds) or "nobody holds anything"
 
 
 def _closed(body: kinds.SessionClosed) -> str:

@@ -22,8 +22,7 @@ from edge.panel.messages import (
     TroubleView,
 )
 from edge.panel.paper import UNKNOWN, Paper, ago, counted, energy, instant, lasting, money, power
-from protocols.trade.records import CNY
-from protocols.trade.records_pack import DEPOSIT
+from protocols.trade.value_words import IN_FEN, amount_text
 
 _IEC = {
     "A": "no car",
@@ -128,7 +127,7 @@ def session(paper: Paper, view: SessionView) -> None:
 
 def taken(paper: Paper, view: TakenView) -> None:
     """What a customer's code came to."""
-    amount = money(view.rights) if view.asset == CNY else f"{view.rights} of {view.asset}"
+    amount = amount_text(view.rights, view.asset)
     news = paper.good("new") if view.news else "nothing new: the site knew it"
     paper.write(f"grant of {paper.bold(view.account)}: {news}; {amount} may be spent here")
     if view.expired:
@@ -248,7 +247,7 @@ def _day(view: DayView) -> str:
 
 
 def _asset(view: AssetView) -> str:
-    shown = money if view.asset == DEPOSIT else str
+    shown = money if view.asset in IN_FEN else str
     text = (
         f"{shown(view.granted)} granted to {counted(view.accounts, 'account')}: "
         f"{shown(view.used)} used, {shown(view.held)} held, {shown(view.rights)} free"

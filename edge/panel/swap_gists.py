@@ -7,11 +7,11 @@ from typing import Any
 
 from protocols.trade import records_pack as packs
 from protocols.trade.quantities import yuan
-from protocols.trade.records import CNY
+from protocols.trade.value_words import amount_text
 
 
 def _opened(body: packs.SwapOpened) -> str:
-    holds = [f"¥{yuan(one.amount)}" if one.asset == CNY else f"{one.amount} {one.asset}" for one in body.holds]
+    holds = [amount_text(one.amount, one.asset) for one in body.holds]
     held = f", holds {' + '.join(holds)}" if holds else ""
     again = "" if body.resumes is None else f", goes on from {body.resumes}"
     return f"{body.cabinet} slot {body.slot}: {body.kind} of {body.account}, by {body.origin.via}{held}{again}"

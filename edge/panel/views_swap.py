@@ -6,15 +6,15 @@ from edge.panel.messages_swap import CabinetView, PackView, SlotView, SwapView
 from edge.shop.shop import Shop
 from edge.till.state_shop import OpenSwap, slot_key
 from edge.till.swap.slots import Track, View, lately
-from protocols.trade.quantities import yuan
-from protocols.trade.records import CNY, session_id
+from protocols.trade.records import session_id
+from protocols.trade.value_words import amount_text
 
 
 def swap(shop: Shop, opened: OpenSwap) -> SwapView:
     """An open session."""
     state, now = shop.swaps.desk.state, shop.swaps.now()
     same_boot = now.boot == opened.stamp.boot
-    holds = [f"¥{yuan(one.amount)}" if one.asset == CNY else f"{one.amount} {one.asset}" for one in opened.holds]
+    holds = [amount_text(one.amount, one.asset) for one in opened.holds]
     return SwapView(
         id=session_id(state.site, state.epoch, opened.seq),
         seq=opened.seq,

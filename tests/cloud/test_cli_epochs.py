@@ -46,7 +46,7 @@ def test_a_box_is_lost_and_its_customers_are_paid(say: Say, fleet: tuple[Box, st
     assert (refused.code, "is open" in refused.err) == (1, True)
     assert say("epoch", "lost", "pudong-1", "1", "--why", "stolen").out == "pudong-1/1 is lost\n"
     assert "already" in say("epoch", "lost", "pudong-1", "1", "--why", "stolen").out
-    assert say("epoch", "loan", "pudong-1", "1").out == f"{account}  40.00 yuan lent\n"
+    assert say("epoch", "loan", "pudong-1", "1").out == f"{account}  ¥40.00 lent\n"
     assert say("epoch", "loan", "pudong-1", "1").out == "nothing is left to lend\n"
     shown = json.loads(say("--json", "epoch", "show", "pudong-1", "1").out)[0]
     assert (shown["state"], shown["held_fen"], shown["lent_fen"]) == ("lost", 4_000, 4_000)
@@ -90,7 +90,7 @@ def test_a_clones_receipt_freezes_and_its_sale_is_booked(say: Say, fleet: tuple[
     hq = headquarters(tmp_path)
     hq.answer(box.request("/v1/batch", box.batch(0)))
     hq.engine.dispose()
-    assert say("epoch", "book-branch", "pudong-1", "1").out == f"{account}  7.00 yuan booked to the operator\n"
+    assert say("epoch", "book-branch", "pudong-1", "1").out == f"{account}  ¥7.00 booked to the operator\n"
     file.write_bytes(b"{}")
     assert say("evidence", "add", str(file)).code == 2
 

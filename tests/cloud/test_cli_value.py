@@ -44,7 +44,7 @@ def test_a_code_for_a_phone(say: Say, box: Box, tmp_path: Path) -> None:
     start = carried.read(text).start
     assert start is not None
     assert (start.connector, start.preset.kind, start.preset.amount) == ("bay-1", "money", 3_000)
-    assert said.out.splitlines()[-1] == "50.00 yuan granted to pudong-1"
+    assert said.out.splitlines()[-1] == "¥50.00 granted to pudong-1"
     assert "▄" in said.out
     assert picture.read_bytes().startswith(b"\x89PNG")
     again = json.loads(say("--json", *words, "--money", "30").out)

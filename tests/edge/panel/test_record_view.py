@@ -9,7 +9,19 @@ import pytest
 from edge.panel.record_view import CHUNK, gist, preset_text, record_view, select
 from protocols.trade import records as kinds
 from protocols.trade.codec import encode
-from protocols.trade.records import ClockQuality, Draft, Hold, Notice, Origin, Preset, Register, Stamp, seal
+from protocols.trade.records import (
+    ClockQuality,
+    Draft,
+    Effect,
+    Hold,
+    Move,
+    Notice,
+    Origin,
+    Preset,
+    Register,
+    Stamp,
+    seal,
+)
 from protocols.trade.records_fleet import PackMarked
 
 STAMP = Stamp(b"boot-one", 1_000, 1_767_300_000_000, ClockQuality.INFORMATIVE, 1_767_225_600_000, None)
@@ -29,6 +41,7 @@ BEGIN = Register("m1", 1_234_567, 1, 2)
         ),
         (kinds.SessionExtended(7, [Hold("b", "CNY", 500), Hold("b", "POINTS", 3)]),
          "session 7: b holds ¥5.00, b holds 3 POINTS more"),
+        (kinds.SessionExtended(7, [Hold("b", "DEPOSIT", 30_000)]), "session 7: b holds ¥300.00 DEPOSIT more"),
         (kinds.EpochClosed("new disk"), "the last record: new disk"),
         (kinds.CounterTicked(9), "the rollback counter goes to 9"),
         (kinds.SessionVoided(7, "Timeout"), "session 7: nothing billed, Timeout"),
@@ -45,6 +58,18 @@ BEGIN = Register("m1", 1_234_567, 1, 2)
 def test_a_record_in_a_few_words(body: object, text: str) -> None:
     """What a technician looks for in it."""
     assert gist(body) == text
+
+
+def test_what_a_bill_in_money_does_not_say() -> None:
+    """A swap by a plan and a deposit cost no money of the bill: the log's line says all the same."""
+    moves = [
+        Move(Effect.USED, "ann", "CNY", "", 19_900, 0),
+        Move(Effect.USED, "ann", "DEPOSIT", "", 30_000, 0),
+        Move(Effect.USED, "ann", "swaps-30", "", 1, 0),
+    ]
+    record = seal(Draft(kinds.SessionVoided(7, "Timeout"), tuple(moves)), STAMP)
+    said = record_view(3, record)["gist"]
+    assert said == "session 7: nothing billed, Timeout, ¥300.00 DEPOSIT of ann, 1 swaps-30 of ann"
 
 
 def test_every_kind_of_a_site_has_words() -> None:
