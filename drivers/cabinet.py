@@ -29,11 +29,23 @@ class Hazard(Enum):
     EMERGENCY_STOP = "emergency stop"
 
 
+class PackWord(Enum):
+    """What came of asking the pack in a slot. Silence says something only where somebody could have answered."""
+
+    UNASKED = "not asked yet"
+    SAID = "it said"
+    SILENT = "asked, and no answer, on a line that is there"
+    NOISE = "something answered, and is not to be understood"
+    VACANT = "the slot's own board says that nothing is in it"
+    DEAD = "not to be asked: its line, its relay or its board does not answer"
+
+
 @dataclass(frozen=True, slots=True)
 class SlotTraits:
     """What a slot is made of. False: it has no such witness, which then says None for ever.
 
-    feedback: of the lock itself, apart from the door. charge_power_w_max: the most its charger draws.
+    feedback: of the lock itself, apart from the door. charge_power_w_max: the most its charger draws. pack_line: the
+    line of its pack link, which several slots may share; empty: nobody knows.
     """
 
     door: bool
@@ -42,6 +54,7 @@ class SlotTraits:
     pack_link: bool
     charger: bool
     charge_power_w_max: int
+    pack_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +62,11 @@ class SlotSight:
     """What the witnesses of a slot say. None: it has none, or it does not answer.
 
     door_open: by its sensor, as wired in config. locked: by the lock's feedback contact. present: by the presence
-    switch. pack: by its link; None: silent. pack_at_ms: when that answered, monotonic; kept over a silence, so that its
-    age can be asked. pack_faults: sound answers that were out of range or failed their sum, in a row. relay_on: the
-    charger's relay as read back. charge_ma, charge_power_w: by the charger's or the slot's meter. faults: of charger
-    and boards, in their own words. at_ms: when door, lock and presence were read.
+    switch. pack: by its link; None: `pack_word` says why. pack_at_ms: when that answered, monotonic; kept over a
+    silence, so that its age can be asked. pack_asked_ms: when it was last asked, whatever came of it. pack_faults:
+    sound answers that were out of range or failed their sum, in a row. relay_on: the charger's relay as read back.
+    charge_ma, charge_power_w: by the charger's or the slot's meter. faults: of charger and boards, in their own words.
+    at_ms: when door, lock and presence were read.
     """
 
     door_open: bool | None = None
@@ -60,6 +74,8 @@ class SlotSight:
     present: bool | None = None
     pack: PackReading | None = None
     pack_at_ms: int | None = None
+    pack_word: PackWord = PackWord.UNASKED
+    pack_asked_ms: int | None = None
     pack_faults: int = 0
     relay_on: bool | None = None
     charge_ma: int | None = None

@@ -12,7 +12,7 @@ from typing import Final, NoReturn, TypeVar
 from drivers.api import Charger, Iec61851, Link, LinkState, Meter, Point, Quality, Reading
 from drivers.boards.board import Board, now_ms
 from drivers.boards.config import Feedback
-from drivers.cabinet import CabinetSight, Hazard, SlotSight, SlotTraits
+from drivers.cabinet import CabinetSight, Hazard, PackWord, SlotSight, SlotTraits
 from drivers.cabinets.packs import PackRounds, SlotPack
 from drivers.cabinets.refs import Ref
 from drivers.errors import DeviceError, Transient, Unsupported
@@ -75,6 +75,7 @@ class Slot:
             pack_link=self.pack is not None,
             charger=self.charger is not None,
             charge_power_w_max=self.charge_power_w_max,
+            pack_line="" if self.pack is None else self.pack.line,
         )
 
     def boards(self) -> list[Board]:
@@ -298,6 +299,8 @@ class BoardCabinet:
             present=_value(present),
             pack=None if pack is None else pack.reading,
             pack_at_ms=None if pack is None else pack.at_ms,
+            pack_word=PackWord.UNASKED if pack is None else pack.word,
+            pack_asked_ms=None if pack is None else pack.asked_ms,
             pack_faults=0 if pack is None else pack.faults,
             relay_on=_value(relay),
             charge_ma=current_ma,

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from drivers.boards.board import Board
 from drivers.cabinets.refs import Ref
+from drivers.errors import DeviceFault
 
 
 class Mux:
@@ -42,6 +43,18 @@ class Mux:
                 await self._connect(channel)
                 await asyncio.sleep(settle_s)
             yield
+
+    async def confirm(self, channel: Ref) -> None:
+        """Whoever was silent was connected: the relays are read once more. Raises DeviceError where that is not so."""
+        for board in dict.fromkeys(self._channels.values()):
+            await board.refresh()
+        if not self._reads_so():
+            self._known = False
+            raise DeviceFault(
+                "it fell off while its pack was asked",
+                where=str(channel),
+                remedy="Look at the relay board's supply: its relays let go when that fails.",
+            )
 
     async def _connect(self, channel: Ref) -> None:
         """Off before on. A relay that is off by its own word is left alone."""

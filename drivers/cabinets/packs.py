@@ -12,10 +12,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, NoReturn
 
 from drivers.boards.board import now_ms
+from drivers.cabinet import PackWord
 from drivers.cabinets.mux import Mux
 from drivers.cabinets.refs import Ref
-from drivers.errors import DeviceError, DeviceFault, Garbled
-from drivers.packs.link import PackLink
+from drivers.errors import DeviceError, DeviceFault, Garbled, Silent, Unsupported
+from drivers.packs.link import PackLink, Vacant
 from protocols.fieldbus.pack import PackReading
 
 EMPTY_PERIODS: Final = 3
@@ -24,15 +25,20 @@ EMPTY_PERIODS: Final = 3
 class SlotPack:
     """The pack of one slot, as last heard. Everything that asks raises nothing: what came of it is in here.
 
-    reading: None: the last time it was asked, it did not say. at_ms: when it last did. faults: answers in a row that
-    were out of range or failed their sum. error: of the last time.
+    reading: None: the last time it was asked, it did not say; word: why. at_ms: when it last did. asked_ms: when it was
+    last asked. faults: answers in a row that were out of range or failed their sum. error: of the last time.
     """
 
-    def __init__(self, link: PackLink, mux: Mux | None = None, channel: Ref | None = None, settle_s: float = 0) -> None:
-        """mux, channel: how the pack is connected to a line that slots share; None: the line is its own."""
+    def __init__(
+        self, link: PackLink, mux: Mux | None = None, channel: Ref | None = None, settle_s: float = 0, line: str = ""
+    ) -> None:
+        """mux, channel: how the pack is connected to a line that slots share; None: it is its own. line: its id."""
         self.link = link
+        self.line = line
         self.reading: PackReading | None = None
+        self.word = PackWord.UNASKED
         self.at_ms: int | None = None
+        self.asked_ms: int | None = None
         self.faults = 0
         self.error: DeviceError | None = None
         self.due_at = 0.0  # loop time
@@ -46,19 +52,32 @@ class SlotPack:
         async with self._one:
             if anew:
                 self.link.forget()
+            asked_ms = now_ms()
             try:
                 async with self._connected():
-                    self.reading = await self.link.read()
-            except DeviceError as error:
-                self.reading, self.error = None, error
-                self.faults += isinstance(error, DeviceFault | Garbled)
-            else:
-                self.at_ms, self.faults, self.error = now_ms(), 0, None
+                    await self._ask()
+            except DeviceError as error:  # its relay: whatever was heard was not surely this slot's
+                self.reading, self.word, self.asked_ms, self.error = None, PackWord.DEAD, asked_ms, error
 
     async def wake(self) -> None:
         """Send it what wakes it, where that is a frame. Raises DeviceError when that cannot be sent."""
         async with self._one, self._connected():
             await self.link.wake()
+
+    async def _ask(self) -> None:
+        """Raises DeviceError when it was silent, and its relay does not read back as switched."""
+        asked_ms = now_ms()
+        try:
+            reading = await self.link.read()
+        except DeviceError as error:
+            word = _word(error)
+            if word is PackWord.SILENT and self._mux is not None and self._channel is not None:
+                await self._mux.confirm(self._channel)
+            self.reading, self.word, self.asked_ms, self.error = None, word, asked_ms, error
+            self.faults += isinstance(error, DeviceFault | Garbled)
+        else:
+            self.reading, self.word, self.asked_ms, self.error = reading, PackWord.SAID, asked_ms, None
+            self.at_ms, self.faults = now_ms(), 0
 
     def _connected(self) -> AbstractAsyncContextManager[None]:
         if self._mux is None or self._channel is None:
@@ -100,3 +119,16 @@ class PackRounds:
             await pack.read()
             if pack.reading is None and self._packs[pack]() and pack.due_at == due_at:
                 pack.due_at = loop.time() + self._period_s * EMPTY_PERIODS
+
+
+def _word(error: DeviceError) -> PackWord:
+    """What a question that failed says of the pack."""
+    match error:
+        case Vacant():
+            return PackWord.VACANT
+        case Silent():
+            return PackWord.SILENT
+        case Garbled() | DeviceFault() | Unsupported():
+            return PackWord.NOISE
+        case _:  # the line is down, its queue is full, or the slot's board is silent
+            return PackWord.DEAD

@@ -110,10 +110,10 @@ class _Builder:
             return None
         link = build_pack_link(pack.link, self._lines[pack.link.line], f"{cabinet} slot {plan.number}")
         if pack.mux is None:
-            return SlotPack(link)
+            return SlotPack(link, line=pack.link.line)
         mux = self._muxes[pack.link.line]
         mux.add(pack.mux, self._boards[pack.mux.board])
-        return SlotPack(link, mux, pack.mux, pack.settle_s)
+        return SlotPack(link, mux, pack.mux, pack.settle_s, pack.link.line)
 
     def _common(self, config: CabinetConfig) -> Common:
         inputs = config.inputs

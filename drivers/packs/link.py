@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Literal, Protocol, runtime_checkable
 
 from drivers.api import Link
+from drivers.errors import Silent, Transient
 from protocols.fieldbus.pack import PackReading
+
+
+class Vacant(Silent):
+    """The slot's own board, which is there, says that no pack is."""
+
+
+class Unheard(Transient):
+    """Whoever speaks for the pack does not answer: nothing is known of it, not even that it is silent."""
+
+    remedy = "Look at the slot's board: its supply, its wires, its address."
 
 
 class PackLink(Protocol):
@@ -29,7 +40,9 @@ class PackLink(Protocol):
         """What the pack says now. Each call asks: a pack may have been put in a moment ago, so a link does not back
         off; whoever polls it paces.
 
-        Raises DeviceError: Transient for silence and noise; DeviceFault for a sound answer whose values cannot be.
+        Raises DeviceError: Silent where a pack could have answered, Vacant where a board says that there is none,
+        Unheard or LineDown where nobody could; Garbled for noise; DeviceFault for a sound answer whose values cannot
+        be.
         """
         ...
 

@@ -8,6 +8,7 @@ from drivers.errors import DeviceFault, Garbled, Silent, Unsupported
 from drivers.line import Line
 from drivers.line_tools import Found
 from drivers.packs.config import PackLinkConfig, Protocol
+from drivers.packs.link import Unheard
 from drivers.packs.registry import build_pack_link
 from protocols.fieldbus.pack import PackReading
 
@@ -18,7 +19,7 @@ async def scan_packs(line: Line, protocol: Protocol, *, timeout_s: float) -> Asy
     link = build_pack_link(config, line, f"scan {protocol}")
     try:
         said, sure = in_words(await link.read()), True
-    except Silent:
+    except (Silent, Unheard):
         return
     except (Garbled, DeviceFault, Unsupported) as error:
         said, sure = error.what, not isinstance(error, Garbled)

@@ -42,7 +42,9 @@ class CabinetLoop:
 
     def __init__(self, cabinet: Cabinet, swaps: SwapDesk, clock: Clock, changed: Callable[[], None]) -> None:
         self.cabinet = cabinet
-        self.eye = Eye(cabinet, clock, swaps.policy)
+        contents = swaps.desk.state.shop.contents
+        empty = [slot for slot in cabinet.slots if contents.get(slot_key(cabinet.id, slot)) == ""]
+        self.eye = Eye(cabinet, clock, swaps.policy, empty)
         self.lock = asyncio.Lock()
         self.looked_ms = clock.mono_ms()
         self._swaps = swaps
@@ -71,6 +73,7 @@ class CabinetLoop:
         self._may_open.add(slot)
         self._by_hand[slot] = by
         self._pulsed_ms[slot] = self._clock.mono_ms()
+        self.eye.vouch(slot)
 
     def forbidden(self) -> frozenset[int]:
         """Slots that must not be charged now, for reasons of the shop: a door that is not surely shut, a session that

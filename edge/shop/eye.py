@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
-from drivers.cabinet import Cabinet, SlotSight
+from drivers.cabinet import Cabinet, PackWord, SlotSight
 from edge.clock import Clock
 from edge.till.swap.policy import SwapPolicy
-from edge.till.swap.slots import Track, View, follow
+from edge.till.swap.slots import Track, View, follow, listen
 
 
 class Eye:
     """Looks at one cabinet. Doors are followed from look to look, so it must be asked often."""
 
-    def __init__(self, cabinet: Cabinet, clock: Clock, policy: SwapPolicy) -> None:
+    def __init__(self, cabinet: Cabinet, clock: Clock, policy: SwapPolicy, empty: Collection[int] = ()) -> None:
+        """empty: slots that the log has as empty: there, silence is no news."""
         self.cabinet = cabinet
         self._clock = clock
         self._policy = policy
-        self._tracks = {slot: Track(traits) for slot, traits in cabinet.slots.items()}
+        self._tracks = {slot: Track(traits, vouched=slot in empty) for slot, traits in cabinet.slots.items()}
 
     def look(self) -> View:
         """As last polled. No I/O."""
@@ -28,7 +30,13 @@ class Eye:
         for slot, track in self._tracks.items():
             sight = _on_our_clock(seen.slots.get(slot, SlotSight()), ahead_ms)
             self._tracks[slot] = follow(track, sight, now_ms, self._policy)
-        return View(self.cabinet.id, stamp, dict(self._tracks), seen.hazards, seen.mains, seen.silent)
+        self._tracks = listen(self._tracks)
+        silent = (*seen.silent, *(f"packs on {line}" for line in sorted(_dead_lines(self._tracks.values()))))
+        return View(self.cabinet.id, stamp, dict(self._tracks), seen.hazards, seen.mains, silent)
+
+    def vouch(self, slot: int) -> None:
+        """A person has it open, and sees what is in it: if it is silent when it is shut again, it is empty."""
+        self._tracks[slot] = replace(self._tracks[slot], vouched=True)
 
     async def ask(self, *slots: int) -> None:
         """All witnesses of these slots, now; the next look has their answers."""
@@ -55,4 +63,18 @@ def _on_our_clock(sight: SlotSight, ahead_ms: int) -> SlotSight:
         sight,
         at_ms=None if sight.at_ms is None else sight.at_ms + ahead_ms,
         pack_at_ms=None if sight.pack_at_ms is None else sight.pack_at_ms + ahead_ms,
+        pack_asked_ms=None if sight.pack_asked_ms is None else sight.pack_asked_ms + ahead_ms,
     )
+
+
+def _dead_lines(tracks: Collection[Track]) -> set[str]:
+    """Pack lines that surely answer for nobody: none of their slots could be asked, or all that should speak are
+    silent.
+    """
+    lines = {track.traits.pack_line for track in tracks} - {""}
+    its = {line: [track for track in tracks if track.traits.pack_line == line] for line in lines}
+    return {
+        line
+        for line, slots in its.items()
+        if all(one.mute for one in slots) or all(one.sight.pack_word is PackWord.DEAD for one in slots)
+    }

@@ -166,7 +166,7 @@ def _scanned(shop: Shop, seq: int, record: Record, body: PacksScanned) -> Shop:
     """What stands there counts; a slot whose witnesses disagree stays as it was."""
     for one in body.slots:
         code = "" if one.pack is None else one.pack.code
-        before = shop.contents.get(slot_key(body.cabinet, one.slot), "")
+        before = shop.contents.get(slot_key(body.cabinet, one.slot))
         if one.state == "unsure" or code == before:
             continue
         if before:

@@ -18,7 +18,7 @@ from typing import Any
 from sim_plant import ANSWER_S, BUSY_S, TIMEOUT_S
 
 from drivers.api import Link, LinkState, Point
-from drivers.cabinet import CabinetSight, SlotSight, SlotTraits
+from drivers.cabinet import CabinetSight, PackWord, SlotSight, SlotTraits
 from drivers.errors import DeviceFault, Silent, Unsupported
 from drivers.twins.cabinets.cabinet import Cabinet
 from drivers.twins.cabinets.faults import CabinetFault, CabinetFaultKind, CabinetFaults
@@ -311,16 +311,28 @@ class StandCabinet:
         before = self._seen[number]
         mute = not self.stand.hears or faults.on(K.PACK_DEAD, number) is not None
         if pack is None or mute or pack.sleep is Sleep.DEEP or not pack.hears():
-            self._seen[number] = replace(before, pack=None, pack_faults=0)
+            word = PackWord.SILENT if self.stand.hears else PackWord.DEAD
+            self._seen[number] = replace(
+                before, pack=None, pack_faults=0, pack_word=word, pack_asked_ms=self._mono_ms()
+            )
             return
         if faults.on(K.PACK_NONSENSE, number) is not None:
-            self._seen[number] = replace(before, pack=None, pack_faults=before.pack_faults + 1)
+            self._seen[number] = replace(
+                before,
+                pack=None,
+                pack_faults=before.pack_faults + 1,
+                pack_word=PackWord.NOISE,
+                pack_asked_ms=self._mono_ms(),
+            )
             return
         says = pack.reading()
         for kind, code in ((K.BAD_CODE, BAD_CODE), (K.NO_CODE, "UNKNOWN"), (K.OTHER_CODE, pack_code(9_999, ah=AH))):
             if faults.on(kind, number) is not None:
                 says = replace(says, serial=code)
-        self._seen[number] = replace(before, pack=says, pack_at_ms=self._mono_ms(), pack_faults=0)
+        now_ms = self._mono_ms()
+        self._seen[number] = replace(
+            before, pack=says, pack_at_ms=now_ms, pack_faults=0, pack_word=PackWord.SAID, pack_asked_ms=now_ms
+        )
 
     async def _ask(self) -> None:
         busy = self._random.random() < 0.1

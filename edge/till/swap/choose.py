@@ -45,7 +45,8 @@ def empty_slots(shop: Shop, view: View, policy: SwapPolicy, but: Collection[int]
     found = [
         slot
         for slot, track in view.slots.items()
-        if slot not in but and usable(shop, view, slot) and lately(track, view.now_ms, policy).strictly_empty
+        if slot not in but and usable(shop, view, slot) and not track.mute  # nobody could tell what is put in
+        if lately(track, view.now_ms, policy).strictly_empty
         if _as_logged(shop, view, slot, "")
     ]
     return sorted(found, key=lambda slot: (_rests(shop, view, slot), slot))

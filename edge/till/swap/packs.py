@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from edge.till.state_shop import Shop
 from edge.till.swap.policy import SwapPolicy
-from edge.till.swap.slots import Track, witness
+from edge.till.swap.slots import Track, code_of, witness
 from protocols.fieldbus import pack_code
 from protocols.fieldbus.pack import Alarm, PackReading
 from protocols.trade.pack_list import PackList, find, is_hot, is_overdue
@@ -58,7 +58,7 @@ def as_seen(pack: PackReading) -> PackSeen:
     found = (pack.protections or frozenset()) | (pack.warnings or frozenset())
     hottest_dc = pack.hottest_dc
     return PackSeen(
-        code=(pack.serial or "").strip().upper()[:64],
+        code=code_of(pack),
         soc_permille=pack.charge_permille,
         soh_permille=pack.health_permille,
         cycles=pack.cycles,
@@ -85,7 +85,7 @@ def judge(
 
     Any of the fleet's is taken, whoever brings it; a rented one only as a return.
     """
-    code = (pack.serial or "").strip().upper()
+    code = code_of(pack)
     hottest_dc = pack.hottest_dc
     if hottest_dc is not None and hottest_dc >= policy.evacuate_dc:
         return Judged(Verdict.REJECT, "F-25", f"{hottest_dc / 10:.0f} degrees: take it out, away from the cabinet")
@@ -111,7 +111,7 @@ def judge(
 
 def may_go_out(shop: Shop, pack: PackReading, packs: PackList, clock_lb_s: int) -> bool:
     """Nothing is known against giving it out: it is not hot, rented, damaged or overdue for inspection."""
-    code = (pack.serial or "").strip().upper()
+    code = code_of(pack)
     if is_hot(packs, code) or rented_by(shop, packs, code) or is_overdue(packs, code, clock_lb_s):
         return False
     return not (pack.protections or frozenset()) & DAMAGE

@@ -4,23 +4,32 @@
 | --- | --- | --- |
 | strictly full | presence, code and voltage all say so | accept what was put in, offer what is given out |
 | loosely full | any one says so | warn; never to open it as an empty one |
-| strictly empty | none says so, and each that there is has been asked | choose the slot that opens empty |
+| strictly empty | none says so, and each that there is says the contrary | choose the slot that opens empty |
 | loosely empty | any one says that nothing is there | begin to look whether the pack was taken |
 
 A wrong "empty" gives a pack away, a wrong "full" loses one: so each is as careful as its use needs, and where witnesses
 contradict each other nothing is inferred (facts: cabinets 3). A witness that a slot does not have is left out; one that
 it has and that does not answer says nothing, which is neither.
+
+A pack link says that nothing is there by its silence, where it has been asked on a line that is there: a line, relay or
+board that is dead says nothing, and noise is somebody. Beside a switch that says the same, silence is enough. Without a
+switch a sleeping pack, a cut wire and an empty slot are silent alike; so silence counts only where the slot's own board
+vouches for it, where the link spoke until the door was opened, or where the log, or a person who has had the slot open,
+had it empty before. Where several slots of one line fall silent behind shut doors it is the line that is dead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from drivers.cabinet import Hazard, SlotSight, SlotTraits
+from drivers.cabinet import Hazard, PackWord, SlotSight, SlotTraits
 from edge.till.swap.policy import SwapPolicy
 from protocols.fieldbus.pack import PackReading
 from protocols.trade.records import Stamp
+
+CODE_MAX = 64
+"""Longest code in a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,10 @@ class Track:
     """A slot as it has been seen, on the box's monotonic clock.
 
     open_ms, shut_ms: since when its door has been seen open, shut, without a break; None: it is not seen so now.
-    asked_ms: when all its witnesses were last asked at once; None: never. Polls go on asking its pack.
+    asked_ms: when all its witnesses were last asked at once; None: never. Polls go on asking its pack. opened_ms: when
+    its door was last surely open; None: not since the daemon started. vouched: its silence has a reason: a pack spoke
+    in it until its door was opened, or the log, or a person, had it empty, and no pack has spoken there since. mute:
+    the line of its pack link is dead, by what is known of the other slots on it.
     """
 
     traits: SlotTraits
@@ -36,6 +48,9 @@ class Track:
     open_ms: int | None = None
     shut_ms: int | None = None
     asked_ms: int | None = None
+    opened_ms: int | None = None
+    vouched: bool = False
+    mute: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,8 @@ class View:
 @dataclass(frozen=True, slots=True)
 class Witness:
     """What the witnesses of a slot say together. code, voltage_mv: of a pack that has answered; silent: its link has
-    been asked since and did not answer. present: None: the switch does not answer, or there is none.
+    been asked since and did not answer; vacant: and that means that nothing is there, without a switch, too. dead: it
+    cannot be asked. present: None: the switch does not answer, or there is none.
     """
 
     has_switch: bool
@@ -66,6 +82,8 @@ class Witness:
     code: str
     voltage_mv: int | None
     silent: bool
+    vacant: bool
+    dead: bool
     voltage_mv_min: int
 
     @property
@@ -82,8 +100,11 @@ class Witness:
 
     @property
     def strictly_empty(self) -> bool:
-        asked = (self.present is False or not self.has_switch) and (self.silent or not self.has_link)
-        return asked and (self.has_switch or self.has_link) and not self.loosely_full
+        if self.has_switch:
+            says_so = self.present is False and (self.silent or not self.has_link)
+        else:
+            says_so = self.has_link and self.vacant
+        return says_so and not self.loosely_full
 
     @property
     def loosely_empty(self) -> bool:
@@ -104,27 +125,37 @@ class Witness:
 
 def witness(track: Track, since_ms: int, policy: SwapPolicy) -> Witness:
     """What has been said since then: a pack that answered before tells nothing of now."""
-    asked = track.asked_ms is not None and track.asked_ms >= since_ms
-    return _witness(track, since_ms, policy, silent=asked and track.sight.pack is None)
+    asked_ms = track.sight.pack_asked_ms
+    return _witness(track, since_ms, policy, asked=asked_ms is not None and asked_ms >= since_ms)
 
 
 def lately(track: Track, now_ms: int, policy: SwapPolicy) -> Witness:
     """As `witness`, of a slot that nobody has touched for a while: what polls have last brought."""
-    silent = track.asked_ms is not None and track.sight.pack is None
-    return _witness(track, now_ms - policy.pack_age_s * 1000, policy, silent=silent)
+    return _witness(track, now_ms - policy.pack_age_s * 1000, policy, asked=True)
 
 
-def _witness(track: Track, since_ms: int, policy: SwapPolicy, *, silent: bool) -> Witness:
+def code_of(pack: PackReading) -> str:
+    """A pack's code as records have it; empty: it tells none. What it says of itself may be anything, and some letters
+    become two in upper case.
+    """
+    return (pack.serial or "").strip().upper()[:CODE_MAX]
+
+
+def _witness(track: Track, since_ms: int, policy: SwapPolicy, *, asked: bool) -> Witness:
     traits, sight = track.traits, track.sight
+    silent = asked and traits.pack_link and sight.pack_word in (PackWord.SILENT, PackWord.VACANT)
+    vacant = sight.pack_word is PackWord.VACANT or (track.vouched and not track.mute)
     heard = sight.pack is not None and sight.pack_at_ms is not None and sight.pack_at_ms >= since_ms
     pack = sight.pack if heard and sight.pack is not None else PackReading()
     return Witness(
         has_switch=traits.presence,
         has_link=traits.pack_link,
         present=sight.present if traits.presence else None,
-        code=(pack.serial or "").strip().upper(),
+        code=code_of(pack),
         voltage_mv=pack.voltage_mv,
-        silent=traits.pack_link and silent,
+        silent=silent,
+        vacant=silent and vacant,
+        dead=traits.pack_link and sight.pack_word is PackWord.DEAD,
         voltage_mv_min=policy.voltage_mv_min,
     )
 
@@ -134,7 +165,39 @@ def follow(before: Track, sight: SlotSight, now_ms: int, policy: SwapPolicy, ask
     door = _door(before.traits, sight, now_ms, policy)
     open_ms = (before.open_ms if before.open_ms is not None else now_ms) if door is True else None
     shut_ms = (before.shut_ms if before.shut_ms is not None else now_ms) if door is False else None
-    return Track(before.traits, sight, open_ms, shut_ms, before.asked_ms if asked_ms is None else asked_ms)
+    after = replace(
+        before,
+        sight=sight,
+        open_ms=open_ms,
+        shut_ms=shut_ms,
+        asked_ms=before.asked_ms if asked_ms is None else asked_ms,
+    )
+    spoke = sight.pack_word is PackWord.SAID
+    if is_open(after, now_ms, policy):
+        return replace(after, opened_ms=now_ms, vouched=before.vouched or spoke)
+    since_open = spoke and (sight.pack_at_ms or 0) > (before.opened_ms or 0)
+    return replace(after, vouched=before.vouched and not since_open)
+
+
+def listen(tracks: Mapping[int, Track]) -> dict[int, Track]:
+    """The slots of one cabinet, each with whether its pack line is dead: at least two that should speak are silent
+    behind shut doors, and nobody else on it is heard. One alone may sleep.
+    """
+    lines: dict[str, list[Track]] = {}
+    for track in tracks.values():
+        if track.traits.pack_line:
+            lines.setdefault(track.traits.pack_line, []).append(track)
+    mute = {line for line, its in lines.items() if sum(_ought_to_speak(one) for one in its) >= 2 and not _heard(its)}
+    return {slot: replace(track, mute=track.traits.pack_line in mute) for slot, track in tracks.items()}
+
+
+def _ought_to_speak(track: Track) -> bool:
+    """It spoke, nobody has opened its door since, and it is silent."""
+    return track.sight.pack_at_ms is not None and track.sight.pack is None and not track.vouched
+
+
+def _heard(tracks: Iterable[Track]) -> bool:
+    return any(track.sight.pack is not None for track in tracks)
 
 
 def is_open(track: Track, now_ms: int, policy: SwapPolicy) -> bool:

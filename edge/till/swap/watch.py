@@ -75,6 +75,8 @@ def _not_open_yet(case: Case) -> Next:
     fresh = progress.pulses == 0 and case.swap.step == "open-empty" and not resumed
     if fresh and case.swap.opened.resumes is None and lately(case.track, case.now_ms, case.policy).loosely_full:
         return _another_empty(case, "F-09", case.lock(case.slot, "F-09"))
+    if fresh and (case.track.mute or lately(case.track, case.now_ms, case.policy).dead):
+        return _another_empty(case, "F-60", ())  # nobody could tell what is put in
     wrong = _wrong_door(case)
     if wrong is not None:
         return End("cancelled", "F-12", notes=case.lock(case.slot, "F-12") + case.lock(wrong, "F-12"))
@@ -160,6 +162,8 @@ def _unrecognised(case: Case, fault: str, why: str, seen: PackSeen | None = None
 
 
 def _why_unsure(case: Case, said: Witness) -> str:
+    if said.dead:
+        return "F-60"
     if case.track.sight.pack_faults >= BAD_READINGS:
         return "F-27"
     return "F-26" if said.code or said.powered else "F-22"

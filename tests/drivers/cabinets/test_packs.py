@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 from board_rig import until
 from cabinet_rig import CABINET, SLOTS, pack, rig
 
+from drivers.api import Link, LinkState
+from drivers.cabinet import PackWord
 from drivers.cabinets.mux import Mux
+from drivers.cabinets.packs import SlotPack
 from drivers.cabinets.refs import Ref
-from drivers.errors import DeviceError, Transient, Unsupported
+from drivers.errors import DeviceError, DeviceFault, Garbled, LineDown, Silent, Transient, Unsupported
+from drivers.packs.link import Unheard, Vacant
+from protocols.fieldbus.pack import PackReading
 
 
 def code(number: int) -> str:
@@ -41,7 +47,8 @@ async def test_a_relay_that_stays_on_lets_nobody_be_asked() -> None:
         assert (await it.cabinet.read_slot(1)).pack is not None
         it.io.stuck.add(4)
         asked = len(it.packs.asked)
-        assert (await it.cabinet.read_slot(2)).pack is None
+        sight = await it.cabinet.read_slot(2)
+        assert (sight.pack, sight.pack_word) == (None, PackWord.DEAD)
         assert it.packs.asked[asked:] == []
         it.io.stuck.clear()
         reading = (await it.cabinet.read_slot(2)).pack
@@ -58,6 +65,75 @@ async def test_a_relay_board_that_has_lost_its_power_is_set_again() -> None:
         it.io.coils.clear()
         await it.boards["io"].refresh()
         assert (await it.cabinet.read_slot(1)).pack is not None
+
+
+async def test_a_relay_that_has_let_go_unseen_makes_no_slot_empty() -> None:
+    """The board lost its power between two polls: the silence is the relay's, and the next reading connects anew."""
+    async with rig() as it:
+        it.put(1, pack(code(1)))
+        await it.cabinet.read_slot(1)
+        reader = it.cabinet.wired[1].pack
+        assert reader is not None
+        it.io.coils.clear()
+        await reader.read()
+        assert (reader.reading, reader.word) == (None, PackWord.DEAD)
+        await reader.read()
+        assert reader.word is PackWord.SAID
+
+
+async def test_an_empty_slot_is_silent_and_a_garbled_one_is_not() -> None:
+    """Each word is another: what was asked and did not answer, what answered nonsense."""
+    async with rig() as it:
+        assert it.seen(1).pack_word is PackWord.UNASKED
+        sight = await it.cabinet.read_slot(1)
+        assert (sight.pack_word, sight.pack_asked_ms is not None) == (PackWord.SILENT, True)
+        it.put(1)
+        assert (await it.cabinet.read_slot(1)).pack_word is PackWord.SAID
+        it.packs.garble = True
+        assert (await it.cabinet.read_slot(1)).pack_word is PackWord.NOISE
+
+
+class Refusing:
+    """A pack link that fails in one way."""
+
+    profile_id = "refusing"
+    wakes_by: Literal["frame", "charger", "none"] = "none"
+
+    def __init__(self, error: DeviceError) -> None:
+        self.error = error
+
+    async def read(self) -> PackReading:
+        raise self.error
+
+    async def wake(self) -> None: ...
+
+    def forget(self) -> None: ...
+
+    def findings(self) -> tuple[str, ...]:
+        return ()
+
+    def link(self) -> Link:
+        return Link(LinkState.OFFLINE, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (Silent("no answer", where="x"), PackWord.SILENT),
+        (Vacant("nothing is in it", where="x"), PackWord.VACANT),
+        (Unheard("the slot's board is silent", where="x"), PackWord.DEAD),
+        (LineDown("no such port", where="x"), PackWord.DEAD),
+        (Transient("its queue is full", where="x"), PackWord.DEAD),
+        (Garbled("noise", where="x"), PackWord.NOISE),
+        (DeviceFault("65535 cycles", where="x"), PackWord.NOISE),
+        (Unsupported("no such register", where="x"), PackWord.NOISE),
+    ],
+)
+async def test_what_a_failed_question_says_of_the_pack(error: DeviceError, word: PackWord) -> None:
+    """Only silence on a line that is there says that nobody is."""
+    reader = SlotPack(Refusing(error))
+    await reader.read()
+    assert (reader.word, reader.reading, reader.at_ms) == (word, None, None)
 
 
 async def test_relays_left_on_by_somebody_before_us() -> None:

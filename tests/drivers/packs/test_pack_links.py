@@ -27,7 +27,7 @@ from drivers.api import LinkState
 from drivers.errors import DeviceFault, Garbled, Silent, Unsupported
 from drivers.packs.bms import CONTRADICTIONS
 from drivers.packs.config import WIRES, PackLinkConfig
-from drivers.packs.link import ChargeSwitch, PackLink
+from drivers.packs.link import ChargeSwitch, PackLink, Unheard, Vacant
 from drivers.packs.registry import TONGUES
 from protocols.door import Refused
 from protocols.fieldbus.daly_app import Sign
@@ -360,10 +360,13 @@ async def test_a_slot_board_that_mirrors_its_pack() -> None:
         assert (read.soh_permille, read.cycles, read.cells_mv) == (980, 78, (3_875,) * 13)
         assert (read.hottest_dc, read.coldest_dc, read.protections) == (210, -50, {Alarm.OTHER})
         it.pack = vmo_board(lambda: PACK, here=False)
-        with pytest.raises(Silent, match="no pack"):
+        with pytest.raises(Vacant, match="no pack"):
             await it.read()
         it.pack = vmo_board(lambda: PACK, hears=False)
         with pytest.raises(Silent, match="hears nothing"):
+            await it.read()
+        it.pack = lambda data: []
+        with pytest.raises(Unheard, match="board"):
             await it.read()
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from drivers.api import Link, LinkState, Point
-from drivers.cabinet import CabinetSight, SlotSight, SlotTraits
+from drivers.cabinet import CabinetSight, PackWord, SlotSight, SlotTraits
 from drivers.errors import Silent
 from drivers.twins.cabinets import shop as world
 from drivers.twins.cabinets.cabinet import Cabinet
@@ -86,8 +86,8 @@ def ready_shop(slots: int = 6, full: Sequence[int] = (3, 4, 5)) -> world.Shop:
 class ModelCabinet:
     """What a driver makes of a cabinet, and how it fails.
 
-    answers: the boards are there. acts: every pulse, in order. woken: every pack. at_pulse: told of each pulse before
-    it is given.
+    answers: the boards are there; line_up: the line of the packs is. acts: every pulse, in order. woken: every pack.
+    at_pulse: told of each pulse before it is given.
     """
 
     profile_id = "model"
@@ -102,7 +102,9 @@ class ModelCabinet:
         self.woken: list[int] = []
         self.at_pulse: Callable[[int], None] = lambda slot: None
         self._time = time_
-        self._packs: dict[int, tuple[PackReading | None, int | None, int]] = {}
+        self.line_up = True
+        self._packs: dict[int, tuple[PackReading | None, int | None]] = {}
+        self._words: dict[int, tuple[PackWord, int]] = {}
         self._polled_ms = -PACK_POLL_MS
         self._faults: dict[int, int] = {}
 
@@ -158,39 +160,48 @@ class ModelCabinet:
 
     def _see(self, number: int) -> SlotSight:
         slot = self.twin.slots[number]
-        pack, pack_ms, _ = self._packs.get(number, (None, None, 0))
-        faults = self._faults.get(number, 0)
-        if not self._hears:
-            return SlotSight(pack=pack, pack_at_ms=self._at(pack_ms), pack_faults=faults)
-        return SlotSight(
-            door_open=slot.seen_open,
-            locked=slot.seen_locked,
-            present=slot.seen_there,
+        pack, pack_ms = self._packs.get(number, (None, None))
+        word, asked_ms = self._words.get(number, (PackWord.UNASKED, None))
+        of_the_pack = SlotSight(
             pack=pack,
             pack_at_ms=self._at(pack_ms),
-            pack_faults=faults,
+            pack_word=word,
+            pack_asked_ms=self._at(asked_ms),
+            pack_faults=self._faults.get(number, 0),
+        )
+        if not self._hears:
+            return of_the_pack
+        return dataclasses.replace(
+            of_the_pack,
+            door_open=slot.seen_open,
+            locked=slot.seen_locked,
+            present=slot.seen_there if self.slots[number].presence else None,
             relay_on=slot.relay_on,
             at_ms=self._at(self._time.mono_ms),
         )
 
     def _read_pack(self, number: int) -> None:
         """Ask what is in the slot, as its link would."""
-        _, was_ms, _ = self._packs.get(number, (None, None, 0))
+        _, was_ms = self._packs.get(number, (None, None))
         pack, faults = self.twin.slots[number].pack, self.twin.faults
-        silent = self.twin.faults.on(K.SEGMENT_DEAD) is not None or faults.on(K.PACK_DEAD, number) is not None
-        if pack is None or silent or pack.sleep is Sleep.DEEP or not pack.hears():
-            self._packs[number] = None, was_ms, 0
+        dead = not self.line_up or faults.on(K.SEGMENT_DEAD) is not None
+        silent = pack is None or faults.on(K.PACK_DEAD, number) is not None
+        if dead or pack is None or silent or pack.sleep is Sleep.DEEP or not pack.hears():
+            self._packs[number] = None, was_ms
+            self._words[number] = PackWord.DEAD if dead else PackWord.SILENT, self._time.mono_ms
             return
         if faults.on(K.PACK_NONSENSE, number) is not None:
             self._faults[number] = self._faults.get(number, 0) + 1
-            self._packs[number] = None, was_ms, 0
+            self._packs[number] = None, was_ms
+            self._words[number] = PackWord.NOISE, self._time.mono_ms
             return
         self._faults[number] = 0
         says = pack.reading()
         for kind, code in ((K.BAD_CODE, BAD_CODE), (K.NO_CODE, "UNKNOWN"), (K.OTHER_CODE, pack_code(9_999))):
             if faults.on(kind, number) is not None:
                 says = dataclasses.replace(says, serial=code)
-        self._packs[number] = says, self._time.mono_ms, 0
+        self._packs[number] = says, self._time.mono_ms
+        self._words[number] = PackWord.SAID, self._time.mono_ms
 
     def _at(self, mono_ms: int | None) -> int | None:
         """On the drivers' clock."""

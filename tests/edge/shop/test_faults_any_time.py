@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from protocols.trade.codec import encode
 from protocols.trade.records import Notice, Preset
 from protocols.trade.records_pack import PackNoted, PacksScanned, ShopDayClosed
 from protocols.trade.wire import Command
-from tests.edge.desk_rig import CARD
-from tests.edge.shop.shop_rig import CABINET, a_shop, ready_shop
+from tests.edge.desk_rig import CARD, reopen
+from tests.edge.shop.shop_rig import CABINET, TRAITS, a_shop, ready_shop
 from tests.edge.shop.test_faults_in import slot_words, unpaid
 
 
@@ -198,3 +199,27 @@ async def test_the_day_close_scans_and_sums(tmp_path: Path) -> None:
         sums = shop.bodies(ShopDayClosed)
         assert [(one.day, one.swapped, one.cancelled, one.amount_fen) for one in sums] == [(1, 1, 0, 0)]
         assert shop.kinds[-2:] == ["shop-day-closed", "day-closed"]
+
+
+async def test_f_60_a_dead_pack_line_makes_no_slot_empty(tmp_path: Path) -> None:
+    """Slots without a presence switch, their pack line dead: none counts as empty or emptied, and nobody is charged."""
+    async with a_shop(tmp_path) as shop:
+        bare = replace(TRAITS, presence=False, pack_line="packs")
+        shop.cabinet.slots = dict.fromkeys(shop.cabinet.slots, bare)
+        await reopen(shop, tmp_path, meanwhile=lambda: setattr(shop.cabinet, "line_up", False))
+        await shop.wait(50)
+        assert (await shop.refused("return")).refusal is Refusal.NO_EMPTY_SLOT
+        assert shop.bodies(PackNoted) == []
+        assert [body.detail for body in shop.bodies(Notice)] == ["packs on packs (F-60)"]
+        shop.cabinet.line_up = True
+        await shop.wait(6)
+        shop.rider(swaps)
+        await shop.begin_swap()
+        await shop.wait_until(lambda: shop.swaps.swaps()[0].step == "given")
+        shop.cabinet.line_up = False
+        await shop.wait_until(lambda: shop.steps[-1] == ("reopen-full", 5, "F-13"))
+        await shop.wait(1)
+        shop.front.shut(CABINET, 5, "a passer-by")
+        closed = await shop.end()
+        assert (closed.outcome, closed.fault) == ("kept", "F-13")
+        assert unpaid(shop)
