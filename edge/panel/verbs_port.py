@@ -88,9 +88,9 @@ async def locker_store(daemon: Daemon, args: StorePack, by: str) -> object:
         raise Declined(Trouble("bad-request", "expected a card, an account or a PIN: somebody must open it again"))
     credential, sources = _payer(hall, args.card, args.account) if args.card or args.account else (b"", ())
     origin = Origin("panel", credential, 0, by)
-    charge = PortAsk("", Preset("full", 0), origin, sources, credential) if args.charge and sources else None
-    ask = StayAsk(args.place, origin, sources, credential)
-    outcome = await hall.lockers.store(ask, pin=args.pin, charge=charge)
+    charge = Preset("full", 0) if args.charge and sources else None
+    ask = StayAsk(args.place, origin, sources, credential, charge=charge)
+    outcome = await hall.lockers.store(ask, pin=args.pin)
     if isinstance(outcome, Refused):
         raise Declined(_refused(args.place, outcome))
     return {"place": outcome.place, "stay": outcome.seq}
@@ -192,6 +192,7 @@ _REMEDIES = {
     Refusal.NOT_PLUGGED: "Plug in first.",
     Refusal.LOCKER_EMPTY: "`fieldtill ports` shows which lockers are in use.",
     Refusal.LOCKER_FULL: "Take another one; `fieldtill locker open` is for staff.",
+    Refusal.TOO_MANY_LOCKERS: "`lockers_each` and `lockers_unknown` of [ports] say how many; staff may give more.",
     Refusal.NOT_OWNER: "It opens by the card or the PIN that it was shut with.",
     Refusal.WRONG_PIN: "After some wrong ones none is taken for a while.",
     Refusal.PIN_LOCKED: "Wait, or use the card; staff can open it with a reason.",

@@ -8,7 +8,7 @@ from edge.ports.port_desk import PortDesk
 from edge.ports.ports import PortHall
 from edge.till.port.cost import most_fen
 from edge.till.port.door import DoorRow
-from edge.till.port.locker import stay_seconds
+from edge.till.port.locker import billed_seconds, stay_seconds
 from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortProgress
 from edge.till.port.settle import delivered
@@ -86,6 +86,6 @@ def stay(hall: PortHall, opened: OpenStay, row: DoorRow) -> StayView:
         state=word,
         pin=bool(opened.opened.secret),
         stay_s=stay_s,
-        fen=late_bill(hall.lockers.desk.price_of_stay(opened), stay_s).amount_fen,
+        fen=late_bill(hall.lockers.desk.price_of_stay(opened), billed_seconds(opened, now)).amount_fen,
         hold_fen=sum(hold.amount for hold in opened.holds if hold.asset == CNY),
     )

@@ -53,9 +53,8 @@ class BoardLoop:
         lockers: LockerDesk,
         clock: Clock,
         changed: Callable[[], None],
-        stored: Callable[[OpenStay], None],
     ) -> None:
-        """places: by the number of the port. stored: is told of a pack that has been put in."""
+        """places: by the number of the port."""
         self.board = board
         self.places = places
         self.lock = asyncio.Lock()
@@ -64,7 +63,6 @@ class BoardLoop:
         """Why it has not done the last thing that it was told; None: it has."""
         self._ports = ports
         self._lockers = lockers
-        self._stored = stored
         self._clock = clock
         self._changed = changed
         self._wake = asyncio.Event()
@@ -105,9 +103,9 @@ class BoardLoop:
         for stay, _ in self._lockers.stays():
             if stay.opened.board == self.board.id:
                 await self._keep_door(stay, settled)
+        await self._stop_strays()
         for settlement in self._settlements()[:SETTLEMENTS_AT_ONCE]:
             await self._acknowledge(settlement)
-        await self._stop_strays()
 
     def sight(self, port: int) -> PortSight:
         """As last told. No I/O."""
@@ -183,16 +181,22 @@ class BoardLoop:
 
     async def _keep_door(self, stay: OpenStay, settled: list[Settlement]) -> None:
         before = self._ports.desk.state.size
-        act = await self._lockers.look(stay, self._sight(stay.opened.port, settled))
+        try:
+            act = await self._lockers.look(stay, self._sight(stay.opened.port, settled))
+        except JournalFull as error:  # what was seen is kept, and other doors are looked at
+            self._tell_of_disk(error)
+            return
         if self._ports.desk.state.size != before:
-            self._changed()
-        if act in (DoorAct.STORED, DoorAct.UNSURE):
             log.info("locker", place=stay.place, stay=stay.seq, act=act.value)
-            self._stored(stay)
+            self._changed()
         if act is not DoorAct.OPEN or self._must_wait(act, stay.seq):
             return
         self._put_off(act, stay.seq, DOOR_AGAIN_S)
-        await self._lockers.telling(stay)
+        try:
+            await self._lockers.telling(stay)
+        except JournalFull as error:  # then it is not told
+            self._tell_of_disk(error)
+            return
         try:
             await self.board.open_door(stay.opened.port)
             self.error = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Literal
@@ -33,6 +34,8 @@ class LockerDesk:
         self.policy = policy
         self.places = {name: place for name, place in places.items() if place.locker}
         self._clock = clock
+        self._due: dict[int, DoorAct] = {}  # what was seen, and the disk had no room for
+        self._unwanted: set[int] = set()  # stays whose customer has been told no meanwhile
         self._rows = self._recover()
 
     # --- what is true ------------------------------------------------------------------------------------------------
@@ -54,6 +57,10 @@ class LockerDesk:
         """By its number."""
         return next((found for found in self.stays() if found[0].seq == seq), None)
 
+    def now_ms(self) -> int:
+        """Monotonic."""
+        return self._clock.mono_ms()
+
     def unfit(self, place: PortPlace, sight: PortSight) -> Refused | None:
         """Why this locker cannot be given to anybody now."""
         return locker.locker_unfit(self.desk.state, place, sight, self.policy)
@@ -71,12 +78,17 @@ class LockerDesk:
             return decision
         tick = self.desk.guard.next_tick(self.desk.state.ticks) if ask.alone else []
         seq = self.desk.state.size
-        self._rows.pop(seq, None)
+        for kept in (self._rows, self._due):
+            kept.pop(seq, None)
+        self._unwanted.discard(seq)
         try:
             await self.desk.record([decision.draft, *tick])
+            await self.desk.guard.tick(tick)  # one that fails stops the next start; here only late days are at stake
         except JournalFull as error:
             return Refused(Refusal.DISK_FULL, error.remedy)
-        await self.desk.guard.tick(tick)  # one that fails stops the next start; here nothing is at stake but late days
+        except asyncio.CancelledError:  # the record goes its way all the same
+            self._unwanted.add(seq)
+            raise
         return self.desk.state.ports.stays[seq]
 
     async def collect(
@@ -103,18 +115,30 @@ class LockerDesk:
         return await self._open(stay, [told, opened, *ends], {stay.seq: None})
 
     async def look(self, stay: OpenStay, sight: PortSight) -> DoorAct:
-        """One look at a door: what follows is committed, and told. Raises JournalFull: then it is tried again."""
-        now = sight.now
-        before = door.row_of(stay, self._rows.get(stay.seq), now)
-        status = sight.status_within(self.policy.silence_s * 1000)
-        row, act = door.look(stay, before, status, now, self.policy)
+        """One look at a door: what follows is committed, and told.
+
+        Raises JournalFull: what was seen stays known, is written as soon as there is room, and nothing else follows
+        from this door before.
+        """
+        now, seq = sight.now, stay.seq
+        before = door.row_of(stay, self._rows.get(seq), now)
+        row, act = before, self._due.get(seq, DoorAct.NONE)
+        if act is DoorAct.NONE and seq in self._unwanted and not before.told:
+            act = DoorAct.VOID
+        elif act is DoorAct.NONE:
+            status = sight.status_within(self.policy.silence_s * 1000)
+            row, act = door.look(stay, before, status, now, self.policy)
         ends = act in (DoorAct.VOID, DoorAct.OUT)
         drafts = self._drafts(stay, row, act, sight)
+        self._rows[seq] = row  # before it is saved: a PIN may be tried meanwhile
+        if act is not DoorAct.OPEN:
+            self._due[seq] = act
         if drafts or row != before:
-            await self.desk.record(drafts, {stay.seq: None if ends else encode_door(row)})
-        self._rows[stay.seq] = row
+            await self.desk.record(drafts, {seq: None if ends else encode_door(row)})
+        self._due.pop(seq, None)
         if ends:
-            self._rows.pop(stay.seq, None)
+            self._unwanted.discard(seq)
+            self._rows.pop(seq, None)
         return act
 
     async def telling(self, stay: OpenStay) -> None:
@@ -127,7 +151,7 @@ class LockerDesk:
         row = door.told(before, now)
         if row != before:
             await self.desk.record((), {stay.seq: encode_door(row)})
-        self._rows[stay.seq] = row
+        self._rows[stay.seq] = door.told(door.row_of(stay, self._rows.get(stay.seq), now), now)
 
     def answered(self, stay: OpenStay, *, opens: bool) -> None:
         """Its board says that the door opens; False: no answer has come. A restart knows neither."""
@@ -184,7 +208,7 @@ class LockerDesk:
             case DoorAct.STORED | DoorAct.UNSURE:
                 return locker.stored(stay, unsure=act is DoorAct.UNSURE)
             case DoorAct.VOID:
-                return locker.void(state, stay, now, "not-opened" if row.resumed else "door-stuck")
+                return locker.void(state, stay, now, "door-stuck" if row.told and not row.resumed else "not-opened")
             case DoorAct.OUT:
                 tenders = self.desk.papers.tenders(stay.opened.pins)
                 return locker.closed(state, stay, now, self.price_of_stay(stay), tenders)
@@ -192,6 +216,8 @@ class LockerDesk:
                 return (locker.door_stuck(stay),)
             case DoorAct.LEFT_OPEN:
                 return (locker.door_open(stay),)
+            case DoorAct.FORCED:
+                return (locker.door_forced(stay),)
             case DoorAct.NONE | DoorAct.OPEN:
                 return locker.overdue(stay, now, self.policy)
 

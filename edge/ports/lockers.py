@@ -15,7 +15,8 @@ from edge.asking import Asking
 from edge.ports.board_loop import BoardLoop
 from edge.ports.locker_desk import LockerDesk
 from edge.till.ask import Refusal, Refused
-from edge.till.port.ask import PortAsk, StayAsk
+from edge.till.port import locker
+from edge.till.port.ask import StayAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortEnds
 from edge.till.state import OpenStay
@@ -24,6 +25,13 @@ from protocols.trade.records import Draft, Notice, Origin
 
 if TYPE_CHECKING:
     from edge.ports.ports import PortHall
+
+CHARGE_AGAIN_S = 30
+CHARGE_TRIES = 20
+"""A charge that has to wait is tried so often: a board that was away with the box speaks again within minutes."""
+NEVER_MS = 1 << 62
+PASSING = (Refusal.PORT_SILENT, Refusal.PORT_BUSY, Refusal.DISK_FULL)
+"""What may be over the next time."""
 
 log = structlog.get_logger()
 
@@ -35,13 +43,13 @@ class Lockers:
         self.desk = desk
         self._hall = hall
         self._loops = loops
-        self._charges: dict[int, PortAsk] = {}  # what shall run once its stay is stored; a restart forgets it
+        self._tries: dict[int, tuple[int, int]] = {}  # by stay: how often its charge was tried, and when again
 
     def __contains__(self, place: object) -> bool:
         return place in self.desk.places
 
-    async def store(self, ask: StayAsk, *, pin: str = "", charge: PortAsk | None = None) -> OpenStay | Refused:
-        """Give somebody a locker: that of the ask, or any that is free. charge: what runs there once it is shut."""
+    async def store(self, ask: StayAsk, *, pin: str = "") -> OpenStay | Refused:
+        """Give somebody a locker: that of the ask, or any that is free."""
         place = self.free_one(ask.place)
         if isinstance(place, Refused):
             return place
@@ -61,8 +69,6 @@ class Lockers:
                 outcome = await self._store(loop, place, ask)
         finally:
             site.starting.discard(place.id)
-        if isinstance(outcome, OpenStay) and charge is not None:
-            self._charges[outcome.seq] = replace(charge, place=place.id)
         site.changed()
         loop.wake()
         return outcome
@@ -125,13 +131,29 @@ class Lockers:
                 return at
         return Refused(Refusal.LOCKER_FULL, "no locker is free")
 
-    async def stored(self, stay: OpenStay) -> None:
-        """Its door is shut: what shall charge there is started. Not from within its board's loop."""
-        ask = self._charges.pop(stay.seq, None)
+    def to_charge(self) -> list[OpenStay]:
+        """Stays that are shut, and whose charge is to be started now; by the log, so that a restart forgets none."""
+        now_ms = self.desk.now_ms()
+        stays = [stay for stay, _ in self.desk.stays() if stay.opened.board in self._loops]
+        self._tries = {stay.seq: self._tries[stay.seq] for stay in stays if stay.seq in self._tries}
+        due = [stay for stay in stays if locker.charge_of(stay) is not None]
+        return [stay for stay in due if now_ms >= self._tries.get(stay.seq, (0, 0))[1]]
+
+    async def charge(self, stay: OpenStay) -> None:
+        """Start what shall charge there; what only has to be waited for is tried again. Not from its board's loop.
+
+        Raises JournalFull.
+        """
+        ask = locker.charge_of(stay)
         if ask is None:
             return
+        tries, now_ms = self._tries.get(stay.seq, (0, 0))[0] + 1, self.desk.now_ms()
+        self._tries[stay.seq] = tries, now_ms + CHARGE_AGAIN_S * 1000
         outcome = await self._hall.start(ask)
-        if isinstance(outcome, Refused):
+        if not isinstance(outcome, Refused):
+            del self._tries[stay.seq]
+        elif outcome.refusal not in PASSING or tries >= CHARGE_TRIES:
+            self._tries[stay.seq] = tries, NEVER_MS
             log.warning("locker does not charge", place=stay.place, why=outcome.refusal.value, detail=outcome.detail)
             told = f"stay {stay.seq}: {outcome.refusal.value}: {outcome.detail}"
             await self.desk.desk.record([Draft(Notice("locker-not-charging", stay.place, told))])

@@ -5,6 +5,7 @@ State, log and documents are the desk's. Beside them stand the rows of open sess
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -53,6 +54,7 @@ class PortDesk:
         self._clock = clock
         self._recorder = recorder
         self._unticked: set[int] = set()  # must not start before the rollback counter has been ticked
+        self._unwanted: set[int] = set()  # whoever asked has been told no meanwhile: never started, and let go
         self._saved_ms = clock.mono_ms()
         self._rows = self._recover()
 
@@ -121,7 +123,10 @@ class PortDesk:
     # --- what to do --------------------------------------------------------------------------------------------------
 
     async def start(self, ask: PortAsk, sight: PortSight) -> OpenPort | Refused:
-        """Open a session, durably. Nothing is left of it where the disk has no room for it."""
+        """Open a session, durably. Nothing is left of it where the disk has no room for it.
+
+        Cancelled, it may be in the log all the same: then its port is told nothing, and what it holds goes back.
+        """
         decision = self._decide(ask, sight)
         if isinstance(decision, Refused):
             return decision
@@ -129,14 +134,18 @@ class PortDesk:
         tick = desk.guard.next_tick(desk.state.ticks) if ask.alone else []
         seq = desk.state.size
         self._rows.pop(seq, None)
+        self._unwanted.discard(seq)
         self._unticked |= {seq} if tick else set()
         try:
             await desk.record([decision.draft, *tick])
+            session = desk.state.ports.sessions[seq]
+            trouble = await desk.guard.tick(tick)
         except JournalFull as error:
             self._unticked.discard(seq)
             return Refused(Refusal.DISK_FULL, error.remedy)
-        session = desk.state.ports.sessions[seq]
-        trouble = await desk.guard.tick(tick)
+        except asyncio.CancelledError:  # the record goes its way all the same
+            self._unwanted.add(seq)
+            raise
         if trouble is not None:
             await self.stop(seq, PortEnds.OTHER, trouble.detail)
             return trouble
@@ -149,6 +158,8 @@ class PortDesk:
         Raises JournalFull: then it goes on, and the next look tries again.
         """
         before, terms, worth_fen = self._row(session), self.terms_of(session), self.hold_fen(session)
+        if session.seq in self._unwanted:
+            before = watch.stop(before, PortEnds.NOT_STARTED, sight.now.mono_ms, "nobody waited for it any more")
         after = watch.advance(session, before, sight, place, terms, self.policy, worth_fen, self.desk.state.epoch)
         drafts: Sequence[Draft] = ()
         decision = settle.what_next(session, after, sight, self.policy)
@@ -161,12 +172,14 @@ class PortDesk:
         await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))
         if ends:
             self._rows.pop(session.seq, None)
+            self._unwanted.discard(session.seq)
+            self._unticked.discard(session.seq)
         return ends
 
     def act(self, session: OpenPort, sight: PortSight) -> PortAct:
         """What its port should be told or asked now."""
         act = watch.act(session, self._row(session), sight, self.policy)
-        may_start = session.seq < self.desk.journal.size and session.seq not in self._unticked
+        may_start = session.seq < self.desk.journal.size and session.seq not in self._unticked | self._unwanted
         return PortAct.NONE if act is PortAct.START and not may_start else act
 
     async def stop(self, seq: int, reason: PortEnds, detail: str = "") -> bool:

@@ -6,7 +6,6 @@ Cards at a board's reader, remote commands, codes on phones and the technician a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from edge.till.port.ask import PortAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortEnds
 from edge.till.port.sight import PortSight
-from edge.till.state import OpenPort, OpenStay
+from edge.till.state import OpenPort
 from protocols.trade.records import Draft, Origin
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
@@ -52,11 +51,10 @@ class PortHall:
         self.site = site
         self.ports = ports
         self._clock = clock
-        self._put_in: deque[OpenStay] = deque()  # stored a moment ago: what shall charge there is not started yet
         self.loops: dict[str, BoardLoop] = {}
         for name, board in boards.items():
             places = {place.port: place for place in ports.places.values() if place.board == name}
-            self.loops[name] = BoardLoop(board, places, ports, lockers, clock, site.changed, self._put_in.append)
+            self.loops[name] = BoardLoop(board, places, ports, lockers, clock, site.changed)
         self.lockers = Lockers(self, lockers, self.loops)
 
     def __contains__(self, place: object) -> bool:
@@ -164,10 +162,10 @@ class PortHall:
                     log.error("nothing could be saved", error=str(error), remedy=error.remedy)
 
     async def charge_stored(self) -> None:
-        """Start what shall charge in lockers that have just been shut."""
-        while self._put_in:
+        """Start what shall charge in lockers that have been shut: just now, or before a restart."""
+        for stay in self.lockers.to_charge():
             try:
-                await self.lockers.stored(self._put_in.popleft())
+                await self.lockers.charge(stay)
             except JournalFull as error:
                 log.error("nothing could be saved", error=str(error), remedy=error.remedy)
 

@@ -48,9 +48,8 @@ async def tap(hall: PortHall, board: str, card: str) -> PortTapped:
             return PortTapped(session.place, session, ended=True)
     places = [place for place in hall.ports.places.values() if place.board == board]
     if any(place.locker for place in places):
-        stay_ask = StayAsk(_free_locker(hall, places), origin, (source,), credential)
-        charge = PortAsk("", FULL, origin, (source,), credential)
-        outcome = await hall.lockers.store(stay_ask, charge=charge)
+        stay_ask = StayAsk(_free_locker(hall, places), origin, (source,), credential, charge=FULL)
+        outcome = await hall.lockers.store(stay_ask)
         return _told(outcome.place if isinstance(outcome, OpenStay) else "", outcome)
     chosen = _plugged(hall, places)
     if isinstance(chosen, Refused):
@@ -72,10 +71,10 @@ async def tap_at(hall: PortHall, place: str, card: str) -> PortTapped:
     if running is not None and purse.may_stop(hall.ports.desk.state, running[0], credential):
         await hall.stop(running[0].seq, PortEnds.LOCAL)
         return PortTapped(place, running[0], ended=True)
-    ask = PortAsk(place, FULL, origin, (source,), credential)
     if place in hall.lockers:
-        return _told(place, await hall.lockers.store(StayAsk(place, origin, (source,), credential), charge=ask))
-    return _told(place, await hall.start(ask))
+        stay_ask = StayAsk(place, origin, (source,), credential, charge=FULL)
+        return _told(place, await hall.lockers.store(stay_ask))
+    return _told(place, await hall.start(PortAsk(place, FULL, origin, (source,), credential)))
 
 
 async def code(
@@ -90,8 +89,7 @@ async def code(
     found = hall.lockers.desk.stay_at(place)
     if found is not None:
         return await hall.lockers.collect(place, origin, account=payer.account)
-    charge = PortAsk(place, preset, Origin("qr", b"", 0, ""), (payer,))  # its number is used up by the stay
-    return await hall.lockers.store(StayAsk(place, origin, (payer,)), pin=pin, charge=charge)
+    return await hall.lockers.store(StayAsk(place, origin, (payer,), charge=preset), pin=pin)
 
 
 def _told(place: str, outcome: OpenPort | OpenStay | Refused, *, ended: bool = False) -> PortTapped:

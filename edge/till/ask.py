@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     NOT_PLUGGED = "not-plugged"
     LOCKER_EMPTY = "locker-empty"
     LOCKER_FULL = "locker-full"
+    TOO_MANY_LOCKERS = "too-many-lockers"
     NOT_OWNER = "not-owner"
     WRONG_PIN = "wrong-pin"
     PIN_LOCKED = "pin-locked"

@@ -28,7 +28,9 @@ down once more, and charged to nobody."""
 def opened(ports: Ports, session: OpenPort) -> Ports:
     """A port has an order."""
     newest = {**ports.newest, session.place: session.seq}
-    return replace(ports, sessions={**ports.sessions, session.seq: session}, newest=newest)
+    behind = {seq: replace(stay, charged=True) for seq, stay in ports.stays.items() if stay.place == session.place}
+    stays = {**ports.stays, **behind} if behind else ports.stays
+    return replace(ports, sessions={**ports.sessions, session.seq: session}, stays=stays, newest=newest)
 
 
 def closed(ports: Ports, epoch: int, session: OpenPort, body: PortClosed) -> Ports:
@@ -89,7 +91,9 @@ def _stored(ports: Ports, stamp: Stamp, body: LockerStored) -> Ports:
 
 
 def _door(ports: Ports, stamp: Stamp, body: LockerDoor) -> Ports:
-    return with_open(ports, replace(ports.stays[body.stay], act=body.act, door=stamp))
+    stay = ports.stays[body.stay]
+    wanted = stay.wanted or (stamp if body.act == "collect" else None)
+    return with_open(ports, replace(stay, act=body.act, door=stamp, wanted=wanted))
 
 
 def _overdue(ports: Ports, stamp: Stamp, body: LockerOverdue) -> Ports:

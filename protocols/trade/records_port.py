@@ -94,7 +94,8 @@ class LockerOpened(Wire, frozen=True):
     """A locker is given to somebody, durable before its door moves. Its seq is the stay's id.
 
     account: empty: known by the card or the PIN alone. holds: for the days beyond those that are free; empty: none.
-    secret: salt and digest of the PIN, as of `locker_pin`; empty: there is none. price: as of a port.
+    secret: salt and digest of the PIN, as of `locker_pin`; empty: there is none. price: as of a port. charge: what runs
+    there once its door is shut; None: nothing. charge_by: who pays for that, as in `tender.payers`; empty: the card.
     """
 
     board: Name
@@ -103,6 +104,8 @@ class LockerOpened(Wire, frozen=True):
     holds: list[Hold]
     price: Name
     secret: Annotated[bytes, msgspec.Meta(max_length=64)]
+    charge: Preset | None
+    charge_by: Annotated[str, msgspec.Meta(max_length=512)]
     origin: Origin
     pins: list[Pin]
     clock_lb_ms: int  # the stay began, in Unix time, not before this
@@ -130,7 +133,8 @@ class LockerDoor(Wire, frozen=True):
 class LockerClosed(Wire, frozen=True):
     """The pack is out: responsibility passed when the door opened. Captures are its moves, the rest is released.
 
-    outcome: `collected` or `removed`. stay_s: as far as it is proven.
+    outcome: `collected` or `removed`. stay_s: as far as it is proven, and to the first time that its owner came: days on
+    which its door would not open are nobody's.
     """
 
     stay: Amount

@@ -14,6 +14,7 @@ class PortAsk:
 
     preset: `full`, `money` (fen), `energy` (Wh) or `time` (s). sources: who pays, in this order; at least one.
     credential: of the card that was shown, else empty. alone: headquarters is out of reach, as in `edge.till.ask.Ask`.
+    as_brought: no more than what the payers have here is spent: headquarters is not asked for more.
     """
 
     place: str
@@ -22,6 +23,7 @@ class PortAsk:
     sources: tuple[Source, ...]
     credential: bytes = b""
     alone: bool = False
+    as_brought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class StayAsk:
     """Somebody wants a locker for a pack.
 
     place: empty: any that is free. secret: of a PIN, as of `locker_pin`; empty: none. The rest as of a `PortAsk`.
-    sources: may be empty where a stay costs nothing and a PIN says who comes back.
+    sources: may be empty where a stay costs nothing and a PIN says who comes back. charge: what runs there once its
+    door is shut, paid by the same.
     """
 
     place: str
@@ -37,4 +40,5 @@ class StayAsk:
     sources: tuple[Source, ...] = ()
     credential: bytes = b""
     secret: bytes = b""
+    charge: Preset | None = None
     alone: bool = False

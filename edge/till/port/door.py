@@ -3,9 +3,11 @@
     let in (opened)      told to open -> seen open -> seen shut: stored         never seen open: void, the door is stuck
     let out (collect)    told to open -> seen open: the pack is the owner's     never seen open: stuck, ask again
     staff (remove)       as let out                                             (look) told to open, nothing follows
+    nobody               seen open: forced
 
-After a restart of the daemon nobody is known to stand there: no door is opened for an act of before. What cannot be
-told is taken as *something may be in there*: the stay goes on, and a person is told.
+After a restart of the daemon nobody is known to stand there: no door is opened for an act of before, and none for an
+act that its board was too long away for. What cannot be told is taken as *something may be in there*: the stay goes on,
+and a person is told.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class DoorAct(StrEnum):
     OUT = "out"  # the owner, or staff, has the pack
     STUCK = "stuck"  # say so; this act is over
     LEFT_OPEN = "left-open"  # say so
+    FORCED = "forced"  # it is open, and nobody was let in: say so
 
 
 class DoorRow(msgspec.Struct, frozen=True):
@@ -78,17 +81,25 @@ def look(
     stay: OpenStay, row: DoorRow, status: PortStatus | None, now: Stamp, policy: PortPolicy
 ) -> tuple[DoorRow, DoorAct]:
     """What is seen of the door, and what follows. status: None: the board is silent."""
-    if status is None:
-        return row, DoorAct.NONE
     storing = stay.stored is None
-    open_now = status.door_open if status.door_open is not None else row.taken and not row.opened
     waited_ms = now.mono_ms - row.since_ms
+    if status is None:
+        gives_up = not (row.told or row.opened or row.over or row.resumed) and waited_ms >= policy.door_s * 1000
+        if not gives_up:
+            return row, DoorAct.NONE
+        return replace(row, over=True), DoorAct.VOID if storing else DoorAct.STUCK
+    open_now = status.door_open if status.door_open is not None else row.taken and not row.opened
     if open_now and not row.opened:
+        forced = row.over and not storing
         row = replace(row, opened=True, since_ms=now.mono_ms)
+        if forced:
+            return row, DoorAct.FORCED
         return (row, DoorAct.OUT) if _out(stay, row) else (row, DoorAct.NONE)
     if row.opened:
         if storing and _is_shut(status, waited_ms, policy):
-            return replace(row, over=True), DoorAct.STORED
+            return _shut(row, now), DoorAct.STORED
+        if not storing and status.door_open is False:
+            return _shut(row, now), DoorAct.NONE
         if open_now and not row.warned and waited_ms >= policy.shut_s * 1000:
             return replace(row, warned=True), DoorAct.LEFT_OPEN
         return row, DoorAct.NONE
@@ -138,6 +149,11 @@ def decode_door(data: bytes) -> DoorRow:
 
 def _out(stay: OpenStay, row: DoorRow) -> bool:
     return stay.act in ("collect", "remove") and not row.over
+
+
+def _shut(row: DoorRow, now: Stamp) -> DoorRow:
+    """Nothing follows any more; who opens it from now on was not let in."""
+    return replace(row, over=True, opened=False, taken=False, told=False, warned=False, since_ms=now.mono_ms)
 
 
 def _is_shut(status: PortStatus, waited_ms: int, policy: PortPolicy) -> bool:

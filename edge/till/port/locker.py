@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from drivers.port_board import PortState
 from edge.till import purse
 from edge.till.ask import Opening, Refusal, Refused, Source
-from edge.till.port.ask import StayAsk
+from edge.till.port.ask import PortAsk, StayAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.policy import PortPolicy
 from edge.till.port.sight import PortSight
@@ -22,7 +24,7 @@ from protocols.trade.port_prices import PortPrice, PortPrices, late_bill, late_m
 from protocols.trade.records import CNY, Draft, Effect, Hold, Move, Notice, Origin, SessionVoided, Stamp
 from protocols.trade.records_port import LockerClosed, LockerDoor, LockerOpened, LockerOverdue, LockerStored
 from protocols.trade.tariff import Tariff
-from protocols.trade.tender import MONEY_ALONE, Tenders, all_worth_fen, owed_by
+from protocols.trade.tender import MONEY_ALONE, Tenders, all_worth_fen, owed_by, payers
 
 
 def open_stay(
@@ -53,6 +55,8 @@ def open_stay(
     lease = purse.lease_of(state, account=sources[0].account, credential=sources[0].credential)
     if lease is None and not ask.secret and not ask.credential:
         return Refused(Refusal.UNKNOWN_ACCOUNT, "nobody could open it again")
+    if _has_enough(state, ask, lease.account if lease is not None else "", policy):
+        return Refused(Refusal.TOO_MANY_LOCKERS, "whoever asks has as many lockers already as one may have")
     holds: Sequence[Hold] = ()
     most_fen = late_most_fen(terms.price)
     if most_fen:
@@ -69,6 +73,8 @@ def open_stay(
         holds=list(holds),
         price=terms.price.name,
         secret=ask.secret,
+        charge=ask.charge,
+        charge_by="" if ask.credential else "+".join(f"{one.account}:{one.asset}" for one in ask.sources),
         origin=ask.origin,
         pins=[state.pins[pinned] for pinned in sorted(state.pins)],
         clock_lb_ms=bounds[0],
@@ -124,7 +130,7 @@ def closed(
     state: TillState, stay: OpenStay, now: Stamp, price: PortPrice, tenders: Tenders = MONEY_ALONE
 ) -> tuple[Draft, ...]:
     """The pack is out: its late days are billed, within what is held for them."""
-    stay_s = stay_seconds(stay, now)
+    stay_s = billed_seconds(stay, now)
     cost = late_bill(price, stay_s)
     moves, overrun_fen = purse.captures(state, stay, owed_by(cost.lines), tenders)
     if overrun_fen:
@@ -154,6 +160,10 @@ def overdue(stay: OpenStay, now: Stamp, policy: PortPolicy) -> tuple[Draft, ...]
     return (Draft(LockerOverdue(stay.seq, stay_s)), Draft(Notice("locker-overdue", stay.place, detail)))
 
 
+def door_forced(stay: OpenStay) -> Draft:
+    return Draft(Notice("locker-forced", stay.place, f"stay {stay.seq}: its door is open, and nobody was let in"))
+
+
 def door_stuck(stay: OpenStay) -> Draft:
     return Draft(Notice("locker-door-stuck", stay.place, f"stay {stay.seq}: the door has not opened"))
 
@@ -165,6 +175,36 @@ def door_open(stay: OpenStay) -> Draft:
 def stay_seconds(stay: OpenStay, now: Stamp) -> int:
     """How long the pack has been in, as far as that is proven."""
     return 0 if stay.stored is None else waited_ms(stay.stored, 0, None, now) // 1000
+
+
+def billed_seconds(stay: OpenStay, now: Stamp) -> int:
+    """How long its owner left it there: once they have come for it, a door that does not open is the operator's."""
+    return stay_seconds(stay, stay.wanted or now)
+
+
+def charge_of(stay: OpenStay) -> PortAsk | None:
+    """What has still to be started behind its door. None: nothing, or its owner wants the pack."""
+    opened = stay.opened
+    if opened.charge is None or stay.stored is None or stay.charged or stay.wanted is not None:
+        return None
+    by_card = Source("", opened.origin.credential)
+    paid = [Source(payer.account, asset=payer.asset) for payer in payers(opened.charge_by)] if opened.charge_by else []
+    by_code = opened.origin.via == "qr"  # its number is used up by the stay, and it brings all that may be spent
+    origin = replace(opened.origin, via="locker" if by_code else opened.origin.via, number=0)
+    credential = opened.origin.credential
+    return PortAsk(stay.place, opened.charge, origin, tuple(paid) or (by_card,), credential, as_brought=by_code)
+
+
+def _has_enough(state: TillState, ask: StayAsk, account: str, policy: PortPolicy) -> bool:
+    """Whether one owner, or all whom nobody knows, have as many as they may. Staff at the panel give what they like."""
+    if ask.origin.via == "panel":
+        return False
+    stays = state.ports.stays.values()
+    if account:
+        return sum(owns(state, stay, ask.credential, account) for stay in stays) >= policy.lockers_each
+    unknown = [stay for stay in stays if not stay.opened.account and stay.opened.origin.via != "panel"]
+    own = sum(stay.opened.origin.credential == ask.credential for stay in unknown)
+    return own >= policy.lockers_each or len(unknown) >= policy.lockers_unknown
 
 
 def _returned(state: TillState, stay: OpenStay, drafts: Sequence[Draft], now: Stamp) -> list[Draft]:

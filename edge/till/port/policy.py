@@ -35,6 +35,10 @@ class PortPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A locker's door that has not opened this long after it was told to is stuck."""
     shut_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 180
     """A locker's door that stays open for longer is reported."""
+    lockers_each: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+    """Lockers that one account, or one card, may have at a time; staff may give more."""
+    lockers_unknown: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 4
+    """Lockers that cards of no known account may have at a time, all together: a phone makes up a card at each tap."""
     overdue_s: Seconds = 3 * 86_400
     """A pack that nobody has come for is reported after this."""
     pin_tries: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5

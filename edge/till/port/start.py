@@ -131,6 +131,8 @@ def _unfit(state: TillState, ask: PortAsk, place: PortPlace, sight: PortSight, p
     stay = stay_at(state, place.id)
     if place.locker and (stay is None or stay.stored is None):
         return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place.id}")
+    if stay is not None and stay.act in ("collect", "remove"):
+        return Refused(Refusal.PORT_BUSY, f"locker {place.id} is being emptied")
     if stay is not None and not any(_may_charge(state, stay, ask, source) for source in ask.sources):
         return Refused(Refusal.NOT_OWNER, f"locker {place.id} is somebody else's")
     return None
@@ -188,4 +190,5 @@ def _open(
         clock_ub_ms=bounds[1],
     )
     # a code brings all that its customer wanted to spend
-    return Opening(Draft(opened), () if ask.origin.via == "qr" else tuple(paid.wants))
+    as_brought = ask.as_brought or ask.origin.via == "qr"
+    return Opening(Draft(opened), () if as_brought else tuple(paid.wants))

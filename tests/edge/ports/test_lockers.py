@@ -12,10 +12,10 @@ from edge.till.ask import Refusal, Refused, Source
 from edge.till.port.ask import StayAsk
 from edge.till.state import OpenStay
 from protocols.trade.grants import hide_credential
-from protocols.trade.records import Notice, Origin, Preset, SessionVoided, TechnicianAct
+from protocols.trade.records import Notice, Origin, SessionVoided, TechnicianAct
 from protocols.trade.records_port import LockerClosed, LockerOverdue, LockerStored
 from tests.edge.desk_rig import CARD, CREDENTIAL_KEY, reopen
-from tests.edge.ports.port_rig import Rack, a_rack, with_doors
+from tests.edge.ports.port_rig import FULL, Rack, a_rack, with_doors
 
 ANN = hide_credential(CREDENTIAL_KEY, CARD)
 BY_CARD = Origin("card", ANN, 0, "")
@@ -37,9 +37,14 @@ def ann(place: str = "") -> StayAsk:
     return StayAsk(place, BY_CARD, (Source("", ANN),), ANN)
 
 
-async def put_in(rack: Rack, port: int = 1, ask: StayAsk | None = None, pin: str = "", **more: object) -> OpenStay:
+def to_charge() -> StayAsk:
+    """Ann's pack, to be charged until it is full."""
+    return StayAsk("rack.1", BY_CARD, (Source("", ANN),), ANN, charge=FULL)
+
+
+async def put_in(rack: Rack, port: int = 1, ask: StayAsk | None = None, pin: str = "") -> OpenStay:
     """The door opens, the pack goes in and is plugged in, the door is shut."""
-    outcome = await rack.hall.lockers.store(ask or ann(f"rack.{port}"), pin=pin, **more)  # type: ignore[arg-type]
+    outcome = await rack.hall.lockers.store(ask or ann(f"rack.{port}"), pin=pin)
     assert isinstance(outcome, OpenStay), outcome
     await rack.wait(5, 1)
     assert rack.steel.outlets[port].door_open
@@ -115,7 +120,7 @@ async def test_a_pin_opens_it_and_wrong_ones_lock_it(tmp_path: Path) -> None:
 async def test_a_locker_charges_what_lies_in_it(tmp_path: Path) -> None:
     """Once its door is shut the port begins; collecting stops it first, and both bills are paid."""
     async with lockers(tmp_path) as rack:
-        await put_in(rack, charge=rack.asks(1, Preset("full", 0)))
+        await put_in(rack, ask=to_charge())
         await rack.wait(5, 1)
         assert rack.steel.outlets[1].running is not None
         await rack.wait(1_800, 60)

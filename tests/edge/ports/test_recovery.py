@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from edge.till.port.progress import PortEnds
 from protocols.trade.records import Preset, SessionVoided
-from tests.edge.desk_rig import reopen
+from protocols.trade.records_port import PortOpened
+from tests.edge.desk_rig import reopen, slow_disk, turns, until
 from tests.edge.ports.port_rig import Rack, a_rack
 
 HALF_AN_HOUR = Preset("time", 1_800)
@@ -156,3 +158,46 @@ async def test_power_cut_at_the_board(tmp_path: Path) -> None:
         rack.steel.cut_power()
         await rack.wait(20)
         assert rack.bills == [("power-loss", 25)]
+
+
+async def test_a_start_for_somebody_who_was_told_no(tmp_path: Path) -> None:
+    """The board's ten seconds run out while the record is on its way: nothing is started, and all is given back."""
+    async with a_rack(tmp_path) as rack:
+        with slow_disk(rack.journal) as disk_goes_on:
+            asked = asyncio.create_task(rack.hall.start(rack.asks(1, HALF_AN_HOUR)))
+            await turns()
+            asked.cancel()
+            await asyncio.wait([asked])
+            disk_goes_on()
+            await until(lambda: bool(rack.bodies(PortOpened)))
+        await to_the_end(rack)
+        assert starts(rack) == 0
+        assert [body.reason for body in rack.bodies(SessionVoided)] == ["not-started"]
+        assert rack.lease().held == 0
+        await rack.begin_port(preset=HALF_AN_HOUR)
+        await to_the_end(rack)
+        assert rack.bills == [("limit", 50)]
+
+
+async def test_a_start_cut_off_before_its_tick(tmp_path: Path) -> None:
+    """Headquarters is away, the counter is slow, and the board's ten seconds run out between record and tick."""
+    async with a_rack(tmp_path) as rack:
+        rack.site.is_online = lambda: False  # type: ignore[method-assign]  # a test's stand-in
+        ticks: list[object] = []
+        ticking = asyncio.Event()
+
+        async def never(drafts: object) -> None:
+            ticks.append(drafts)
+            ticking.set()
+            await asyncio.Event().wait()
+
+        real, rack.desk.guard.tick = rack.desk.guard.tick, never  # type: ignore[method-assign]  # a test's stand-in
+        asked = asyncio.create_task(rack.hall.start(rack.asks(1, HALF_AN_HOUR)))
+        await ticking.wait()
+        asked.cancel()
+        await asyncio.wait([asked])
+        rack.desk.guard.tick = real  # type: ignore[method-assign]  # a test's stand-in
+        await to_the_end(rack)
+        assert starts(rack) == 0
+        assert [body.reason for body in rack.bodies(SessionVoided)] == ["not-started"]
+        assert rack.lease().held == 0
