@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,11 +55,16 @@ def _site(config: Config) -> Finding:
     except Refused as refused:
         finding.faults += [str(fault) for fault in refused.faults]
     else:
-        counts = {"line": len(premises.lines), "device": len(premises.devices), "connector": len(premises.outlets)}
-        counts |= {"pump": len(premises.pumps)} if premises.pumps else {}
-        counts |= {"cabinet": len(premises.cabinets)} if premises.cabinets else {}
-        counts |= {"port board": len(premises.port_boards)} if premises.port_boards else {}
-        finding.detail = f"{config.site}: " + ", ".join(counted(count, name) for name, count in counts.items())
+        there: dict[str, Sized] = {
+            "line": premises.lines,
+            "device": premises.devices,
+            "connector": premises.outlets,
+            "pump": premises.pumps,
+            "cabinet": premises.cabinets,
+            "port board": premises.port_boards,
+        }
+        counts = [counted(len(them), name) for name, them in there.items() if them]
+        finding.detail = f"{config.site}: {', '.join(counts) or 'no device yet'}"
         finding.doubts += doubts(config)
         finding.detail += "" if config.hq is not None else "; no [hq]: it never gets an epoch of its own"
     return finding

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +13,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from edge.panel import show, show_fuel, show_port
-from edge.panel.cli_shared import AsJson, Config, Exit, Socket, ask, connect, say
+from edge.panel import show, show_fuel, show_port, show_swap
+from edge.panel.cli_shared import AsJson, Config, Exit, Socket, ask, connect, reason, say
 from edge.panel.client import Client, Failed
 from edge.panel.messages import DayView, DeviceView, HqView, LineView, PointView, SessionView, StatusView, Trouble
 from edge.panel.messages_fuel import FillingView
 from edge.panel.messages_port import PortSessionView
+from edge.panel.messages_swap import SwapView
 from edge.panel.paper import Paper, counted, energy, money
 
 app = typer.Typer()
@@ -115,19 +117,22 @@ def raw(
 
 @app.command(epilog="Example: fieldtill sessions --json")
 def sessions(config: Config = None, socket: Socket = None, as_json: AsJson = False) -> None:
-    """The open sessions: phase, energy or litres, price so far, hold, time left."""
+    """The open sessions of every kind: phase, energy or litres or step, price so far, hold, time left."""
     with connect(config, socket) as daemon:
-        told, fillings, ports = daemon.ask("sessions"), daemon.ask("fillings"), daemon.ask("port-sessions")
+        told = [daemon.ask(verb) for verb in _OPEN]
 
     def text(paper: Paper) -> None:
-        if told or not (fillings or ports):
-            show.sessions(paper, msgspec.convert(told, list[SessionView]))
-        if fillings:
-            show_fuel.fillings(paper, msgspec.convert(fillings, list[FillingView]))
-        if ports:
-            show_port.sessions(paper, msgspec.convert(ports, list[PortSessionView]))
+        shown = False
+        for views, show_them in zip(told, _SHOW, strict=True):
+            if views:
+                if shown:
+                    paper.write()
+                show_them(paper, views)
+                shown = True
+        if not shown:
+            paper.write("no session is open")
 
-    say(as_json, [*told, *fillings, *ports], text)
+    say(as_json, [view for views in told for view in views], text)
 
 
 @app.command(
@@ -194,7 +199,7 @@ def stop(
         told = daemon.ask("stop", connector=connector, session=session)
         if not wait:
             return say(as_json, told, lambda paper: paper.write(f"session {told['session']} is stopping"))
-        bill = _wait_for_end(daemon, told["session"])
+        bill = wait_for_end(daemon, told["session"])
     say(as_json, bill, lambda paper: show.records(paper, [bill]))
     return None
 
@@ -202,7 +207,7 @@ def stop(
 @app.command(epilog='Example: fieldtill settle 14 --because "meter burnt out, replaced"')
 def settle(
     session: Annotated[int, typer.Argument(help="Its number.")],
-    because: Annotated[str, typer.Option("--because", help="Why it is not waited for its meter.", show_default=False)],
+    because: Annotated[str, reason("Why it is not waited for its meter, for the log.", 500)],
     config: Config = None,
     socket: Socket = None,
     as_json: AsJson = False,
@@ -256,6 +261,15 @@ def sync(config: Config = None, socket: Socket = None, as_json: AsJson = False) 
 
 _SCAN_STEP = 8
 _SETTLED_WITHIN_S = 120.0
+_OPEN = ("sessions", "fillings", "port-sessions", "swaps")
+"""What the daemon is asked for its open sessions: each of a kind of its own."""
+_SHOW: tuple[Callable[[Paper, Any], None], ...] = (
+    lambda paper, told: show.sessions(paper, msgspec.convert(told, list[SessionView])),
+    lambda paper, told: show_fuel.fillings(paper, msgspec.convert(told, list[FillingView])),
+    lambda paper, told: show_port.sessions(paper, msgspec.convert(told, list[PortSessionView])),
+    lambda paper, told: show_swap.swaps(paper, msgspec.convert(told, list[SwapView])),
+)
+_ENDS = ("session-closed", "filling-closed", "port-closed", "swap-closed", "session-voided")
 
 
 def preset_of(money_: str, energy_: str, time_: str) -> tuple[str, int]:
@@ -286,12 +300,12 @@ def duration_s(text: str) -> int | None:
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
 
 
-def _wait_for_end(daemon: Client, session: int) -> Any:
+def wait_for_end(daemon: Client, session: int) -> Any:
     """The record that ended a session, once it is durable."""
     end = time.monotonic() + _SETTLED_WITHIN_S
     while time.monotonic() < end:
-        if all(one["seq"] != session for verb in ("sessions", "fillings") for one in daemon.ask(verb)):
-            for kind in ("session-closed", "filling-closed", "session-voided"):
+        if all(one["seq"] != session for verb in _OPEN for one in daemon.ask(verb)):
+            for kind in _ENDS:
                 for one in reversed(daemon.ask("records", first=-100, limit=100, kind=kind)):
                     if one["body"]["session"] == session:
                         return one

@@ -10,7 +10,7 @@ import typer
 
 from edge.panel import show_port
 from edge.panel.cli_live import preset_of
-from edge.panel.cli_shared import AsJson, Config, Socket, ask, say
+from edge.panel.cli_shared import AsJson, Because, Config, Socket, ask, say
 from edge.panel.messages_port import PortSessionView, PortView
 
 app = typer.Typer()
@@ -99,7 +99,7 @@ def locker_collect(
 @locker_app.command("open", epilog='Example: fieldtill locker open rack.4 --because "nobody came for it" --remove')
 def locker_open(
     place: Place,
-    because: Annotated[str, typer.Option(help="Why, for the log.")],
+    because: Because,
     remove: Annotated[bool, typer.Option("--remove", help="Take the pack out for good: the locker is free.")] = False,
     config: Config = None,
     socket: Socket = None,

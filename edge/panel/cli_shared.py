@@ -21,6 +21,20 @@ JournalFile = Annotated[Path | None, typer.Option("--journal", help="A journal f
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value, for a program.")]
 
 
+def reason(help_: str, longest: int) -> Any:
+    """The option `--because`: why somebody does by hand what the daemon does not do by itself. It goes into the log."""
+
+    def checked(text: str) -> str:
+        if not 3 <= len(text.strip()) <= longest:
+            raise typer.BadParameter(f"expected 3 to {longest} characters, got {text!r}")
+        return text.strip()
+
+    return typer.Option("--because", help=help_, show_default=False, callback=checked)
+
+
+Because = Annotated[str, reason("Why, in a few words, for the log.", 64)]
+
+
 class Exit(IntEnum):
     """What a command's exit code says."""
 

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from edge.panel import show_swap
-from edge.panel.cli_shared import AsJson, Config, Socket, ask, say
+from edge.panel.cli_shared import AsJson, Because, Config, Socket, ask, say
 from edge.panel.messages_swap import CabinetView, PackView, SwapView
 
 app = typer.Typer()
@@ -21,7 +21,6 @@ app.add_typer(pack_app, name="pack")
 Cabinet = Annotated[str, typer.Argument(help="Its id in the config.")]
 MaybeCabinet = Annotated[str, typer.Argument(help="Its id in the config; left out: all.")]
 Slot = Annotated[int, typer.Argument(help="As it stands on the door.", min=1, max=255)]
-Because = Annotated[str, typer.Option(help="Why, for the log.")]
 
 
 @app.command(

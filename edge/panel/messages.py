@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 
 from edge.panel.messages_fuel import FillingView, PumpView
+from edge.panel.messages_port import PortView
+from edge.panel.messages_swap import CabinetView
+from protocols.trade.records import CNY
 
 LINE_MAX = 64 * 1024
 """Longest request in bytes."""
@@ -25,7 +28,7 @@ class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why there is no answer. code: for programs. remedy: what to do next.
 
     where: device and line, and the register where it is one. last_good_s: since the device's last good answer.
-    want: the total that headquarters would have to grant.
+    want: the total that headquarters would have to grant, of want_asset.
     """
 
     code: str
@@ -34,6 +37,7 @@ class Trouble(msgspec.Struct, frozen=True, omit_defaults=True):
     where: str = ""
     last_good_s: float | None = None
     want: int | None = None
+    want_asset: str = CNY
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,7 +94,9 @@ class MqttView(msgspec.Struct, frozen=True):
 
 
 class DayView(msgspec.Struct, frozen=True):
-    """The site day that is running: sums of the sessions closed in it."""
+    """The site day that is running: sums of the sessions closed in it. energy_wh: by the meters of connectors;
+    ports_wh: as the boards of charging ports counted. packs_out: swapped or rented.
+    """
 
     number: int
     first_seq: int
@@ -98,6 +104,20 @@ class DayView(msgspec.Struct, frozen=True):
     energy_wh: int
     amount_fen: int
     overrun_fen: int
+    ports_wh: int
+    fuel_ml: int
+    packs_out: int
+
+
+class PaperView(msgspec.Struct, frozen=True):
+    """A document of headquarters that says what something costs. id: its name; empty: it has none. version: in force;
+    None: none has come yet. sells: what cannot be sold without it; empty: nothing here.
+    """
+
+    kind: str
+    id: str
+    version: int | None
+    sells: str
 
 
 class ValueView(msgspec.Struct, frozen=True):
@@ -141,7 +161,8 @@ class StatusView(msgspec.Struct, frozen=True):
     """The site at a glance. None where there is none: no epoch yet, no headquarters or broker in the config.
 
     waiting_for: why nothing is sold yet. no_starts: why no session starts now. ill: why the watchdog is not fed.
-    uncertain_ms: width of the proven bounds of the time. assets: what customers have here besides money.
+    uncertain_ms: width of the proven bounds of the time. tariff: in force, for charging. papers: all by which this
+    site sells. assets: what customers have here besides money. cabinets, ports: none while the till is not open.
     """
 
     site: str
@@ -163,6 +184,9 @@ class StatusView(msgspec.Struct, frozen=True):
     readers: list[ReaderView]
     journal: JournalView | None
     assets: list[AssetView] = []
+    papers: list[PaperView] = []
+    cabinets: list[CabinetView] = []
+    ports: list[PortView] = []
 
 
 class ReaderView(msgspec.Struct, frozen=True):

@@ -53,6 +53,10 @@ class Paper:
     def warn(self, text: str) -> str:
         return self.style(text, "yellow")
 
+    def link(self, state: str) -> str:
+        """How the conversation with something goes."""
+        return {"online": self.good, "offline": self.bad}.get(state, self.dim)(state)
+
     def dim(self, text: str) -> str:
         return self.style(text, "dim")
 

@@ -103,6 +103,9 @@ async def answer(daemon: Daemon, line: bytes, by: str) -> Told:
             return Told(trouble=Trouble("unknown-verb", f"expected one of {', '.join(_VERBS)}, got {ask.verb!r}"))
         into, verb = _VERBS[ask.verb]
         return Told(result=await verb(daemon, msgspec.convert(ask.args, into), by))
+    except msgspec.ValidationError as error:
+        remedy = "`fieldtill COMMAND --help` says what it takes; else command line and daemon differ in version."
+        return Told(trouble=Trouble("bad-request", str(error), remedy))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return Told(trouble=Trouble("bad-request", str(error), "This command line and the daemon differ in version."))
     except Declined as declined:

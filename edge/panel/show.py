@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from edge.panel import show_fuel
+from edge.panel import show_fuel, show_port, show_swap
 from edge.panel.messages import (
     AssetView,
     ConnectorView,
@@ -13,6 +13,7 @@ from edge.panel.messages import (
     DeviceView,
     HqView,
     LineView,
+    PaperView,
     PointView,
     ReaderView,
     SessionView,
@@ -22,6 +23,8 @@ from edge.panel.messages import (
     TroubleView,
 )
 from edge.panel.paper import UNKNOWN, Paper, ago, counted, energy, instant, lasting, money, power
+from protocols.trade.quantities import litres
+from protocols.trade.records import CNY
 from protocols.trade.value_words import IN_FEN, amount_text
 
 _IEC = {
@@ -67,7 +70,7 @@ def status(paper: Paper, view: StatusView) -> None:
         text += paper.warn(f", {money(value.overrun_fen)} delivered beyond holds") if value.overrun_fen else ""
         pairs.append(("value", text))
         pairs += [(one.asset, _asset(one)) for one in view.assets]
-        pairs.append(("tariff", view.tariff or paper.warn("none yet: nothing can be sold")))
+    pairs += [(one.kind.replace("-", " "), _paper(paper, one)) for one in view.papers]
     paper.pairs(pairs)
     if view.connectors:
         paper.write()
@@ -77,6 +80,12 @@ def status(paper: Paper, view: StatusView) -> None:
     if view.pumps:
         paper.write()
         show_fuel.pumps(paper, view.pumps)
+    if view.cabinets:
+        paper.write()
+        show_swap.at_a_glance(paper, view.cabinets)
+    if view.ports:
+        paper.write()
+        show_port.at_a_glance(paper, view.ports)
     if view.readers:
         paper.write()
         columns = ("READER", "KIND", "WHERE", "STATE", "LAST SIGN", ">SAID")
@@ -99,7 +108,7 @@ def devices(paper: Paper, lines: Sequence[LineView], views: Sequence[DeviceView]
 def points(paper: Paper, view: DeviceView, listed: Sequence[PointView]) -> None:
     """One device, each value with the milliseconds of the request that brought it."""
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(view.counts.items()))
-    state = _link(paper, view.state)
+    state = paper.link(view.state)
     paper.write(f"{paper.bold(view.id)}, {view.profile} on {view.line}, {state}, last good {ago(view.last_good_s)}")
     paper.write(paper.dim(counts or "not asked yet"))
     paper.write()
@@ -110,9 +119,6 @@ def points(paper: Paper, view: DeviceView, listed: Sequence[PointView]) -> None:
 
 def sessions(paper: Paper, views: Sequence[SessionView]) -> None:
     """The open sessions."""
-    if not views:
-        paper.write("no session is open")
-        return
     heads = ("SESSION", "CONNECTOR", "ACCOUNT", "PHASE", "PRESET", ">ENERGY", ">POWER", ">PRICE", ">HOLD", ">SINCE",
              ">LEFT")  # fmt: skip
     paper.table(heads, [_session(paper, view) for view in views])
@@ -190,7 +196,9 @@ def day(paper: Paper, view: DayView) -> None:
         [
             ("day", f"{view.number}, from record {view.first_seq} on"),
             ("sessions", str(view.sessions)),
-            ("energy", energy(view.energy_wh)),
+            ("energy", energy(view.energy_wh + view.ports_wh)),
+            *([("fuel", f"{litres(view.fuel_ml)} L")] if view.fuel_ml else []),
+            *([("packs", f"{view.packs_out} handed out")] if view.packs_out else []),
             ("billed", money(view.amount_fen)),
             ("overrun", money(view.overrun_fen)),
         ]
@@ -203,8 +211,8 @@ def trouble(paper: Paper, view: Trouble) -> None:
     pairs = [("where", view.where)] if view.where else []
     if view.last_good_s is not None:
         pairs.append(("last good", ago(view.last_good_s)))
-    if view.want is not None:
-        pairs.append(("needed", f"{money(view.want)} granted in total"))
+    if view.want is not None and (view.want > 1 or view.want_asset != CNY):  # one fen: whatever there is
+        pairs.append(("needed", f"{amount_text(view.want, view.want_asset)} granted in total"))
     if view.remedy:
         pairs.append(("next", view.remedy))
     paper.pairs([(f"  {name}", text) for name, text in pairs])
@@ -214,6 +222,8 @@ def _clock(paper: Paper, view: StatusView) -> str:
     quality = paper.good(view.clock_quality) if view.clock_quality == "synchronised" else paper.warn(view.clock_quality)
     if view.uncertain_ms is None:
         within = "not bounded from above"
+    elif view.uncertain_ms < 1_000:
+        within = f"proven within {view.uncertain_ms} ms"
     else:
         within = f"proven within {lasting(view.uncertain_ms / 1000)}"
     return f"{instant(view.wall_ms)}, {quality}, {within}"
@@ -243,7 +253,16 @@ def _log(paper: Paper, view: StatusView) -> str:
 
 
 def _day(view: DayView) -> str:
-    return f"{counted(view.sessions, 'session')}, {energy(view.energy_wh)}, {money(view.amount_fen)}"
+    fuel = f", {litres(view.fuel_ml)} L" if view.fuel_ml else ""
+    packs = f", {counted(view.packs_out, 'pack')} handed out" if view.packs_out else ""
+    sessions, energy_wh = counted(view.sessions, "session"), view.energy_wh + view.ports_wh
+    return f"{sessions}, {energy(energy_wh)}{fuel}{packs}, {money(view.amount_fen)}"
+
+
+def _paper(paper: Paper, view: PaperView) -> str:
+    if view.version is None:
+        return paper.warn(f"none yet: {view.sells} cannot be sold") if view.sells else "none"
+    return f"{view.id}, version {view.version}" if view.id else f"version {view.version}"
 
 
 def _asset(view: AssetView) -> str:
@@ -268,16 +287,12 @@ def _connector(paper: Paper, view: ConnectorView) -> Sequence[str]:
     return (
         paper.bold(view.id),
         paper.bad(car) if iec in "EF" else paper.good(car) if iec in "CD" else car,
-        f"{view.charger} {_link(paper, view.charger_link)}",
-        f"{view.meter} {_link(paper, view.meter_link)}",
+        f"{view.charger} {paper.link(view.charger_link)}",
+        f"{view.meter} {paper.link(view.meter_link)}",
         energy(view.register_wh),
         lasting(None if view.register_age_ms is None else view.register_age_ms / 1000),
         text,
     )
-
-
-def _link(paper: Paper, state: str) -> str:
-    return {"online": paper.good, "offline": paper.bad}.get(state, paper.dim)(state)
 
 
 def _line(paper: Paper, view: LineView) -> Sequence[str]:
@@ -298,9 +313,9 @@ def _device(paper: Paper, view: DeviceView) -> Sequence[str]:
     latency = [view.latency_ms.get(name) for name in ("p50", "p99")]
     return (
         paper.bold(view.id),
-        view.line,
+        view.line or UNKNOWN,
         view.profile,
-        _link(paper, view.state),
+        paper.link(view.state),
         ago(view.last_good_s),
         *(UNKNOWN if ms is None else f"{ms:.1f} ms" for ms in latency),
         str(answered),

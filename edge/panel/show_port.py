@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.panel.messages_port import PortSessionView, PortView
-from edge.panel.paper import UNKNOWN, Paper, lasting, money
+from edge.panel.paper import UNKNOWN, Paper, lasting, money, power
 from protocols.trade.quantities import kwh
 
 
@@ -14,13 +14,44 @@ def ports(paper: Paper, views: Sequence[PortView]) -> None:
     if not views:
         paper.write("this site has no charging ports")
         return
+    heads = ["PORT", "PRICE", "STATE", "SESSION", "LOCKER"]
     rows = [
-        (paper.bold(view.place), view.price, _state(paper, view), _session(view.session), _stay(paper, view))
+        [paper.bold(view.place), view.price, _state(paper, view), _session(view.session), _stay(paper, view)]
         for view in views
     ]
-    paper.table(("PORT", "PRICE", "STATE", "SESSION", "LOCKER"), rows)
-    for board, error in {view.board: view.error for view in views if view.error}.items():
-        paper.write(f"{paper.bold(board)}: {paper.warn(error)}")
+    if not any(row[-1] for row in rows):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    paper.table(heads, rows)
+    _troubles(paper, views)
+
+
+def at_a_glance(paper: Paper, views: Sequence[PortView]) -> None:
+    """One line for each board: how many of its ports do what, and how many lockers are whose."""
+    boards: dict[str, list[PortView]] = {}
+    for view in views:
+        boards.setdefault(view.board, []).append(view)
+    states = ("idle", "plugged", "charging", "full", "fault", "out")
+    rows = []
+    for board, ports in boards.items():
+        told = [view.state for view in ports]
+        power_w = [view.session.power_w for view in ports if view.session and view.session.power_w is not None]
+        lockers = [view for view in ports if view.door_open is not None or view.stay is not None]
+        rows.append(
+            (
+                paper.bold(board),
+                paper.bad("silent") if all(state is None for state in told) else paper.good("online"),
+                str(len(ports)),
+                *(_count(paper, state, told.count(state)) for state in states),
+                power(sum(power_w)) if power_w else UNKNOWN,
+                str(sum(view.session is not None for view in ports)),
+                _lockers(paper, lockers),
+            )
+        )
+    heads = ("BOARD", "STATE", ">PORTS", *(f">{state.upper()}" for state in states), ">POWER", ">SESSIONS", "LOCKERS")
+    if not any(row[-1] for row in rows):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    paper.table(heads, rows)
+    _troubles(paper, views)
 
 
 def sessions(paper: Paper, views: Sequence[PortSessionView]) -> None:
@@ -54,6 +85,26 @@ def opened(paper: Paper, view: PortSessionView) -> None:
     paper.write(f"`fieldtill ports` follows it, `fieldtill stop {view.place}` ends it.")
 
 
+def _troubles(paper: Paper, views: Sequence[PortView]) -> None:
+    """What each board ails from, once."""
+    for board, error in {view.board: view.error for view in views if view.error}.items():
+        paper.hang(f"{paper.bad('!')} {paper.bold(board)}", error)
+
+
+def _count(paper: Paper, state: str, count: int) -> str:
+    return paper.bad(str(count)) if count and state in ("fault", "out") else str(count)
+
+
+def _lockers(paper: Paper, views: Sequence[PortView]) -> str:
+    """Empty where the board has none."""
+    if not views:
+        return ""
+    used = [view for view in views if view.stay is not None]
+    overdue = sum(view.stay is not None and view.stay.state == "overdue" for view in views)
+    late = paper.warn(f", {overdue} overdue") if overdue else ""
+    return f"{len(views) - len(used)} free, {len(used)} in use{late}"
+
+
 def _state(paper: Paper, view: PortView) -> str:
     if view.state is None:
         return paper.bad("silent")
@@ -64,8 +115,8 @@ def _state(paper: Paper, view: PortView) -> str:
 def _session(view: PortSessionView | None) -> str:
     if view is None:
         return ""
-    power = "" if view.power_w is None else f"{view.power_w} W, "
-    return f"{view.phase}, {power}{money(view.fen)} of {money(view.hold_fen)}"
+    drawn = "" if view.power_w is None else f"{power(view.power_w)}, "
+    return f"{view.phase}, {drawn}{money(view.fen)} of {money(view.hold_fen)}"
 
 
 def _stay(paper: Paper, view: PortView) -> str:

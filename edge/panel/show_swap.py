@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edge.panel.messages_swap import CabinetView, PackView, SlotView, SwapView
 from edge.panel.paper import UNKNOWN, Paper, lasting
@@ -42,6 +42,41 @@ def opened(paper: Paper, view: SwapView) -> None:
     paper.write(f"slot {view.slot} opens; `fieldtill swaps` follows it, `fieldtill stop {view.cabinet}` ends it.")
 
 
+def at_a_glance(paper: Paper, views: Sequence[CabinetView]) -> None:
+    """One line for each cabinet: what its slots hold, and who is at it."""
+    rows = [
+        (
+            paper.bold(view.id),
+            paper.link(view.link),
+            str(len(view.slots)),
+            str(sum(one.holds == "pack" for one in view.slots)),
+            str(sum(one.holds == "empty" for one in view.slots)),
+            _count(paper.warn, sum(one.holds == "unsure" for one in view.slots)),
+            _count(paper.warn, sum(one.door == "open" for one in view.slots)),
+            _count(paper.bad, sum(one.state != "on" for one in view.slots)),
+            str(sum(one.charging is True for one in view.slots)),
+            paper.dim("free") if view.swap is None else _at_work(view.swap),
+        )
+        for view in views
+    ]
+    heads = (
+        "CABINET",
+        "STATE",
+        ">SLOTS",
+        ">PACKS",
+        ">EMPTY",
+        ">UNSURE",
+        ">OPEN",
+        ">OFF",
+        ">CHARGING",
+        "SESSION",
+    )
+    paper.table(heads, rows)
+    for view in views:
+        for text in _troubles(view):
+            paper.hang(f"{paper.bad('!')} {paper.bold(view.id)}", text)
+
+
 def cabinets(paper: Paper, views: Sequence[CabinetView]) -> None:
     """Every slot of these cabinets."""
     if not views:
@@ -63,10 +98,9 @@ def cabinets(paper: Paper, views: Sequence[CabinetView]) -> None:
     ]
     paper.table(("SLOT", "DOOR", "HOLDS", "CODE", ">CHARGE", ">VOLTAGE", "STATE", "CHARGER"), rows)
     for view in views:
-        said = [*view.hazards, *(["no mains"] if view.mains is False else []), *view.errors]
         if view.swap is not None:
-            said.append(f"session {view.swap.id}, {view.swap.step} slot {view.swap.slot}")
-        for text in said:
+            paper.write(f"{paper.bold(view.id)}: session {view.swap.id}, {_at_work(view.swap)}")
+        for text in _troubles(view):
             paper.write(f"{paper.bold(view.id)}: {paper.warn(text)}")
 
 
@@ -86,6 +120,19 @@ def packs(paper: Paper, views: Sequence[PackView]) -> None:
         for view in views
     ]
     paper.table(("CODE", "WHERE", "SLOT, NOW OR LAST", "ACCOUNT", ">RECORD"), rows)
+
+
+def _troubles(view: CabinetView) -> list[str]:
+    return [*view.hazards, *(["no mains"] if view.mains is False else []), *view.errors]
+
+
+def _at_work(view: SwapView) -> str:
+    case = f" ({view.fault})" if view.fault else ""
+    return f"{view.kind}, {view.step} slot {view.slot}{case}, {view.account}"
+
+
+def _count(colour: Callable[[str], str], count: int) -> str:
+    return colour(str(count)) if count else "0"
 
 
 def _state(paper: Paper, view: SlotView) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from edge.daemon_state import Daemon
-from edge.panel import views
+from edge.panel import views, views_sells
 from edge.panel.messages import Trouble
 from edge.panel.record_view import plain, select
 from edge.site import Site
@@ -191,7 +191,7 @@ async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:
 
 
 async def day_show(daemon: Daemon, args: NoArgs, by: str) -> object:
-    return views.day(site_of(daemon).desk.state)
+    return views_sells.day(site_of(daemon).desk.state)
 
 
 async def day_close(daemon: Daemon, args: NoArgs, by: str) -> object:
@@ -264,8 +264,16 @@ def _refused(daemon: Daemon, connector: str, refused: Refused) -> Trouble:
         device = outlet.meter if code is Refusal.METER_SILENT else outlet.charger
         line = next(one.line for one in daemon.config.device if one.id == device.id)
         where, last_good_s = f"{line}:{device.id}", views.last_good_s(device)
-    remedy = REMEDIES.get(code, "")
-    return Trouble(code.value, refused.detail, remedy, where, last_good_s, refused.want)
+    return refusal(refused, REMEDIES.get(code, ""), where, last_good_s)
+
+
+def refusal(refused: Refused, remedy: str, where: str, last_good_s: float | None = None) -> Trouble:
+    """With the first of what headquarters would have to grant."""
+    code, detail = refused.refusal.value, refused.detail
+    if not refused.wants:
+        return Trouble(code, detail, remedy, where, last_good_s)
+    want = refused.wants[0]
+    return Trouble(code, detail, remedy, where, last_good_s, want.total, want.source.asset)
 
 
 _AT_DEVICE = {Refusal.CHARGER_SILENT, Refusal.CHARGER_FAULTED, Refusal.METER_SILENT, Refusal.NO_CAR}

@@ -203,7 +203,7 @@ def _refused(daemon: Daemon, pump: str, refused: Refused) -> Trouble:
         config = next(one for one in daemon.config.pump if one.id == pump)
         where, last_good_s = f"{config.line or config.controller}:{pump}", views.last_good_s(device)
     remedy = _REMEDIES.get(code) or verbs.REMEDIES.get(code, "")
-    return Trouble(code.value, refused.detail, remedy, where, last_good_s, refused.want)
+    return verbs.refusal(refused, remedy, where, last_good_s)
 
 
 _AT_PUMP = {Refusal.PUMP_SILENT, Refusal.PUMP_OUT, Refusal.PRICE_DIFFERS}

@@ -180,7 +180,7 @@ def _payer(hall: PortHall, card: str, account: str) -> tuple[bytes, tuple[Source
 
 def _refused(place: str, refused: Refused) -> Trouble:
     remedy = _REMEDIES.get(refused.refusal) or verbs.REMEDIES.get(refused.refusal, "")
-    return Trouble(refused.refusal.value, refused.detail, remedy, place, None, refused.want)
+    return verbs.refusal(refused, remedy, place)
 
 
 _REMEDIES = {

@@ -75,8 +75,7 @@ async def swap(daemon: Daemon, args: Swap, by: str) -> object:
     )
     outcome = await shop.start(ask)
     if isinstance(outcome, Refused):
-        remedy = _REMEDIES.get(outcome.refusal) or verbs.REMEDIES.get(outcome.refusal, "")
-        raise Declined(Trouble(outcome.refusal.value, outcome.detail, remedy, ask.cabinet, None, outcome.want))
+        raise Declined(verbs.refusal(outcome, _remedy(shop, outcome.refusal, args.kind), ask.cabinet))
     return views_swap.swap(shop, outcome)
 
 
@@ -140,9 +139,12 @@ async def stop(daemon: Daemon, args: verbs.StopSession, by: str) -> object:
         return await verbs_port.stop(daemon, args, by)
     at = shop.swaps.swap_at(shop.id_of(args.connector))
     found = at if args.session is None else shop.swaps.swap(args.session)
-    if found is None or not await shop.cancel(found.seq, by):
-        what = f"{args.connector or args.session} has no session that could be cancelled: a pack that is given is given"
-        raise Declined(Trouble("no-such-session", what, "`fieldtill swaps` lists those that are open."))
+    remedy = "`fieldtill swaps` lists those that are open."
+    if found is None:
+        raise Declined(Trouble("no-such-session", f"{args.connector or args.session} has no swap session", remedy))
+    if not await shop.cancel(found.seq, by):
+        what = f"session {found.seq} cannot be cancelled any more: a pack that is given is given"
+        raise Declined(Trouble("no-such-session", what, remedy, found.opened.cabinet))
     return {"session": found.seq, "stopping": True}
 
 
@@ -166,6 +168,14 @@ def shop_of(daemon: Daemon) -> Shop:
     return shop
 
 
+def _remedy(shop: Shop, refusal: Refusal, kind: SwapKind) -> str:
+    if refusal is Refusal.UNKNOWN_OFFER:
+        terms = shop.swaps.papers.terms
+        names = [one.name for one in (terms.rents if kind == "rent" else terms.swaps)]
+        return f"The terms here have {', '.join(names) or 'none'}; without --offer the first that fits is used."
+    return _REMEDIES.get(refusal) or verbs.REMEDIES.get(refusal, "")
+
+
 def _known(shop: Shop, name: str) -> str:
     if name not in shop:
         known = ", ".join(sorted(shop.loops))
@@ -184,7 +194,6 @@ def _known_slot(shop: Shop, cabinet: str, slot: int) -> str:
 _REMEDIES = {
     Refusal.UNKNOWN_CABINET: "`fieldtill slots` has them, by id.",
     Refusal.NO_SWAP_TERMS: "Headquarters publishes them (`fieldtill-hq swap-terms`); `fieldtill sync` shows the link.",
-    Refusal.UNKNOWN_OFFER: "The terms of headquarters name the offers; without --offer the first that fits is used.",
     Refusal.SCAN_EXPIRED: "Scan again.",
     Refusal.CABINET_SILENT: "`fieldtill devices` shows which board does not answer.",
     Refusal.CABINET_ALARM: "Look at the cabinet first; business goes on when its input is quiet again.",

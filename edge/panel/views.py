@@ -14,11 +14,10 @@ from drivers.readers.reader import CardReader
 from edge.carried import Taken
 from edge.daemon_state import Daemon
 from edge.journal.journal import Journal
-from edge.panel import messages, views_fuel
+from edge.panel import messages, views_fuel, views_port, views_sells, views_swap
 from edge.panel.messages import (
     AssetView,
     ConnectorView,
-    DayView,
     DeviceView,
     HqView,
     JournalView,
@@ -65,7 +64,7 @@ def status(daemon: Daemon) -> StatusView:
         uncertain_ms=None if stamp.ub_ms is None else stamp.ub_ms - stamp.lb_ms,
         hq=headquarters(daemon.uplink.status(), stamp.mono_ms) if daemon.uplink else None,
         mqtt=broker(daemon.quick.status(), stamp.mono_ms) if daemon.quick else None,
-        day=day(state) if state else None,
+        day=views_sells.day(state) if state else None,
         value=value(state) if state else None,
         tariff=f"{tariff.id} {tariff.version}" if tariff else None,
         connectors=[connector(daemon, outlet) for outlet in daemon.premises.outlets.values()],
@@ -73,6 +72,9 @@ def status(daemon: Daemon) -> StatusView:
         readers=[reader(one) for one in daemon.readers],
         journal=log_and_disk(journal) if journal else None,
         assets=assets(state) if state else [],
+        papers=views_sells.papers(daemon, site) if site else [],
+        cabinets=views_swap.cabinets(site.shop) if site and site.shop else [],
+        ports=views_port.ports(site.ports) if site and site.ports else [],
     )
 
 
@@ -108,11 +110,6 @@ def headquarters(uplink: UplinkStatus, now_ms: int) -> HqView:
 
 def broker(quick: QuickStatus, now_ms: int) -> MqttView:
     return MqttView(quick.connected, (now_ms - quick.since_ms) / 1000, _trouble(quick.trouble, now_ms))
-
-
-def day(state: TillState) -> DayView:
-    one = state.day
-    return DayView(one.number, one.first_seq, one.sessions, one.energy_wh, one.amount_fen, one.overrun_fen)
 
 
 def value(state: TillState) -> ValueView:

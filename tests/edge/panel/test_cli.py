@@ -49,7 +49,7 @@ def test_status(site: Box) -> None:
         "log  3 records, 0 acknowledged\n"
         "day 1  0 sessions, 0.000 kWh, ¥0.00\n"
         "value  ¥500.00 granted to 1 account: ¥0.00 used, ¥0.00 held, ¥500.00 free\n"
-        "tariff  city 3\n"
+        "tariff  city, version 3\n"
         "\n"
         "CONNECTOR  CAR  CHARGER  METER  REGISTER  AGE  SESSION\n"
         "c1  B plugged  charger-1 online  meter-1 online  1234.560 kWh  AGE  free"
@@ -214,6 +214,11 @@ def test_a_damaged_journal(box: Box, tmp_path: Path) -> None:
         ("start", "c1", "--card", "x", "--time", "2h", "--money", "5"),
         ("stop",),
         ("records", "--limit", "0"),
+        ("port", "start", "rack.3"),
+        ("swap", "cab-1", "--card", "x", "--rent", "--return"),
+        ("slot", "open", "cab-1", "0", "--because", "to look"),
+        ("slot", "open", "cab-1", "4", "--because", "x"),
+        ("locker", "open", "rack.4", "--because", "y" * 65),
         ("sing",),
     ],
 )

@@ -13,7 +13,7 @@ from drivers.twins.cabinets.pack import pack_code
 from drivers.twins.cabinets.rider_words import swaps
 from edge.config import Config
 from edge.daemon_state import Daemon
-from edge.panel import show_swap
+from edge.panel import show, show_swap
 from edge.panel.messages_swap import CabinetView, PackView, SwapView
 from edge.panel.paper import Paper
 from edge.panel.record_view import gist
@@ -95,6 +95,27 @@ async def test_why_not(tmp_path: Path) -> None:
         shop.front.shut(CABINET, 1, "li")
         assert (await shop.end()).outcome == "cancelled"
         assert (await trouble(daemon, "stop", connector=CABINET))[0] == "no-such-session"
+        _, remedy = await trouble(daemon, "swap", cabinet=CABINET, account="ann", offer="gold")
+        assert remedy.startswith("The terms here have swaps30, ")
+
+
+async def test_what_would_have_to_be_granted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan is counted in its own units: one swap that is wanted is not a fen."""
+    async with a_shop(tmp_path) as shop:
+        told = await answer(daemon_of(shop), b'{"verb":"swap","args":{"cabinet":"cab-1","account":"zed"}}', "li")
+        assert told.trouble is not None
+        assert (told.trouble.want, told.trouble.want_asset) == (1, "SWAPS30")
+        show.trouble(Paper(colours=False), told.trouble)
+        assert "needed  1 SWAPS30 granted in total" in capsys.readouterr().out
+
+
+async def test_the_whole_site_at_a_glance(tmp_path: Path) -> None:
+    """`status` tells of cabinets and of what they sell by; nothing is missing that this site does not need."""
+    async with a_shop(tmp_path) as shop:
+        told = await ask(daemon_of(shop), "status")
+        assert [(one["kind"], one["version"]) for one in told["papers"]] == [("tariff", 1), ("swap-terms", 1)]
+        assert [(one["id"], len(one["slots"])) for one in told["cabinets"]] == [(CABINET, 6)]
+        assert told["ports"] == []
 
 
 async def test_staff_at_the_panel(tmp_path: Path) -> None:
