@@ -1,41 +1,43 @@
-"""Which page answers which request?
+"""Which page answers which request? Nothing is changed by GET.
 
-GET  /                                   how the site stands, what a kWh costs, and a form for a code
+GET  /                                   how the site stands, what it costs, and a form for a code
+GET  /at/<place>                         what stands there: a cabinet, a port, a locker; the QR code on it leads here
 GET  /prices.json                        what a litre of each grade costs now: for the pole at the road
-POST /take                               `code=FT1:...`: takes the code in
+POST /take                               `code=FT1:...`: takes the code in; `pin=`, `consent=`: what goes with it
+POST /open                               `place=`, `pin=`: opens the customer's own locker
 GET  /receipt/<site>/<epoch>/<seq>?k=    a session and its bill, for whoever has its link
+POST /receipt/<site>/<epoch>/<seq>/end?k=    ends it: a port's is stopped, a swap cancelled
 GET  /receipt/<site>/<epoch>/<seq>.json?k=   its receipt, which anyone can check
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
-from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
-from urllib.parse import urlencode
 
 import structlog
 
-from edge import epochs
+from edge.carried import Said
 from edge.config import Page
 from edge.daemon_state import Daemon
-from edge.evidence import gather, slip
-from edge.evidence.gather import Gathered, NoReceipt
-from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalError
-from edge.page import bill, frame, pumps, token
+from edge.page import forms, frame, places, pumps, token
+from edge.page.doors import Doors
 from edge.page.exchange import JSON, Request, Response
 from edge.page.front import front
 from edge.page.outcome import outcome
+from edge.page.sessions import Sessions
+from edge.page.visits import ACTS, ACTS_S, Limit, Visits
 from edge.page.words import word
-from protocols.trade.records import session_id
+from protocols.trade.locker_pin import is_pin
 
-_RECEIPT = re.compile(r"^/receipt/(?P<site>[^/]{1,64})/(?P<epoch>[0-9]{1,9})/(?P<seq>[0-9]{1,15})(?P<file>\.json)?$")
+_RECEIPT = re.compile(
+    r"^/receipt/(?P<site>[^/]{1,64})/(?P<epoch>[0-9]{1,9})/(?P<seq>[0-9]{1,15})(?P<file>\.json)?(?P<end>/end)?$"
+)
+_AT = re.compile(r"^/at/(?P<place>[^/]{1,130})$")
+_ACTS = ("/take", "/open")
+_SHOWN = ("/", "/prices.json")
 
 log = structlog.get_logger()
 
@@ -46,8 +48,10 @@ class Answers:
     def __init__(self, daemon: Daemon, config: Page) -> None:
         self._daemon = daemon
         self._config = config
-        self._tokens = token.load(daemon.config.keys_dir)
-        self._one_receipt = asyncio.Lock()  # a receipt reads the log: one at a time is enough, beside the till
+        self._visits = Visits()
+        self._sessions = Sessions(daemon, token.load(daemon.config.keys_dir), self._visits)
+        self._doors = Doors(daemon, self._visits)
+        self._acts = Limit(ACTS, ACTS_S)
         self.port = config.port
 
     @property
@@ -56,94 +60,69 @@ class Answers:
         host = f"[{address}]" if address.version == 6 else str(address)
         return f"http://{host}:{self.port}"
 
-    async def answer(self, request: Request) -> Response:
-        language = request.language
-        if request.path == "/" and request.method != "POST":
-            other = "en" if language == "zh" else "zh"
-            return frame.page(self._title, front(self._daemon, language), language, other=f"/?lang={other}")
-        if request.path == "/prices.json" and request.method != "POST":
-            return Response(HTTPStatus.OK, JSON, pumps.pole(self._daemon))
-        if request.path == "/take" and request.method == "POST":
-            return await self._take(request)
-        found = _RECEIPT.match(request.path)
-        if found is not None and request.method != "POST":
-            return await self._receipt(request, found["site"], int(found["epoch"]), int(found["seq"]), found["file"])
-        known = request.path in ("/", "/take", "/prices.json") or found is not None
-        return frame.problem(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND, language)
+    async def answer(self, request: Request, peer: str = "") -> Response:
+        """peer: the address that asks."""
+        acts, found = request.method == "POST", _RECEIPT.match(request.path)
+        if found is not None and found["file"] and found["end"]:
+            found = None
+        if acts != (request.path in _ACTS or (found is not None and bool(found["end"]))):
+            known = request.path in (*_ACTS, *_SHOWN) or found is not None or _AT.match(request.path) is not None
+            return frame.problem(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND, request.language)
+        if acts:
+            now_ms = self._daemon.clock.mono_ms()
+            if self._acts.reached(peer, now_ms):
+                return frame.problem(HTTPStatus.TOO_MANY_REQUESTS, request.language)
+            self._acts.count(peer, now_ms)
+        if found is not None:
+            session = found["site"], int(found["epoch"]), int(found["seq"])
+            if acts:
+                return await self._sessions.end(request, *session)
+            return await self._sessions.show(request, *session, found["file"])
+        if acts:
+            return await (self._take(request) if request.path == "/take" else self._open(request, peer))
+        return self._show(request)
 
     def link(self, seq: int) -> str:
         """The path of a session's page, its token included."""
-        return self._path(self._session(seq))
+        return self._sessions.path(self._sessions.id_of(seq))
 
     @property
     def _title(self) -> str:
         return self._config.title or self._daemon.config.site
 
-    def _session(self, seq: int) -> str:
-        assert self._daemon.journal is not None
-        return session_id(self._daemon.journal.site, self._daemon.journal.epoch, seq)
-
-    def _path(self, session: str, file: str = "", **query: str) -> str:
-        return f"/receipt/{session}{file}?" + urlencode({"k": self._tokens.of(session), **query})
+    def _show(self, request: Request) -> Response:
+        language = request.language
+        other = "en" if language == "zh" else "zh"
+        if request.path == "/":
+            return frame.page(self._title, front(self._daemon, language), language, other=f"/?lang={other}")
+        if request.path == "/prices.json":
+            return Response(HTTPStatus.OK, JSON, pumps.pole(self._daemon))
+        found = _AT.match(request.path)
+        place = None if found is None else places.at(self._daemon, found["place"], self._visits, language)
+        if found is None or place is None:
+            return frame.problem(HTTPStatus.NOT_FOUND, language)
+        title, body = place
+        body += f'<a class="button quiet" href="/?lang={language}">{word("all-places", language)}</a>'
+        return frame.page(title, body, language, other=frame.at(found["place"], other))
 
     async def _take(self, request: Request) -> Response:
-        codes, language = self._daemon.codes, request.language
+        codes, language, pin = self._daemon.codes, request.language, request.form.get("pin", "")
         if codes is None:
             return frame.problem(HTTPStatus.SERVICE_UNAVAILABLE, language)
+        if pin and not (is_pin(pin) and len(pin) >= forms.PIN_LEAST):  # before the code is used up
+            body = f'<p class="note ill">{word("pin-form", language, least=forms.PIN_LEAST)}</p>'
+            body += f'<a class="button quiet" href="/?lang={language}">{word("back", language)}</a>'
+            return frame.page(self._title, body, language)
+        text = request.form.get("code", "")
         try:
-            taken = await codes.take(request.form.get("code", ""))
+            taken = await codes.take(text, Said(pin, consent=request.form.get("consent") == "1"))
         except JournalError as error:
             log.error("a code was not taken", error=str(error), remedy=error.remedy)
             return frame.problem(HTTPStatus.SERVICE_UNAVAILABLE, language)
         session = getattr(taken, "session", None)
         link = f"{self.link(session.seq)}&lang={language}" if session is not None else ""
-        return frame.page(self._title, outcome(taken, link, language), language)
+        place = places.named(self._daemon, getattr(taken, "connector", ""), language)
+        return frame.page(self._title, outcome(taken, link, language, place=place, text=text), language)
 
-    async def _receipt(self, request: Request, site: str, epoch: int, seq: int, file: str | None) -> Response:
-        """Nobody learns whether a session exists without its token."""
-        language, session, missing = request.language, session_id(site, epoch, seq), HTTPStatus.NOT_FOUND
-        if self._daemon.site is None or not self._tokens.fits(session, request.query.get("k", "")):
-            return frame.problem(missing, language)
-        other = self._path(session, lang="en" if language == "zh" else "zh")
-        running = self._running(session) if file is None else None
-        if running is not None:
-            return frame.page(word("session", language), running(language), language, other=other)
-        try:
-            async with self._one_receipt:
-                gathered = await asyncio.to_thread(self._gather, site, epoch, seq)
-        except NoReceipt:
-            return frame.problem(missing, language)
-        except (JournalError, sqlite3.Error) as error:
-            log.error("a receipt could not be read", session=session, error=str(error))
-            return frame.problem(HTTPStatus.SERVICE_UNAVAILABLE, language)
-        if file is not None:
-            name = f"receipt-{site}-{epoch}-{seq}.json"
-            disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-            return Response(HTTPStatus.OK, JSON, gathered.file.to_bytes(), disposition)
-        body = bill.settled(gathered, self._path(session, ".json"), language)
-        return frame.page(slip.title(gathered.story, language), body, language, other=other)
-
-    def _running(self, session: str) -> Callable[[str], str] | None:
-        """The body, by language, of a session while it is open. None: it has ended, or has never been."""
-        site = self._daemon.site
-        assert site is not None
-        for opened, progress in site.desk.sessions():
-            if self._session(opened.seq) == session:
-                return partial(bill.running, site, opened, progress)
-        fills = None if site.islands is None else site.islands.fills
-        for filling, row in () if fills is None else fills.fillings():
-            if self._session(filling.seq) == session:
-                assert fills is not None
-                return partial(pumps.running, fills, filling, row)
-        return None
-
-    def _gather(self, site: str, epoch: int, seq: int) -> Gathered:
-        """From a connection of its own, in a thread: a long log is no reason to look at sessions later. Of an epoch
-        that has ended, from where its log is kept.
-        """
-        path, journal = self._daemon.config.journal_path, self._daemon.journal
-        assert journal is not None
-        if (site, epoch) != (journal.site, journal.epoch):
-            path = next((one.path for one in epochs.kept(path) if (one.site, one.epoch) == (site, epoch)), path)
-        with closing(connect_reader(path)) as connection:
-            return gather.receipt_of(connection, gather.session_seq(connection, session_id(site, epoch, seq)))
+    async def _open(self, request: Request, peer: str) -> Response:
+        return await self._doors.open(request, peer, self._title)

@@ -74,7 +74,7 @@ def cabinet(shop: Shop, name: str) -> CabinetSight:
     refused = shop.swaps.closed_to_all(view, alone=not shop.site.is_online())
     return CabinetSight(
         id=name,
-        name=shop.swaps.places[name].number or name,
+        name=name_of(shop, name),
         closed="" if refused is None else refused.refusal.value,
         full=len(full),
         lower=len(any_full) - len(full),
@@ -84,6 +84,12 @@ def cabinet(shop: Shop, name: str) -> CabinetSight:
         serving=None if running is None else serving(shop, running),
         last=_last(shop, name, view),
     )
+
+
+def name_of(shop: Shop, cabinet: str) -> str:
+    """What stands on it: its number, else its id."""
+    place = shop.swaps.places.get(cabinet)
+    return cabinet if place is None else place.number or cabinet
 
 
 def serving(shop: Shop, swap: OpenSwap) -> Serving:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
+from urllib.parse import quote
 
 from edge.page.exchange import HTML, Response
 from edge.page.words import WORDS, word
@@ -25,13 +26,28 @@ h2{font-size:.95rem;font-weight:600;color:var(--soft);margin:1.75rem 0 .5rem}
 a{color:var(--brand)}
 header a{font-size:.9rem;text-decoration:none;white-space:nowrap;padding:.35rem 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:1rem;margin:0 0 .75rem}
+a.card{color:inherit;text-decoration:none}
 .place{display:grid;grid-template-columns:auto 1fr;gap:0 .9rem;align-items:center}
+a.place{grid-template-columns:auto 1fr auto}
+a.place::after{content:"›";color:var(--soft);font-size:1.5rem;line-height:1}
 .place b{font-size:1.5rem;min-width:2.6rem;text-align:center;overflow-wrap:anywhere}
-.place .now{font-weight:600}
+.now{font-weight:600}
 .free .now{color:var(--free)}.busy .now{color:var(--busy)}.wait .now{color:var(--wait)}.ill .now{color:var(--ill)}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(4.6rem,1fr));gap:.5rem;margin-top:.6rem}
+.grid a{display:block;padding:.55rem .25rem;text-align:center;text-decoration:none;color:inherit;
+border:1px solid var(--line);border-radius:10px;background:var(--paper)}
+.grid b{display:block;font-size:1.15rem;line-height:1.25}
+.grid span{font-size:.8rem;font-weight:600}
+.steps{list-style:none;counter-reset:step}
+.steps li{counter-increment:step;display:flex;gap:.75rem;align-items:center;padding:.4rem 0;color:var(--soft)}
+.steps li::before{content:counter(step);flex:none;width:1.7rem;height:1.7rem;border-radius:50%;text-align:center;
+line-height:1.6rem;font-size:.9rem;border:1px solid var(--line)}
+.steps .done::before{content:"✓";color:var(--free);border-color:var(--free)}
+.steps .on{color:var(--ink);font-weight:650}
+.steps .on::before{background:var(--busy);border-color:var(--busy);color:var(--card)}
 .soft{color:var(--soft);font-size:.9rem}
 .figure{font-variant-numeric:tabular-nums}
-.big{font-size:1.9rem;font-weight:650;line-height:1.2;font-variant-numeric:tabular-nums}
+.big{font-size:clamp(1.4rem,6.9vw,1.9rem);font-weight:650;line-height:1.2;font-variant-numeric:tabular-nums}
 table{border-collapse:collapse;width:100%}
 td,th{padding:.4rem 0;text-align:left;vertical-align:top;border-top:1px solid var(--line);font-weight:400}
 tr:first-child>*{border-top:0}
@@ -40,15 +56,20 @@ td:last-child{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:a
 tr.on td,tr.on th{font-weight:650;color:var(--brand)}
 tr.sum td,tr.sum th{font-weight:650;color:var(--ink);border-top:2px solid var(--ink)}
 th .soft{display:block}
+.costs td{white-space:nowrap}
+.costs .more td{border:0;padding-top:0;text-align:left;white-space:normal}
 .names th{white-space:nowrap}.names td{font-size:.93rem}
 .note{border-left:4px solid var(--wait);padding:.6rem .9rem;background:var(--card);border-radius:0 10px 10px 0;
 margin:0 0 .75rem}
 .note.good{border-color:var(--free)}.note.ill{border-color:var(--ill)}
 textarea{width:100%;min-height:5.2rem;font:15px/1.4 ui-monospace,Menlo,Consolas,monospace;padding:.7rem;color:inherit;
 background:var(--paper);border:1px solid var(--line);border-radius:10px;resize:vertical;overflow-wrap:anywhere}
+input:not([type=hidden]){display:block;width:100%;margin-top:.35rem;padding:.7rem;font:inherit;color:inherit;
+letter-spacing:.15em;background:var(--paper);border:1px solid var(--line);border-radius:10px}
+label{display:block;margin-top:.6rem}
 button,.button{display:block;width:100%;margin-top:.75rem;padding:.85rem 1rem;border:0;border-radius:10px;font:inherit;
 font-weight:600;text-align:center;text-decoration:none;background:var(--brand);color:var(--brand-ink);cursor:pointer}
-.button.quiet{background:transparent;color:var(--brand);border:1px solid var(--line)}
+button.quiet,.button.quiet{background:transparent;color:var(--brand);border:1px solid var(--line)}
 :focus-visible{outline:3px solid var(--brand);outline-offset:2px}
 p{margin:.35rem 0}
 """
@@ -94,12 +115,22 @@ def page(title: str, body: str, language: str, *, other: str = "", status: HTTPS
     return Response(status, HTML, text.encode(), {"Content-Security-Policy": POLICY})
 
 
+def see(path: str) -> Response:
+    """Look there: after an act, so that loading the page once more does not act once more."""
+    return Response(HTTPStatus.SEE_OTHER, HTML, b"", {"Location": path})
+
+
 def problem(status: HTTPStatus, language: str) -> Response:
     """What is said where there is no page to show."""
     code = f"problem-{status.value}"
     text = word(code if code in WORDS else "problem", language)
     body = f'<p class="note ill">{text}</p><a class="button quiet" href="/">{word("back", language)}</a>'
     return page(f"{status.value}", body, language, status=status)
+
+
+def at(place: str, language: str) -> str:
+    """Where a cabinet's, port's or locker's own page is."""
+    return f"/at/{quote(place)}?lang={language}"
 
 
 def rows(pairs: list[tuple[str, str]]) -> str:

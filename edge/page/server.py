@@ -37,7 +37,7 @@ async def serve_page(daemon: Daemon, config: Page) -> None:
         peers[peer] += 1
         try:
             if peers.total() <= CLIENTS_MAX and peers[peer] <= PEER_MAX:
-                await _converse(answers, reader, writer)
+                await _converse(answers, peer, reader, writer)
         except (OSError, TimeoutError):
             pass  # whoever hangs up or falls asleep is let go
         finally:
@@ -63,7 +63,7 @@ async def serve_page(daemon: Daemon, config: Page) -> None:
         await server.serve_forever()
 
 
-async def _converse(answers: Answers, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _converse(answers: Answers, peer: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One request and its answer. Raises OSError, TimeoutError."""
     intake, head_only = Intake(), False
     try:
@@ -72,7 +72,7 @@ async def _converse(answers: Answers, reader: asyncio.StreamReader, writer: asyn
                 writer.write(intake.due())
                 intake.receive_data(await reader.read(CHUNK_BYTES))
         head_only = request.method == "HEAD"
-        response = await answers.answer(request)
+        response = await answers.answer(request, peer)
     except (OSError, TimeoutError):
         raise
     except Unreadable as error:

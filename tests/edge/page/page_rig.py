@@ -52,8 +52,12 @@ class Phone:
         headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
         return await asyncio.to_thread(self._ask, "POST", path, body, headers)
 
-    async def take(self, code: str) -> Answer:
-        return await self.post("/take?lang=en", urlencode({"code": code}, quote_via=quote))
+    async def take(self, code: str, **said: str) -> Answer:
+        return await self.send("/take?lang=en", code=code, **said)
+
+    async def send(self, path: str, **form: str) -> Answer:
+        """A form as the page has it."""
+        return await self.post(path, urlencode(form, quote_via=quote))
 
     def _ask(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -68,17 +72,23 @@ class Phone:
 @asynccontextmanager
 async def a_phone(path: Path) -> AsyncIterator[Phone]:
     """A page on a port of its own; its till sells, and has no link."""
-    async with a_till(path / "data") as till:
-        outlets = {name: Outlet(name, bay, bay, f"m{name[1:]}") for name, bay in till.bays.items()}
-        config = Config("hz-1", str(path / "data"), page=Page("127.0.0.1", 0, "湖滨站 <1>"))
-        daemon = Daemon(config, Premises({}, {}, outlets), till.clock, 0, till.journal, till.site)
-        daemon.codes = Codes(till.site, PINNED)
-        assert config.page is not None
-        serving = asyncio.create_task(serve_page(daemon, config.page))
-        try:
-            await until(lambda: daemon.page is not None)
-            assert daemon.page is not None
-            yield Phone(till, daemon, daemon.page.port)
-        finally:
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+    async with a_till(path / "data") as till, phone_at(till, path / "data") as phone:
+        yield phone
+
+
+@asynccontextmanager
+async def phone_at(till: Till, data_dir: Path) -> AsyncIterator[Phone]:
+    """The page of this till; data_dir: with its journal."""
+    outlets = {name: Outlet(name, bay, bay, f"m{name[1:]}") for name, bay in till.bays.items()}
+    config = Config("hz-1", str(data_dir), page=Page("127.0.0.1", 0, "湖滨站 <1>"))
+    daemon = Daemon(config, Premises({}, {}, outlets), till.clock, 0, till.journal, till.site)
+    daemon.codes = Codes(till.site, PINNED)
+    assert config.page is not None
+    serving = asyncio.create_task(serve_page(daemon, config.page))
+    try:
+        await until(lambda: daemon.page is not None)
+        assert daemon.page is not None
+        yield Phone(till, daemon, daemon.page.port)
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)

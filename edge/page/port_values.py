@@ -1,0 +1,78 @@
+"""What is there to see of a port or locker for whoever stands before it? Plain values; no account, card or PIN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.panel import views_port
+from edge.panel.messages_port import PortView
+from edge.ports.ports import PortHall
+from edge.till.ask import Refusal
+from edge.till.port.place import PortPlace
+from protocols.trade.port_prices import PortPrice, price_of
+from protocols.trade.records import Stamp
+from protocols.trade.tariff import Tariff
+
+_CUSTOMERS_OWN = (Refusal.NOT_PLUGGED, Refusal.LOCKER_EMPTY, Refusal.NOT_OWNER)
+"""Refusals that do not speak against the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortHere:
+    """view: as the panel has it: its account is not for this page. closed: the refusal that everybody would get now;
+    empty: none. price, tariff: in force; None: none is. cap_fen: the most that is held without an amount, where the
+    price names none. free: other lockers of the same board that are.
+    """
+
+    view: PortView
+    now: Stamp
+    locker: bool
+    feels_plug: bool
+    power_w_max: int
+    closed: str
+    price: PortPrice | None
+    tariff: Tariff | None
+    cap_fen: int
+    free: tuple[str, ...] = ()
+
+
+def every(hall: PortHall) -> list[PortHere]:
+    """All of the config, without word of each other."""
+    return [_here(hall, place, ()) for place in hall.ports.places.values()]
+
+
+def port(hall: PortHall, name: str) -> PortHere:
+    """One by its id. No I/O."""
+    place = hall.ports.places[name]
+    return _here(hall, place, _others(hall, place) if place.locker else ())
+
+
+def _here(hall: PortHall, place: PortPlace, free: tuple[str, ...]) -> PortHere:
+    prices, desk = hall.ports.prices, hall.ports
+    return PortHere(
+        view=views_port.port(hall, place),
+        now=desk.now(),
+        locker=place.locker,
+        feels_plug=place.traits.feels_plug,
+        power_w_max=place.traits.power_w_max,
+        closed=_closed(hall, place),
+        price=None if prices is None else price_of(prices, place.price),
+        tariff=desk.desk.tariff,
+        cap_fen=desk.policy.fill_up_cap_fen,
+        free=free,
+    )
+
+
+def _closed(hall: PortHall, place: PortPlace) -> str:
+    alone = not hall.site.is_online()
+    if place.locker:
+        refused = hall.ports.desk.no_starts(alone=alone) or hall.lockers.desk.unfit(place, hall.sight(place))
+    else:
+        refused = hall.ports.closed_to_all(place, hall.sight(place), alone=alone)
+    return "" if refused is None or refused.refusal in _CUSTOMERS_OWN else refused.refusal.value
+
+
+def _others(hall: PortHall, place: PortPlace) -> tuple[str, ...]:
+    """Lockers of the same board that may be had now."""
+    same = (other for other in hall.lockers.desk.places.values() if other.board == place.board and other != place)
+    return tuple(other.id for other in same if hall.lockers.desk.unfit(other, hall.sight(other)) is None)
