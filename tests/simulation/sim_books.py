@@ -190,7 +190,9 @@ class Books:
             if place.split("/")[0] == site and " " not in its and effect in ("used", "overrun")
         )
         forked = sum(
-            fen for (effect, _, place), fen in self.own.items() if effect == "forked" and place.split("/")[0] == site
+            fen
+            for (effect, its, place), fen in self.own.items()
+            if effect == "forked" and place.split("/")[0] == site and " " not in its
         )
         expect("revenue", site, sold + forked, ledger.get(f"revenue:{site}", 0))
 

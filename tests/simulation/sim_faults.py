@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 YEAR_MS = 365 * 86_400_000
 PUMP_WORLDS = 0.2
-SHOP_WORLDS = 0.0
-"""Cabinets are in worlds that ask for them by name: seeds 30 and 68 at 0.2 are not explained yet."""
+SHOP_WORLDS = 0.2
 POWER_CUT = f"{POWER} cut"
 
 

@@ -41,6 +41,11 @@ class Places:
         for place in self._besides():
             place.heal()
 
+    def pass_by(self) -> None:
+        """Whoever comes by sees to what stands open."""
+        if self.shop is not None:
+            self.shop.pass_by()
+
     def excuse(self) -> None:
         """What happens here now is beyond what a till can know."""
         for stand in self.stands.values():

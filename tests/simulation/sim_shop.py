@@ -46,6 +46,8 @@ CHARGE_LOOK_S = 5.0
 AH = 2
 """Small packs: charging one takes a quarter of an hour."""
 CODES = "BT307200212FTIL*"
+AJAR_MS = 30_000
+"""So long does a door stand open in the end, when nobody comes any more but who passes by."""
 TRAITS = SlotTraits(door=True, feedback=True, presence=True, pack_link=True, charger=True, charge_power_w_max=600)
 WITNESSES = (
     K.DOOR_SEEN_OPEN, K.DOOR_SEEN_SHUT, K.LOCK_SEEN_OPEN, K.LOCK_SEEN_SHUT, K.DOOR_FLICKERS, K.SEEN_THERE, K.SEEN_GONE,
@@ -170,6 +172,13 @@ class ShopStand:
                 slot.shut("passer-by")
             if slot.pack is not None:
                 slot.pack.wake()
+
+    def pass_by(self) -> None:
+        """Somebody shuts the doors that have long stood open."""
+        self.settle()
+        for slot in self.cabinet.slots.values():
+            if slot.door_open and slot.now_ms - slot._moved_ms >= AJAR_MS:
+                slot.shut("passer-by")
 
     def _lies(self, slot: int) -> bool:
         pack = self.cabinet.slots[slot].pack

@@ -252,6 +252,8 @@ class World:
             if self.loop.now_ms() - began_ms > CONVERGE_S * 1000:
                 raise Wrong("converges", "; ".join(self._differences()))
             await self._for(5)
+            for box in self.boxes:
+                box.places.pass_by()
         self.report.converged_s = (self.loop.now_ms() - began_ms) // 1000
         self._close_the_books()
         self._check_proofs()

@@ -98,10 +98,10 @@ def doors_unheard(shop: Shop, view: View) -> list[int]:
 
 
 def _as_logged(shop: Shop, view: View, slot: int, code: str) -> bool:
-    """Whether the log knows what stands there, or has never been told of the slot. A pack that staff has just put in is
-    told of first: a session that took it before that would leave the one that stood there unaccounted for.
+    """Whether the log knows what stands there. A pack that staff has just put in is told of first: a session that took
+    it before that would leave the one that stood there unaccounted for.
     """
-    return shop.contents.get(slot_key(view.cabinet, slot), code) == code
+    return shop.contents.get(slot_key(view.cabinet, slot), "") == code
 
 
 def _out(word: SlotWord | None) -> bool:

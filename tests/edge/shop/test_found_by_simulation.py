@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from drivers.twins.cabinets.pack import pack_code
-from drivers.twins.cabinets.rider_words import swaps
-from protocols.trade.records_pack import PackNoted
+from drivers.twins.cabinets.rider_words import rents, swaps
+from protocols.trade.records import CNY
+from protocols.trade.records_pack import DEPOSIT, PackNoted
 from tests.edge.shop.shop_rig import CABINET, a_shop
 
 
@@ -28,3 +29,21 @@ async def test_a_pack_that_staff_has_just_put_in_is_told_of_before_it_goes_out(t
         told = [(note.what, note.slot, note.code) for note in shop.bodies(PackNoted) if note.by == "li"]
         assert told == [("opened", 5, pack_code(105)), ("taken-out", 5, pack_code(105)), ("put-in", 5, pack_code(9))]
         assert shop.desk.state.shop.packs[pack_code(105)].where == "staff"
+
+
+async def test_what_staff_puts_into_an_empty_slot_is_told_of_before_it_goes_out(tmp_path: Path) -> None:
+    """The first scan has told that the slot is empty; a rider in a hurry gets another pack than the new one."""
+    async with a_shop(tmp_path) as shop:
+        await shop.wait(5)
+        await shop.shop.open_slot(CABINET, 2, "li")
+        await shop.wait(1)
+        shop.front.put(CABINET, 2, shop.has("li", 9, soc_permille=1_000), "li")
+        shop.front.shut(CABINET, 2, "li")
+        await shop.wait(0.5)
+        shop.rider(rents, pack=None)
+        await shop.allow(CNY, 5_000)
+        await shop.allow(DEPOSIT, 30_000)
+        await shop.begin_swap("rent")
+        assert (await shop.end()).taken_slot == 5
+        await shop.wait(5)
+        assert [note.code for note in shop.bodies(PackNoted) if note.what == "put-in"] == [pack_code(9)]
