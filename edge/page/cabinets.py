@@ -16,7 +16,8 @@ _OWN_CALL = ("cabinet-busy", "door-open", "no-swap-terms")
 def card(sight: CabinetSight, language: str) -> str:
     """One of the first page's list; leads to its own page."""
     kind, text = _stands(sight, language)
-    detail = "" if sight.closed or sight.serving else f'<div class="soft figure">{_stock(sight, language)}</div>'
+    stock = "" if sight.closed or sight.serving else _stock(sight, language)
+    detail = f'<div class="soft figure">{stock}</div>' if stock else ""
     return (
         f'<a class="card place {kind}" href="{frame.at(sight.id, language)}"><b>{escape(sight.name)}</b>'
         f'<div><div class="now">{text}</div>{detail}</div></a>'
@@ -31,9 +32,10 @@ def here(sight: CabinetSight, language: str) -> str:
     more = []
     if then := advice(sight.closed, language):
         more.append(f'<p class="soft">{then}</p>')
-    if kind != "ill":
-        more.append(f'<div class="figure">{_stock(sight, language)}</div>')
-    if sight.models and sight.full:
+    stock = "" if kind == "ill" else _stock(sight, language)
+    if stock:
+        more.append(f'<div class="figure">{stock}</div>')
+    if stock and sight.models and sight.full:
         ready = " · ".join(f"{escape(name)} × {count}" for name, count in sight.models)
         more.append(f'<div class="soft figure">{ready}</div>')
     if sight.lower and not sight.full:
@@ -85,7 +87,9 @@ def _stands(sight: CabinetSight, language: str) -> tuple[str, str]:
 
 
 def _stock(sight: CabinetSight, language: str) -> str:
-    return f"{counted('packs-ready', sight.full, language)} · {counted('slots-empty', sight.empty, language)}"
+    """What there is of both. What there is not is its state, and has been said."""
+    packs = [counted("packs-ready", sight.full, language)] if sight.full else []
+    return " · ".join([*packs, *([counted("slots-empty", sight.empty, language)] if sight.empty else [])])
 
 
 def _last(ended: Ended, language: str) -> str:
@@ -135,7 +139,7 @@ def _do(serving: Serving, language: str) -> str:
         case "open-empty" | "reopen-empty":
             code = "do-put-in" if serving.is_open else "do-checking" if serving.was_open else "do-opening"
         case "accepted":
-            code = "do-choosing"
+            code = "last-returned" if serving.kind == "return" else "do-choosing"
         case "give-back":
             code = "do-take-back" if serving.is_open else "do-taken" if serving.was_open else "do-opening"
         case "given":

@@ -57,7 +57,7 @@ tr.on td,tr.on th{font-weight:650;color:var(--brand)}
 tr.sum td,tr.sum th{font-weight:650;color:var(--ink);border-top:2px solid var(--ink)}
 th .soft{display:block}
 .costs td{white-space:nowrap}
-.costs .more td{border:0;padding-top:0;text-align:left;white-space:normal}
+.costs .more td{border:0;padding:0 0 .2rem;text-align:left;white-space:normal}
 .names th{white-space:nowrap}.names td{font-size:.93rem}
 .note{border-left:4px solid var(--wait);padding:.6rem .9rem;background:var(--card);border-radius:0 10px 10px 0;
 margin:0 0 .75rem}

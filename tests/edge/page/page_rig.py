@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import http.client
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from drivers.port_board import PortTraits
 from edge.carried import Codes
 from edge.config import Config, Page
 from edge.daemon_state import Daemon
@@ -20,6 +23,8 @@ from edge.plant.watch import Outlet
 from edge.premises import Premises
 from tests.edge.codes import PINNED
 from tests.edge.desk_rig import Till, a_till, until
+from tests.edge.ports.port_rig import TRAITS, Rack, a_rack, with_doors
+from tests.edge.shop.shop_rig import Front, a_shop
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Phone:
     till: Till
     daemon: Daemon
     port: int
+    address: str = "127.0.0.1"
 
     async def get(self, path: str, **headers: str) -> Answer:
         return await asyncio.to_thread(self._ask, "GET", path, None, headers)
@@ -59,14 +65,37 @@ class Phone:
         """A form as the page has it."""
         return await self.post(path, urlencode(form, quote_via=quote))
 
+    async def head(self, path: str) -> Answer:
+        return await asyncio.to_thread(self._ask, "HEAD", path, None, {})
+
     def _ask(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=(self.address, 0))
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
+
+
+def link_in(answer: Answer) -> str:
+    """The path of a session's page, without its language."""
+    found = re.search(r'href="(/receipt/[^"]+)"', answer.text)
+    assert found is not None, answer.text
+    return found[1].replace("&amp;", "&").removesuffix("&lang=en")
+
+
+def hidden(answer: Answer, name: str) -> str:
+    """The value of a form's hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', answer.text)
+    assert found is not None, answer.text
+    return html.unescape(found[1])
+
+
+def text_of(answer: Answer) -> str:
+    """What a person reads, in one line."""
+    body = answer.text.partition("<main>")[2].partition("</main>")[0]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 @asynccontextmanager
@@ -92,3 +121,32 @@ async def phone_at(till: Till, data_dir: Path) -> AsyncIterator[Phone]:
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
+
+
+@asynccontextmanager
+async def at_a_cabinet(path: Path, **more: Any) -> AsyncIterator[tuple[Front, Phone]]:
+    """A cabinet that can sell, and a phone before it. The time is known, as a code of some time ago has told."""
+    async with a_shop(path, **more) as shop, phone_at(shop, path) as phone:
+        shop.clock.learn(shop.time.wall_ms, shop.time.wall_ms + 1)
+        yield shop, phone
+
+
+@asynccontextmanager
+async def at_a_port(
+    path: Path, *, price: str = "bikes", traits: PortTraits = TRAITS
+) -> AsyncIterator[tuple[Rack, Phone]]:
+    """A board of three ports with something plugged in, and a phone before it."""
+    async with a_rack(path, price=price, traits=traits) as rack, phone_at(rack, path) as phone:
+        rack.site.ports = rack.hall
+        rack.clock.learn(rack.time.wall_ms, rack.time.wall_ms + 1)
+        yield rack, phone
+
+
+@asynccontextmanager
+async def at_a_locker(path: Path) -> AsyncIterator[tuple[Rack, Phone]]:
+    """Three lockers with nothing in them, and a phone before them."""
+    async with at_a_port(path, price="lockers", traits=with_doors()) as (rack, phone):
+        for outlet in rack.steel.outlets.values():
+            outlet.plugged = False
+        rack.steel.tell()
+        yield rack, phone

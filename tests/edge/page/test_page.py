@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from page_rig import Answer, Phone, a_phone
+from page_rig import Phone, a_phone, link_in
 
 from edge.page.exchange import BODY_BYTES_MAX
 from edge.page.server import CLIENTS_MAX, PEER_MAX
@@ -29,12 +28,6 @@ from tests.edge.desk_rig import CARD
 async def phone(tmp_path: Path) -> AsyncIterator[Phone]:
     async with a_phone(tmp_path) as one:
         yield one
-
-
-def link_in(answer: Answer) -> str:
-    found = re.search(r'href="(/receipt/[^"]+)"', answer.text)
-    assert found is not None, answer.text
-    return found[1].replace("&amp;", "&")
 
 
 # --- the first page ---------------------------------------------------------------------------------------------------

@@ -322,7 +322,7 @@ class Rack(Till):
         open_ones = [*ports.sessions.values(), *ports.stays.values()]
         assert lease.held == sum(hold.amount for one in open_ones for hold in one.holds if hold.account == "ann")
         moved = [move for record in self.journal.records() for move in record.moves]
-        assert lease.used == sum(move.amount for move in moved if move.effect == "used")
+        assert lease.used == sum(move.amount for move in moved if (move.effect, move.account) == ("used", "ann"))
 
 
 @asynccontextmanager
