@@ -139,6 +139,19 @@ def pack_inspected(
     say(as_json, told, lambda paper: paper.write(f"{told['code']} is noted as inspected"))
 
 
+@pack_app.command("explained", epilog='Example: fieldtill pack explained BT3072020 --because "in the bin behind"')
+def pack_explained(
+    code: Annotated[str, typer.Argument(help="The pack's code, as `fieldtill packs` has it.")],
+    because: Because,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where a pack is that went out of sight in a session: its rider is asked for it no more."""
+    told = ask(config, socket, "pack-explained", code=code, because=because)
+    say(as_json, told, lambda paper: paper.write(f"{told['account']} is asked for {told['code']} no more"))
+
+
 def _act(cabinet: str, slot: int, act: str, because: str, config: Config, socket: Socket, as_json: AsJson) -> None:
     told = ask(config, socket, "slot-act", cabinet=cabinet, slot=slot, act=act, because=because)
     done = {"open": "opens", "on": "is in use", "off": "is out of use"}[act]

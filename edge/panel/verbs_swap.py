@@ -58,6 +58,13 @@ class Inspected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     because: Reason
 
 
+class Explained(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pack that had gone out of sight; because: where it is."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    because: Reason
+
+
 async def swap(daemon: Daemon, args: Swap, by: str) -> object:
     shop = shop_of(daemon)
     if bool(args.card) == bool(args.account):
@@ -132,6 +139,15 @@ async def pack_inspected(daemon: Daemon, args: Inspected, by: str) -> object:
     return {"cabinet": name, "slot": args.slot, "code": code}
 
 
+async def pack_explained(daemon: Daemon, args: Explained, by: str) -> object:
+    """Where a pack is that had gone out of sight, in a person's words."""
+    place = await shop_of(daemon).explained(args.code, by, args.because)
+    if place is None:
+        what = f"no rider is asked for {args.code}"
+        raise Declined(Trouble("no-pack", what, "`fieldtill packs` shows which are unknown, and in whose session."))
+    return {"code": args.code, "account": place.account}
+
+
 async def stop(daemon: Daemon, args: verbs.StopSession, by: str) -> object:
     """A swap session, by its cabinet or its number; any other session as ever."""
     shop = verbs.site_of(daemon).shop
@@ -156,6 +172,7 @@ VERBS: dict[str, tuple[type[msgspec.Struct], Verb]] = {
     "slot-act": (SlotAct, slot_act),
     "packs-scan": (OneCabinet, packs_scan),
     "pack-inspected": (Inspected, pack_inspected),
+    "pack-explained": (Explained, pack_explained),
     "stop": (verbs.StopSession, stop),
 }
 
@@ -200,6 +217,8 @@ _REMEDIES = {
     Refusal.MAINS_LOST: "Business goes on when the mains are back.",
     Refusal.CABINET_BUSY: "`fieldtill swaps` shows the session; `fieldtill stop CABINET` ends it.",
     Refusal.DOOR_OPEN: "Shut it; a sensor that is stuck: `fieldtill slot off CABINET SLOT --because ...`.",
+    Refusal.CABINET_CLOSED: "`hours` of [swap] say when it is open; a return is always taken.",
+    Refusal.PACK_OWED: "It may be put in, by a swap or a return; or say where it is: `fieldtill pack explained CODE`.",
     Refusal.TOO_SOON: "`interval_s` of [swap] and the plan's own say how long apart.",
     Refusal.NO_EMPTY_SLOT: "`fieldtill slots` shows what each slot holds, and which are out of use.",
     Refusal.NO_FULL_PACK: "`fieldtill slots` shows each pack's charge; a slot that is locked gives none.",

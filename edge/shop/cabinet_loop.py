@@ -52,8 +52,9 @@ class CabinetLoop:
         self._changed = changed
         self._wake = asyncio.Event()
         self._not_before_ms: dict[str, int] = {}
-        self._may_open: set[int] = set()  # opened by a session or a person, and not shut since
-        self._by_hand: dict[int, str] = {}
+        by_hand = swaps.desk.state.shop.by_hand
+        self._by_hand = {slot: by_hand[key] for slot in cabinet.slots if (key := slot_key(cabinet.id, slot)) in by_hand}
+        self._may_open = set(self._by_hand)  # opened by a session or a person, and not shut since
         self._pulsed_ms: dict[int, int] = {}
         self._unseen: set[int] | None = None  # not compared with the log since the daemon started; None: not begun
         self._notices = Notices(swaps.desk, cabinet.id)
@@ -190,6 +191,7 @@ class CabinetLoop:
                 self._put_off("ask by hand", ASK_S)
                 view = await self.look_closely(*shut_by_hand)
                 known = {slot for slot in shut_by_hand if rest.is_plain(view, slot, policy)}
+                drafts += rest.shut_by_hand(view, {slot: self._by_hand[slot] for slot in known})
             drafts += rest.compare(shop, view, policy, self._may_open, self._unseen, self._by_hand)
         if drafts:
             await desk.record(drafts)

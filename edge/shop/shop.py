@@ -20,7 +20,7 @@ from edge.shop.cabinet_loop import CabinetLoop
 from edge.shop.swap_desk import SwapDesk
 from edge.till import purse
 from edge.till.ask import Opening, Refusal, Refused, Source
-from edge.till.state_shop import OpenSwap
+from edge.till.state_shop import OpenSwap, PackPlace
 from edge.till.swap import rest
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.slots import View
@@ -167,6 +167,19 @@ class Shop:
         act = Draft(TechnicianAct(by, "pack-inspected", f"{code}: {because}"))
         note = Draft(PackNoted("inspected", cabinet, slot, code, code, None, by, because))
         await self.swaps.desk.record([act, note])
+
+    async def explained(self, code: str, by: str, because: str) -> PackPlace | None:
+        """A person knows where a pack is that went out of sight: its rider is asked for it no more. None: there is no
+        such question. Raises JournalFull.
+        """
+        place = self.swaps.desk.state.shop.packs.get(code)
+        if place is None or place.where != "unknown" or not place.account:
+            return None
+        act = Draft(TechnicianAct(by, "pack-explained", f"{code} of {place.account}: {because}"))
+        note = Draft(PackNoted("explained", place.cabinet, place.slot, code, "", None, by, because))
+        await self.swaps.desk.record([act, note])
+        self.site.changed()
+        return place
 
     async def scan(self, cabinet: str, by: str = "") -> PacksScanned:
         """What physically stands in each slot now, into the log. Raises JournalFull."""

@@ -54,6 +54,8 @@ class Refusal(StrEnum):
     CABINET_BUSY = "cabinet-busy"
     DOOR_OPEN = "door-open"
     UNKNOWN_OFFER = "unknown-offer"
+    CABINET_CLOSED = "cabinet-closed"
+    PACK_OWED = "pack-owed"
     TOO_SOON = "too-soon"
     NO_EMPTY_SLOT = "no-empty-slot"
     NO_FULL_PACK = "no-full-pack"

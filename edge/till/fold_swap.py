@@ -100,7 +100,8 @@ def closed(shop: Shop, swap: OpenSwap, seq: int, stamp: Stamp, body: SwapClosed)
         place = PackPlace("rider", cabinet, swap.returned_slot, account, seq)  # the rider has taken it again
         shop = _gone(shop, cabinet, swap.returned_slot, swap.returned.code, place)
     if body.outcome == "returned":
-        shop = replace(shop, bound=drop(shop.bound, account))
+        if body.returned is None or body.returned.code == shop.bound.get(account):
+            shop = replace(shop, bound=drop(shop.bound, account))  # another's: the rider still has the own one
         if body.returned is not None:
             shop = replace(shop, rented=put(shop.rented, body.returned.code, ("", stamp.wall_ms // 1000)))
     before = shop.last.get(account)
@@ -148,7 +149,14 @@ def _noted(shop: Shop, seq: int, record: Record, body: PackNoted) -> Shop:
         case "taken-out":
             return _gone(shop, body.cabinet, body.slot, body.code, PackPlace("staff", body.cabinet, body.slot, "", seq))
         case "opened":
+            shop = replace(shop, by_hand=put(shop.by_hand, slot_key(body.cabinet, body.slot), body.by))
             return _touched(shop, body.cabinet, body.slot, seq)
+        case "shut":
+            return replace(shop, by_hand=drop(shop.by_hand, slot_key(body.cabinet, body.slot)))
+        case "explained":
+            place = shop.packs.get(body.code)
+            if place is not None and place.where == "unknown":
+                return replace(shop, packs=put(shop.packs, body.code, replace(place, account="")))
     return shop
 
 
@@ -223,7 +231,7 @@ def _lost_sight(shop: Shop, cabinet: str, slot: int, code: str, account: str, se
     return replace(shop, packs=put(shop.packs, code, PackPlace("unknown", cabinet, slot, account, seq)))
 
 
-_TABLES = ("slots", "contents", "packs", "bound", "last", "touched", "failures", "rented")
+_TABLES = ("slots", "contents", "packs", "bound", "last", "touched", "by_hand", "failures", "rented")
 
 FOLDS: Mapping[type, Callable[[Shop, int, Record, Any], Shop]] = {
     PackNoted: _noted,

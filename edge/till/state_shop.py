@@ -53,7 +53,7 @@ class PackPlace(msgspec.Struct, frozen=True):
     """Where a pack is, as far as this site knows.
 
     where: in a `slot` of a cabinet, with a `rider` or with `staff`; `unknown`: it was here and is not. account: the
-    rider who answers for it, or may know of it; empty: none. seq: of the record that says so.
+    rider who answers for it, or in whose session it went out of sight; empty: none. seq: of the record that says so.
     """
 
     where: Literal["slot", "rider", "staff", "unknown"]
@@ -102,9 +102,10 @@ class Shop(msgspec.Struct, frozen=True):
 
     swaps: open ones, by seq. slots: those that are not simply on, by `slot_key`. contents: the code of what stands in a
     slot; empty: nothing; missing: nobody has looked yet. packs: by code. bound: the pack that this site last gave an
-    account. last: by account. touched: the seq of the session or act that opened a slot last. failures: how often in a
-    row a slot did not open. rented: by whom a pack was rented or, empty, that it was returned here, and when, in
-    Unix seconds; headquarters' list may be newer. cabinets: all that the log has ever named.
+    account; `bound_to` says whether it is still there. last: by account. touched: the seq of the session or act that
+    opened a slot last. by_hand: who has had a slot opened of which nobody has yet told what came of it. failures: how
+    often in a row a slot did not open. rented: by whom a pack was rented or, empty, that it was returned here, and
+    when, in Unix seconds; headquarters' list may be newer. cabinets: all that the log has ever named.
     """
 
     swaps: dict[int, OpenSwap] = {}
@@ -114,10 +115,21 @@ class Shop(msgspec.Struct, frozen=True):
     bound: dict[str, str] = {}
     last: dict[str, LastSwap] = {}
     touched: dict[str, int] = {}
+    by_hand: dict[str, str] = {}
     failures: dict[str, int] = {}
     rented: dict[str, tuple[str, int]] = {}
     cabinets: tuple[str, ...] = ()
     day: ShopSums = ShopSums()
+
+
+def bound_to(shop: Shop, account: str) -> str:
+    """The code of the rider's own pack: what this site last gave the account and has not seen elsewhere since. Empty:
+    none that it knows of.
+    """
+    code = shop.bound.get(account, "")
+    place = shop.packs.get(code)
+    gone = place is not None and (place.where not in ("rider", "unknown") or place.account != account)
+    return "" if gone else code
 
 
 def slot_key(cabinet: str, slot: int) -> str:

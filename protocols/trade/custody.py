@@ -35,7 +35,7 @@ class At(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """site: where it is, or was seen last; empty: nowhere known. cabinet, slot: "" and 0 unless it stands in a slot.
-    account: the rider who has it.
+    account: the rider who has it or, where nobody knows, in whose session it went out of sight.
     """
 
     at: At
@@ -52,6 +52,8 @@ class Place:
                 return f"rider {self.account}"
             case At.STAFF:
                 return f"staff of {self.site or 'headquarters'}"
+            case At.UNKNOWN if self.account:
+                return f"unknown, out of sight in a session of {self.account}"
             case _:
                 return self.at.value
 
@@ -101,7 +103,9 @@ class Custody:
 
     @property
     def answers(self) -> str:
-        """Who answers for it: the rider who has it, else the site that had it last; empty: nobody."""
+        """Who answers for it: the rider who has it, or in whose session it went out of sight, else the site that had it
+        last; empty: nobody.
+        """
         return self.place.account or self.place.site
 
     @property
@@ -214,7 +218,7 @@ def place_of(fact: Fact) -> Place:
         case What.LOST:
             return Place(At.LOST, fact.site)
         case _:
-            return Place(At.UNKNOWN, fact.site)
+            return Place(At.UNKNOWN, fact.site, account=fact.account)
 
 
 def _doubt(custody: Custody, fact: Fact) -> Doubt | None:

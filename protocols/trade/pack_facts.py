@@ -114,7 +114,7 @@ def facts_of(
             begun = opened(body.session)
             return [] if begun is None else list(_of_session(made, record, begun, body, opened, terms))
         case PackNoted():
-            return list(_of_note(made, body))
+            return list(_of_note(made, body, opened))
         case PacksScanned():
             seen = ((one.slot, one.pack) for one in body.slots if one.state == "pack" and one.pack is not None)
             return [
@@ -163,8 +163,10 @@ def _rent(record: Record, begun: SwapOpened, closed: SwapClosed, terms: TermsOf)
     return Rent(begun.offer, closed.until_s, grace_s, late_e3, deposits)
 
 
-def _of_note(made: _Maker, note: PackNoted) -> Iterator[Fact]:
-    """`stray` says nothing of where a pack is, and a foreign one is nobody's business."""
+def _of_note(made: _Maker, note: PackNoted, opened: OpenedBy) -> Iterator[Fact]:
+    """`stray` says nothing of where a pack is, and a foreign one is nobody's business. What went out of sight in a
+    session is asked of its rider.
+    """
     at = {"cabinet": note.cabinet, "slot": note.slot, "session": note.session, "detail": note.detail or note.what}
     gone = note.before if note.before != note.code else ""
     match note.what:
@@ -174,7 +176,9 @@ def _of_note(made: _Maker, note: PackNoted) -> Iterator[Fact]:
             if note.code:
                 yield made.fact(What.STANDS, note.code, **at)
         case "vanished" if note.before or note.code:
-            yield made.fact(What.GONE, note.before or note.code, **at)
+            begun = None if note.session is None else opened(note.session)
+            account = "" if begun is None else begun.account
+            yield made.fact(What.GONE, note.before or note.code, **at, account=account)
         case "taken-out" if note.before or note.code:
             yield made.fact(What.STAFF, note.before or note.code, **at)
         case "lost" if note.code:

@@ -121,9 +121,10 @@ class PackNoted(Wire, frozen=True):
     """Something about a pack that no swap session says.
 
     what: `appeared`, `vanished` or `changed` (in a shut slot, or over a power cut), `put-in` or `taken-out` (by staff),
-    `opened` (the slot, by staff), `quarantined`, `foreign`, `stray` (bound to the rider, who returned another one:
-    `code` is the bound one), `inspected`, `lost`, `found`. before: the code that stood there; empty: none. session:
-    that it came about in, or that may explain it.
+    `opened` (the slot, by staff) and `shut` (it is again, and plain), `quarantined`, `foreign`, `stray` (bound to the
+    rider, who returned another one: `code` is the bound one), `came-back` (by the rider in whose session it had
+    vanished), `explained` (staff knows where a vanished one is; its rider is asked no more), `inspected`, `lost`,
+    `found`. before: the code that stood there; empty: none. session: that it came about in, or that may explain it.
     """
 
     what: Name

@@ -198,6 +198,9 @@ def _overdue(pack: Custody, ends_ms: int) -> Iterator[Finding]:
 
     if 0 < pack.inspect_by_s * 1000 < ends_ms and pack.place.at is not At.LOST:
         yield finding("inspection-overdue", "it is given out no more", pack.inspect_by_s * 1000)
+    if pack.place.at is At.UNKNOWN and pack.place.account and pack.since is not None:
+        detail = f"nobody paid for it, nor knows where it is, since record {pack.since.record}"
+        yield finding("pack-out-of-sight", detail, pack.since.at_ms)
     for rental in pack.rentals:
         if rental.is_late(ends_ms // 1000) and rental.until_s is not None:
             yield finding("rental-late", f"rental {rental.name} of {rental.account}", rental.until_s * 1000)

@@ -1,7 +1,7 @@
 """What can go wrong at a cabinet, how is it noticed, and what is done? The table that docs/cabinets.md is made of.
 
-The numbers are those of the field's own list (facts: cabinets 6). Every row names the function that resolves it and the
-test that shows it; a test holds both.
+The numbers are those of the field's own list (facts: cabinets 6), but for F-44, which is ours. Every row names the
+function that resolves it and the test that shows it; a test holds both.
 """
 
 from __future__ import annotations
@@ -305,6 +305,16 @@ GROUPS: tuple[CaseGroup, ...] = (
                 "Told; the slot is locked",
                 f"{_REST}.forced",
                 f"{_T_REST}::test_f_43_a_forced_door",
+            ),
+            FaultCase(
+                "F-44",
+                "A pack went out of sight in a session of the rider's, a brick in its place",
+                "By the site's log: `vanished`, with the session, and not seen since",
+                "Nothing is rented to that rider, and a swap takes in that pack alone: for others its door opens. "
+                "Its coming back is noted, with the record since which it was missing. Staff (`fieldtill pack "
+                "explained`) or headquarters (`pack lost`) may answer instead",
+                f"{_WATCH}.advance",
+                f"{_T_OUT}::test_f_44_a_pack_that_is_owed",
             ),
         ),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge.till.state_shop import Shop
+from edge.till.state_shop import PackPlace, Shop
 from edge.till.swap.policy import SwapPolicy
 from edge.till.swap.slots import Track, code_of, witness
 from protocols.fieldbus import pack_code
@@ -67,6 +67,17 @@ def as_seen(pack: PackReading) -> PackSeen:
         hottest_dc=None if hottest_dc is None else max(-1000, min(2000, hottest_dc)),
         alarms=sorted(alarm.value for alarm in found),
     )
+
+
+def owed_by(shop: Shop, packs: PackList, account: str) -> dict[str, PackPlace]:
+    """Packs that went out of sight in this rider's sessions, by code: nobody paid for them, and nobody knows where they
+    are. What headquarters has listed as lost is its own to settle.
+    """
+    return {
+        code: place
+        for code, place in shop.packs.items()
+        if place.where == "unknown" and place.account == account and not is_hot(packs, code)
+    }
 
 
 def rented_by(shop: Shop, packs: PackList, code: str) -> str:

@@ -47,6 +47,11 @@ def compare(
     return drafts
 
 
+def shut_by_hand(view: View, slots: Mapping[int, str]) -> list[Draft]:
+    """What people have had opened, each slot with who, is shut again, and its witnesses are plain."""
+    return [Draft(PackNoted("shut", view.cabinet, slot, "", "", None, by, "")) for slot, by in sorted(slots.items())]
+
+
 def is_plain(view: View, slot: int, policy: SwapPolicy) -> bool:
     """Whether its witnesses surely say what it holds."""
     said = lately(view.slots[slot], view.now_ms, policy)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from edge.till.ask import Opening, Refusal, Refused, Source
 from edge.till.start import may_not_start, opening_bounds
 from edge.till.state import TillState
+from edge.till.state_shop import bound_to
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots
+from edge.till.swap.packs import owed_by
 from edge.till.swap.pay import Paid, offer_of, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
 from edge.till.swap.policy import SwapPolicy
 from edge.till.swap.rescan import Again, again, since_ms
@@ -60,6 +62,10 @@ def open_swap(
         return Refused(Refusal.OLD_NUMBER, f"start number {ask.origin.number} was used")
     if any(swap.account == account for swap in state.shop.swaps.values()):
         return Refused(Refusal.CABINET_BUSY, f"{account} has a session that is not over (F-02)")
+    owed = owed_by(state.shop, papers.packs, account)
+    if owed and ask.kind == "rent":
+        detail = f"{', '.join(sorted(owed))} went out of sight in a session of {account} (F-44)"
+        return Refused(Refusal.PACK_OWED, detail)
     return _open(state, ask, account, view, papers, policy, tenders)
 
 
@@ -200,7 +206,7 @@ def _opening(state: TillState, ask: SwapAsk, view: View, plan: _Plan, paid: Paid
                 account=paid.account,
                 holds=paid.holds,
                 offer=paid.offer,
-                bound=state.shop.bound.get(paid.account, ""),
+                bound=bound_to(state.shop, paid.account),
                 slot=plan.slot,
                 pack=plan.pack,
                 consent_permille=least_permille,

@@ -13,7 +13,7 @@ from edge.till.state_shop import slot_key
 from edge.till.swap.case import Case
 from edge.till.swap.choose import doors_open, empty_slots, fit, full_slots
 from edge.till.swap.next import End, Go, Next, Pulse, Wait, Wake
-from edge.till.swap.packs import Verdict, as_seen, judge
+from edge.till.swap.packs import Verdict, as_seen, judge, owed_by
 from edge.till.swap.progress import Progress, Step
 from edge.till.swap.slots import Witness, lately
 from protocols.trade.pack_list import is_hot
@@ -130,6 +130,9 @@ def _judged(case: Case) -> Next:
     bound = swap.opened.bound
     if (twin := _stands_elsewhere(case, seen.code)) is not None:
         return _unrecognised(case, "F-24", f"{seen.code} stands in slot {twin} already", seen)
+    owed = owed_by(case.shop, case.papers.packs, swap.account)
+    if owed and seen.code not in owed and swap.opened.kind == "swap":
+        return _unrecognised(case, "F-44", f"bring {', '.join(sorted(owed))} first: nobody paid for it", seen)
     judged = judge(case.shop, pack, swap.opened.kind, bound, case.papers.terms, case.papers.packs, case.policy)
     notes: Notes = ()
     match judged.verdict:
@@ -141,6 +144,9 @@ def _judged(case: Case) -> Next:
             notes = case.lock(case.slot, judged.fault) + case.note("found", case.slot, seen.code, judged.why)
         case Verdict.ACCEPT if judged.fault:
             notes = case.note("stray", case.slot, bound, judged.why)
+    if seen.code in owed:
+        detail = f"nobody knew where it was since record {owed[seen.code].seq}"
+        notes = (*case.note("came-back", case.slot, seen.code, detail), *notes)
     return Go(Step.ACCEPTED, case.slot, seen, judged.fault, notes, judged.why)
 
 
@@ -279,7 +285,8 @@ def _given(case: Case) -> Next:
         return Go(Step.REOPEN_FULL, case.slot, offered, "F-41" if sure else "F-13")
     if sure:
         return _without(case, "F-41")
-    return _without(case, "F-13", case.lock(case.slot, "F-13") + _vanished(case))
+    speaks = offered is not None and said.code == offered.code  # whatever else says that nothing is there
+    return _without(case, "F-13", case.lock(case.slot, "F-13") + (() if speaks else _vanished(case)))
 
 
 def _reopen_full(case: Case) -> Next:
@@ -318,7 +325,9 @@ def _give_back(case: Case) -> Next:
     returned = case.swap.returned
     if returned is None or (said.strictly_full and said.code == returned.code):
         return End("kept", case.swap.fault)
-    notes = case.lock(case.slot, "F-13") + case.note("vanished", case.slot, returned.code, _UNSURE, returned.code)
+    notes = case.lock(case.slot, "F-13")
+    if said.code != returned.code:
+        notes += case.note("vanished", case.slot, returned.code, _UNSURE, returned.code)
     return End("kept", "F-13", notes=notes)
 
 

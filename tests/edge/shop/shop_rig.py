@@ -110,7 +110,7 @@ class ModelCabinet:
 
     def sight(self) -> CabinetSight:
         """As polled a moment ago: doors and switches now, packs every few seconds."""
-        if self._time.mono_ms - self._polled_ms >= PACK_POLL_MS:
+        if not 0 <= self._time.mono_ms - self._polled_ms < PACK_POLL_MS:  # less than nothing: the box was started anew
             self._polled_ms = self._time.mono_ms
             for slot in self.slots:
                 self._read_pack(slot)

@@ -159,7 +159,8 @@ async def test_staff_takes_a_pack_out_and_puts_another_in(tmp_path: Path) -> Non
         await shop.wait(10)
         notes = [(body.what, body.code, body.by) for body in shop.bodies(PackNoted)]
         assert notes == [
-            ("opened", pack_code(104), "li"), ("taken-out", pack_code(104), "li"), ("put-in", pack_code(200), "li"),
+            ("opened", pack_code(104), "li"), ("shut", "", "li"),
+            ("taken-out", pack_code(104), "li"), ("put-in", pack_code(200), "li"),
         ]  # fmt: skip
         assert slot_words(shop) == {}
         assert shop.desk.state.shop.packs[pack_code(104)].where == "staff"

@@ -19,9 +19,11 @@ from drivers.twins.cabinets.rider_words import (
     takes_nothing,
     takes_nothing_and_goes,
 )
+from edge.till.ask import Refusal
 from protocols.trade.records import Notice
 from protocols.trade.records_pack import PackNoted
-from tests.edge.shop.shop_rig import CABINET, Front, a_shop, ready_shop
+from tests.edge.desk_rig import reopen
+from tests.edge.shop.shop_rig import CABINET, Front, a_shop, entry, ready_shop
 from tests.edge.shop.test_faults_in import slot_words, unpaid
 
 
@@ -268,3 +270,83 @@ async def test_f_42_a_brick_in_its_place(tmp_path: Path) -> None:
         assert unpaid(shop)
         place = shop.desk.state.shop.packs[pack_code(105)]
         assert (place.where, place.account) == ("unknown", "ann")
+
+
+async def leaves_a_brick(shop: Front) -> None:
+    """Ann takes pack 105 and leaves a brick in its place; she has pack 9 besides."""
+    shop.rider(puts_brick_back)
+    await shop.begin_swap()
+    await shop.wait_until(lambda: not shop.front.busy)
+    await shop.wait_until(lambda: shop.twin.slots[5].door_open or not shop.desk.state.shop.swaps)
+    await shop.wait(1)
+    shop.front.shut(CABINET, 5, "ann")
+    assert (await shop.end()).fault == "F-13"
+    await shop.wait(5)
+
+
+async def test_f_44_a_pack_that_is_owed(tmp_path: Path) -> None:
+    """A brick in its place made that swap free: over restarts nothing more is to be had but for that very pack."""
+    async with a_shop(tmp_path) as shop:
+        await shop.allow("DEPOSIT", 30_000)
+        await leaves_a_brick(shop)
+        await reopen(shop, tmp_path, boot=b"boot-002")
+        await shop.wait(5)
+        assert (await shop.refused("rent")).refusal is Refusal.PACK_OWED
+        owed = shop.front.things[pack_code(105)]
+        shop.front.give(owed, "a friend")
+        shop.rider(swaps, pack=9)
+        swap = await shop.begin_swap()
+        await shop.wait_until(lambda: shop.steps[-1][2] == "F-44")
+        assert pack_code(105) in shop.swaps.said(swap.seq)
+        await shop.wait(1)
+        shop.front.take(CABINET, swap.slot, "ann")
+        shop.front.shut(CABINET, swap.slot, "ann")
+        assert (await shop.end()).outcome == "cancelled"
+        assert unpaid(shop)
+        shop.front.give(shop.front.things[pack_code(9)], "a friend")
+        shop.front.give(owed, "ann")
+        await shop.wait(5)
+        shop.rider(swaps, pack=None)
+        await shop.begin_swap()
+        closed = await shop.end()
+        assert closed.outcome == "swapped"
+        assert [body.code for body in shop.bodies(PackNoted) if body.what == "came-back"] == [pack_code(105)]
+        await shop.wait(5)
+        shop.front.give(shop.front.things[pack_code(9)], "ann")
+        shop.rider(swaps, pack=None)
+        await shop.begin_swap()
+        assert ("reopen-empty", "F-44") not in [(step, fault) for step, _, fault in shop.steps[-3:]]
+        await shop.end()
+
+
+async def test_f_44_somebody_answers_for_it(tmp_path: Path) -> None:
+    """Staff's word ends the question, and so does headquarters' list of lost packs, while it stands there."""
+    async with a_shop(tmp_path) as shop:
+        await leaves_a_brick(shop)
+        await shop.publish_packs(entry(pack_code(105), hot=True), version=2)
+        assert (await shop.refused("rent")).refusal is not Refusal.PACK_OWED
+        await shop.publish_packs(version=3)
+        assert (await shop.refused("rent")).refusal is Refusal.PACK_OWED
+        assert await shop.shop.explained(pack_code(104), "li", "no such question") is None
+        assert await shop.shop.explained(pack_code(105), "li", "found in the bin") is not None
+        await reopen(shop, tmp_path, boot=b"boot-002")
+        await shop.wait(5)
+        assert (await shop.refused("rent")).refusal is not Refusal.PACK_OWED
+
+
+async def test_f_44_a_pack_that_turns_up_is_owed_by_nobody(tmp_path: Path) -> None:
+    """It had only been silent: heard again in its slot, it is where the log has it."""
+    async with a_shop(tmp_path) as shop:
+        shop.rider(takes_nothing_and_goes)
+        await shop.begin_swap()
+        await shop.wait_until(lambda: shop.swaps.swaps()[0].step == "given")
+        shop.fault(K.PACK_DEAD, 5)
+        await shop.wait_until(lambda: shop.steps[-1] == ("reopen-full", 5, "F-13"))
+        await shop.wait(1)
+        shop.front.shut(CABINET, 5, "a passer-by")
+        assert (await shop.end()).fault == "F-13"
+        assert (await shop.refused("rent")).refusal is Refusal.PACK_OWED
+        shop.twin.faults.clear()
+        await shop.wait(10)
+        assert shop.desk.state.shop.packs[pack_code(105)].where == "slot"
+        assert (await shop.refused("rent")).refusal is not Refusal.PACK_OWED

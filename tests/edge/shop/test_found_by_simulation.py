@@ -26,7 +26,7 @@ async def test_a_pack_that_staff_has_just_put_in_is_told_of_before_it_goes_out(t
         closed = await shop.end()
         assert (closed.taken_slot, closed.taken and closed.taken.code) == (4, pack_code(104))
         await shop.wait(5)
-        told = [(note.what, note.slot, note.code) for note in shop.bodies(PackNoted) if note.by == "li"]
+        told = [(note.what, note.slot, note.code) for note in shop.bodies(PackNoted) if note.code]
         assert told == [("opened", 5, pack_code(105)), ("taken-out", 5, pack_code(105)), ("put-in", 5, pack_code(9))]
         assert shop.desk.state.shop.packs[pack_code(105)].where == "staff"
 

@@ -146,3 +146,33 @@ async def test_no_door_moves_before_its_record_is_durable(tmp_path: Path) -> Non
         await shop.begin_swap()
         await shop.end()
         assert named == [True, True]
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["daemon", "power"])
+async def test_a_slot_that_staff_had_opened_is_staff_s_over_a_restart(tmp_path: Path, cut: bool) -> None:
+    """The daemon dies while the door is open: what was taken out is told as theirs, and no slot is locked."""
+    async with a_shop(tmp_path) as shop:
+        await shop.shop.open_slot(CABINET, 4, "li", "to the workshop")
+        await shop.wait(1)
+        shop.front.take(CABINET, 4, "li")
+        await reopen(shop, tmp_path, boot=b"boot-002" if cut else None)
+        await shop.wait(5)
+        shop.front.shut(CABINET, 4, "li")
+        await shop.wait(6)
+        told = [(body.what, body.slot, body.by) for body in shop.bodies(PackNoted)]
+        assert told == [("opened", 4, "li"), ("shut", 4, "li"), ("taken-out", 4, "li")]
+        assert slot_words(shop) == {}
+        assert shop.desk.state.shop.packs[pack_code(104)].where == "staff"
+
+
+async def test_an_opening_by_hand_ends_when_the_slot_is_shut_and_plain(tmp_path: Path) -> None:
+    """Nothing was changed then: what changes over a later power cut is nobody's, and locks the slot."""
+    async with a_shop(tmp_path) as shop:
+        await shop.shop.open_slot(CABINET, 4, "li", "looking")
+        await shop.wait(1)
+        shop.front.shut(CABINET, 4, "li")
+        await shop.wait(6)
+        assert [body.what for body in shop.bodies(PackNoted)] == ["opened", "shut"]
+        await reopen(shop, tmp_path, boot=b"boot-002", meanwhile=lambda: shop.fault(K.PACK_VANISHES, 4))
+        await shop.wait(10)
+        assert slot_words(shop) == {4: ("locked", "F-55")}

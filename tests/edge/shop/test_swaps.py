@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from drivers.twins.cabinets.pack import pack_code
 from drivers.twins.cabinets.rider_words import rents, returns, swaps
 from edge.till.ask import Refusal
+from edge.till.state_shop import bound_to
 from protocols.trade.quantities import round_half_up
-from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED
+from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED, PackNoted
 from tests.edge.shop.shop_rig import CABINET, PLAN, TERMS, a_shop, entry
 
 
@@ -125,6 +126,51 @@ async def test_a_return_leaves_the_rider_without_a_pack(tmp_path: Path) -> None:
         assert (closed.outcome, closed.amount_fen) == ("returned", 0)
         assert shop.desk.state.shop.bound == {}
         assert shop.desk.state.shop.packs[pack_code(105)].where == "slot"
+
+
+async def test_returning_another_s_pack_leaves_the_rider_the_own_one(tmp_path: Path) -> None:
+    """Each pack has its own custody: the one that came in is the site's, the rider still answers for the other."""
+    async with a_shop(tmp_path) as shop:
+        shop.rider(swaps, pack=1)
+        await shop.begin_swap()
+        await shop.end()
+        own = shop.front.things[pack_code(105)]
+        shop.front.give(own, "at home")
+        await shop.wait(5)
+        shop.rider(returns, pack=2)
+        await shop.begin_swap("return")
+        assert (await shop.end()).outcome == "returned"
+        state = shop.desk.state.shop
+        assert bound_to(state, "ann") == pack_code(105)
+        assert (state.packs[pack_code(105)].where, state.packs[pack_code(105)].account) == ("rider", "ann")
+        assert state.packs[pack_code(2)].where == "slot"
+        shop.front.give(own, "ann")
+        await shop.wait(5)
+        shop.rider(swaps, pack=None)
+        await shop.begin_swap()
+        assert (await shop.end()).outcome == "swapped"
+        assert [body.code for body in shop.bodies(PackNoted) if body.what == "stray"] == [pack_code(105)]
+
+
+async def test_a_pack_that_somebody_else_brought_binds_nobody(tmp_path: Path) -> None:
+    """Bob's own stands in the cabinet, since ann returned it: another one that he brings is no stray."""
+    async with a_shop(tmp_path) as shop:
+        await shop.grant(5_000, "bob", "04B0B0B0", may_stay=5_000)
+        shop.rider(swaps, "bob", pack=1)
+        await shop.begin_swap(account="bob")
+        assert (await shop.end()).taken_slot == 5
+        shop.front.give(shop.front.things[pack_code(105)], "ann")
+        await shop.wait(5)
+        shop.rider(returns, pack=None)
+        await shop.begin_swap("return")
+        assert (await shop.end()).outcome == "returned"
+        assert bound_to(shop.desk.state.shop, "bob") == ""
+        await shop.wait(5)
+        shop.rider(swaps, "bob", pack=2)
+        again = await shop.begin_swap(account="bob")
+        assert again.opened.bound == ""
+        await shop.end()
+        assert [body.what for body in shop.bodies(PackNoted)] == []
 
 
 async def test_a_pack_that_is_overdue_for_inspection_is_taken_in_and_never_given_out(tmp_path: Path) -> None:

@@ -133,7 +133,8 @@ def test_the_ladder_is_complete_and_in_order() -> None:
         Refusal.PIN_LOCKED, Refusal.TOO_MANY_LOCKERS, Refusal.DOOR_STUCK,
         Refusal.UNKNOWN_CABINET, Refusal.NO_SWAP_TERMS, Refusal.SCAN_EXPIRED, Refusal.CABINET_SILENT,
         Refusal.CABINET_ALARM, Refusal.MAINS_LOST, Refusal.CABINET_BUSY, Refusal.DOOR_OPEN, Refusal.UNKNOWN_OFFER,
-        Refusal.TOO_SOON, Refusal.NO_EMPTY_SLOT, Refusal.NO_FULL_PACK, Refusal.CONSENT_NEEDED,
+        Refusal.CABINET_CLOSED, Refusal.PACK_OWED, Refusal.TOO_SOON, Refusal.NO_EMPTY_SLOT, Refusal.NO_FULL_PACK,
+        Refusal.CONSENT_NEEDED,
     }  # fmt: skip
     assert [refusal for refusal, _ in LADDER] == [refusal for refusal in Refusal if refusal not in elsewhere]
 

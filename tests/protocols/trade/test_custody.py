@@ -15,7 +15,7 @@ from protocols.trade.codec import encode
 from protocols.trade.custody import At, Custody, Doubt, Place, fold, in_order
 from protocols.trade.pack_facts import Deposit, Fact, What, facts_of
 from protocols.trade.records import ClockQuality, Origin, Record, Stamp
-from protocols.trade.records_pack import SwapClosed, SwapKind, SwapOpened
+from protocols.trade.records_pack import PackNoted, SwapClosed, SwapKind, SwapOpened
 from protocols.trade.rentals import Done, settle
 
 SLOT = Place(At.SLOT, "s1", "cab-1", 5)
@@ -47,6 +47,37 @@ def test_where_a_pack_is_and_who_answers(facts: list[Fact], place: Place, answer
     """The last fact leaves it there; a rider answers for what was taken, a site for what stands in it."""
     custody = fold(CODE, facts)
     assert (custody.place, custody.answers, custody.questions) == (place, answers, ())
+
+
+def test_who_returns_another_pack_still_answers_for_the_own_one() -> None:
+    """Each pack by itself: the own one stays with the rider, the other one stands, whoever had it before."""
+    own, other = "BT307202012FTIL240101001", "BT307202012FTIL240101002"
+    facts = [
+        msgspec.structs.replace(fact(What.TAKEN, "s1", 4, 0, account="ann"), code=own),
+        msgspec.structs.replace(fact(What.TAKEN, "s1", 6, 1, account="bo"), code=other),
+        msgspec.structs.replace(put_in("s2", 5, 2, "ann"), code=other),
+    ]
+    places = {code: fold(code, [one for one in facts if one.code == code]) for code in (own, other)}
+    assert (places[own].place, places[own].answers) == (Place(At.RIDER, "s1", account="ann"), "ann")
+    assert places[other].place == Place(At.SLOT, "s2", "cab-1", 5)
+    assert [one.doubt for one in places[other].questions] == [Doubt.OTHER_RIDER]
+
+
+def test_what_went_out_of_sight_in_a_session_is_asked_of_its_rider() -> None:
+    """By the note and the opening record of the session that it names; a pack that vanished by itself, of nobody."""
+    opened = SwapOpened(
+        "cab-1", "swap", "ann", [], "single", "", 5, None, 900, None, Origin("card", b"", 0, ""), [], 0, None
+    )
+    stamp = Stamp(bytes(8), 5, T0_MS, ClockQuality.SYNCHRONISED, T0_MS, T0_MS)
+
+    def noted(session: int | None) -> Custody:
+        note = PackNoted("vanished", "cab-1", 5, CODE, CODE, session, "", "")
+        record = Record("pack-noted", 1, stamp, [], encode(note))
+        return fold(CODE, facts_of("s1", 1, 9, record, note, lambda seq: opened, lambda pin: None))
+
+    assert noted(8).place == Place(At.UNKNOWN, "s1", account="ann")
+    assert (noted(8).answers, noted(None).answers) == ("ann", "s1")
+    assert "ann" in str(noted(8).place)
 
 
 @pytest.mark.parametrize(
