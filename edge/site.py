@@ -189,8 +189,10 @@ class Site:
 
     async def _day(self) -> list[Draft]:
         """What a day says of pumps, tanks, cabinets and ports, before its own record."""
+        if self.shop is not None:
+            await self.shop.day()  # its cabinets are scanned; a filling may end meanwhile
         fuel = [] if self.islands is None else await self.islands.day()
-        packs = [] if self.shop is None else await self.shop.day()
+        packs = [] if self.shop is None else self.shop.swaps.day()  # from here on nothing can end any more
         return [*fuel, *packs, *([] if self.ports is None else self.ports.day())]
 
     async def note(self, by: str, verb: str, detail: str) -> None:

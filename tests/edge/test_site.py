@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from msgspec.structs import replace as changed
 
+from edge.forecourt.islands import Islands
 from edge.plant.drive import Drive
+from edge.shop.shop import Shop
 from edge.site import Tapped
 from edge.till.start import Refusal, Refused
 from edge.till.state import OpenSession
@@ -318,6 +322,26 @@ async def test_the_day_closes_with_all_meters_read(till: Till) -> None:
     assert [(one.meter, one.energy_wh) for one in read.registers] == [("m1", 1_000_007)]
     assert [body.verb for body in till.bodies(TechnicianAct)] == ["day-close"]
     assert till.bodies(DayClosed)[0].day == 1
+
+
+async def test_a_day_says_what_has_ended_while_it_was_read(till: Till) -> None:
+    """A filling ends while cabinets are scanned: the day's record of fuel stands right before the day's own, so it
+    counts it.
+    """
+    ended: list[str] = []
+
+    async def scan() -> list[Draft]:
+        await asyncio.sleep(0)
+        ended.append("filling")
+        return []
+
+    async def fuel() -> list[Draft]:
+        return [Draft(Notice("fuel", "day", ",".join(ended)))]
+
+    till.site.shop = cast(Shop, SimpleNamespace(day=scan, swaps=SimpleNamespace(day=list)))
+    till.site.islands = cast(Islands, SimpleNamespace(day=fuel))
+    await till.site.close_day("ann")
+    assert till.bodies(Notice)[-1].detail == "filling"
 
 
 async def test_a_clock_that_is_set_is_on_record(till: Till) -> None:
