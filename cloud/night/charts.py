@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-INK, MUTED, LINE = "#1c2b33", "#6b7a82", "#e4e9eb"
-MONEY, ENERGY, GOOD, BAD, WAIT = "#0e7c66", "#3069b5", "#0e7c66", "#bf2d22", "#b7791f"
+INK, MUTED, LINE, PAPER = "var(--ink)", "var(--muted)", "var(--line)", "var(--paper)"
+MONEY, ENERGY, GOOD, BAD, WAIT = "var(--good)", "var(--blue)", "var(--good)", "var(--bad)", "var(--wait)"
+"""Of the page, which has them once for light and once for dark screens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def comparisons(rows: Sequence[Comparison]) -> Markup:
         dash = ' stroke-dasharray="4 5"' if it.state != "good" else ""
         parts.append(f'<path d="M250 {y}H{width - 250}" stroke="{colour}" stroke-width="2"{dash}/>')
         for x, (zh, en) in ((0, it.ours), (width - 240, it.theirs)):
-            parts.append(f'<rect x="{x}" y="{y - 26}" width="240" height="52" rx="10" fill="#fff" stroke="{LINE}"/>')
+            parts.append(f'<rect x="{x}" y="{y - 26}" width="240" height="52" rx="10" fill="{PAPER}" stroke="{LINE}"/>')
             parts.append(_text(x + 120, y - 4, zh, INK, anchor="middle", size=15, weight=600))
             parts.append(_text(x + 120, y + 15, en, MUTED, anchor="middle"))
         parts.append(f'<circle cx="{middle}" cy="{y}" r="15" fill="{colour}"/>')
@@ -115,7 +116,7 @@ def comparisons(rows: Sequence[Comparison]) -> Markup:
             "bad": f"M{middle} {y - 7}v8m0 5v1",
             "wait": f"M{middle} {y - 7}v7l4 4",
         }[it.state]
-        style = 'fill="none" stroke="#fff" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round"'
+        style = f'fill="none" stroke="{PAPER}" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round"'
         parts.append(f'<path d="{mark}" {style}/>')
         parts.append(_text(middle, y - 22, it.said, colour, anchor="middle", size=13, weight=600))
         parts.append(_text(middle, y + 33, it.checked, MUTED, anchor="middle"))

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from cloud.night.reconcile.bills import tariff_pin
-from cloud.night.reconcile.fillings import price_list_pin
-from cloud.night.reconcile.log import AnyDelivery, Filling, Instant, LogFacts, LogKey, PortVisit, Session, Swap
+from cloud.night.reconcile.log import (
+    AnyDelivery,
+    Filling,
+    Instant,
+    LockerStay,
+    LogFacts,
+    LogKey,
+    PortVisit,
+    Session,
+    Swap,
+)
 from cloud.night.report_model import (
     Adjustment,
     Connector,
@@ -25,7 +33,8 @@ from cloud.night.report_model import (
     SiteDay,
     TariffUse,
 )
-from protocols.trade import hotlist
+from protocols.trade import fuel_prices, hotlist, port_prices, swap_terms
+from protocols.trade.documents import TARIFF
 from protocols.trade.quantities import largest_remainder
 from protocols.trade.records import CNY, Effect, Pin, SessionClosed
 from protocols.trade.records_fuel import FillingClosed
@@ -88,6 +97,7 @@ def site_day(
     today = [it for it in ended if it.ended is not None and it.ended.date == iso]
     earlier = [it for it in ended if it.ended is not None and came_late(it.ended, it.log, iso, since)]
     unfinished = [it for it in sessions if it.ended is None]
+    by_tariff: list[AnyDelivery] = [*charges, *_by_the_hour(today)]
     closes = [(facts.key, at, it) for facts in logs for at, it in facts.days if at.date == iso]
     return SiteDay(
         site=site.id,
@@ -105,8 +115,8 @@ def site_day(
         hours=_hours(today, site),
         connectors=_connectors(charges),
         clocks=_clocks(today),
-        tariffs=_versions(tariff_pin(it) for it in charges),
-        price_lists=_versions(price_list_pin(it) for it in today if isinstance(it, Filling)),
+        tariffs=_versions(it.pin(TARIFF) for it in by_tariff),
+        price_lists=_versions(it.pin(fuel_prices.KIND) for it in today if isinstance(it, Filling)),
         hot_lists=_hot_lists(today),
         closes=[
             DayClose(
@@ -122,6 +132,8 @@ def site_day(
         fuel=fuel,
         shop=shop,
         ports=ports,
+        swap_terms=_versions(it.pin(swap_terms.KIND) for it in today if isinstance(it, Swap)),
+        port_prices=_versions(it.pin(port_prices.KIND) for it in today if isinstance(it, PortVisit | LockerStay)),
     )
 
 
@@ -198,7 +210,7 @@ def _adjustment(session: AnyDelivery) -> Adjustment:
     return Adjustment(
         date=session.ended.date,
         session=session.id,
-        energy_wh=closed.energy_wh if isinstance(closed, SessionClosed) else 0,
+        energy_wh=(closed.energy_wh or 0) if isinstance(closed, SessionClosed | PortClosed) else 0,
         volume_ml=closed.volume_ml if isinstance(closed, FillingClosed) else 0,
         gross_fen=closed.amount_fen if closed else 0,
         received_ms=session.ended.received_ms,
@@ -217,11 +229,8 @@ def _hours(sessions: Iterable[AnyDelivery], site: Site) -> list[Hour]:
         gross_fen[hour] += session.closed.amount_fen
         if isinstance(session, Filling):
             volume_ml[hour] += session.closed.volume_ml
-        if not isinstance(session, Session):
-            continue
-        for piece in session.closed.slices:
-            from_ms, to_ms = session.begun.at_ms + piece.from_ms, session.begun.at_ms + piece.to_ms
-            for hour, part_wh in _by_hour(from_ms, to_ms, piece.energy_wh, zone):
+        for from_ms, to_ms, piece_wh in _flow(session):
+            for hour, part_wh in _by_hour(from_ms, to_ms, piece_wh, zone):
                 energy_wh[hour] += part_wh
     order = [(site.day_starts_h + at) % 24 for at in range(24)]
     return [
@@ -234,6 +243,20 @@ def _hours(sessions: Iterable[AnyDelivery], site: Site) -> list[Hour]:
         )
         for it in order
     ]
+
+
+def _flow(session: AnyDelivery) -> Iterator[tuple[int, int, int]]:
+    """When so many Wh flowed: from and to in Unix ms. A port without slices is one piece of as long as it lasted."""
+    begun_ms, closed = session.begun.at_ms, session.closed
+    if not isinstance(closed, SessionClosed | PortClosed):
+        return
+    if closed.slices:
+        for piece in closed.slices:
+            yield begun_ms + piece.from_ms, begun_ms + piece.to_ms, piece.energy_wh
+    elif isinstance(closed, PortClosed) and closed.energy_wh:
+        lasted_ms = (closed.elapsed_s or 0) * 1000
+        assert session.ended is not None, session.id
+        yield begun_ms, max(begun_ms, min(begun_ms + lasted_ms, session.ended.at_ms)), closed.energy_wh
 
 
 def _by_hour(from_ms: int, to_ms: int, energy_wh: int, zone: ZoneInfo) -> list[tuple[int, int]]:
@@ -288,6 +311,13 @@ def _clocks(sessions: Iterable[AnyDelivery]) -> dict[str, int]:
     return counts
 
 
+def _by_the_hour(sessions: Iterable[AnyDelivery]) -> Iterator[PortVisit]:
+    """Those at ports whose price is the tariff's."""
+    for it in sessions:
+        if isinstance(it, PortVisit) and isinstance(it.closed, PortClosed) and it.closed.slices:
+            yield it
+
+
 def _versions(pins: Iterable[Pin | None]) -> list[TariffUse]:
     counts = Counter((pin.version, pin.hash.hex()) for pin in pins if pin is not None)
     return [TariffUse(version=key[0], sha256=key[1], sessions=count) for key, count in sorted(counts.items())]
@@ -296,6 +326,7 @@ def _versions(pins: Iterable[Pin | None]) -> list[TariffUse]:
 def _hot_lists(sessions: Iterable[AnyDelivery]) -> list[HotListUse]:
     counts: dict[int, int] = {}
     for session in sessions:
-        version = next((pin.version for pin in session.opened.pins if pin.kind == hotlist.KIND), 0)
+        pin = session.pin(hotlist.KIND)
+        version = 0 if pin is None else pin.version
         counts[version] = counts.get(version, 0) + 1
     return [HotListUse(version=version, sessions=count) for version, count in sorted(counts.items())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from cloud.night import charts, report_fuel, report_packs, report_ports
 from cloud.night.charts import Bar, Comparison, Share
 from cloud.night.labels import LABELS
 from cloud.night.reconcile.findings import CODES, Leg, Weight
-from cloud.night.report_model import CHECKED, Found, LegResult, Report, SiteDay, decode
+from cloud.night.report_model import CHECKED, Found, HotListUse, LegResult, Report, SiteDay, TariffUse, decode
 from cloud.night.shown import amount, days, duration, energy, grouped, instant, money, table, thousandths, volume
 from protocols.trade.quantities import kwh, litres, yuan
 
@@ -55,7 +55,8 @@ def page(data: bytes) -> str:
         has_fuel=report_fuel.has_fuel(report),
         has_packs=report_packs.has_packs(report),
         has_ports=report_ports.has_ports(report),
-        has_energy=bool(report.meters) or not report_fuel.has_fuel(report),
+        has_energy=_has_energy(report),
+        has_charging=_has_charging(report),
     )
 
 
@@ -68,7 +69,7 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"t": label, "codes": CODES, "duration": duration, "instant": instant}
+    environment.globals |= {"versions": _versions, "t": label, "codes": CODES, "duration": duration, "instant": instant}
     environment.filters |= {"yuan": money, "kwh": energy, "amount": amount}
     environment.filters |= {"litres": volume, "per_mille": thousandths, "days": days}
     return environment.get_template("nightly.html.j2")
@@ -78,6 +79,11 @@ def label(key: str) -> Markup:
     """A label in both languages."""
     zh, en = LABELS[key]
     return Markup('<span class="zh">{}</span> <span class="en">{}</span>').format(zh, en)
+
+
+def _versions(used: Sequence[TariffUse | HotListUse]) -> str:
+    """How many sessions each version of a document was in force for: `v3 × 10`; version 0: there was none."""
+    return ", ".join(f"v{it.version} × {it.sessions}" for it in used if it.version) or "–"
 
 
 def _short(thousandths: int) -> str:
@@ -127,6 +133,18 @@ def _comparison(leg: LegResult) -> Comparison:
     if leg.awaited:
         return Comparison(ours, theirs, "wait", f"相符，待报 {leg.awaited} awaited", checked)
     return Comparison(ours, theirs, "good", "相符 agree", checked)
+
+
+def _has_charging(report: Report) -> bool:
+    """Whether there are connectors with meters; also where nothing at all has ever been told."""
+    others = (report_fuel.has_fuel, report_packs.has_packs, report_ports.has_ports)
+    return (
+        bool(report.meters) or any(site.connectors for site in report.sites) or not any(has(report) for has in others)
+    )
+
+
+def _has_energy(report: Report) -> bool:
+    return _has_charging(report) or report_ports.has_ports(report)
 
 
 def _by_hour(report: Report, what: Literal["gross_fen", "energy_wh", "volume_ml"]) -> list[Bar]:
@@ -189,18 +207,18 @@ def _sites_table(report: Report) -> str:
     rows = [_site_row(it) for it in report.sites]
     total = report.total
     running, held = sum(it.running for it in report.sites), sum(it.held for it in report.sites)
-    sums = (total.sessions, energy(total.energy_wh), money(total.gross_fen), money(total.captured_fen))
+    sums = (total.sessions, energy(total.all_wh), money(total.gross_fen), money(total.captured_fen))
     rows.append(("all", *map(str, sums), money(total.overrun_fen), *map(str, (total.voided, running, held)), ""))
     if report.adjusted != type(total)():
         late = report.adjusted
-        shown = (late.sessions, energy(late.energy_wh), money(late.gross_fen), money(late.captured_fen))
+        shown = (late.sessions, energy(late.all_wh), money(late.gross_fen), money(late.captured_fen))
         rows.append(("earlier days", *map(str, shown), money(late.overrun_fen), str(late.voided), "", "", ""))
     return table(head, rows)
 
 
 def _site_row(site: SiteDay) -> tuple[str, ...]:
     day = site.day
-    shown = (day.sessions, energy(day.energy_wh), money(day.gross_fen), money(day.captured_fen), money(day.overrun_fen))
+    shown = (day.sessions, energy(day.all_wh), money(day.gross_fen), money(day.captured_fen), money(day.overrun_fen))
     counts = (day.voided, site.running, site.held)
     return (site.site, *map(str, shown), *map(str, counts), "yes" if site.reported else "awaited")
 

@@ -57,7 +57,8 @@ class Previous(_Part, frozen=True):
 
 class Quantities(_Part, frozen=True):
     """Of sessions that ended, those of every kind among them. gross_fen = captured_fen + overrun_fen, and is also the
-    sum of the parts by price. rent_fen: terms of rent and late days.
+    sum of the parts by price. energy_wh: by the meters of connectors; port_wh: as the boards of ports counted.
+    rent_fen: terms of rent and late days.
 
     voided: ended without delivery. late: reached headquarters more than `late_after_s` after they ended, for want of a
     link.
@@ -84,10 +85,15 @@ class Quantities(_Part, frozen=True):
     port_wh: int = 0
     time_fen: int = 0
 
+    @property
+    def all_wh(self) -> int:
+        """At connectors and ports together."""
+        return self.energy_wh + self.port_wh
+
 
 class Hour(_Part, frozen=True):
     """A local clock hour. Money and fuel fall in the hour in which their session ended, energy in those in which it
-    flowed.
+    flowed; where a port's board did not tell when, it is spread evenly over the session.
     """
 
     hour: int
@@ -130,7 +136,7 @@ class DayClose(_Part, frozen=True):
 
 
 class TariffUse(_Part, frozen=True):
-    """How many of the day's sessions were priced by which version of a tariff, or fillings of a price list."""
+    """How many of the day's sessions were priced by which version of a document."""
 
     version: int
     sha256: str
@@ -295,8 +301,9 @@ class SiteDay(_Part, frozen=True):
     """One site's business day, from begins_ms to ends_ms.
 
     reported: it has told everything up to the day's end, or closed the day itself. running, held: sessions that have
-    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. fuel, shop, ports:
-    None: the site has never told of a pump or a tank, of a cabinet, of a port.
+    not ended, whatever day they began. clocks: sessions by the quality of the clock at their end. tariffs: of charges
+    and of ports that cost by the hour of day; price_lists: of fillings; swap_terms, port_prices: of swaps and ports.
+    fuel, shop, ports: None: the site has never told of a pump or a tank, of a cabinet, of a port.
     """
 
     site: str
@@ -321,6 +328,8 @@ class SiteDay(_Part, frozen=True):
     fuel: FuelDay | None
     shop: ShopDay | None = None
     ports: PortDay | None = None
+    swap_terms: list[TariffUse] = []
+    port_prices: list[TariffUse] = []
 
 
 class LeaseSum(_Part, frozen=True):

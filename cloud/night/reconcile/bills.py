@@ -11,7 +11,7 @@ from cloud.night.reconcile.findings import Finding
 from cloud.night.reconcile.log import LogFacts, Session
 from protocols.trade import price
 from protocols.trade.documents import TARIFF
-from protocols.trade.records import Pin, SessionClosed
+from protocols.trade.records import SessionClosed
 from protocols.trade.tariff import Tariff
 
 Tariffs = Mapping[bytes, Tariff]
@@ -29,10 +29,6 @@ def reconcile_bills(
                 yield from _sums(session, session.closed)
                 yield from captures(session, session.closed, session.holds, tenders)
                 yield from _price(session, session.closed, tariffs)
-
-
-def tariff_pin(session: Session) -> Pin | None:
-    return next((pin for pin in session.opened.pins if pin.kind == TARIFF), None)
 
 
 def _energy(session: Session, closed: SessionClosed) -> Iterator[Finding]:
@@ -64,7 +60,7 @@ def _sums(session: Session, closed: SessionClosed) -> Iterator[Finding]:
 
 def _price(session: Session, closed: SessionClosed, tariffs: Tariffs) -> Iterator[Finding]:
     """The bill worked out again, to the fen and to the exact fraction before rounding."""
-    pin = tariff_pin(session)
+    pin = session.pin(TARIFF)
     if pin is None or pin.hash not in tariffs:
         named = "no tariff" if pin is None else f"{pin.kind} version {pin.version}, {pin.hash.hex()[:16]}"
         yield about("tariff-missing", session, f"the session pins {named}")

@@ -47,7 +47,7 @@ def _parts(
     session: AnyDelivery, closed: AnyBill, drawn_on: Sequence[Hold], tenders: TendersByHash
 ) -> Iterator[Finding]:
     """Each payer's part, drawn again in the stated order."""
-    pin = next((pin for pin in session.opened.pins if pin.kind == tender.KIND), None)
+    pin = session.pin(tender.KIND)
     if pin is not None and pin.hash not in tenders:
         yield about("tariff-missing", session, f"the session pins {pin.kind} version {pin.version}")
         return

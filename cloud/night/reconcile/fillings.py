@@ -13,7 +13,7 @@ from protocols.trade import fuel_prices
 from protocols.trade.fuel_bill import UNITS, bill_of
 from protocols.trade.fuel_prices import PriceList, prices_at
 from protocols.trade.quantities import round_half_up
-from protocols.trade.records import BillLine, Hold, Pin
+from protocols.trade.records import BillLine, Hold
 from protocols.trade.records_fuel import FillingClosed, Offered
 
 PriceLists = Mapping[bytes, PriceList]
@@ -37,13 +37,9 @@ def drawn_on(filling: Filling) -> tuple[Hold, ...]:
     return (*filling.holds[1:], *filling.holds[:1]) if filling.opened.guaranteed else filling.holds
 
 
-def price_list_pin(filling: Filling) -> Pin | None:
-    return next((pin for pin in filling.opened.pins if pin.kind == fuel_prices.KIND), None)
-
-
 def _offered(filling: Filling, lists: PriceLists) -> Iterator[Finding]:
     """The price at every nozzle that might be used is one that the list may have had when it began."""
-    pin = price_list_pin(filling)
+    pin = filling.pin(fuel_prices.KIND)
     if pin is None or pin.hash not in lists:
         named = "no price list" if pin is None else f"{pin.kind} version {pin.version}, {pin.hash.hex()[:16]}"
         yield about("price-list-missing", filling, f"the filling pins {named}")

@@ -25,6 +25,7 @@ from protocols.trade.records import (
     Hold,
     Move,
     Notice,
+    Pin,
     Record,
     Register,
     SessionClosed,
@@ -117,6 +118,10 @@ class Delivery(Generic[Opened, Closed]):
         if isinstance(self.opened, SwapOpened | LockerOpened):
             return self.opened.account
         return self.holds[0].account if self.holds else ""
+
+    def pin(self, kind: str) -> Pin | None:
+        """Which document of this kind was in force when it began."""
+        return next((pin for pin in self.opened.pins if pin.kind == kind), None)
 
     @property
     def place(self) -> str:

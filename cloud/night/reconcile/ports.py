@@ -17,7 +17,7 @@ from protocols.trade import port_prices, price
 from protocols.trade.documents import TARIFF
 from protocols.trade.port_prices import PortPrice, PortPrices, late_bill, price_of
 from protocols.trade.price import Bill
-from protocols.trade.records import BillLine, Pin
+from protocols.trade.records import BillLine
 from protocols.trade.records_port import PortClosed, PortUnattributed
 
 PortPricesByHash = Mapping[bytes, PortPrices]
@@ -116,7 +116,7 @@ def _bill(visit: PortVisit, closed: PortClosed, found: PortPrice, tariffs: Tarif
     try:
         if found.by != "tariff":
             return port_prices.bill(found, closed.step_s[: len(found.steps)], closed.energy_wh or 0)
-        pin = _pin(visit, TARIFF)
+        pin = visit.pin(TARIFF)
         if pin is None or pin.hash not in tariffs:
             return None
         slices = tuple(closed.slices)
@@ -140,9 +140,5 @@ def _differs(
 
 
 def _price(session: PortVisit | LockerStay, lists: PortPricesByHash) -> PortPrice | None:
-    pin = _pin(session, port_prices.KIND)
+    pin = session.pin(port_prices.KIND)
     return None if pin is None or pin.hash not in lists else price_of(lists[pin.hash], session.opened.price)
-
-
-def _pin(session: PortVisit | LockerStay, kind: str) -> Pin | None:
-    return next((pin for pin in session.opened.pins if pin.kind == kind), None)

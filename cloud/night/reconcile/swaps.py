@@ -162,5 +162,5 @@ def _priced(swap: Swap, document: SwapTerms) -> tuple[Bill, dict[str, int]] | No
 
 
 def _terms(swap: Swap, terms: TermsByHash) -> SwapTerms | None:
-    pinned = next((pin for pin in swap.opened.pins if pin.kind == swap_terms.KIND), None)
+    pinned = swap.pin(swap_terms.KIND)
     return None if pinned is None else terms.get(pinned.hash)

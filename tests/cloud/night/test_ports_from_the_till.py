@@ -62,6 +62,17 @@ def quiet() -> PortStory:
     return story
 
 
+def test_the_energy_of_ports_is_the_sites_too() -> None:
+    """It stands in the site's total and in the hours in which it flowed, as a connector's does."""
+    story = quiet()
+    billed_wh = sum(body.energy_wh or 0 for body in story.bodies(PortClosed))
+    told = site_day(SITE, DAY, [facts_of(story)], None, None)
+    assert billed_wh > 0
+    assert (told.day.energy_wh, told.day.all_wh) == (0, billed_wh)
+    assert sum(hour.energy_wh for hour in told.hours) == billed_wh
+    assert [(use.version, use.sessions) for use in told.port_prices] == [(1, 1)]
+
+
 def edited(story: PortStory, **changed: object) -> list[Record]:
     """The log with another bill, as faulty software would have written it."""
     log = list(story.log)

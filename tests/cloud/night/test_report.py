@@ -85,6 +85,17 @@ def test_the_page_is_whole_and_needs_no_network(made: tuple[Path, Report]) -> No
         assert said in tags.text, said
 
 
+def test_the_page_has_its_colours_from_the_screen(made: tuple[Path, Report]) -> None:
+    """Every colour is named once for light and once for dark screens; paper is always light."""
+    path, _ = made
+    text = path.with_suffix(".html").read_text()
+    style, body = text.split("</style>")
+    assert "@media screen and (prefers-color-scheme: dark)" in style
+    assert not re.search(r"#[0-9a-f]{3,6}\b", body)
+    used, named = set(re.findall(r"var\((--[a-z-]+)\)", text)), set(re.findall(r"(--[a-z-]+):", style))
+    assert used <= named
+
+
 def test_the_page_comes_from_the_json_alone(made: tuple[Path, Report]) -> None:
     """The stored JSON gives the stored page again, without a database."""
     path, _ = made
