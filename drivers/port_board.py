@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, Protocol, runtime_checkable
+from zlib import crc32
 
 from drivers.api import Device, Reading
 
@@ -132,24 +133,32 @@ class PortTraits:
     settles_alone: bool = True
 
 
-def order_number(epoch: int, seq: int) -> bytes:
-    """The order's number: 16 decimal digits of the epoch and 16 of the opening record's seq, two to a byte.
+def mark_of(boot: bytes, mono_ms: int) -> int:
+    """Three digits of the instant in which an opening record was written, as its stamp has it.
 
-    There is no clock in it, so it is the same after any restart. Digits, since some piles keep it in BCD. Raises
-    ValueError for a number of more than 16 digits.
+    It tells an order from one of the same seq that this box wrote before its disk was restored.
     """
-    digits = f"{epoch:016d}{seq:016d}"
+    return crc32(boot + mono_ms.to_bytes(8)) % 1000
+
+
+def order_number(epoch: int, seq: int, mark: int = 0) -> bytes:
+    """The order's number: 13 decimal digits of the epoch, 3 of its mark, 16 of the opening record's seq, two to a byte.
+
+    All of it stands in the opening record, so it is the same after any restart. Digits, since some piles keep it in
+    BCD. Raises ValueError for a number of too many digits.
+    """
+    digits = f"{epoch:013d}{mark:03d}{seq:016d}"
     if len(digits) != 32:
         raise ValueError(f"epoch {epoch}, seq {seq}: more digits than an order number has")
     return bytes.fromhex(digits)
 
 
 def session_of(number: bytes) -> tuple[int, int] | None:
-    """(epoch, seq) of an order number. None: it is none of ours."""
+    """(epoch, seq) of an order number. None: it is none of ours. Its mark has still to be compared."""
     digits = number.hex()
     if len(digits) != 32 or not digits.isdigit():
         return None
-    return int(digits[:16]), int(digits[16:])
+    return int(digits[:13]), int(digits[16:])
 
 
 @runtime_checkable

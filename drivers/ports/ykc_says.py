@@ -2,7 +2,7 @@
 
 Order numbers travel as piles make them up, pile and gun first:
 
-    pile 14 digits   gun 2   0099   epoch 3   seq 9
+    pile 14 digits   gun 2   mark 2   99   epoch 3   mark 1   seq 8
 
 A pile that starts by itself writes yyMMddHHmmss and a counter behind its gun. No date has a month 99, so none of those
 is ever taken for ours.
@@ -18,8 +18,8 @@ from protocols.fieldbus.ykc_money import Bill, Ending, ending, why
 from protocols.fieldbus.ykc_session import NO_ORDER, GunStatus, NoStart, PileFault, State
 
 EPOCH_MAX: Final = 999
-SEQ_MAX: Final = 999_999_999
-_MARK: Final = "0099"
+SEQ_MAX: Final = 99_999_999
+_NO_MONTH: Final = "99"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ENDS: Final = {
@@ -40,15 +40,16 @@ def order_of(number: bytes, pile: str, port: int) -> str:
     if session is None:
         raise ValueError(f"{number.hex()} is no order number of ours")
     epoch, seq = session
+    mark = int(number.hex()[13:16])
     if not (1 <= epoch <= EPOCH_MAX and 0 <= seq <= SEQ_MAX and 1 <= port <= 99):
         raise ValueError(f"epoch {epoch}, seq {seq}, gun {port}: more than a pile's order number has room for")
-    return f"{pile}{port:02}{_MARK}{epoch:03}{seq:09}"
+    return f"{pile}{port:02}{mark // 10:02}{_NO_MONTH}{epoch:03}{mark % 10}{seq:08}"
 
 
 def number_of(order: str, pile: str) -> bytes:
     """The till's number of a pile's order: ours as it was told, or the 16 bytes that the pile made up."""
-    if order.isdecimal() and order.startswith(pile) and order[16:20] == _MARK and int(order[20:23]):
-        return order_number(int(order[20:23]), int(order[23:]))
+    if order.isdecimal() and order.startswith(pile) and order[18:20] == _NO_MONTH and int(order[20:23]):
+        return order_number(int(order[20:23]), int(order[24:]), int(order[16:18] + order[23]))
     return bytes.fromhex(order)
 
 

@@ -124,7 +124,7 @@ class BoardLoop:
     async def _serve(self, session: OpenPort, settled: list[Settlement]) -> None:
         port = session.opened.port
         place = self.places.get(port) or self._place_of(session)
-        sight = self._sight(port, settled)
+        sight = self._sight(port, settled, self._ports.order_of(session).number)
         if await self._look(session, sight, place):
             log.info("port session ended", port=session.place, session=session.seq)
             return
@@ -243,13 +243,14 @@ class BoardLoop:
     def _settlements(self) -> list[Settlement]:
         return list(self.board.settlements())
 
-    def _sight(self, port: int, settled: list[Settlement]) -> PortSight:
+    def _sight(self, port: int, settled: list[Settlement], number: bytes | None = None) -> PortSight:
+        """number: of the order there; a settlement of it is seen, whatever port it names."""
         reading = self.board.status().get(port)
         status: PortStatus | None = None
         status_ms: int | None = None
         if reading is not None and reading.value is not None and reading.at_ms is not None:
             status, status_ms = reading.value, self._on_our_clock(reading.at_ms)
-        own = tuple(one for one in settled if one.port == port)
+        own = tuple(one for one in settled if port == one.port or number == one.number)
         return PortSight(self._clock.stamp(), status, status_ms, own)
 
     def _on_our_clock(self, monotonic_ms: int) -> int:

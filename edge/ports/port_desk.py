@@ -78,10 +78,11 @@ class PortDesk:
 
     def has_ended(self, number: bytes) -> bool:
         """Whether an order is one of this log, and its session is over."""
-        named = session_of(number)
-        if named is None or named[0] != self.desk.state.epoch:
+        named, state = session_of(number), self.desk.state
+        if named is None or named[0] != state.epoch:
             return False
-        return named[1] < self.desk.journal.size and named[1] not in self
+        session = state.ports.sessions.get(named[1])
+        return named[1] < self.desk.journal.size and (session is None or session.number(state.epoch) != number)
 
     def now(self) -> Stamp:
         """The box's clocks."""
@@ -263,7 +264,7 @@ class PortDesk:
         )
 
     def _is_ordered(self, board: str, settlement: Settlement) -> bool:
-        """Whether this log has ordered it, at this very port. Of what has been pruned the number alone is believed."""
+        """Whether this log has ordered it, of this very board. Of what has been pruned the number alone is believed."""
         named, journal = session_of(settlement.number), self.desk.journal
         if named is None or named[0] != self.desk.state.epoch or named[1] >= journal.size:
             return False
@@ -271,8 +272,12 @@ class PortDesk:
             found = journal.read(named[1], 1, BYTES_MAX)
         except JournalPruned:
             return True
-        body = body_of(decode(found[0], Record)) if found else None
-        return isinstance(body, PortOpened) and (body.board, body.port) == (board, settlement.port)
+        record = decode(found[0], Record) if found else None
+        body = None if record is None else body_of(record)
+        if record is None or not isinstance(body, PortOpened) or body.board != board:
+            return False
+        opened = OpenPort(named[1], record.stamp, body, ())
+        return opened.number(named[0]) == settlement.number
 
     def _due(self, before: PortProgress, after: PortProgress) -> dict[int, bytes | None]:
         """The rows to save now: of a session that goes another way, and from time to time all of them."""

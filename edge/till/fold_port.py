@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from drivers.port_board import order_number
 from edge.till.state import OpenPort, OpenStay, Ports, PortSums, Told, port_key
 from protocols.trade.records import Stamp
 from protocols.trade.records_port import (
@@ -45,12 +44,12 @@ def closed(ports: Ports, epoch: int, session: OpenPort, body: PortClosed) -> Por
     ports = replace(ports, sums=sums)
     if not body.settled:
         return ports
-    return _told(ports, session.place, Told(order_number(epoch, session.seq), body.energy_wh, body.elapsed_s))
+    return _told(ports, session.place, Told(session.number(epoch), body.energy_wh, body.elapsed_s))
 
 
 def voided(ports: Ports, epoch: int, session: OpenPort) -> Ports:
     """A session came to nothing: its settlement may yet say so."""
-    return _told(ports, session.place, Told(order_number(epoch, session.seq), None, None))
+    return _told(ports, session.place, Told(session.number(epoch), None, None))
 
 
 def given_back(ports: Ports, body: LockerClosed) -> Ports:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from drivers.port_board import mark_of, order_number
 from edge.till.state_shop import Shop
 from protocols.trade.records import CNY, Hold, Pin, Register, SessionOpened, Stamp
 from protocols.trade.records_fuel import FillingOpened, GradeSum, Offered, PumpTotals, TankDipped
@@ -150,6 +151,10 @@ class OpenPort(msgspec.Struct, frozen=True):
     def place(self) -> str:
         """The port that it is at, as of `port_key`."""
         return port_key(self.opened.board, self.opened.port)
+
+    def number(self, epoch: int) -> bytes:
+        """Of its order, as its board has it."""
+        return order_number(epoch, self.seq, mark_of(self.stamp.boot, self.stamp.mono_ms))
 
 
 class OpenStay(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Bodies of the records of ports and lockers. Their (kind, version) stand in `records.BODIES` beside all others.
 
-A port is named by its board and its number. The order's number is not stored: it is `order_number(epoch, seq)` of the
-opening record itself.
+A port is named by its board and its number. The order's number is not stored: it is `order_number` of the epoch, and
+of the opening record's own seq and stamp.
 """
 
 from __future__ import annotations

@@ -12,27 +12,33 @@ Nobody is ever charged for one.
 from __future__ import annotations
 
 from drivers.port_board import PortEnd, Settlement, session_of
-from edge.till.state import Ports, TillState, Told, port_key
+from edge.till.state import Ports, TillState, Told
 from protocols.trade.records import Draft
 from protocols.trade.records_port import PortUnattributed
 
 
 def waits_for(state: TillState, board: str, settlement: Settlement) -> bool:
-    """Whether an open session will be settled by it."""
+    """Whether an open session of this board will be settled by it, or is held because of it."""
     named = session_of(settlement.number)
-    if named is None or named[0] != state.epoch:
+    session = None if named is None else state.ports.sessions.get(named[1])
+    if session is None or session.opened.board != board:
         return False
-    session = state.ports.sessions.get(named[1])
-    return session is not None and session.place == port_key(board, settlement.port)
+    return session.number(state.epoch) == settlement.number
 
 
 def is_told(ports: Ports, board: str, settlement: Settlement) -> bool:
     """Whether the log has this very settlement already, or its order as one that came to nothing, and it agrees."""
-    known = [one for one in ports.told.get(port_key(board, settlement.port), ()) if one.number == settlement.number]
+    known = _told_of(ports, board, settlement.number)
     void = Told(settlement.number, None, None)
     return any(_agrees(one, settlement) for one in known if one != void) or (
         _says_nothing(settlement) and void in known
     )
+
+
+def _told_of(ports: Ports, board: str, number: bytes) -> list[Told]:
+    """What the log has of an order, whatever port of its board it was told of."""
+    own = (told for place, told in ports.told.items() if place.rpartition(".")[0] == board)
+    return [one for told in own for one in told if one.number == number]
 
 
 def _agrees(told: Told, settlement: Settlement) -> bool:
@@ -53,10 +59,10 @@ def unattributed(state: TillState, board: str, settlement: Settlement, *, ordere
     under its number.
     """
     named = session_of(settlement.number)
-    before = state.ports.told.get(port_key(board, settlement.port), ())
+    before = _told_of(state.ports, board, settlement.number)
     why = "late" if ordered else "unordered"
     void = Told(settlement.number, None, None)
-    if ordered and any(one.number == settlement.number and one != void for one in before):
+    if ordered and any(one != void for one in before):
         why = "second"
     return Draft(
         PortUnattributed(

@@ -26,8 +26,9 @@ class PortPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Nothing is plugged in for this long while a port charges, and its board goes on: it is stopped."""
     over_limit_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120
     """A port that goes on this long beyond its order is stopped, and reported."""
-    settle_wait_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300
-    """An order is over, or should be, and no settlement has come for this long: it is held for review."""
+    settle_wait_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 2_100
+    """An order is over, or should be, and no settlement has come for this long: it is held for review. Boards repeat
+    one that got lost after half an hour."""
     settle_after_s: Seconds = 3 * 86_400
     """A settlement that does not come: the session is closed by what was known last this long after it was held for
     review. What comes later is written down and charged to nobody."""

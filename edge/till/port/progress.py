@@ -65,8 +65,9 @@ class PortProgress(msgspec.Struct, frozen=True):
     having been taken, at the latest. told_ms: when it was last told to stop. unsure: a start may have reached the board
     unseen, so only what it says after unsure_ms tells. never: by the board's own word the order has never begun.
     energy_wh, elapsed_s, power_w: as the board told them last. profile: seconds by power step. slices with to_ms: of a
-    price by time of day, in ms since the opening, and how far they reach. last: its settlement. bare_ms: since when
-    nothing has been plugged in. resumed_ms: when a restarted daemon took it up. looked_ms, waited_ms: as of `waiting`.
+    price by time of day, in ms since the opening, and how far they reach. last: its settlement. doubt: why the one that
+    waits is not believed; empty: none waits. bare_ms: since when nothing has been plugged in. resumed_ms: when a
+    restarted daemon took it up. looked_ms, waited_ms: as of `waiting`.
     """
 
     session: int
@@ -89,6 +90,7 @@ class PortProgress(msgspec.Struct, frozen=True):
     slices: tuple[Slice, ...] = ()
     to_ms: int = 0
     last: Last | None = None
+    doubt: str = ""
     bare_ms: int | None = None
     resumed_ms: int | None = None
     looked_ms: int | None = None

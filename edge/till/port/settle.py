@@ -44,6 +44,8 @@ def hold_for_review(session: OpenPort, progress: PortProgress, sight: PortSight,
     """The board does not settle; the customer's rights stay held, and the log says why."""
     silent = sight.status_within(policy.silence_s * 1000) is None
     seen = f"last seen {progress.elapsed_s or 0} s, {progress.energy_wh or 0} Wh"
+    if progress.doubt:
+        return Draft(SessionHeld(session.seq, "settlement-doubtful", f"{progress.doubt}; {seen}"))
     return Draft(SessionHeld(session.seq, "board-silent" if silent else "settlement-missing", seen))
 
 
@@ -70,7 +72,10 @@ def settle(
         drafts.append(_closed(state, session, progress, terms, reason, tenders))
     if last is None and not progress.never:
         detail = f"session {session.seq}: no settlement came; closed by what was seen last"
-        drafts.append(Draft(Notice("settlement-missing", session.place, detail)))
+        what = "settlement-doubtful" if progress.doubt else "settlement-missing"
+        drafts.append(
+            Draft(Notice(what, session.place, detail if not progress.doubt else f"{detail}. {progress.doubt}"))
+        )
     for what, detail in _findings(session, last):
         drafts.append(Draft(Notice(what, session.place, f"session {session.seq}: {detail}")))
     if last is not None and pile_offset_min is not None:
@@ -138,7 +143,7 @@ def _slices(progress: PortProgress, energy_wh: int) -> tuple[Slice, ...]:
 def _overdue(session: OpenPort, progress: PortProgress, sight: PortSight, policy: PortPolicy) -> bool:
     """Whether the settlement, or any word, should have come by now."""
     for_ms = sight.now.mono_ms - max(progress.since_ms, progress.resumed_ms or 0)
-    waited = for_ms >= policy.settle_wait_s * 1000
+    waited = for_ms >= policy.settle_wait_s * 1000 or bool(progress.doubt)
     match progress.phase:
         case PortPhase.ENDED | PortPhase.STOPPING:
             return waited

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drivers.port_board import PortOrder, PortState, order_number
+from drivers.port_board import PortOrder, PortState
 from edge.till import purse
 from edge.till.ask import Opening, Refusal, Refused, Source
 from edge.till.port.ask import PortAsk
@@ -75,10 +75,10 @@ def terms_for(state: TillState, place: PortPlace, prices: PortPrices | None, tar
 
 
 def order_of(session: OpenPort, epoch: int) -> PortOrder:
-    """What the port is told. The number is the opening record's own place in the log."""
+    """What the port is told. The number is the opening record's own place in the log, with a mark of when that was."""
     opened = session.opened
     return PortOrder(
-        number=order_number(epoch, session.seq),
+        number=session.number(epoch),
         kind=opened.order_kind,
         limit=opened.order_limit,
         time_max_s=opened.time_max_s,
@@ -124,7 +124,8 @@ def _unfit(state: TillState, ask: PortAsk, place: PortPlace, sight: PortSight, p
         return Refused(Refusal.PORT_FAULTED, f"port {place.id} reports {status.reason}")
     if session_at(state, place.id) is not None or status.state not in FREE:
         return Refused(Refusal.PORT_BUSY, f"port {place.id} is in use")
-    if sight.settlements:
+    elsewhere = {one.number(state.epoch) for one in state.ports.sessions.values()}  # held, since it names this port
+    if any(one.number not in elsewhere for one in sight.settlements):
         return Refused(Refusal.PORT_BUSY, f"port {place.id} has an order that is not settled yet")
     if place.traits.feels_plug and status.state is PortState.IDLE and not status.plugged:
         return Refused(Refusal.NOT_PLUGGED, f"nothing is plugged in at port {place.id}")

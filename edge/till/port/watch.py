@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from drivers.port_board import PortState, PortStatus, Settlement, order_number
+from drivers.port_board import PortState, PortStatus, Settlement
 from edge.till.port.cost import Terms, delivery_of, most_fen
+from edge.till.port.doubt import doubt, of_session
 from edge.till.port.place import PortPlace
 from edge.till.port.policy import PortPolicy
 from edge.till.port.progress import Last, PortEnds, PortPhase, PortProgress
@@ -99,11 +100,13 @@ def advance(
     epoch: int,
 ) -> PortProgress:
     """The progress after this look. worth_fen: what its holds can pay."""
-    number = order_number(epoch, session.seq)
+    number = session.number(epoch)
     progress = _wait(session, progress, sight)
-    found = next((one for one in sight.settlements if one.number == number), None)
-    if found is not None:
-        return _ended_by(progress, found, sight)
+    told = of_session(sight.settlements, number)
+    doubts = [doubt(session, one) for one in told]
+    if None in doubts:
+        return _ended_by(progress, told[doubts.index(None)], sight)
+    progress = replace(progress, doubt=next((why for why in doubts if why is not None), ""))
     status = sight.status_within(policy.silence_s * 1000)
     if status is None or (sight.status_ms or 0) < progress.unsure_ms:
         return progress
