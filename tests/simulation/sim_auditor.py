@@ -16,6 +16,7 @@ from math import ceil
 
 from sim_books import Books, whose
 from sim_fuel import Filling, Fuel, FuelView
+from sim_orders import Order, Orders, OrderView, Stay
 from sim_packs import Packs, PackView, Swap
 from sim_places import Places
 from sim_plant import WH, Stand
@@ -49,6 +50,17 @@ from protocols.trade.records_pack import (
     SwapOpened,
     SwapStepped,
 )
+from protocols.trade.records_port import (
+    LockerClosed,
+    LockerDoor,
+    LockerOpened,
+    LockerOverdue,
+    LockerStored,
+    PortClosed,
+    PortDayClosed,
+    PortOpened,
+    PortUnattributed,
+)
 from protocols.trade.tariff import Tariff
 
 CLOCK_MS = 180_000
@@ -59,6 +71,8 @@ FORGIVEN_MS = 30_000
 """A start that was under way when headquarters refused the log may still be committed."""
 ROUNDING_WH = 2
 """A whole register at the beginning and one at the end."""
+
+Opened = SessionOpened | FillingOpened | SwapOpened | PortOpened | LockerOpened
 
 Place = tuple[str, str]
 """(branch, connector)"""
@@ -93,6 +107,7 @@ class View:
     day: list[int]
     fuel: FuelView
     packs: PackView
+    orders: OrderView
 
 
 @dataclass
@@ -135,6 +150,7 @@ class Auditor:
     def __post_init__(self) -> None:
         self.fuel = Fuel(self.start_utc_ms, CLOCK_MS, self._see)
         self.packs = Packs(self.start_utc_ms, self._see)
+        self.orders = Orders(self.start_utc_ms, self.tariffs, dearest, self._see)
         self.books = Books(lambda place: [self.logs[branch] for branch, log in self.log_of.items() if log == place])
 
     def note(self, *what: object) -> None:
@@ -162,9 +178,8 @@ class Auditor:
         purses = {a: (self.used[branch, a], self.returned[branch, a], self.held[branch, a]) for a in sorted(whose)}
         visits = {seq: _copied(visit) for (at, seq), visit in self.visits.items() if at == branch}
         log, day = list(self.logs[branch]), list(self.days[branch])
-        return View(
-            branch, log, purses, self.overrun[branch], visits, day, self.fuel.view(branch), self.packs.view(branch)
-        )
+        places = (self.fuel.view(branch), self.packs.view(branch), self.orders.view(branch))
+        return View(branch, log, purses, self.overrun[branch], visits, day, *places)
 
     def fork(self, view: View, branch: str, places: Places) -> None:
         """A box goes on from there, at these places, whatever else has followed."""
@@ -179,6 +194,7 @@ class Auditor:
         self._charges_at(branch, places)
         self.fuel.fork(view.fuel, branch, places.pumps)
         self.packs.fork(view.packs, branch, places.shop)
+        self.orders.fork(view.orders, branch, places.boards)
         for stand in places.stands.values():
             stand.excused = True
         for seq, visit in view.visits.items():
@@ -188,6 +204,7 @@ class Auditor:
         """What the boxes of this branch sell flows at these places from now on."""
         self.fuel.stand_at(branch, places.pumps)
         self.packs.stand_at(branch, places.shop)
+        self.orders.stand_at(branch, places.boards)
         self._charges_at(branch, places)
 
     def _charges_at(self, branch: str, places: Places) -> None:
@@ -201,6 +218,7 @@ class Auditor:
         self.stands = {place: stand for place, stand in self.stands.items() if place[0] != branch}
         self.fuel.abandon(branch)
         self.packs.abandon(branch)
+        self.orders.abandon(branch)
 
     # --- at a site ---------------------------------------------------------------------------------------------------
 
@@ -277,6 +295,8 @@ class Auditor:
                 self.seen[f"voided {body.reason}"] += 1
                 if (site, body.session) in self.fuel.fillings:
                     self._let_go(site, self.fuel.voided(site, body).holds)
+                elif self.orders.has(site, body.session):
+                    self._let_go(site, self.orders.voided(site, body).holds)
                 else:
                     self._unbilled(self._ended(site, body.session), 0)
             case FillingOpened():
@@ -296,6 +316,18 @@ class Auditor:
                 self._swap_closed(site, body, captured)
             case SwapStepped() | PackNoted() | SlotSet() | PacksScanned() | ShopDayClosed():
                 self.packs.told(site, body)
+            case PortOpened():
+                self._order_opened(site, seq, body, record)
+            case LockerOpened():
+                self._stay_opened(site, seq, body)
+            case PortClosed():
+                self._order_closed(site, self.orders.closed(site, body, captured), body)
+            case LockerClosed():
+                self._order_closed(site, self.orders.stay_closed(site, body, captured), body)
+            case LockerStored() | LockerDoor() | LockerOverdue() | PortUnattributed() | PortDayClosed():
+                self.orders.told(site, body)
+            case SessionHeld() if self.orders.has(site, body.session):
+                self.orders.held(site, body)
             case SessionHeld() if (site, body.session) in self.fuel.fillings:
                 self.fuel.held(site, body)
             case DayClosed():
@@ -313,7 +345,7 @@ class Auditor:
     def _open(self, site: str, session: int) -> Visit | Filling:
         return self.fuel.fillings.get((site, session)) or self.visits[site, session]
 
-    def _hold(self, site: str, visit: Visit | Filling | Swap, holds: Sequence[Hold]) -> None:
+    def _hold(self, site: str, visit: Visit | Filling | Swap | Order | Stay, holds: Sequence[Hold]) -> None:
         for hold in holds:
             its = whose(hold.account, hold.asset)
             visit.holds[its] = visit.holds.get(its, 0) + hold.amount
@@ -339,7 +371,7 @@ class Auditor:
         self._by_right(site, body, seq, stand.now_ms())
         self.sessions += 1
 
-    def _by_right(self, site: str, body: SessionOpened | FillingOpened | SwapOpened, seq: int, now_ms: int) -> None:
+    def _by_right(self, site: str, body: Opened, seq: int, now_ms: int) -> None:
         """A start by code or command runs once; a hot-listed card opens nothing; each card keeps to the pool's cap."""
         if site in self.barred:
             raise Wrong("counter", f"{site}: the disk is older than its counter says, and a session opens unheard")
@@ -444,6 +476,25 @@ class Auditor:
 
     def _swap_closed(self, site: str, body: SwapClosed, captured: dict[str, int]) -> None:
         self._let_go(site, self.packs.closed(site, body, captured).holds)
+        day = self.days[site]
+        day[0] += 1
+        day[2] += body.amount_fen
+        self.billed_fen += body.amount_fen
+
+    def _order_opened(self, site: str, seq: int, body: PortOpened, record: Record) -> None:
+        order = self.orders.opened(site, seq, body, int(self.log_of[site].split("/")[1]), record.stamp)
+        self._hold(site, order, body.holds)
+        self._by_right(site, body, seq, order.opened_ms)
+        self.sessions += 1
+
+    def _stay_opened(self, site: str, seq: int, body: LockerOpened) -> None:
+        stay = self.orders.stay_opened(site, seq, body)
+        self._hold(site, stay, body.holds)
+        self._by_right(site, body, seq, stay.opened_ms)
+        self.sessions += 1
+
+    def _order_closed(self, site: str, one: Order | Stay, body: PortClosed | LockerClosed) -> None:
+        self._let_go(site, one.holds)
         day = self.days[site]
         day[0] += 1
         day[2] += body.amount_fen

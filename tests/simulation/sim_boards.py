@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+from msgspec.structs import replace as changed
 from sim_plant import ANSWER_S, BUSY_S, TIMEOUT_S
 from sim_ports import AGAIN_MS, PortStand
 
@@ -52,7 +54,7 @@ class StandBoard:
         self._random = random
         self._mono_ms = mono_ms
         self._die = die
-        self._told = dict.fromkeys(self.traits.ports, Reading[PortStatus](None, Quality.NONE, None))
+        self._told: dict[int, Reading[PortStatus]] = dict.fromkeys(self.traits.ports, Reading(None, Quality.NONE, None))
         self._settlements: dict[int, Settlement] = {}
         self._news = -1
         self._tells_ms = 0
@@ -131,7 +133,7 @@ class StandBoard:
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _hear(self) -> None:
-        """What the board says by itself: all its ports now and then and when something has happened, and settlements."""
+        """What the board says by itself: all ports now and then, and when something has happened; settlements."""
         stand, now_ms = self.stand, self._mono_ms()
         stand.settle()
         if not stand.hears:
@@ -145,7 +147,7 @@ class StandBoard:
                 continue
             self._again_ms[told.id] = now_ms + AGAIN_MS
             if self._random.random() >= stand.odds_of_lost:
-                self._settlements[told.id] = _with_ticket(told.settlement, told.id)
+                self._settlements[told.id] = replace(told.settlement, ticket=told.id)
 
     def _read(self, port: int) -> None:
         if self.stand.hears:
@@ -195,8 +197,7 @@ def open_ports(
     boards: dict[str, PortBoard] = {
         name: StandBoard(stand, random, clock.mono_ms, die) for name, stand in stands.items()
     }
-    prices = {name: stand.build.price for name, stand in stands.items()}
-    policy = _with_prices(prices)
+    policy = changed(POLICY, board_prices={name: stand.build.price for name, stand in stands.items()})
     ports = site.ports = set_up_ports(site, boards, policy, clock, recorder)
     assert ports is not None
     for loop in ports.loops.values():

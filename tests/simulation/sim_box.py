@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sim_auditor import RISK_PER_CARD_FEN
+from sim_boards import open_ports
 from sim_disk import Disk
 from sim_net import Network, SimHq
 from sim_places import Places
@@ -266,7 +267,7 @@ class Box:
         self.checkpoint_commits = random.choice((4, 20, 250))
         self.clock = clock
         self.places = places
-        self.stands, self.pumps, self.shop = places.stands, places.pumps, places.shop
+        self.stands, self.pumps, self.shop, self.boards = places.stands, places.pumps, places.shop, places.boards
         self.network = network
         self.witness = witness
         self._desk_class = desk
@@ -379,6 +380,8 @@ class Box:
             open_forecourt(self.pumps, site, clock, signer, self.random, die, self._keep)
         if self.shop is not None:
             open_shop(self.shop, site, clock, signer, self.random, die, self._keep)
+        if self.boards:
+            open_ports(self.boards, site, clock, signer, self.random, die, self._keep)
         hq = SimHq(self.network, self.name, self.epoch, self.log_key, self._heard)
         self.uplink = Uplink(HQ_CONFIG, journal, clock, site, hq, self.pinned, jitter=self.random.uniform)
         self.codes = Codes(site, self.pinned)

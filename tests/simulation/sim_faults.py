@@ -12,6 +12,7 @@ from sim_box import POWER, Box
 from sim_net import Weather, signed_request
 from sim_people import query
 from sim_plant import Stand
+from sim_ports import PortStand
 from sim_pump import FuelStand
 from sim_shop import AT_SLOTS, HAZARDS, IN_PACKS, ShopStand
 from sim_wrong import Wrong
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 YEAR_MS = 365 * 86_400_000
 PUMP_WORLDS = 0.2
 SHOP_WORLDS = 0.2
+PORT_WORLDS = 0.0
 POWER_CUT = f"{POWER} cut"
 
 
@@ -68,6 +70,11 @@ class Faults:
     shop_answers: float = 0.0  # odds that a lock is pulsed and the answer lost
     shop_packs: bool = False
     shop_hazards: bool = False
+    ports: int = 0  # percent of sites with boards of ports or lockers
+    port_every_s: int = 0
+    port_answers: float = 0.0  # odds that a board does as told and its answer is lost
+    port_bills: bool = False
+    port_dark: bool = False
 
     @classmethod
     def drawn(cls, random: Random) -> Faults:
@@ -132,6 +139,19 @@ class Faults:
             shop_hazards=random.random() < 0.4,
         )
 
+    def with_ports(self, random: Random) -> Faults:
+        """The same, in a share of worlds with boards and what befalls these."""
+        if random.random() >= PORT_WORLDS:
+            return self
+        return replace(
+            self,
+            ports=random.choice((60, 100)),
+            port_every_s=random.randint(20, 200) if random.random() < 0.8 else 0,
+            port_answers=random.choice((0.0, 0.05, 0.3)),
+            port_bills=random.random() < 0.6,
+            port_dark=random.random() < 0.5,
+        )
+
     def without(self, names: Iterable[str]) -> Faults:
         """The same, but these never happen. A name with a point is one of the weather's."""
         calm, changes = Faults(), dict[str, Any]()
@@ -182,6 +202,9 @@ class Mischief:
             if box.shop is not None:
                 box.shop.odds_of_lost = faults.shop_answers
                 world.often(faults.shop_every_s, lambda shop=box.shop: self.disturb_shop(shop))
+            for board in box.boards.values():
+                board.odds_of_lost = faults.port_answers
+                world.often(faults.port_every_s, lambda board=board: self.disturb_board(board))
         world.often(faults.replay_every_s, self.replay)
 
     def heal(self) -> None:
@@ -362,6 +385,18 @@ class Mischief:
             if not shop.break_down(kind, slot, None if kind in ONCE else for_s * 1000, None):
                 return
         self.world.auditor.seen[f"cabinet {'silent' if kind is None else kind.value}"] += 1
+
+    def disturb_board(self, board: PortStand) -> None:
+        """None of it excuses a bill: what was told is billed, what is not told any more is nobody's debt."""
+        faults, random = self.world.faults, self.random
+        kinds = ["silent", "deaf", "smoke", "stuck"]
+        kinds += ["dark", "dark-and-blank"] if faults.port_dark else []
+        kinds += ["late", "more", "lost", "renumbered", "second", "again"] if faults.port_bills else []
+        kind = random.choice(kinds)
+        self.world.auditor.seen[f"board {kind}"] += 1
+        undo = board.break_down(kind)
+        if undo is not None:
+            self.world.later(random.choice((1, 5, 15, 60, 200)), undo)
 
     def replay(self) -> None:
         """Something old comes again: a request at headquarters, a grant or a command at its site, a batch cut short."""

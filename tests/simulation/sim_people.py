@@ -74,6 +74,7 @@ class People:
         if box.shop is not None:
             self.world.act(self.world.riders.queue(box, box.shop))
             self.world.act(self.world.riders.look_after(box, box.shop))
+        self.world.ebikes.come_to(box)
 
     async def customers(self, box: Box, stand: Stand) -> None:
         """One car after the other."""
@@ -181,7 +182,7 @@ class People:
 
     def command(self, box: Box) -> None:
         """Headquarters orders something; it waits for the next batch, and may come again at any time."""
-        if box.name not in self._heard():
+        if box.name not in self.heard():
             return
         stand = self.random.choice(list(box.stands.values()))
         account = self.random.choice(list(self.world.accounts.values()))
@@ -210,6 +211,7 @@ class People:
         version, cards = self.world.hq.hot_list(card, lost=lost)
         self.world.auditor.hot[version] = cards
 
-    def _heard(self) -> set[str]:
+    def heard(self) -> set[str]:
+        """Sites that headquarters has heard of, so that it can order something there."""
         with query(self.world.hq.path) as hq:
             return {site for (site,) in hq.execute("SELECT site FROM epochs WHERE boot IS NOT NULL")}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sim_box import Box
-from sim_plant import Stand
-from sim_pump import FuelStand
 
 from cloud.acts import Denied
 from edge.carried import Taken
@@ -16,6 +14,12 @@ from protocols.trade.records import Preset
 
 if TYPE_CHECKING:
     from sim_world import World
+
+
+class Named(Protocol):
+    """Whatever a code can be for."""
+
+    name: str
 
 
 class Phones:
@@ -33,23 +37,23 @@ class Phones:
         self.world.often(120, self.world.hq.pay_refunds)
         self.world.often(300, self.world.hq.tend)
 
-    async def start(self, box: Box, stand: Stand | FuelStand, card: str) -> bool:
+    async def start(self, box: Box, stand: Named, card: str) -> bool:
         """Fetch a code with a start over the phone's own network, and show it, perhaps twice."""
         random, account = self.random, self.world.accounts[card]
         preset = random.choice((Preset("full", 0), Preset("money", random.randrange(100, 1_500))))
         connector = stand.name if random.random() < 0.7 else ""
         try:
             text = self.world.hq.code(
-                account, box.name, random.choice((0, 300, 1_000)), self._next(), connector, preset
+                account, box.name, random.choice((0, 300, 1_000)), self.next_reference(), connector, preset
             )
         except Denied:
             return False
         return await self._show(box, text)
 
-    async def guest(self, box: Box, stand: Stand | FuelStand) -> bool:
+    async def guest(self, box: Box, stand: Named) -> bool:
         """Pay for one session."""
         amount = self.random.randrange(200, 2_000)
-        reference = self._next()
+        reference = self.next_reference()
         account, text = self.world.hq.guest(box.name, stand.name, amount, reference)
         self.world.auditor.books.paid_in[account] = amount
         self.world.auditor.seen["guest"] += 1
@@ -81,6 +85,7 @@ class Phones:
         self.world.auditor.seen["code that started a session"] += started
         return started
 
-    def _next(self) -> str:
+    def next_reference(self) -> str:
+        """That nothing else has."""
         self._references += 1
         return f"phone-{self._references}"

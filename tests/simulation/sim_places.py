@@ -1,10 +1,11 @@
-"""What stands at a site: charging places, pumps, a cabinet. It outlives every daemon."""
+"""What stands at a site: charging places, pumps, a cabinet, boards with ports. It outlives every daemon."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from sim_plant import Stand
+from sim_ports import PortStand
 from sim_pump import FuelStand
 from sim_shop import ShopStand
 
@@ -16,6 +17,7 @@ class Places:
     stands: dict[str, Stand]
     pumps: dict[str, FuelStand] = field(default_factory=dict)
     shop: ShopStand | None = None
+    boards: dict[str, PortStand] = field(default_factory=dict)
 
     def twin(self) -> Places:
         """Other places that look like these; nobody is there."""
@@ -23,6 +25,7 @@ class Places:
             {name: stand.twin() for name, stand in self.stands.items()},
             {name: pump.twin() for name, pump in self.pumps.items()},
             None if self.shop is None else self.shop.twin(),
+            {name: board.twin() for name, board in self.boards.items()},
         )
 
     def power(self, on: bool) -> None:
@@ -52,6 +55,8 @@ class Places:
             stand.excused = True
         for pump in self.pumps.values():
             pump.excused = True
+        for board in self.boards.values():
+            board.excused = True
 
-    def _besides(self) -> list[FuelStand | ShopStand]:
-        return [*self.pumps.values(), *(() if self.shop is None else (self.shop,))]
+    def _besides(self) -> list[FuelStand | ShopStand | PortStand]:
+        return [*self.pumps.values(), *(() if self.shop is None else (self.shop,)), *self.boards.values()]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from drivers.port_board import PortEnd, PortOrder, PortState, PortStatus, PortTraits, Settlement
@@ -196,6 +197,32 @@ class PortStand:
         self.world.return_power()
         self._forgets = False
 
+    def break_down(self, kind: str) -> Callable[[], None] | None:
+        """Something goes wrong. What ends it; None: it does so by itself."""
+        self.settle()
+        match kind:
+            case "silent" | "deaf":
+                setattr(self, kind, True)
+                return partial(setattr, self, kind, False)
+            case "dark" | "dark-and-blank":
+                self.power(False, forgets=kind != "dark")
+                return partial(self.power, True)
+            case "smoke":
+                self.world.raise_smoke(self.random.choice(list(self.world.outlets)))
+                return self.world.clear_smoke
+            case "stuck":
+                self.stuck.add(port := self.random.choice(list(self.world.outlets)))
+                return partial(self.stuck.discard, port)
+            case "late":
+                self.next_late_s = self.random.choice((20, 60, 400))
+            case "more":
+                self.next_more = self.random.randint(1, 3)
+            case "lost" | "renumbered" | "second":
+                setattr(self, f"next_{kind}", True)
+            case "again":
+                self.tell_again()
+        return None
+
     def tell_again(self) -> None:
         """Something long acknowledged comes once more, as from a board that was restored."""
         old = [one for one in self.told if one.acknowledged and not one.gone]
@@ -216,8 +243,11 @@ class PortStand:
         for one in self.told:
             one.due_ms, one.more = min(one.due_ms, self.now_ms()), 0
         for port, outlet in self.world.outlets.items():
-            if self.build.doors:
+            if outlet.door_open:  # whoever stands before it takes what is theirs
+                self.take_out(port)
                 self.shut(port)
+            elif self.build.doors:
+                continue
             elif outlet.battery is not None:
                 self.unplug(port)
 
@@ -288,9 +318,9 @@ class PortStand:
                 self.on_door(self, port)
             self.world.open_door(port)
 
-    def acknowledge(self, id: int) -> None:
+    def acknowledge(self, ticket: int) -> None:
         """It need not be told again."""
-        one = self.told[id]
+        one = self.told[ticket]
         if one.acknowledged:
             return
         self.on_forget(self, one)

@@ -28,6 +28,7 @@ from protocols.trade.codec import decode
 from protocols.trade.finding import Findings
 from protocols.trade.records import Record, SessionClosed, body_of
 from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.records_port import PortClosed
 
 RECEIPTS = 2
 """Sessions of each box whose receipts are asked for."""
@@ -44,7 +45,7 @@ def check_box(
     trust = Trust((mine,), (hq.pinned.cosign,), (hq.pinned.grant,))
     _none(box.branch, journal_verify.verify(path, trust).findings, excused)
     bodies = [body_of(decode(data, Record)) for data in log]
-    closed = [body.session for body in bodies if isinstance(body, SessionClosed | FillingClosed)]
+    closed = [body.session for body in bodies if isinstance(body, SessionClosed | FillingClosed | PortClosed)]
     chosen = random.sample(closed, min(RECEIPTS, len(closed)))
     connection = connect_reader(path)
     try:

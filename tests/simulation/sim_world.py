@@ -23,6 +23,7 @@ import structlog
 from sim_auditor import Auditor, Purse
 from sim_books import whose
 from sim_box import Box, BoxClock, VirtualWriter, Work
+from sim_ebikes import Ebikes
 from sim_faults import POWER_CUT, Faults, Mischief
 from sim_hq import MortalService, SimHeadquarters, TrueClock, memory
 from sim_lives import Lives
@@ -33,6 +34,8 @@ from sim_people import START_UTC_MS, People, query
 from sim_phones import Phones
 from sim_places import Places
 from sim_plant import Stand
+from sim_ports import PortStand
+from sim_ports import drawn as drawn_board
 from sim_pump import FuelStand, drawn
 from sim_riders import Riders
 from sim_shop import ShopStand, virtual_time
@@ -42,6 +45,7 @@ from sim_wrong import Wrong
 import edge.forecourt.pump_loop
 import edge.plant.charging_loop
 import edge.plant.drive
+import edge.ports.board_loop
 import edge.shop.cabinet_loop
 import edge.site
 from cloud.accounts import Limits
@@ -88,6 +92,8 @@ class Report:
     billed_fen: int = 0
     swaps: int = 0
     packs_moved: int = 0
+    port_sessions: int = 0
+    port_wh: int = 0
     records: int = 0
     virtual_s: int = 0
     kills: int = 0
@@ -120,7 +126,9 @@ class World:
         self.report = Report(seed)
         self.fuel_random = Random(f"pumps of {seed}")  # so that worlds without pumps are what they were
         self.shop_random = Random(f"shops of {seed}")
+        self.port_random = Random(f"ports of {seed}")
         self.faults = Faults.drawn(random).with_pumps(self.fuel_random).with_shops(self.shop_random)
+        self.faults = self.faults.with_ports(self.port_random)
         self.faults = replace(self.faults, **variant.faults).without(without)
         self.auditor = Auditor(START_UTC_MS)
         clock = TrueClock(loop.now_ms, START_UTC_MS)
@@ -133,6 +141,7 @@ class World:
         self.people = People(self)
         self.motorists = Motorists(self)
         self.riders = Riders(self)
+        self.ebikes = Ebikes(self)
         self.mischief = Mischief(self)
         self.lives = Lives(self)
         self.phones = Phones(self)
@@ -155,7 +164,8 @@ class World:
         ]  # fmt: skip
         pumps = {pump.name: pump for pump in self._pumps(stands)}
         shop = self._shop(stands)
-        return self._at(name, Places({stand.name: stand for stand in stands}, pumps, shop))
+        boards = {board.name: board for board in self._boards(stands)}
+        return self._at(name, Places({stand.name: stand for stand in stands}, pumps, shop, boards))
 
     def _pumps(self, stands: list[Stand]) -> list[FuelStand]:
         """Of a site that sells fuel; it charges at one place."""
@@ -175,6 +185,14 @@ class World:
         self._shops += 1
         return drawn_shop(random, self.loop.now_ms, 1_000 * self._shops)
 
+    def _boards(self, stands: list[Stand]) -> list[PortStand]:
+        """Of a site with ports or lockers; it charges cars at one place."""
+        random = self.port_random
+        if random.random() * 100 >= self.faults.ports:
+            return []
+        del stands[1:]
+        return [drawn_board(f"b{n}", random, self.loop.now_ms) for n in range(1, random.choice((1, 1, 2)) + 1)]
+
     def second_box(self, box: Box) -> Box:
         """Another box of the same site, at a place that looks like the first's."""
         return self._at(box.name, box.places.twin())
@@ -193,6 +211,11 @@ class World:
             pump.on_wipe = lambda pump, sale: fuel.wiped(box.branch, pump, sale)
         if box.shop is not None:
             box.shop.on_pulse = lambda stand, slot: self.auditor.packs.pulsed(box.branch, stand, slot)
+        orders = self.auditor.orders
+        for board in box.boards.values():
+            board.on_start = lambda board, job: orders.began(box.branch, board, job)
+            board.on_door = lambda board, port: orders.door(box.branch, board, port)
+            board.on_forget = lambda board, told: orders.forgotten(box.branch, board, told)
         self.variant.box(box)
         box.on_death = lambda why: None if why == POWER_CUT else self.mischief.revive_later(box)
         box.on_cut = lambda: self.mischief.cut_power(box)
@@ -241,10 +264,13 @@ class World:
         self.people.unleash()
         self.motorists.unleash()
         self.riders.unleash()
+        self.ebikes.unleash()
         self.mischief.unleash()
         self.lives.unleash()
         care = self.loop.create_task(self.lives.take_care())
         care.add_done_callback(lambda done: None if done.cancelled() else self.fail(done.exception()))
+        staff = self.loop.create_task(self.ebikes.clear())
+        staff.add_done_callback(lambda done: None if done.cancelled() else self.fail(done.exception()))
         await self._for(self.busy_s)
         self._heal()
         began_ms = self.loop.now_ms()
@@ -283,6 +309,7 @@ class World:
             self.people.pay(account, random.randrange(400, 4_000))
         self.motorists.open()
         self.riders.open()
+        self.ebikes.open()
 
     def _heal(self) -> None:
         """Nothing happens any more but what has begun."""
@@ -357,11 +384,14 @@ class World:
                 found.append(f"{box.branch}: {state.size - box.journal.size} records are being written")
             if state.shop.swaps:
                 found.append(f"{box.branch}: swaps {sorted(state.shop.swaps)} are open")
+            if state.ports.sessions or state.ports.stays:
+                found.append(f"{box.branch}: ports {sorted(state.ports.sessions)}, lockers {sorted(state.ports.stays)}")
             if self._stopped(box):
                 continue
             if not state.closed:
                 found += self.auditor.fuel.uncounted(box.branch)
                 found += self.auditor.packs.unaccounted(box.branch)
+                found += self.auditor.orders.unfinished(box.branch)
             if box.epoch_is_over():
                 found.append(f"{box.branch} is over, and the next has not begun")
             if status.backlog or state.size != status.cosigned or self._strayed(box):
@@ -415,6 +445,7 @@ class World:
             if fold_log(box.journal) != state:
                 raise Wrong("fold-is-state", f"{box.branch}: the log does not fold to what the desk holds")
             auditor.packs.check_fold(box.branch, state.shop.contents)
+            auditor.orders.check_energy(box.branch)
             for lease in state.leases.values():
                 purse = (box.branch, whose(lease.account, lease.asset))
                 counted = (auditor.used[purse], auditor.returned[purse])
@@ -424,6 +455,7 @@ class World:
         endless: list[object] = [visit for (branch, _), visit in auditor.visits.items() if branch in alive]
         endless += [filling for (branch, _), filling in auditor.fuel.fillings.items() if branch in alive]
         endless += [swap for (branch, _), swap in auditor.packs.swaps.items() if branch in alive]
+        endless += [order for (branch, _), order in auditor.orders.orders.items() if branch in alive]
         if endless:
             raise Wrong("converges", f"sessions without an end: {endless}")
         for place, stand in auditor.stands.items():
@@ -447,6 +479,7 @@ class World:
         """The report, filled in."""
         report, auditor = self.report, self.auditor
         report.sessions, report.billed_fen = auditor.sessions, auditor.billed_fen
+        report.port_sessions, report.port_wh = auditor.orders.settled, auditor.orders.settled_wh
         report.swaps, report.packs_moved = auditor.packs.swapped, auditor.packs.moved
         report.records = sum(map(len, auditor.logs.values()))
         report.virtual_s = self.loop.now_ms() // 1000
@@ -497,7 +530,7 @@ def _unhurried() -> Iterator[None]:
     """Sites look once a second, and say nothing."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    looks = (edge.site, edge.plant.drive, edge.forecourt.pump_loop, edge.shop.cabinet_loop)
+    looks = (edge.site, edge.plant.drive, edge.forecourt.pump_loop, edge.shop.cabinet_loop, edge.ports.board_loop)
     with ExitStack() as stack:
         for module in looks:
             stack.enter_context(mock.patch.object(module, "LOOK_S", LOOK_S))
