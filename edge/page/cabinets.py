@@ -28,7 +28,7 @@ def here(sight: CabinetSight, language: str) -> str:
     """The cabinet that was scanned: the part of its page that brings itself up to date."""
     kind, text = _stands(sight, language)
     if sight.serving is not None:
-        return f'<div id="live">{_guide(sight.serving, language)}</div>'
+        return f'<div id="live" data-every="2">{_guide(sight.serving, language)}</div>'
     more = []
     if then := advice(sight.closed, language):
         more.append(f'<p class="soft">{then}</p>')
@@ -55,7 +55,7 @@ def running(serving: Serving, name: str, session: str, holds: str, end: str, lan
     pairs.append((slip.label("session", language), session))
     place = f"{word('cabinet-name', language, name=escape(name))} · {word(f'kind-{serving.kind}', language)}"
     return (
-        f'<div id="live"><p class="soft">{place}</p>{_guide(serving, language)}'
+        f'<div id="live" data-every="2"><p class="soft">{place}</p>{_guide(serving, language)}'
         f'<div class="card">{frame.rows(pairs)}</div>{end if serving.may_cancel else ""}</div>'
         f'<p class="soft">{word("keep-link", language)}</p>'
     )

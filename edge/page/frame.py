@@ -75,16 +75,22 @@ p{margin:.35rem 0}
 """
 
 SCRIPT = """
-(function(){var box=document.getElementById("code"),hash=location.hash.slice(1),seen=document.getElementById("live");
+(function(){var box=document.getElementById("code"),hash=location.hash.slice(1);
 try{hash=decodeURIComponent(hash)}catch(e){}
 if(box&&hash.indexOf("FT1:")===0){box.value=hash;history.replaceState(null,"",location.pathname+location.search);
 box.scrollIntoView({block:"center"})}
-if(seen)setInterval(function(){if(document.hidden)return;fetch(location.href).then(function(r){return r.ok?r.text():""})
-.then(function(t){var fresh=t&&new DOMParser().parseFromString(t,"text/html").getElementById("live");
-if(fresh)seen.innerHTML=fresh.innerHTML;else if(t)location.reload()}).catch(function(){})},5000)})();
+function live(page){return page.getElementById("live")}
+function wait(){var seen=live(document);if(seen)setTimeout(look,1000*(seen.dataset.every||5))}
+function look(){if(document.hidden)return wait();
+fetch(location.href).then(function(r){return r.ok?r.text():""}).then(function(t){
+var seen=live(document),fresh=t&&live(new DOMParser().parseFromString(t,"text/html"));
+if(fresh){if(fresh.textContent!==seen.textContent)seen.replaceWith(fresh)}else if(t)location.reload()})
+.catch(function(){}).then(wait)}
+wait()})();
 """
-"""Puts the code of a link's fragment into the form, where its owner sends it, and keeps what is live up to date; a page
-that has nothing live any more (the session has its bill) is loaded anew. All of it works without the script, too.
+"""Puts the code of a link's fragment into the form, where its owner sends it, and keeps what is live up to date: every
+five seconds, or as often as it says itself. What says the same is left alone, so that no tap on it is lost. A page that
+has nothing live any more (the session has its bill) is loaded anew. All of it works without the script, too.
 """
 
 _KIND_OF_POLICY = {"style-src": STYLE, "script-src": SCRIPT}

@@ -48,6 +48,10 @@ class Page:
         self._ask("Page.navigate", url=url)
         self.run("new Promise((done) => document.readyState === 'complete' ? done() : addEventListener('load', done))")
 
+    def phone(self, width: int) -> None:
+        """From here on it is a phone, so many CSS pixels wide."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=740, deviceScaleFactor=1, mobile=True)
+
     def run(self, script: str) -> Any:
         """The value of an expression; promises are waited for."""
         told = self._ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)

@@ -145,7 +145,7 @@ async def sold(phone: Phone) -> str:
 async def test_the_bill_and_its_proof(phone: Phone) -> None:
     """The link that was given at the start shows the bill after it, and a receipt that proves itself."""
     link = await sold(phone)
-    page = await phone.get(link)
+    page = await phone.get(f"{link}&lang=en")
     assert "¥0.11" in page.text or "¥0.10" in page.text
     assert "provisional" in page.text
     saved = await phone.get(link.replace("?", ".json?"))
