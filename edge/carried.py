@@ -6,7 +6,7 @@ log knows is no news, and a start runs once. No link is needed. The grant counts
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -53,7 +53,7 @@ class Said:
     not full is taken, too.
     """
 
-    pin: str = ""
+    pin: str = field(default="", repr=False)
     consent: bool = False
 
 
