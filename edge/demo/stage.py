@@ -41,6 +41,7 @@ class Stage:
         self._daemon: asyncio.subprocess.Process | None = None
         self._readers: dict[str, tuple[int, int]] = {}
         self._logs: list[BinaryIO] = []
+        self._telling = asyncio.Lock()
 
     @property
     def config(self) -> Path:
@@ -124,13 +125,14 @@ class Stage:
         os.write(self._readers[reader][1], f"{card}\n".encode())
 
     async def twin(self, **command: Any) -> Any:
-        """Tell the twins something."""
+        """Tell the twins something, one after the other; what they answer."""
         assert self._twins is not None
         assert self._twins.stdin is not None
         assert self._twins.stdout is not None
-        self._twins.stdin.write(json.dumps(command).encode() + b"\n")
-        await self._twins.stdin.drain()
-        return json.loads(await self._twins.stdout.readline())
+        async with self._telling:
+            self._twins.stdin.write(json.dumps(command).encode() + b"\n")
+            await self._twins.stdin.drain()
+            return json.loads(await self._twins.stdout.readline())
 
     async def panel(self, verb: str, **args: Any) -> Any:
         """Ask the daemon, as the command line does. Raises OSError when it is not there, StageError when it
