@@ -120,8 +120,8 @@ class Preset(Wire, frozen=True):
 class Origin(Wire, frozen=True):
     """Who started a session, and how.
 
-    via: `card`, `panel`, `command`, `qr`, or `pin` (a locker's). credential: the HMAC presented, empty for none. number: the
-    command or start number that may never be used again, 0 for none. By whom: the panel's user, else empty.
+    via: `card`, `panel`, `command`, `qr` or, at a locker, `pin`. credential: the HMAC, empty for none. number:
+    the command or start number that may never be used again, 0 for none. By whom: the panel's user, else empty.
     """
 
     via: Name
