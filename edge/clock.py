@@ -54,11 +54,12 @@ class System:
 def system() -> System:
     """The clocks of this box (Linux)."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+    adjtimex = ctypes.CDLL(None).adjtimex
     return System(
         boot=hashlib.sha256(b"fieldtill/boot/v1\n" + boot_id).digest()[:8],
         mono_ms=lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
         wall_ms=lambda: time.time_ns() // 1_000_000,
-        synchronised=_kernel_synchronised,
+        synchronised=lambda: _synchronised(adjtimex),
     )
 
 
@@ -159,7 +160,6 @@ class Clock:
         return ClockQuality.SYNCHRONISED if self._system.synchronised() else ClockQuality.INFORMATIVE
 
 
-def _kernel_synchronised() -> bool:
+def _synchronised(adjtimex: Callable[[ctypes.Array[ctypes.c_char]], int]) -> bool:
     """What chrony, ntpd and systemd-timesyncd tell the kernel; it forgets it by itself some hours after the last."""
-    state = int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))
-    return 0 <= state < _TIME_ERROR
+    return 0 <= adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)) < _TIME_ERROR

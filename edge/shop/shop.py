@@ -19,7 +19,7 @@ from edge.journal.errors import JournalFull
 from edge.shop.cabinet_loop import CabinetLoop
 from edge.shop.swap_desk import SwapDesk
 from edge.till import purse
-from edge.till.ask import Opening, Refusal, Refused, Source
+from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.state_shop import OpenSwap, PackPlace
 from edge.till.swap import rest
 from edge.till.swap.ask import SwapAsk
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ORPHANS_S = 5.0
 """How often sessions at cabinets that the config does not name any more are looked for."""
+ASK_AGAIN_MS = 600_000
+"""So long headquarters is not asked again for a plan that it had nothing of, while money pays."""
 KINDS: Mapping[str, SwapKind] = {"full": "swap", "swap": "swap", "rent": "rent", "return": "return"}
 
 log = structlog.get_logger()
@@ -50,6 +52,7 @@ class Shop:
         self.loops = {name: CabinetLoop(cabinet, swaps, clock, site.changed) for name, cabinet in cabinets.items()}
         self._numbers = {place.number: place.id for place in swaps.places.values() if place.number}
         self._clock = clock
+        self._asked_ms: dict[tuple[str, str], int] = {}  # by account and asset, where something else paid
 
     def __contains__(self, name: object) -> bool:
         return name in self.loops or name in self._numbers
@@ -204,9 +207,7 @@ class Shop:
         """Rights are asked for before the cabinet is held: it may take seconds."""
         asking = Asking(self.site.ask_for_grant)
         view = loop.eye.look()
-        while not isinstance(rehearsed := self.swaps.rehearse(ask, view), Opening):
-            if not await asking.more(rehearsed):
-                break
+        while await asking.more(self._wants(rehearsed := self.swaps.rehearse(ask, view))):
             view = loop.eye.look()
         async with loop.lock:
             slots = _slots_of(rehearsed, view) if isinstance(rehearsed, Opening) else []
@@ -219,6 +220,19 @@ class Shop:
             log.info("refused", cabinet=ask.cabinet, why=outcome.refusal.value, detail=outcome.detail)
             await self.site.in_vain(ask.cabinet, (Source(ask.account, ask.credential),), asking)
         return outcome
+
+    def _wants(self, rehearsed: Opening | tuple[Want, ...]) -> tuple[Want, ...]:
+        """What headquarters is asked for. Where money would do, a plan that comes first, one at a time: while there is
+        a link, and not at each tap of who has none.
+        """
+        if not isinstance(rehearsed, Opening):
+            return rehearsed
+        now_ms = self._clock.mono_ms()
+        self._asked_ms = {key: at_ms for key, at_ms in self._asked_ms.items() if now_ms - at_ms < ASK_AGAIN_MS}
+        keys = [(want.source.account, want.source.asset) for want in rehearsed.wants] if self.site.is_online() else []
+        new = [want for want, key in zip(rehearsed.wants, keys, strict=False) if key not in self._asked_ms]
+        self._asked_ms |= dict.fromkeys([(want.source.account, want.source.asset) for want in new[:1]], now_ms)
+        return tuple(new[:1])
 
     async def _orphans(self) -> None:
         while True:

@@ -25,7 +25,7 @@ from edge.till.swap.policy import SwapPolicy
 from edge.till.swap.progress import Progress
 from edge.till.swap.settle import settle
 from edge.till.swap.slots import View
-from edge.till.swap.start import open_swap
+from edge.till.swap.start import open_swap, untimed
 from edge.till.swap.watch import advance, pulsed
 from protocols.trade.records import Draft, Notice, Origin, Pin, Stamp
 from protocols.trade.records_pack import PackNoted, SwapStepped
@@ -112,7 +112,7 @@ class SwapDesk:
         seq = desk.state.size
         self._unticked |= {seq} if tick else set()
         try:
-            await desk.record([decision.draft, *tick])
+            await desk.record([decision.draft, *untimed(desk.state, decision.draft, view), *tick])
         except JournalFull as error:
             self._unticked.discard(seq)
             return Refused(Refusal.DISK_FULL, error.remedy)

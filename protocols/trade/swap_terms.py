@@ -7,7 +7,7 @@ plan's own asset and no money. What is known of single packs changes more often,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Literal
@@ -109,12 +109,12 @@ def may_follow(terms: SwapTerms, returned: str, taken: str) -> bool:
     return old is not None and new is not None and (new.name == old.name or new.name in old.fits)
 
 
-def offer_for(terms: SwapTerms, have: Mapping[str, int]) -> SwapOffer | None:
-    """How this rider's next swap is paid. have: rights by asset. The first plan that has a swap's units left; without
-    one the first price, whatever money there is. None: neither.
+def ways_to_pay(terms: SwapTerms) -> list[SwapOffer]:
+    """How a rider's next swap may be paid, to be tried in this order: each plan, then the first price. A swap that a
+    plan pays costs no money; whoever has none pays that price, and no other that is not asked for.
     """
-    plans = (one for one in terms.swaps if one.kind == "plan" and have.get(one.asset, 0) >= one.units)
-    return next(plans, None) or next((one for one in terms.swaps if one.kind != "plan"), None)
+    price = next((one for one in terms.swaps if one.kind != "plan"), None)
+    return [*(one for one in terms.swaps if one.kind == "plan"), *(() if price is None else (price,))]
 
 
 def swap_named(terms: SwapTerms, name: str) -> SwapOffer | None:
@@ -131,14 +131,14 @@ def rents_for(terms: SwapTerms, code: str) -> list[RentOffer]:
     return [] if model is None else [one for one in terms.rents if not one.models or model.name in one.models]
 
 
-def deposit_for(terms: SwapTerms, code: str, have: Mapping[str, int]) -> tuple[str, int] | None:
-    """(asset, units) to hold for renting the pack of this code. have: rights by asset. A waiver is used before money
-    is; None: no deposit is asked. The rights may not cover it: that is for the caller to see.
+def deposits_for(terms: SwapTerms, code: str) -> list[tuple[str, int]]:
+    """(asset, units) of which one is to be held for renting the pack of this code, to be tried in this order: a waiver
+    before money. Empty: no deposit is asked.
     """
     model = model_of(terms, code)
     if model is None or model.deposit_fen == 0:
-        return None
-    return (DEPOSIT_WAIVED, 1) if have.get(DEPOSIT_WAIVED, 0) >= 1 else (DEPOSIT, model.deposit_fen)
+        return []
+    return [(DEPOSIT_WAIVED, 1), (DEPOSIT, model.deposit_fen)]
 
 
 # --- what it costs ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 
 import pytest
@@ -229,3 +230,10 @@ def test_the_clocks_of_this_box() -> None:
     assert first.wall_ms() > BUILD_MS
     assert first.synchronised() in (True, False)
     assert Clock(first).moved() is None
+
+
+def test_the_kernel_is_asked_without_loading_anything_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at ten times a second and more."""
+    clocks, before = system(), system().synchronised()
+    monkeypatch.setattr(ctypes, "CDLL", None)
+    assert clocks.synchronised() == before

@@ -407,7 +407,8 @@ GROUPS: tuple[CaseGroup, ...] = (
                 "F-64",
                 "The clock is wrong",
                 "Its quality in every stamp",
-                "Order is the log's, waiting is by the monotonic clock; a time that nobody knows keeps nobody waiting",
+                "Order is the log's, waiting is by the monotonic clock. Over a restart it has been as long as the box is "
+                "up, at least; a clock that was set back, or is not known, keeps nobody waiting, and is told",
                 "edge.till.swap.rescan.since_ms",
                 f"{_T_PURE}::test_f_64_a_clock_that_nobody_knows",
             ),

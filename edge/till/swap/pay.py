@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.till import purse
@@ -14,24 +15,25 @@ from protocols.trade.swap_terms import (
     RentOffer,
     SwapOffer,
     SwapTerms,
-    deposit_for,
+    deposits_for,
     hold_for,
-    offer_for,
     price_rent,
     rent_named,
     rents_for,
     swap_named,
+    ways_to_pay,
 )
 from protocols.trade.tender import Tenders
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Rights set aside. wants: grants with which another offer, that comes first, could be used."""
+    """Rights set aside. wants: grants with which something that comes first would pay instead: a plan before money."""
 
     account: str
     offer: str
     holds: list[Hold]
+    wants: tuple[Want, ...] = ()
 
 
 def rider_of(state: TillState, ask: SwapAsk) -> str | None:
@@ -44,25 +46,31 @@ def rider_of(state: TillState, ask: SwapAsk) -> str | None:
     return min(accounts, default=None)
 
 
-def offer_of(state: TillState, ask: SwapAsk, account: str, terms: SwapTerms) -> SwapOffer | Refused:
-    """By which offer a swap is paid: the one that is named, else the first that this rider has the rights for."""
+def pay_swap(
+    state: TillState, ask: SwapAsk, account: str, terms: SwapTerms, tenders: Tenders, clock_lb_ms: int
+) -> tuple[SwapOffer, Paid | Refused] | Refused:
+    """One swap's units of a plan, or the most that it may cost: by the offer that is named, else by the first that can
+    pay now. A plan that is used up, or whose grant has expired, stands in nobody's way. The offer, and what it holds or
+    why nothing pays.
+    """
     if ask.offer:
         named = swap_named(terms, ask.offer)
-        return named or Refused(Refusal.UNKNOWN_OFFER, f"no swap offer {ask.offer} here")
-    found = offer_for(terms, rights_of(state, account))
-    return found or Refused(Refusal.NOT_ENOUGH, "no plan of this rider has a swap left here", _plans(state, ask, terms))
-
-
-def pay_swap(
-    state: TillState, ask: SwapAsk, account: str, offer: SwapOffer, terms: SwapTerms, tenders: Tenders, clock_lb_ms: int
-) -> Paid | Refused:
-    """One swap's units of the plan, or the most that it may cost."""
-    holds = _hold(state, ask, account, offer.asset, hold_for(offer), tenders, clock_lb_ms)
-    if isinstance(holds, Refused):
-        if ask.offer or offer.kind == "plan":
-            return holds
-        return Refused(holds.refusal, holds.detail, (*_plans(state, ask, terms), *holds.wants))
-    return Paid(account, offer.name, holds)
+        if named is None:
+            return Refused(Refusal.UNKNOWN_OFFER, f"no swap offer {ask.offer} here")
+        ways = [named]
+    else:
+        ways = ways_to_pay(terms)
+    if not ways:
+        return Refused(Refusal.NOT_ENOUGH, "nothing is offered here")
+    in_vain: list[Refused] = []
+    for offer in ways:
+        holds = _hold(state, ask, account, offer.asset, hold_for(offer), tenders, clock_lb_ms)
+        if not isinstance(holds, Refused):
+            return offer, Paid(account, offer.name, holds, _wants(in_vain))
+        if holds.refusal is Refusal.ACCOUNT_FROZEN:
+            return offer, holds
+        in_vain.append(holds)
+    return ways[-1], _none_pays(in_vain)
 
 
 def rent_of(ask: SwapAsk, code: str, terms: SwapTerms) -> RentOffer | Refused:
@@ -82,14 +90,16 @@ def pay_rent(
     holds = _hold(state, ask, account, CNY, price_rent(offer).amount_fen, tenders, clock_lb_ms)
     if isinstance(holds, Refused):
         return holds
-    deposit = deposit_for(terms, code, rights_of(state, account))
-    if deposit is not None:
-        asset, units = deposit
+    deposits = deposits_for(terms, code)
+    in_vain: list[Refused] = []
+    for asset, units in deposits:
         kept = _hold(state, ask, account, asset, units, tenders, clock_lb_ms)
-        if isinstance(kept, Refused):
+        if not isinstance(kept, Refused):
+            return Paid(account, offer.name, [*holds, *kept], _wants(in_vain))
+        if kept.refusal is Refusal.ACCOUNT_FROZEN:
             return kept
-        holds = [*holds, *kept]
-    return Paid(account, offer.name, holds)
+        in_vain.append(kept)
+    return _none_pays(in_vain) if deposits else Paid(account, offer.name, holds)
 
 
 def rights_of(state: TillState, account: str) -> dict[str, int]:
@@ -118,15 +128,16 @@ def unfit(lease: Lease, clock_lb_ms: int) -> Refused | None:
     return None
 
 
-def _plans(state: TillState, ask: SwapAsk, terms: SwapTerms) -> tuple[Want, ...]:
-    """What headquarters would have to grant of plans that this rider has had here before."""
-    account = rider_of(state, ask) or ""
-    leases = ((one, state.leases.get(lease_key(account, one.asset))) for one in terms.swaps if one.kind == "plan")
-    return tuple(
-        Want(Source(account, ask.credential, one.asset), purse.want(lease, one.units))
-        for one, lease in leases
-        if lease is not None
-    )
+def _wants(in_vain: Sequence[Refused]) -> tuple[Want, ...]:
+    return tuple(want for refused in in_vain for want in refused.wants)
+
+
+def _none_pays(in_vain: Sequence[Refused]) -> Refused:
+    """All were tried: told by what is nearest to paying, with what headquarters would have to grant of each."""
+    of = {one.refusal: one for one in reversed(in_vain)}
+    nearest = next((of[it] for it in (Refusal.GRANT_EXPIRED, Refusal.NOT_ENOUGH) if it in of), in_vain[-1])
+    detail = in_vain[-1].detail if in_vain[-1] is nearest else f"{nearest.detail}; {in_vain[-1].detail}"
+    return Refused(nearest.refusal, detail, _wants(in_vain))
 
 
 def _hold(

@@ -55,12 +55,18 @@ def again(shop: Shop, account: str, kind: SwapKind, view: View, policy: SwapPoli
 
 
 def since_ms(then: Stamp, now: Stamp) -> int | None:
-    """How long ago; None: it was before a restart, and the clock cannot be trusted."""
+    """How long ago, at least. None: it was before the box was started, and nobody can tell how long.
+
+    Over a restart of the box the log knows that it was before: so it is at least as long as the box has been up, and as
+    the proven bounds of both say. By the clocks it is longer, where both can be trusted; one that has been set back in
+    between contradicts the log, and says nothing.
+    """
     if then.boot == now.boot:
         return now.mono_ms - then.mono_ms
-    if ClockQuality.UNKNOWN in (then.quality, now.quality):
+    if ClockQuality.UNKNOWN in (then.quality, now.quality) or now.wall_ms < then.wall_ms:
         return None
-    return max(0, now.wall_ms - then.wall_ms)
+    proven_ms = 0 if then.ub_ms is None else now.lb_ms - then.ub_ms
+    return max(now.wall_ms - then.wall_ms, now.mono_ms, proven_ms)
 
 
 def _left_behind(shop: Shop, last: LastSwap, view: View, policy: SwapPolicy) -> Again | None:
@@ -74,7 +80,9 @@ def _left_behind(shop: Shop, last: LastSwap, view: View, policy: SwapPolicy) -> 
 
 def _just_now(last: LastSwap, view: View, policy: SwapPolicy) -> bool:
     passed_ms = since_ms(last.stamp, view.now)
-    return passed_ms is not None and passed_ms <= policy.rescan_s * 1000
+    if passed_ms is None:  # what stands there is still the rider's: the box has been up for so long, at least
+        passed_ms = view.now.mono_ms
+    return passed_ms <= policy.rescan_s * 1000
 
 
 def _own(shop: Shop, last: LastSwap, slot: int, view: View) -> bool:

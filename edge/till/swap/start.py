@@ -11,13 +11,13 @@ from edge.till.state_shop import bound_to
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots
 from edge.till.swap.packs import owed_by
-from edge.till.swap.pay import Paid, offer_of, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
+from edge.till.swap.pay import Paid, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
 from edge.till.swap.policy import SwapPolicy
 from edge.till.swap.rescan import Again, again, since_ms
 from edge.till.swap.slots import View
 from protocols.trade.hotlist import HotList
 from protocols.trade.pack_list import is_hot
-from protocols.trade.records import Draft
+from protocols.trade.records import Draft, Notice
 from protocols.trade.records_pack import PackSeen, SwapOpened
 from protocols.trade.swap_terms import SwapOffer
 from protocols.trade.tender import MONEY_ALONE, Tenders
@@ -116,16 +116,16 @@ def _open(
         return _opening(state, ask, view, plan, nothing)
     if ask.kind == "rent":
         return _rent(state, ask, account, view, papers, policy, tenders)
-    offer = offer_of(state, ask, account, papers.terms)
-    if isinstance(offer, Refused):
-        return offer
+    found = pay_swap(state, ask, account, papers.terms, tenders, view.now.lb_ms)
+    if isinstance(found, Refused):
+        return found
+    offer, paid = found
     soon = _too_soon(state, account, view, offer, policy)
     if soon is not None:
         return soon
     swap = _plan_swap(state, ask, account, view, papers, policy, offer, second)
     if isinstance(swap, Refused):
         return swap
-    paid = pay_swap(state, ask, account, offer, papers.terms, tenders, view.now.lb_ms)
     if isinstance(paid, Refused):
         return paid
     return _opening(state, ask, view, swap, paid, _least(offer.full_permille, ask, papers))
@@ -196,6 +196,18 @@ def _too_soon(state: TillState, account: str, view: View, offer: SwapOffer, poli
     return Refused(Refusal.TOO_SOON, f"swapped {passed_ms // 1000} s ago, at least {least_s} s apart (F-07)")
 
 
+def untimed(state: TillState, opening: Draft, view: View) -> list[Draft]:
+    """A notice where a swap begins and nobody can tell how long after the rider's last one: nobody waits for a clock,
+    and the two sessions are named for whoever looks at intervals.
+    """
+    body = opening.body
+    last = state.shop.last.get(body.account) if isinstance(body, SwapOpened) and body.kind == "swap" else None
+    if last is None or last.swapped is None or since_ms(last.swapped, view.now) is not None:
+        return []
+    detail = f"sessions {last.session} and {state.size}: the clock was set back, or not known (F-64)"
+    return [Draft(Notice("interval-unknown", view.cabinet, detail))]
+
+
 def _opening(state: TillState, ask: SwapAsk, view: View, plan: _Plan, paid: Paid, least_permille: int = 0) -> Opening:
     bounds = opening_bounds(view.now)
     return Opening(
@@ -216,7 +228,8 @@ def _opening(state: TillState, ask: SwapAsk, view: View, plan: _Plan, paid: Paid
                 clock_lb_ms=bounds[0],
                 clock_ub_ms=bounds[1],
             )
-        )
+        ),
+        paid.wants,
     )
 
 

@@ -245,11 +245,20 @@ class Front(Till):
     async def document(self, kind: str, version: int, payload: bytes) -> None:
         await self.site.take_documents([encode(Document(kind, "hz-1", version, payload, bytes(64)))])
 
-    async def allow(self, asset: str, total: int, account: str = "ann", card: str = CARD) -> None:
-        """Rights of this asset, so many in all."""
+    async def allow(
+        self,
+        asset: str,
+        total: int,
+        account: str = "ann",
+        card: str = CARD,
+        *,
+        expires_s: int = 4_000_000_000,
+        frozen: bool = False,
+    ) -> None:
+        """Rights of this asset, so many in all. frozen: nobody may draw on them."""
         serial = self.rights(asset, account).serial + 1
-        hidden = hide_credential(CREDENTIAL_KEY, card)
-        grant = Grant(account, asset, "hz-1", 1, serial, total, 0, 4_000_000_000, 0, total, 1, [hidden])
+        hidden = [] if frozen else [hide_credential(CREDENTIAL_KEY, card)]
+        grant = Grant(account, asset, "hz-1", 1, serial, total, 0, expires_s, 0, total, 1, hidden)
         await self.site.take_grants([join(grant, bytes(64))])
 
     def rights(self, asset: str = PLAN, account: str = "ann") -> Lease:

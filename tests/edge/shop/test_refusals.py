@@ -12,6 +12,8 @@ from drivers.twins.cabinets.pack import Pack, pack_code
 from drivers.twins.cabinets.rider_words import swaps
 from edge.till.ask import Refusal, Refused
 from edge.till.swap.policy import SwapPolicy
+from protocols.trade.records import Notice
+from tests.edge.desk_rig import reopen
 from tests.edge.shop.shop_rig import CABINET, Front, a_shop, ready_shop
 
 
@@ -136,6 +138,24 @@ async def test_f_07_not_entitled_or_too_soon(tmp_path: Path) -> None:
         shop.elapse(1_200_000)
         await shop.wait(1)
         await shop.begin_swap()
+        await shop.end()
+
+
+async def test_f_07_nobody_waits_for_a_clock_that_was_set_back(tmp_path: Path) -> None:
+    """An hour back over a restart: the next swap is let through, and told; by a sound clock it would be too soon."""
+    async with a_shop(tmp_path, rules=SwapPolicy(interval_s=1_200)) as shop:
+        shop.time.wall_ms += 3_600_000
+        shop.rider(swaps, pack=1)
+        await shop.begin_swap()
+        first = await shop.end()
+        await shop.wait(5)
+        assert (await shop.refused()).refusal is Refusal.TOO_SOON
+        await reopen(shop, tmp_path, boot=b"boot-002")
+        shop.time.wall_ms -= 3_600_000
+        await shop.wait(5)
+        again = await shop.begin_swap()
+        told = [body.detail for body in shop.bodies(Notice) if body.what == "interval-unknown"]
+        assert told == [f"sessions {first.session} and {again.seq}: the clock was set back, or not known (F-64)"]
         await shop.end()
 
 

@@ -191,3 +191,14 @@ def test_f_64_a_clock_that_nobody_knows() -> None:
     assert since_ms(then, stamp(b"boot-002", 5, 110_000, ClockQuality.SYNCHRONISED)) is None
     known = stamp(b"boot-001", 1_000, 50_000, ClockQuality.SYNCHRONISED)
     assert since_ms(known, stamp(b"boot-002", 5, 110_000, ClockQuality.SYNCHRONISED)) == 60_000
+
+
+def test_f_64_a_clock_that_was_set_back() -> None:
+    """It contradicts the log, and says nothing; by the time for which the box is up, and proven bounds, it does."""
+    known = ClockQuality.SYNCHRONISED
+    then = stamp(b"boot-001", 1_000, 7_200_000, known)
+    assert since_ms(then, stamp(b"boot-002", 60_000, 3_600_000, known)) is None
+    assert since_ms(then, stamp(b"boot-002", 3_660_000, 7_260_000, known)) == 3_660_000
+    bounded = Stamp(b"boot-001", 1_000, 7_200_000, known, 7_199_000, 7_201_000)
+    later = Stamp(b"boot-002", 5, 7_200_500, known, 9_201_000, None)
+    assert since_ms(bounded, later) == 2_000_000

@@ -23,12 +23,11 @@ from protocols.trade.swap_terms import (
     FREE,
     SwapOffer,
     SwapTerms,
-    deposit_for,
+    deposits_for,
     hold_for,
     is_fleet,
     may_follow,
     model_of,
-    offer_for,
     price_late,
     price_rent,
     price_swap,
@@ -37,6 +36,7 @@ from protocols.trade.swap_terms import (
     rents_for,
     swap_named,
     together,
+    ways_to_pay,
 )
 
 DOC = Path(__file__).parents[3] / "docs" / "shop.md"
@@ -138,16 +138,10 @@ def test_packs_that_may_stand_in_for_one_another() -> None:
     assert found.name == "72V30"
 
 
-@pytest.mark.parametrize(
-    ("have", "offer"),
-    [({"month-pass": 1, "CNY": 0}, "month-pass"), ({"month-pass": 0, "CNY": 900}, "single"), ({}, "single")],
-)
-def test_how_a_swap_is_paid(have: dict[str, int], offer: str) -> None:
-    """A plan that has a swap left before any price."""
-    found = offer_for(TERMS, have)
-    assert found is not None
-    assert found.name == offer
-    assert offer_for(swap_terms.NO_SWAPS, have) is None
+def test_how_a_swap_is_paid() -> None:
+    """Each plan in its order, then the first price."""
+    assert [one.name for one in ways_to_pay(TERMS)] == ["month-pass", "single"]
+    assert ways_to_pay(swap_terms.NO_SWAPS) == []
 
 
 @pytest.mark.parametrize(
@@ -201,9 +195,8 @@ def test_rent_and_what_being_late_costs() -> None:
 
 def test_which_deposit_is_asked() -> None:
     """A waiver before money; none for a model that asks none, or for a foreign pack."""
-    assert deposit_for(TERMS, A, {DEPOSIT: 90_000}) == (DEPOSIT, 30_000)
-    assert deposit_for(TERMS, A, {DEPOSIT: 90_000, DEPOSIT_WAIVED: 1}) == (DEPOSIT_WAIVED, 1)
-    assert deposit_for(TERMS, "XX", {}) is None
+    assert deposits_for(TERMS, A) == [(DEPOSIT_WAIVED, 1), (DEPOSIT, 30_000)]
+    assert deposits_for(TERMS, "XX") == []
 
 
 def entry(code: str, **more: Any) -> PackEntry:
