@@ -10,24 +10,22 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from math import ceil
+from dataclasses import dataclass, field
 
 from sim_books import Books, whose
 from sim_fuel import Filling, Fuel, FuelView
 from sim_orders import Order, Orders, OrderView, Stay
 from sim_packs import Packs, PackView, Swap
 from sim_places import Places
-from sim_plant import WH, Stand
+from sim_plant import Stand
+from sim_rights import Opened, Rights
+from sim_visits import CLOCK_MS, Visit, Visits, VisitView, dearest
 from sim_wrong import Wrong, expect
 
 from edge.journal.journal import Journal
 from edge.journal.step import Sealed
-from protocols.proof import ocmf
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import (
-    RISK,
     DayClosed,
     Effect,
     Hold,
@@ -61,38 +59,11 @@ from protocols.trade.records_port import (
     PortOpened,
     PortUnattributed,
 )
-from protocols.trade.tariff import Tariff
 
-CLOCK_MS = 180_000
-"""How wrong a clock may be that counts as synchronised (JJG 1148-2022): prices of this long before and after count."""
-RISK_PER_CARD_FEN = 600
-"""What the sites of the simulation let one card draw on the operator's pool."""
-FORGIVEN_MS = 30_000
-"""A start that was under way when headquarters refused the log may still be committed."""
-ROUNDING_WH = 2
-"""A whole register at the beginning and one at the end."""
-
-Opened = SessionOpened | FillingOpened | SwapOpened | PortOpened | LockerOpened
-
-Place = tuple[str, str]
-"""(branch, connector)"""
 Purse = tuple[str, str]
 """(branch, whose)"""
-
-
-@dataclass
-class Visit:
-    """A session as the auditor sees it. holds: by whose they are. energy: the stand's, in W·ms, when the begin register
-    was read. inherited: it was begun by another box, before its disk was copied: that box alone may have seen the meter
-    jump since, and for one that wakes without the time nothing tells a jump from energy that flowed.
-    """
-
-    place: Place
-    holds: dict[str, int]
-    tariff: bytes
-    opened_ms: int
-    energy: int
-    inherited: bool = False
+Session = Visit | Filling | Swap | Order | Stay
+Closed = SessionClosed | FillingClosed | SwapClosed | PortClosed | LockerClosed
 
 
 @dataclass(frozen=True)
@@ -103,8 +74,8 @@ class View:
     log: list[bytes]
     purses: dict[str, tuple[int, int, int]]
     overrun: int
-    visits: dict[int, Visit]
     day: list[int]
+    visits: VisitView
     fuel: FuelView
     packs: PackView
     orders: OrderView
@@ -119,26 +90,14 @@ class Auditor:
     """
 
     start_utc_ms: int
-    stands: dict[Place, Stand] = field(default_factory=dict)
-    tariffs: dict[bytes, Tariff] = field(default_factory=dict)
     used: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     returned: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     held: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
     overrun: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     logs: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
-    visits: dict[tuple[str, int], Visit] = field(default_factory=dict)
     days: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
-    hot: dict[int, frozenset[bytes]] = field(default_factory=dict)
-    pages: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    commands: set[tuple[str, bytes, int]] = field(default_factory=set)
-    noticed: dict[Place, int] = field(default_factory=dict)
     log_of: dict[str, str] = field(default_factory=dict)
     inherited: dict[Purse, int] = field(default_factory=lambda: defaultdict(int))
-    risked: dict[tuple[str, bytes], int] = field(default_factory=lambda: defaultdict(int))
-    barred: set[str] = field(default_factory=set)
-    told_off: dict[str, int] = field(default_factory=dict)
-    starts: set[tuple[str, str, int]] = field(default_factory=set)
-    left: dict[Place, int] = field(default_factory=dict)
     lost_fen: dict[str, int] = field(default_factory=dict)
     sessions: int = 0
     billed_fen: int = 0
@@ -148,9 +107,11 @@ class Auditor:
     _perhaps: dict[str, list[Sealed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.rights = Rights(self._see)
+        self.visits = Visits(self.start_utc_ms, self._see)
         self.fuel = Fuel(self.start_utc_ms, CLOCK_MS, self._see)
         self.packs = Packs(self.start_utc_ms, self._see)
-        self.orders = Orders(self.start_utc_ms, self.tariffs, dearest, self._see)
+        self.orders = Orders(self.start_utc_ms, self.visits.tariffs, dearest, self._see)
         self.books = Books(lambda place: [self.logs[branch] for branch, log in self.log_of.items() if log == place])
 
     def note(self, *what: object) -> None:
@@ -176,46 +137,34 @@ class Auditor:
     def view(self, branch: str) -> View:
         whose = {account for at, account in (*self.used, *self.returned, *self.held) if at == branch}
         purses = {a: (self.used[branch, a], self.returned[branch, a], self.held[branch, a]) for a in sorted(whose)}
-        visits = {seq: _copied(visit) for (at, seq), visit in self.visits.items() if at == branch}
         log, day = list(self.logs[branch]), list(self.days[branch])
-        places = (self.fuel.view(branch), self.packs.view(branch), self.orders.view(branch))
-        return View(branch, log, purses, self.overrun[branch], visits, day, *places)
+        parts = (self.visits.view(branch), self.fuel.view(branch), self.packs.view(branch), self.orders.view(branch))
+        return View(branch, log, purses, self.overrun[branch], day, *parts)
 
     def fork(self, view: View, branch: str, places: Places) -> None:
         """A box goes on from there, at these places, whatever else has followed."""
         self.note("fork", branch, len(view.log))
         self.log_of[branch] = self.log_of[view.branch]
         self.logs[branch], self.overrun[branch], self.days[branch] = list(view.log), view.overrun, list(view.day)
-        self.pages[branch] = sum(decode(data, Record).kind == "session-closed" for data in view.log)
         for account, (used, returned, held) in view.purses.items():
             purse = (branch, account)
             self.used[purse], self.returned[purse], self.held[purse] = used, returned, held
             self.inherited[purse] = used
-        self._charges_at(branch, places)
+        self.visits.fork(view.visits, branch, places.stands)
         self.fuel.fork(view.fuel, branch, places.pumps)
         self.packs.fork(view.packs, branch, places.shop)
         self.orders.fork(view.orders, branch, places.boards)
-        for stand in places.stands.values():
-            stand.excused = True
-        for seq, visit in view.visits.items():
-            self.visits[branch, seq] = replace(_copied(visit), place=(branch, visit.place[1]), inherited=True)
 
     def stand_at(self, branch: str, places: Places) -> None:
         """What the boxes of this branch sell flows at these places from now on."""
+        self.visits.stand_at(branch, places.stands)
         self.fuel.stand_at(branch, places.pumps)
         self.packs.stand_at(branch, places.shop)
         self.orders.stand_at(branch, places.boards)
-        self._charges_at(branch, places)
-
-    def _charges_at(self, branch: str, places: Places) -> None:
-        for name, stand in places.stands.items():
-            stand.settle()
-            self.stands[branch, name], self.left[branch, name] = stand, stand.energy
 
     def abandon(self, branch: str) -> None:
         """No box lives this history any more; what it sold stays sold."""
-        self.visits = {key: visit for key, visit in self.visits.items() if key[0] != branch}
-        self.stands = {place: stand for place, stand in self.stands.items() if place[0] != branch}
+        self.visits.abandon(branch)
         self.fuel.abandon(branch)
         self.packs.abandon(branch)
         self.orders.abandon(branch)
@@ -248,25 +197,13 @@ class Auditor:
         elif found != log:
             raise Wrong("durable-is-durable", f"{site}: {len(log)} records were durable, {len(found)} are")
 
-    def heard(self, branch: str, now_ms: int, *, agreed: bool) -> None:
-        """Headquarters goes on from this history, or has just refused to."""
-        if agreed:
-            self.barred.discard(branch)
-        else:
-            self.told_off.setdefault(branch, now_ms)
-            self.seen["fork refused"] += 1
-
     def crashed(self, site: str, task: str, error: BaseException) -> None:
         raise Wrong("no-crash", f"{site}: {task}: {type(error).__name__}: {error}") from error
 
     def energised(self, site: str, stand: Stand) -> None:
         """A relay closes on a car."""
         self.note("on", site, stand.name)
-        found = [visit for visit in self.visits.values() if visit.place == (site, stand.name)]
-        if not found:
-            raise Wrong("durable-before-acting", f"{site} {stand.name} delivers, and no durable record says for whom")
-        if not any(found[0].holds.values()):
-            raise Wrong("hold-before-start", f"{site} {stand.name} delivers, and nothing is set aside for it")
+        self.visits.energised(site, stand)
 
     def _record(self, site: str, seq: int, record: Record) -> None:
         body = body_of(record)
@@ -286,23 +223,18 @@ class Auditor:
         self.seen[record.kind] += 1
         match body:
             case SessionOpened():
-                self._opened(site, seq, body)
+                self._begin(site, body, record, self.visits.opened(site, seq, body))
             case SessionExtended():
                 self._hold(site, self._open(site, body.session), body.holds)
             case SessionClosed():
-                self._closed(site, body, captured)
+                self._end(site, body, self.visits.closed(site, body, captured), body.energy_wh)
             case SessionVoided():
                 self.seen[f"voided {body.reason}"] += 1
-                if (site, body.session) in self.fuel.fillings:
-                    self._let_go(site, self.fuel.voided(site, body).holds)
-                elif self.orders.has(site, body.session):
-                    self._let_go(site, self.orders.voided(site, body).holds)
-                else:
-                    self._unbilled(self._ended(site, body.session), 0)
+                self._let_go(site, self._voided(site, body))
             case FillingOpened():
-                self._filling_opened(site, seq, body, record)
+                self._begin(site, body, record, self.fuel.opened(site, seq, body, record))
             case FillingClosed():
-                self._filling_closed(site, body, captured)
+                self._filling_closed(site, body, self.fuel.closed(site, body, captured))
             case FuelUnattributed():
                 self.seen[f"unattributed: {body.why}"] += 1
                 self.fuel.unattributed(site, body, record)
@@ -311,19 +243,20 @@ class Auditor:
             case FuelDayClosed():
                 self.fuel.day_closed(site, body)
             case SwapOpened():
-                self._swap_opened(site, seq, body)
+                self._begin(site, body, record, self.packs.opened(site, seq, body))
             case SwapClosed():
-                self._swap_closed(site, body, captured)
+                self._end(site, body, self.packs.closed(site, body, captured))
             case SwapStepped() | PackNoted() | SlotSet() | PacksScanned() | ShopDayClosed():
                 self.packs.told(site, body)
             case PortOpened():
-                self._order_opened(site, seq, body, record)
+                order = self.orders.opened(site, seq, body, self._epoch(site), record.stamp)
+                self._begin(site, body, record, order)
             case LockerOpened():
-                self._stay_opened(site, seq, body)
+                self._begin(site, body, record, self.orders.stay_opened(site, seq, body))
             case PortClosed():
-                self._order_closed(site, self.orders.closed(site, body, captured), body)
+                self._end(site, body, self.orders.closed(site, body, captured))
             case LockerClosed():
-                self._order_closed(site, self.orders.stay_closed(site, body, captured), body)
+                self._end(site, body, self.orders.stay_closed(site, body, captured))
             case LockerStored() | LockerDoor() | LockerOverdue() | PortUnattributed() | PortDayClosed():
                 self.orders.told(site, body)
             case SessionHeld() if self.orders.has(site, body.session):
@@ -335,186 +268,59 @@ class Auditor:
                 expect("day-sums", f"{site}: day {body.day}", self.days.pop(site, [0, 0, 0]), told)
             case Notice():
                 self.seen[f"notice {body.what}"] += 1
-                for place, stand in self.stands.items():
-                    if place[0] == site and body.subject in (stand.name, stand.meter_id):
-                        self.noticed[place] = seq
         for move in record.moves:
             if move.effect != Effect.OVERRUN:
                 self._purse(site, whose(move.account, move.asset))
 
-    def _open(self, site: str, session: int) -> Visit | Filling:
-        return self.fuel.fillings.get((site, session)) or self.visits[site, session]
+    def _open(self, site: str, session: int) -> Session:
+        return self.fuel.fillings.get((site, session)) or self.visits.visits[site, session]
 
-    def _hold(self, site: str, visit: Visit | Filling | Swap | Order | Stay, holds: Sequence[Hold]) -> None:
+    def _hold(self, site: str, visit: Session, holds: Sequence[Hold]) -> None:
         for hold in holds:
             its = whose(hold.account, hold.asset)
             visit.holds[its] = visit.holds.get(its, 0) + hold.amount
             self.held[site, its] += hold.amount
             self._purse(site, its)
 
-    def _opened(self, site: str, seq: int, body: SessionOpened) -> None:
-        place = (site, body.connector)
-        stand = self.stands[place]
-        if any(visit.place == place for visit in self.visits.values()):
-            raise Wrong("one-session-each", f"{site} {body.connector} has two sessions")
-        stand.settle()
-        begin = (body.begin.energy_wh - stand.base_wh) * WH
-        same_register = 0 <= begin <= stand.energy  # nothing has befallen the meter between the reading and this record
-        energy = begin if same_register else stand.energy
-        tariff = next(pin.hash for pin in body.pins if pin.kind == "tariff")
-        visit = Visit(place, {}, tariff, stand.now_ms(), energy)
-        self.stray(place, energy)
-        self.visits[site, seq] = visit
-        if same_register and not stand.faulty:
-            stand.excused = False
-        self._hold(site, visit, body.holds)
-        self._by_right(site, body, seq, stand.now_ms())
+    def _begin(self, site: str, body: Opened, record: Record, one: Session) -> None:
+        """A session is open: what is set aside for it, and whether it may be."""
+        self._hold(site, one, body.holds)
+        self.rights.opened(site, body, record.stamp, one.opened_ms)
         self.sessions += 1
 
-    def _by_right(self, site: str, body: Opened, seq: int, now_ms: int) -> None:
-        """A start by code or command runs once; a hot-listed card opens nothing; each card keeps to the pool's cap."""
-        if site in self.barred:
-            raise Wrong("counter", f"{site}: the disk is older than its counter says, and a session opens unheard")
-        if now_ms - self.told_off.get(site, 10**12) > FORGIVEN_MS:
-            raise Wrong("fork-stops-trade", f"{site}: a session opens, and headquarters has refused this log")
-        origin, card = body.origin, body.origin.credential
-        if origin.via == "command":
-            key = (site, decode(self.logs[site][seq], Record).stamp.boot, origin.number)
-            if key in self.commands:
-                raise Wrong("commands-run-once", f"{site}: command {origin.number} ran twice")
-            self.commands.add(key)
-        if origin.via == "qr":
-            start = (site, getattr(body, "account", "") or body.holds[0].account, origin.number)
-            if start in self.starts:
-                raise Wrong("starts-run-once", f"{site}: start {origin.number} of {body.holds[0].account} ran twice")
-            self.starts.add(start)
-        listed = {self.hot.get(pin.version, frozenset()) for pin in body.pins if pin.kind == "hot-list"}
-        if any(card in cards for cards in listed):
-            raise Wrong("hot-listed", f"{site}: a card opens a session that the hot list in force has")
-        risked = sum(hold.amount for hold in body.holds if hold.account == RISK)
-        if risked:
-            self.seen["session on the operator's risk"] += 1
-            self.risked[site, card] += risked
-            if self.risked[site, card] > RISK_PER_CARD_FEN:
-                raise Wrong("risk-per-card", f"{site}: {self.risked[site, card]} fen for one card")
-        self.seen["session of several payers"] += len({hold.account for hold in body.holds}) > 1
-        self.seen[f"opened by {origin.via}"] += 1
-
-    def _closed(self, site: str, body: SessionClosed, captured: dict[str, int]) -> None:
-        visit = self._ended(site, body.session)
-        stand = self.stands[visit.place]
-        self.seen[f"closed {body.reason}"] += 1
-        self.seen["overrun"] += body.overrun_fen > 0
-        self.seen["priced by an uncertain clock"] += body.clock_lb_ms != body.clock_ub_ms
-        for its, units in captured.items():
-            if units > visit.holds.get(its, 0):
-                raise Wrong("capture-within-hold", f"{site}/{body.session}: {units} of {visit.holds} of {its}")
-        paid_fen = sum(fen for its, fen in captured.items() if " " not in its)
-        expect("bill-is-captured", f"{site}/{body.session}", body.amount_fen, paid_fen + body.overrun_fen)
-        if body.overrun_fen and not stand.excused:
-            raise Wrong("cut-off", f"{site}/{body.session}: {body.overrun_fen} fen beyond holds of {visit.holds}")
-        delivered_wh = Fraction(stand.energy - visit.energy, WH)
-        jumped = body.energy_wh > delivered_wh + 1
-        if jumped and not visit.inherited:
-            text = f"{site}/{body.session}: billed {body.energy_wh} Wh, {float(delivered_wh):.1f} Wh flowed"
-            raise Wrong("only-what-flowed", text)
-        dearest_fen = self._dearest_fen(visit, stand, body.idle_s)
-        if body.amount_fen > dearest_fen and not jumped:
-            raise Wrong("never-above-the-price", f"{site}/{body.session}: {body.amount_fen} of {dearest_fen} fen")
-        self._unbilled(visit, body.energy_wh)
-        self._metered(site, body)
+    def _end(self, site: str, body: Closed, one: Session, energy_wh: int = 0) -> None:
+        """It has its bill, which counts in its day."""
+        self._let_go(site, one.holds)
         day = self.days[site]
         day[0] += 1
-        day[1] += body.energy_wh
+        day[1] += energy_wh
         day[2] += body.amount_fen
         self.billed_fen += body.amount_fen
 
-    def _metered(self, site: str, body: SessionClosed) -> None:
-        """The signed record of each session, one page after the other, says the register that is billed."""
+    def _filling_closed(self, site: str, body: FillingClosed, filling: Filling) -> None:
+        self.seen[f"filling {body.reason}"] += 1
+        self.seen["overrun of a pump"] += body.overrun_fen > 0
         if body.meter_record is None:
             raise Wrong("meter-record", f"{site}/{body.session} has none")
-        self.pages[site] += 1
-        record = ocmf.parse(body.meter_record)
-        end_wh = int(record.readings[1]["RV"] * 1000)
-        expect("meter-record", f"{site}/{body.session}: page", self.pages[site], record.page)
-        expect("meter-record", f"{site}/{body.session}: Wh at the end", body.end.energy_wh, end_wh)
+        self._end(site, body, filling)
 
-    def _ended(self, site: str, session: int) -> Visit:
-        visit = self.visits.pop((site, session))
-        self._let_go(site, visit.holds)
-        stand = self.stands[visit.place]
-        stand.settle()
-        self.left[visit.place] = stand.energy
-        return visit
+    def _voided(self, site: str, body: SessionVoided) -> dict[str, int]:
+        """What was set aside for it."""
+        if (site, body.session) in self.fuel.fillings:
+            return self.fuel.voided(site, body).holds
+        if self.orders.has(site, body.session):
+            return self.orders.voided(site, body).holds
+        return self.visits.voided(site, body.session).holds
 
     def _let_go(self, site: str, holds: dict[str, int]) -> None:
         for its, units in holds.items():
             self.held[site, its] -= units
 
-    def _filling_opened(self, site: str, seq: int, body: FillingOpened, record: Record) -> None:
-        filling = self.fuel.opened(site, seq, body, record)
-        self._hold(site, filling, body.holds)
-        self._by_right(site, body, seq, filling.opened_ms)
-        self.sessions += 1
-
-    def _filling_closed(self, site: str, body: FillingClosed, captured: dict[str, int]) -> None:
-        self._let_go(site, self.fuel.closed(site, body, captured).holds)
-        self.seen[f"filling {body.reason}"] += 1
-        self.seen["overrun of a pump"] += body.overrun_fen > 0
-        if body.meter_record is None:
-            raise Wrong("meter-record", f"{site}/{body.session} has none")
-        day = self.days[site]
-        day[0] += 1
-        day[2] += body.amount_fen
-        self.billed_fen += body.amount_fen
-
-    def _swap_opened(self, site: str, seq: int, body: SwapOpened) -> None:
-        swap = self.packs.opened(site, seq, body)
-        self._hold(site, swap, body.holds)
-        self._by_right(site, body, seq, swap.opened_ms)
-        self.sessions += 1
-
-    def _swap_closed(self, site: str, body: SwapClosed, captured: dict[str, int]) -> None:
-        self._let_go(site, self.packs.closed(site, body, captured).holds)
-        day = self.days[site]
-        day[0] += 1
-        day[2] += body.amount_fen
-        self.billed_fen += body.amount_fen
-
-    def _order_opened(self, site: str, seq: int, body: PortOpened, record: Record) -> None:
-        order = self.orders.opened(site, seq, body, int(self.log_of[site].split("/")[1]), record.stamp)
-        self._hold(site, order, body.holds)
-        self._by_right(site, body, seq, order.opened_ms)
-        self.sessions += 1
-
-    def _stay_opened(self, site: str, seq: int, body: LockerOpened) -> None:
-        stay = self.orders.stay_opened(site, seq, body)
-        self._hold(site, stay, body.holds)
-        self._by_right(site, body, seq, stay.opened_ms)
-        self.sessions += 1
-
-    def _order_closed(self, site: str, one: Order | Stay, body: PortClosed | LockerClosed) -> None:
-        self._let_go(site, one.holds)
-        day = self.days[site]
-        day[0] += 1
-        day[2] += body.amount_fen
-        self.billed_fen += body.amount_fen
+    def _epoch(self, branch: str) -> int:
+        return int(self.log_of[branch].split("/")[1])
 
     def _see(self, what: str) -> None:
         self.seen[what] += 1
-
-    def _unbilled(self, visit: Visit, billed_wh: int) -> None:
-        """Energy of a session that its bill leaves out needs a physical fault and, in the end, a notice."""
-        stand = self.stands[visit.place]
-        missing_wh = (stand.energy - visit.energy) // WH - billed_wh
-        if missing_wh >= ROUNDING_WH and not stand.excused:
-            raise Wrong("every-wh", f"{visit.place}: {missing_wh} Wh flowed in a session and are in no bill")
-
-    def stray(self, place: Place, energy: int) -> None:
-        """Energy between two sessions likewise: it shows in the registers, and belongs to a fault."""
-        stray_wh = (energy - self.left.get(place, 0)) // WH
-        if stray_wh >= ROUNDING_WH and not self.stands[place].excused:
-            raise Wrong("every-wh", f"{place}: {stray_wh} Wh flowed outside all sessions")
 
     def _purse(self, site: str, account: str) -> None:
         """Neither the site nor all sites together may give out more than there is."""
@@ -532,34 +338,3 @@ class Auditor:
     def _at_risk(self, account: str) -> int:
         """What may be sold twice: each further history of a log can give out once more what was granted there."""
         return sum(self.books.granted[log, account] for branch, log in self.log_of.items() if branch != log)
-
-    def _dearest_fen(self, visit: Visit, stand: Stand, idle_s: int) -> int:
-        """What the energy that flowed could cost at most: each piece at the dearest price around its true time."""
-        tariff = self.tariffs[visit.tariff]
-        e6 = Fraction(0)
-        before = 0
-        for from_ms, to_ms, flow in reversed(stand.flows):
-            if to_ms <= visit.opened_ms - 60_000:
-                break
-            e6 += Fraction(flow, WH) * dearest(tariff, self.start_utc_ms + from_ms, self.start_utc_ms + to_ms)
-            before += flow
-        e6 += ROUNDING_WH * max(period.energy_e3 + period.service_e3 for period in tariff.periods)
-        fees = Fraction(tariff.session_e3, 1000) + Fraction(idle_s * tariff.idle_e3_per_min, 60_000)
-        return ceil(e6 / 1_000_000 + fees)
-
-
-def _copied(visit: Visit) -> Visit:
-    return replace(visit, holds=dict(visit.holds))
-
-
-def dearest(tariff: Tariff, from_ms: int, to_ms: int) -> int:
-    """Highest price (e3 per kWh) from CLOCK_MS before to CLOCK_MS after, told from the table minute by minute.
-
-    Tariffs of the simulation have one offset and change on whole minutes.
-    """
-    prices = []
-    for at_ms in range(from_ms - CLOCK_MS, to_ms + CLOCK_MS + 60_000, 60_000):
-        second = (at_ms // 1000 + tariff.offsets[0].offset_s) % 86_400
-        holding = [period for period in tariff.periods if period.from_s <= second] or [tariff.periods[-1]]
-        prices.append(holding[-1].energy_e3 + holding[-1].service_e3)
-    return max(prices)

@@ -19,13 +19,13 @@ from typing import Any, Protocol, cast
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sim_auditor import RISK_PER_CARD_FEN
 from sim_boards import open_ports
 from sim_disk import Disk
 from sim_net import Network, SimHq
 from sim_places import Places
 from sim_plant import StandCharger, StandMeter
 from sim_pump import open_forecourt
+from sim_rights import RISK_PER_CARD_FEN
 from sim_shop import open_shop
 
 from cloud.service import Answer

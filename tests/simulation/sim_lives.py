@@ -80,7 +80,7 @@ class Lives:
         self.world.auditor.fork(image.view, box.branch, box.places)
         self.world.auditor.abandon(before)
         if box.counter is not None and box.counter.read() > image.ticks:
-            self.world.auditor.barred.add(box.branch)
+            self.world.auditor.rights.barred.add(box.branch)
             self.world.auditor.seen["disk set back behind its counter"] += 1
 
     def run_copy(self, box: Box) -> None:

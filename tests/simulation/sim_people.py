@@ -173,7 +173,7 @@ class People:
             random.choice((0, 0, 50_000)), random.choice((0, 0, 10_000)), random.choice((0, 30)),
         )  # fmt: skip
         document = Document("tariff", box.name, tariff.version, encode(tariff), b"")
-        self.world.auditor.tariffs[pin(document).hash] = tariff
+        self.world.auditor.visits.tariffs[pin(document).hash] = tariff
         self.world.hq.publish(tariff, box.name)
 
     def close_day(self, box: Box) -> None:
@@ -209,7 +209,7 @@ class People:
         lost = card not in self._lost_cards
         self._lost_cards ^= {card}
         version, cards = self.world.hq.hot_list(card, lost=lost)
-        self.world.auditor.hot[version] = cards
+        self.world.auditor.rights.hot[version] = cards
 
     def heard(self) -> set[str]:
         """Sites that headquarters has heard of, so that it can order something there."""

@@ -18,10 +18,9 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-import sim_proofs
 import structlog
-from sim_auditor import Auditor, Purse
-from sim_books import whose
+from sim_agreed import Agreement
+from sim_auditor import Auditor
 from sim_box import Box, BoxClock, VirtualWriter, Work
 from sim_ebikes import Ebikes
 from sim_faults import POWER_CUT, Faults, Mischief
@@ -30,7 +29,7 @@ from sim_lives import Lives
 from sim_loop import VirtualLoop, run
 from sim_motorists import Motorists
 from sim_net import Network
-from sim_people import START_UTC_MS, People, query
+from sim_people import START_UTC_MS, People
 from sim_phones import Phones
 from sim_places import Places
 from sim_plant import Stand
@@ -52,9 +51,7 @@ from cloud.accounts import Limits
 from cloud.service import Answer, Request
 from edge.desk import Desk
 from edge.epochs import EpochOver
-from edge.folded import fold_log
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
-from edge.till.state import Lease
 from protocols.proof.keys import fingerprint, spki
 
 CONVERGE_S = 2_400
@@ -233,7 +230,7 @@ class World:
         self.auditor.reopened(branch, journal)
 
     def heard(self, branch: str, *, agreed: bool) -> None:
-        self.auditor.heard(branch, self.loop.now_ms(), agreed=agreed)
+        self.auditor.rights.heard(branch, self.loop.now_ms(), agreed=agreed)
 
     def crashed(self, site: str, task: str, error: BaseException) -> None:
         if isinstance(error, JournalError):  # as in production: the process ends, and systemd starts it again
@@ -274,15 +271,16 @@ class World:
         await self._for(self.busy_s)
         self._heal()
         began_ms = self.loop.now_ms()
-        while not self._agreed():
+        agreement = Agreement(self)
+        while differences := agreement.differences():
             if self.loop.now_ms() - began_ms > CONVERGE_S * 1000:
-                raise Wrong("converges", "; ".join(self._differences()))
+                raise Wrong("converges", "; ".join(differences))
             await self._for(5)
             for box in self.boxes:
                 box.places.pass_by()
         self.report.converged_s = (self.loop.now_ms() - began_ms) // 1000
-        self._close_the_books()
-        self._check_proofs()
+        agreement.close_the_books()
+        agreement.check_proofs()
 
     async def _for(self, seconds: float) -> None:
         """Let time pass, or end at the first thing that is wrong."""
@@ -360,116 +358,6 @@ class World:
         task = box.spawn("served", served())
         await asyncio.wait({task}, timeout=10)
         return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
-
-    # --- the end -----------------------------------------------------------------------------------------------------
-
-    def _agreed(self) -> bool:
-        return not self._differences()
-
-    def _differences(self) -> list[str]:
-        """What still keeps sites and headquarters apart, in words."""
-        found = []
-        granted = self._leases()
-        self.report.differing_fen = 0
-        for box in self.boxes:
-            if box.site is None or box.uplink is None:
-                found.append(f"{box.branch} is not up")
-                continue
-            state, status = box.site.desk.state, box.uplink.status()
-            if state.sessions:
-                found.append(f"{box.branch}: sessions {sorted(state.sessions)} are open")
-            if state.forecourt.fillings:
-                found.append(f"{box.branch}: fillings {sorted(state.forecourt.fillings)} are open")
-            if state.size != box.journal.size:
-                found.append(f"{box.branch}: {state.size - box.journal.size} records are being written")
-            if state.shop.swaps:
-                found.append(f"{box.branch}: swaps {sorted(state.shop.swaps)} are open")
-            if state.ports.sessions or state.ports.stays:
-                found.append(f"{box.branch}: ports {sorted(state.ports.sessions)}, lockers {sorted(state.ports.stays)}")
-            if self._stopped(box):
-                continue
-            if not state.closed:
-                found += self.auditor.fuel.uncounted(box.branch)
-                found += self.auditor.packs.unaccounted(box.branch)
-                found += self.auditor.orders.unfinished(box.branch)
-            if box.epoch_is_over():
-                found.append(f"{box.branch} is over, and the next has not begun")
-            if status.backlog or state.size != status.cosigned or self._strayed(box):
-                found.append(f"{box.branch}: {status.cosigned} of {state.size} records acknowledged ({status.trouble})")
-            found += self._compare(box, dict(state.leases), granted)
-        return found
-
-    def _compare(self, box: Box, leases: dict[str, Lease], granted: dict[Purse, tuple[int, int, int]]) -> list[str]:
-        """The leases of one log, on both sides."""
-        found = []
-        theirs = {its: totals for (place, its), totals in granted.items() if place == box.place and any(totals)}
-        ours = {whose(one.account, one.asset): (one.granted, one.used, one.returned) for one in leases.values()}
-        lost = self.auditor.books.states.get(box.place) == "lost"
-        for its in sorted({*theirs, *ours}):
-            first = 1 if lost else 0  # nobody tells a lost site of its last grants any more
-            one, other = ours.get(its, (0, 0, 0))[first:], theirs.get(its, (0, 0, 0))[first:]
-            self.report.differing_fen += sum(abs(a - b) for a, b in zip(one, other, strict=True))
-            if one != other:
-                found.append(f"{box.branch}: {its} {one} and {other}")
-        return found + [f"{box.branch}: {one.held} held of {one.account}" for one in leases.values() if one.held]
-
-    def _stopped(self, box: Box) -> bool:
-        """Whether this box knows that headquarters stands on another history than its own: the end of its trade."""
-        assert box.site is not None
-        disputed = box.site.desk.disputed
-        if disputed and not self.auditor.forked(box.place):
-            raise Wrong("no-false-alarm", f"{box.branch}: {disputed}")
-        return disputed is not None
-
-    def _strayed(self, box: Box) -> bool:
-        """Whether headquarters has other records than this box."""
-        return self.auditor.books.records[box.place] != self.auditor.logs[box.branch]
-
-    def _leases(self) -> dict[Purse, tuple[int, int, int]]:
-        with query(self.hq.path) as hq:
-            rows = hq.execute(
-                "SELECT site || '/' || epoch, account, asset, granted, used, returned "
-                "FROM leases JOIN epochs ON epochs.id = log"
-            )
-            return {(place, whose(account, asset)): (g, u, r) for place, account, asset, g, u, r in rows}
-
-    def _close_the_books(self) -> None:
-        """Once more over everything: the fold from the first record, what the auditor counted, and every Wh."""
-        auditor = self.auditor
-        auditor.hq_answered()
-        for box in self.boxes:
-            assert box.site is not None
-            if not auditor.forked(box.place):
-                self.mischief.resend(box)
-            state = box.site.desk.state
-            if fold_log(box.journal) != state:
-                raise Wrong("fold-is-state", f"{box.branch}: the log does not fold to what the desk holds")
-            auditor.packs.check_fold(box.branch, state.shop.contents)
-            auditor.orders.check_energy(box.branch)
-            for lease in state.leases.values():
-                purse = (box.branch, whose(lease.account, lease.asset))
-                counted = (auditor.used[purse], auditor.returned[purse])
-                if counted != (lease.used, lease.returned):
-                    raise Wrong("fold-is-truth", f"{box.branch}: {lease.account}: {counted}, the till says {lease}")
-        alive = {box.branch for box in self.boxes}
-        endless: list[object] = [visit for (branch, _), visit in auditor.visits.items() if branch in alive]
-        endless += [filling for (branch, _), filling in auditor.fuel.fillings.items() if branch in alive]
-        endless += [swap for (branch, _), swap in auditor.packs.swaps.items() if branch in alive]
-        endless += [order for (branch, _), order in auditor.orders.orders.items() if branch in alive]
-        if endless:
-            raise Wrong("converges", f"sessions without an end: {endless}")
-        for place, stand in auditor.stands.items():
-            if place[0] in alive:
-                auditor.stray(place, stand.energy)
-
-    def _check_proofs(self) -> None:
-        """Everything verifies from the first record on."""
-        excused = {"meter"} if self.faults.meter_registers else set()  # a register that falls is a finding, and rightly
-        sim_proofs.check_headquarters(self.hq, excused)
-        for box in self.boxes:
-            if not self.auditor.forked(box.place):
-                log = self.auditor.logs[box.branch]
-                self.report.receipts += sim_proofs.check_box(box, self.hq, log, self.random, self.directory, excused)
 
     def close(self) -> None:
         self.auditor.books.close()
