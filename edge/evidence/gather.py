@@ -15,7 +15,16 @@ from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Mark
 from protocols.proof.receipt import Receipt
 from protocols.proof.receipt_file import PinnedDocument, ProvenRecord, ReceiptFile
-from protocols.proof.receipt_story import BETWEEN, ENDS, AnyOpened, FillingStory, PortStory, Story, read_story
+from protocols.proof.receipt_story import (
+    BETWEEN,
+    ENDS,
+    AnyOpened,
+    ChargeStory,
+    FillingStory,
+    PortStory,
+    Story,
+    read_story,
+)
 from protocols.proof.receipt_view import view
 from protocols.proof.statement import state
 from protocols.trade import documents
@@ -33,7 +42,7 @@ from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
 
 Pricing: TypeAlias = Tariff | PriceList
-"""What says the site's local time, and mostly the price."""
+"""What names periods or grades; it also says the site's local time."""
 
 _CHUNK = 200
 _CHUNK_BYTES = 4 * 1024 * 1024
@@ -69,29 +78,46 @@ class Gathered:
 
     @property
     def pricing(self) -> Pricing | None:
-        """The pinned tariff or price list, where the journal still has it."""
+        """The pinned tariff or price list that this session costs by, where the journal still has it."""
         if isinstance(self.story, FillingStory):
-            listed = self._payload(FUEL_PRICES)
-            return None if listed is None else decode(listed, PriceList, bytes_max=documents.BYTES_MAX)
-        tariff = self._payload(TARIFF) if TARIFF in handed_out(self.story) else None
-        return None if tariff is None else decode(tariff, Tariff)
+            return self._price_list()
+        return self._tariff() if isinstance(self.story, ChargeStory) or _by_the_hour(self.story) else None
+
+    @property
+    def hours(self) -> Pricing | None:
+        """Whatever the session pins that says the site's local time. None: nothing does, and times are in UTC."""
+        return self.pricing or self._tariff()
 
     @property
     def handed_out(self) -> tuple[Document, ...]:
         """The pinned documents that a receipt carries."""
         return tuple(one for one in self.documents if one.kind in handed_out(self.story))
 
+    def _tariff(self) -> Tariff | None:
+        payload = self._payload(TARIFF)
+        return None if payload is None else decode(payload, Tariff)
+
+    def _price_list(self) -> PriceList | None:
+        payload = self._payload(FUEL_PRICES)
+        return None if payload is None else decode(payload, PriceList, bytes_max=documents.BYTES_MAX)
+
     def _payload(self, kind: str) -> bytes | None:
         return next((one.payload for one in self.documents if one.kind == kind), None)
 
 
 def handed_out(story: Story) -> tuple[str, ...]:
-    """Kinds of pinned documents that its receipt carries: what said the price, and the rates of other value.
+    """Kinds of pinned documents that its receipt carries: what said the price, the rates of other value, and the
+    tariff, which says the site's local time also where it does not say the price.
 
     A hot list is long, and is about other people's cards; so are the terms of fuel cards.
     """
-    by_the_hour = isinstance(story, PortStory) and story.closed is not None and bool(story.closed.slices)
-    return (_PRICED[type(story.opened)], *((TARIFF,) if by_the_hour else ()), TENDERS)
+    hours = () if isinstance(story, ChargeStory | FillingStory) else (TARIFF,)
+    return (_PRICED[type(story.opened)], *hours, TENDERS)
+
+
+def _by_the_hour(story: Story) -> bool:
+    """Whether a port cost what the tariff says."""
+    return isinstance(story, PortStory) and story.closed is not None and bool(story.closed.slices)
 
 
 def receipt_of(connection: sqlite3.Connection, seq: int) -> Gathered:

@@ -57,7 +57,7 @@ WHAT: dict[str, tuple[str, str]] = {
     "keys.json": ("公钥", "public keys"),
     "meter-record.ocmf": ("电表签名记录（OCMF）", "the signed meter record (OCMF)"),
     "meter-record.xml": ("同上，供 S.A.F.E. 透明软件使用", "the same for the S.A.F.E. transparency software"),
-    "measurement.ftm": ("加油签名记录（FTM）", "the signed measurement of the filling (FTM)"),
+    "measurement.ftm": ("签名计量记录（FTM）", "the signed measurement (FTM)"),
     ".bin": ("原始字节", "exact bytes"),
     ".json": ("同上，供人阅读", "the same, to read"),
     ".tlog-proof": ("C2SP tlog-proof 证明", "its proof, C2SP tlog-proof"),
@@ -106,7 +106,7 @@ def _fragment(gathered: Gathered) -> str:
 
 
 def _facts(gathered: Gathered) -> str:
-    pairs = zip(*(slip.facts(gathered.story, language, gathered.pricing) for language in words.LANGUAGES), strict=True)
+    pairs = zip(*(slip.facts(gathered.story, language, gathered.hours) for language in words.LANGUAGES), strict=True)
     return "".join(_pair(_two(zh[0], en[0]), _two(zh[1], en[1])) for zh, en in pairs)
 
 

@@ -48,12 +48,12 @@ function row(cells, tag = "td") {
 function slip(told) {
   const { closed, began, ended, session } = told.story, kind = kindOf(told.story);
   const doubt = began.quality === 2n && ended.quality === 2n ? "" : said(words.slip, "uncertain");
-  const pricing = pricingOf(told);
+  const pricing = pricingOf(told), hours = pricing ?? told.hours;
   const facts = [
     ["session", session], ...Object.entries(kind.named(told.story)),
-    ["began", localTime(began.wall_ms, pricing) + doubt], ["ended", localTime(ended.wall_ms, pricing) + doubt],
+    ["began", localTime(began.wall_ms, hours) + doubt], ["ended", localTime(ended.wall_ms, hours) + doubt],
   ];
-  if (closed) facts.push(...FACTS[told.story.kind](told.story, pricing));
+  if (closed) facts.push(...FACTS[told.story.kind](told.story, hours));
   const table = element("table", "", "facts");
   table.append(...facts.map(([name, value]) => row([said(words.slip, name), value])));
   const bill = element("table", "", "bill");
@@ -87,11 +87,11 @@ function fillingFacts({ opened, closed }, pricing) {
   ];
 }
 
-function swapFacts({ closed }, pricing) {
+function swapFacts({ closed }, hours) {
   const facts = [["reason", said(words.reasons, closed.outcome)]];
   if (closed.returned) facts.push(["pack-in", packText(closed.returned)]);
   if (closed.taken) facts.push(["pack-out", packText(closed.taken)]);
-  if (closed.until_s !== null) facts.push(["until", localTime(closed.until_s * 1000n, pricing)]);
+  if (closed.until_s !== null) facts.push(["until", localTime(closed.until_s * 1000n, hours)]);
   return facts;
 }
 
@@ -118,8 +118,8 @@ function pricingOf(told) {
 const gradeName = (code, pricing) => pricing?.grades.find((one) => one.code === code)?.name ?? code;
 
 /** `2026-09-21 19:26:40 UTC+8`, by the tariff's or the price list's own offsets. */
-function localTime(ms, pricing) {
-  const offset = pricing ? pricing.offsets[offsetAt(pricing, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
+function localTime(ms, hours) {
+  const offset = hours ? hours.offsets[offsetAt(hours, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
   const minutes = offset % 3600n ? `:${String((ahead % 3600n) / 60n).padStart(2, "0")}` : "";
   return utc(ms + offset * 1000n) + (offset ? `${offset < 0n ? "-" : "+"}${ahead / 3600n}${minutes}` : "");
 }

@@ -60,7 +60,8 @@ async function readHqKeys(text) {
   return keys.length || !keyLines(text).length ? keys : refuse("a key of type 04");
 }
 
-/** {lines, proven, story}: every claim in order, up to the first that breaks the chain of trust. */
+/** {lines, proven, story, hours}: every claim in order, up to the first that breaks the chain of trust. hours: the pinned
+ * tariff, which says the local time whether or not it says the price. */
 async function statement(file, siteKeys, cosigners) {
   const lines = [], stop = () => ({ lines, proven: false, story: null });
   let certificate;
@@ -102,7 +103,8 @@ async function statement(file, siteKeys, cosigners) {
   lines.push(line("open", kind.unproven), line("open", "software-keys"));
   const vouched = lines.some((one) => ["site-key", "cosigned"].includes(one.code) && one.mark === "proven");
   const missing = lines.some((one) => one.mark === "failed" || one.code === "not-cosigned");
-  return { lines, proven: vouched && !missing, story };
+  const [hours] = await readPinned(story, file.documents, "tariff", readTariff, "tariff");
+  return { lines, proven: vouched && !missing, story, hours };
 }
 
 async function cosignedLine(note, head, cosigners) {

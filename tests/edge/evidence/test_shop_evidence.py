@@ -60,7 +60,8 @@ def test_a_pack_holds_the_steps_the_terms_and_the_measurement(
     assert Said(capsys, "evidence", str(packs.planned), str(folder), "--journal", str(packs.path)).code == 0
     steps = sorted(path.name.partition(".")[2] for path in (folder / "records").glob("*.bin"))
     assert steps == ["swap-closed.bin", "swap-opened.bin", *["swap-stepped.bin"] * 3]
-    assert [path.name for path in sorted((folder / "documents").iterdir())] == ["swap-terms-1.bin", "swap-terms-1.json"]
+    handed_out = [path.name for path in sorted((folder / "documents").glob("*.bin"))]
+    assert handed_out == ["swap-terms-1.bin", "tariff-1.bin"]  # the tariff for the local time
     record = measurement.verified((folder / "measurement.ftm").read_text(), DEVICE.public_key())
     assert (record.page, record.fields["V_CABINET"], record.meter) == (1, "cab-1", "CAB-0417")
     page = (folder / "index.html").read_text()

@@ -19,6 +19,7 @@ from protocols.proof.receipt_story import read_story
 from protocols.trade.records_pack import SwapOutcome
 from protocols.trade.tariff import Offset
 from tests.protocols.proof.filled import FILLED, PRICES
+from tests.protocols.proof.fronted import RENTED_IN_TOWN
 from tests.protocols.proof.sold import CITY, GOOD
 
 
@@ -86,6 +87,14 @@ def test_a_customer_reads_local_time(offset_s: int | None, shown: str) -> None:
     tariff = None if offset_s is None else with_(CITY, offsets=[Offset(0, offset_s)])
     story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in GOOD.records])
     assert dict(slip.facts(story, "en", tariff))["Began"] == shown
+
+
+def test_a_rider_reads_local_time() -> None:
+    """Of a swap too, by the tariff of the site, also to when a rent is paid."""
+    story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in RENTED_IN_TOWN.records])
+    told = dict(slip.facts(story, "en", CITY))
+    assert told["Began"] == "2026-09-21 19:26:40 UTC+8"
+    assert told["Paid until"] == "2026-09-22 19:28:15 UTC+8"
 
 
 def test_the_slip_of_a_filling() -> None:

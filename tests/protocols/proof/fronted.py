@@ -11,7 +11,7 @@ from protocols.proof import measurement, ocmf
 from protocols.proof.measured import MeasuredClosed, MeasuredOpened, Told
 from protocols.proof.measured import measured as what
 from protocols.proof.measurement import Plate
-from protocols.proof.receipt_file import ReceiptFile
+from protocols.proof.receipt_file import PinnedDocument, ReceiptFile
 from protocols.trade.codec import Wire, encode
 from protocols.trade.port_bill import bill_of as port_bill_of
 from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep, price_of
@@ -28,6 +28,7 @@ from protocols.trade.records_pack import (
 from protocols.trade.records_port import PortClosed, PortOpened
 from protocols.trade.swap_bill import bill_of, energy_between, paid_until_s, priced_by_energy
 from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms, rent_named
+from protocols.trade.tariff import Offset
 
 from .people import DEVICE, EPOCH, SITE
 from .sold import BEGAN_MS, CITY, KINDS, SEQ, receipt_file, record, stamp, used
@@ -154,6 +155,10 @@ def swap_receipt(
 
 SWAPPED = swap_receipt()
 RENTED = swap_receipt(RENT, STEPS[3:], swap_end(RENT, returned=None))
+IN_TOWN = with_(RENT, pins=[pin(TERMS), pin(CITY)])
+"""The site has a tariff, which says its local time."""
+RENTED_IN_TOWN = swap_receipt(IN_TOWN, STEPS[3:], swap_end(IN_TOWN, returned=None), documents=(TERMS, CITY))
+OTHER_TARIFF = PinnedDocument("tariff", encode(with_(CITY, offsets=[Offset(0, 0)])))
 RETURNED = swap_receipt(RETURN, STEPS[:2], swap_end(RETURN, taken=None))
 
 # --- ports -----------------------------------------------------------------------------------------------------------
