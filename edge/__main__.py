@@ -11,6 +11,11 @@ import asyncio
 import sys
 from pathlib import Path
 
+if __name__ == "__main__":  # and not where a test or a command imports this
+    from edge.lean import leave_out
+
+    leave_out()
+
 import structlog
 
 from drivers.loop import new_event_loop

@@ -21,6 +21,7 @@ from edge.clock import System
 from edge.config import load
 from edge.daemon import serve
 from edge.journal.errors import JournalFailed
+from edge.lean import UNUSED
 from edge.logs import set_up
 
 
@@ -197,3 +198,16 @@ def test_the_daemon_loads_no_more_than_it_needs() -> None:
            "'sqlite_utils', 'uvicorn', 'h11'} & set(sys.modules)))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_libraries_load_for_nothing_is_left_out(tmp_path: Path) -> None:
+    """Neither structlog nor requests brings along what the daemon never uses, and both work without it, unwarned."""
+    command = [sys.executable, "-X", "importtime", "-m", "edge", "--config", str(tmp_path / "none.toml")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+    names = [line.rpartition("|")[2].strip() for line in loaded.splitlines() if line.startswith("import time:")]
+    assert "structlog" in names
+    assert [name for name in names if name.partition(".")[0] in UNUSED and "." in name] == []  # asked for, not there
+    code = "from edge.lean import leave_out; leave_out(); import requests, structlog; " \
+           "structlog.dev.ConsoleRenderer(); print(requests.models.Response().text)"  # fmt: skip
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
