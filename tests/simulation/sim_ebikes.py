@@ -225,8 +225,12 @@ class Ebikes:
         if not await self._opens(stand, port, card):
             return
         await asyncio.sleep(random.uniform(0.5, 6))
-        told = self.world.auditor.orders.act_at(box.branch, stand, port)  # what a screen would say
-        if told == "store" and stand.is_open(port) and stand.is_free(port) and random.random() < 0.9:
+        if (
+            stand.opened_to.get(port) == "store"
+            and stand.is_open(port)
+            and stand.is_free(port)
+            and random.random() < 0.9
+        ):
             stand.put_in(port, card, self._battery())
         await asyncio.sleep(random.choice((random.uniform(0.5, 6), 45.0)))
         stand.shut(port)
@@ -306,9 +310,9 @@ class Ebikes:
         stand.ask(port, BY_HAND)
         if not await self.world.ask(box, self._let_in(box, stand, port, remove=remove)):
             return
-        if await self._opens(stand, port, BY_HAND):
+        if await self._opens(stand, port, BY_HAND) and stand.opened_to.get(port) in ("look", "remove"):
             await asyncio.sleep(1)
-            if remove:
+            if stand.opened_to[port] == "remove":
                 stand.take_out(port)
             await asyncio.sleep(1)
             stand.shut(port)

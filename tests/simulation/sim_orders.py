@@ -51,7 +51,9 @@ class Claim(NamedTuple):
 
 @dataclass
 class Order:
-    """A session at a port. inherited: it was begun at another place, before its disk was copied."""
+    """A session at a port. held: it has been held for review. inherited: it was begun at another place, before its
+    disk was copied.
+    """
 
     board: str
     place: str
@@ -59,6 +61,7 @@ class Order:
     number: bytes
     holds: dict[str, int]
     opened_ms: int
+    held: bool = False
     inherited: bool = False
 
 
@@ -174,12 +177,8 @@ class Orders:
             raise Wrong("opens-to-its-owner", f"{where}: it has {owner}'s pack, and opens to {sorted(recent)}")
         if stay.act in ("remove", "look") and BY_HAND not in recent:
             raise Wrong("opens-to-its-owner", f"{where}: opens to staff, and nobody of them is there")
+        stand.opened_to[port] = stay.act
         self.seen(f"locker opens to {stay.act}")
-
-    def act_at(self, branch: str, stand: PortStand, port: int) -> str | None:
-        """What the door of a locker may open for, by the newest record. None: it is nobody's."""
-        stay = self._stay_at(branch, stand, port)
-        return None if stay is None else stay.act
 
     def forgotten(self, branch: str, stand: PortStand, told: Told) -> None:
         """A board is told that a settlement is stored: some durable record has it."""
@@ -207,9 +206,6 @@ class Orders:
         number = order_number(epoch, seq, mark_of(stamp.boot, stamp.mono_ms))
         order = Order(body.board, place, body, number, {}, stand.now_ms())
         self.orders[branch, seq] = order
-        owner = stand.packs.get(body.port)
-        if stand.build.doors and owner is None and not stand.excused and stand.is_free(body.port):
-            raise Wrong("charges-a-pack", f"{branch} {place}: nothing is in this locker")
         return order
 
     def closed(self, branch: str, body: PortClosed, captured: Mapping[str, int]) -> Order:
@@ -220,6 +216,8 @@ class Orders:
         _within(where, order.holds, captured)
         paid_fen = sum(fen for its, fen in captured.items() if " " not in its)
         expect("bill-is-captured", where, body.amount_fen, paid_fen + body.overrun_fen)
+        if not body.settled and not order.held:
+            raise Wrong("waits-for-the-settlement", f"{where}: billed by what was seen last, and nobody has waited")
         if body.overrun_fen:
             raise Wrong("cut-off", f"{where}: {body.overrun_fen} fen beyond holds of {order.holds}")
         claim = Claim("billed" if body.settled else "estimated", body.energy_wh, body.elapsed_s)
@@ -246,6 +244,11 @@ class Orders:
             self.seen(f"locker {body.reason}")
             return stay
         order = self.orders.pop((branch, body.session))
+        stand = self._stand(branch, order.board)
+        stand.settle()
+        job = stand.known.get(order.number)
+        if job is not None and job.ended is None and not order.inherited and not stand.excused:
+            raise Wrong("void-while-it-runs", f"{branch}/{body.session}: {order.place} delivers, and nobody will pay")
         self._claim(branch, order.number, Claim("void", None, None))
         self.seen(f"port void {body.reason}")
         return order
@@ -301,6 +304,7 @@ class Orders:
                 self.seen("locker overdue")
 
     def held(self, branch: str, body: SessionHeld) -> None:
+        self.orders[branch, body.session].held = True
         self.seen(f"port held: {body.finding}")
 
     # --- the end -----------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class PortStand:
     silent: nothing of it is heard, nor does it hear; deaf: it hears no orders; odds_of_lost: that it does as told and
     its answer is lost; stuck: doors that do not open. next_*: what befalls its next settlement. excused: a daemon with
     other records than those that it was ordered by talks to it. packs: whose is what lies behind a door. asked: when
-    somebody last asked for a door, by port and name.
+    somebody last asked for a door, by port and name. opened_to: what a door was last opened for, as a screen says it.
     """
 
     def __init__(self, name: str, build: Build, random: Random, now_ms: Callable[[], int]) -> None:
@@ -108,6 +108,7 @@ class PortStand:
         self.excused = False
         self.packs: dict[int, str] = {}
         self.asked: dict[tuple[int, str], int] = {}
+        self.opened_to: dict[int, str] = {}
         self.known: dict[bytes, Job] = {}
         self.flows: dict[bytes, list[tuple[int, int, int]]] = {}
         """By order: (from_ms, to_ms, energy)."""
@@ -313,7 +314,7 @@ class PortStand:
 
     def open_door(self, port: int) -> None:
         self.settle()
-        if port not in self.stuck:
+        if port not in self.stuck or not self.build.feels_doors:  # else nobody could know that it has not opened
             if not self.world.outlets[port].door_open:
                 self.on_door(self, port)
             self.world.open_door(port)

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from sim_box import Box, VirtualWriter
 from sim_hq import MortalService
 from sim_variants_fuel import FUEL_VARIANTS
+from sim_variants_ports import PORT_VARIANTS
 from sim_world import Variant
 
 import edge.till.fold
@@ -247,4 +248,5 @@ VARIANTS = (
     ),
     unread_counter(),
     *FUEL_VARIANTS,
+    *PORT_VARIANTS,
 )  # fmt: skip
