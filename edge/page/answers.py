@@ -1,7 +1,7 @@
 """Which page answers which request? Nothing is changed by GET.
 
 GET  /                                   how the site stands, what it costs, and a form for a code
-GET  /at/<place>                         what stands there: a cabinet, a port, a locker; the QR code on it leads here
+GET  /at/<place>                         what stands there: a cabinet, port, locker, ...; the QR code on it leads here
 GET  /prices.json                        what a litre of each grade costs now: for the pole at the road
 POST /take                               `code=FT1:...`: takes the code in; `pin=`, `consent=`: what goes with it
 POST /open                               `place=`, `pin=`: opens the customer's own locker

@@ -82,6 +82,13 @@ def running(fills: FillDesk, filling: OpenFilling, progress: FillProgress, langu
     )
 
 
+def here(daemon: Daemon, name: str, language: str) -> str:
+    """One of them, by its id; empty: there is no such pump."""
+    islands = daemon.site.islands if daemon.site is not None else None
+    prices = None if islands is None else islands.fills.prices
+    return "".join(_pump(view, prices, language) for view in views_fuel.pumps(daemon) if view.id == name)
+
+
 def _pump(view: PumpView, prices: PriceList | None, language: str) -> str:
     kind, code = _stands(view)
     names = {} if prices is None else {grade.code: grade.name for grade in prices.grades}

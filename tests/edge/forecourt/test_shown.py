@@ -15,6 +15,8 @@ from edge.daemon_state import Daemon
 from edge.metrics import render
 from edge.page import pumps as page
 from edge.page.front import front
+from edge.page.places import at
+from edge.page.visits import Visits
 from edge.panel.cli_fuel import masked
 from edge.panel.record_view import gist
 from edge.panel.server import answer
@@ -180,6 +182,10 @@ async def test_the_page_lists_pumps_with_their_prices(tmp_path: Path) -> None:
         assert re.search(r"Pumps\s+1\s+Free\s+92#\s+¥7.85 per litre\s+diesel\s+¥7.50 per litre\s+2\s+Free", text)
         assert "7.85 元/升" in front(daemon, "zh")
         assert "Chargers" not in text
+        scanned = at(daemon, "p2", Visits(), "en")
+        assert scanned is not None
+        assert re.search(r"live.*<b>2</b>.*7\.50 per litre.*FT1:", scanned[1])
+        assert "<b>1</b>" not in scanned[1]
         filling = await court.begin_filling()
         await court.wait(1)
         court.model.lift(1)

@@ -76,6 +76,15 @@ async def test_nothing_may_run_in_it_but_its_own(phone: Phone) -> None:
     assert (headers["Referrer-Policy"], headers["Cache-Control"]) == ("no-referrer", "no-store")
 
 
+async def test_the_charger_that_was_scanned(phone: Phone) -> None:
+    """Its part of the first page, and the form; what is no charger is nothing."""
+    seen = await phone.get("/at/c1?lang=en")
+    for text in ("Charger c1", "Plugged in", "¥1.00 per kWh", 'id="code"'):
+        assert text in seen.text
+    assert "c2" not in seen.text
+    assert (await phone.get("/at/c9")).status == 404
+
+
 # --- codes ------------------------------------------------------------------------------------------------------------
 
 
