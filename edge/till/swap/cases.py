@@ -46,9 +46,10 @@ GROUPS: tuple[CaseGroup, ...] = (
         (
             FaultCase(
                 "F-01",
-                "The cabinet does not answer, or is out of service",
-                "No fresh word of a door, or every slot is off",
-                "Refused; no door moves. A slot that has gone from the config ends its session, and charges nothing",
+                "The cabinet does not answer, is out of service, or closed",
+                "No fresh word of a door, every slot off, or not within `hours`",
+                "Refused; no door moves. When closed a return is taken all the same, and whoever has a pack in may go "
+                "on. A slot that has gone from the config ends its session, and charges nothing",
                 f"{_START}.open_swap",
                 f"{_T_START}::test_f_01_a_cabinet_that_does_not_answer",
             ),
@@ -407,8 +408,8 @@ GROUPS: tuple[CaseGroup, ...] = (
                 "F-64",
                 "The clock is wrong",
                 "Its quality in every stamp",
-                "Order is the log's, waiting is by the monotonic clock. Over a restart it has been as long as the box is "
-                "up, at least; a clock that was set back, or is not known, keeps nobody waiting, and is told",
+                "Order is the log's; waiting is by the monotonic clock, over a restart by the time that the box is up. "
+                "A clock that was set back, or is not known, keeps nobody waiting, and is told",
                 "edge.till.swap.rescan.since_ms",
                 f"{_T_PURE}::test_f_64_a_clock_that_nobody_knows",
             ),

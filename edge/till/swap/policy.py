@@ -6,6 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from edge.till.swap.hours import Hours
+
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Tries = Annotated[int, msgspec.Meta(ge=1, le=10)]
 
@@ -57,3 +59,9 @@ class SwapPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of packs that are rented out; for swaps the offer says it."""
     door_alarm_s: Seconds = 300
     """A door that stands open without a session for so long is reported."""
+    hours: tuple[Hours, ...] = ()
+    """When swaps and rents begin. A return is taken at any hour, and what has begun is brought to its end. None:
+    always.
+    """
+    utc_offset_min: Annotated[int, msgspec.Meta(ge=-720, le=840)] = 480
+    """What those hours are counted by; China's, if nothing is said."""

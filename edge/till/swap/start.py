@@ -10,6 +10,7 @@ from edge.till.state import TillState
 from edge.till.state_shop import bound_to
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots
+from edge.till.swap.hours import open_now
 from edge.till.swap.packs import owed_by
 from edge.till.swap.pay import Paid, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
 from edge.till.swap.policy import SwapPolicy
@@ -56,6 +57,9 @@ def open_swap(
     if refused is not None:
         return refused
     account = rider_of(state, ask)
+    closed = not open_now(policy.hours, policy.utc_offset_min, view.now)
+    if closed and not _may_at_night(state, ask, account, view, policy):
+        return Refused(Refusal.CABINET_CLOSED, f"open {', '.join(policy.hours)}; a return is always taken (F-01)")
     if account is None or (ask.kind != "return" and not rights_of(state, account)):
         return unknown_rider(ask, papers.terms)
     if ask.origin.via == "qr" and ask.origin.number <= state.numbers.get(account, 0):
@@ -67,6 +71,13 @@ def open_swap(
         detail = f"{', '.join(sorted(owed))} went out of sight in a session of {account} (F-44)"
         return Refused(Refusal.PACK_OWED, detail)
     return _open(state, ask, account, view, papers, policy, tenders)
+
+
+def _may_at_night(state: TillState, ask: SwapAsk, account: str | None, view: View, policy: SwapPolicy) -> bool:
+    """A return, and whoever goes on from a session that ended a moment ago."""
+    if ask.kind == "return":
+        return True
+    return account is not None and again(state.shop, account, ask.kind, view, policy) is not None
 
 
 def _unfit(state: TillState, ask: SwapAsk, view: View, policy: SwapPolicy) -> Refused | None:

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.twins.cabinets.faults import CabinetFaultKind as K
 from drivers.twins.cabinets.pack import Pack, pack_code
-from drivers.twins.cabinets.rider_words import swaps
+from drivers.twins.cabinets.rider_words import returns, swaps, takes_nothing_and_goes
 from edge.till.ask import Refusal, Refused
 from edge.till.swap.policy import SwapPolicy
 from protocols.trade.records import Notice
@@ -33,6 +33,32 @@ async def test_f_01_a_cabinet_that_does_not_answer(tmp_path: Path) -> None:
         unknown = await shop.shop.start(replace(shop.wish(), cabinet="cab-9"))
         assert isinstance(unknown, Refused)
         assert unknown.refusal is Refusal.UNKNOWN_CABINET
+
+
+async def test_f_01_closed_hours(tmp_path: Path) -> None:
+    """At eight in the morning: no swap and no rent begins; a return does, and who has a pack in goes on."""
+    async with a_shop(tmp_path, rules=SwapPolicy(interval_s=0, hours=("07:00-07:59", "22:00-02:00"))) as shop:
+        refused = await shop.refused()
+        assert (refused.refusal, "22:00-02:00" in refused.detail) == (Refusal.CABINET_CLOSED, True)
+        assert (await shop.refused("rent")).refusal is Refusal.CABINET_CLOSED
+        assert (await shop.refused(account="zoe")).refusal is Refusal.CABINET_CLOSED
+        nothing_happened(shop)
+        shop.rider(returns)
+        await shop.begin_swap("return")
+        assert (await shop.end()).outcome == "returned"
+
+
+async def test_f_01_what_has_begun_is_brought_to_its_end_after_hours(tmp_path: Path) -> None:
+    """Begun before eight, kept at eight: a second scan goes on from there."""
+    async with a_shop(tmp_path, rules=SwapPolicy(interval_s=0, hours=("08:00-08:01",))) as shop:
+        shop.rider(takes_nothing_and_goes)
+        await shop.begin_swap()
+        kept = await shop.end()
+        assert kept.outcome == "kept"
+        await shop.wait(60)
+        again = await shop.begin_swap()
+        assert again.opened.resumes == kept.session
+        await shop.end()
 
 
 async def test_f_02_one_rider_at_a_time(tmp_path: Path) -> None:
