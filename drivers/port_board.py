@@ -96,7 +96,8 @@ class Settlement:
 
     number: as told to `start`; what the board made up itself where it started by itself. reason: the protocol's own.
     amount_fen: by the pile's own reckoning. register_wh: its lifetime register before and after. began_ms, ended_ms:
-    Unix time by the board's clock. None: it does not say. ticket: what `acknowledge` needs; opaque.
+    Unix time by the board's clock. None: it does not say. doubts: what contradicts itself in it, to the board's own
+    digits, in words. ticket: what `acknowledge` needs; opaque.
     """
 
     port: int
@@ -111,6 +112,7 @@ class Settlement:
     register_wh: tuple[int, int] | None = None
     began_ms: int | None = None
     ended_ms: int | None = None
+    doubts: tuple[str, ...] = ()
     ticket: object = None
 
 

@@ -13,8 +13,19 @@ from cloud.night.reconcile.log import LogFacts, LogKey, Told
 from cloud.night.reconcile.ports import PortPricesByHash, reconcile_ports, register_gaps
 from cloud.night.report_model import PortDay
 from protocols.trade.quantities import kwh
-from protocols.trade.records import session_id
+from protocols.trade.records import Notice, session_id
 from protocols.trade.records_port import LockerClosed, PortClosed, PortDayClosed, PortUnattributed
+
+CALLS = (
+    "pile-bill-faulty",
+    "pile-bill-differs",
+    "settlement-doubtful",
+    "settlement-implausible",
+    "locker-forced",
+    "locker-door-stuck",
+    "locker-unsure",
+)
+"""Notices of ports and lockers, which are findings of the same code."""
 
 
 def site_ports(
@@ -31,6 +42,7 @@ def site_ports(
     iso = day.isoformat()
     site = logs[0].key.site
     findings = [*reconcile_ports(logs, lists, tariffs, tenders), *register_gaps(site, logs), *_day_closes(logs)]
+    findings += _called_for(logs, iso)
     loose = list(_loose(logs, iso, since))
     findings += (_unattributed(key, told, body) for key, told, body in loose)
     visits = [it for facts in logs for it in facts.ports.values() if it.ended is not None and it.ended.date == iso]
@@ -59,6 +71,22 @@ def _loose(logs: Iterable[LogFacts], iso: str, since: Since | None) -> Iterator[
                 told.at.date == iso or came_late(told.at, facts.key, iso, since)
             ):
                 yield facts.key, told, told.body
+
+
+def _called_for(logs: Iterable[LogFacts], iso: str) -> Iterator[Finding]:
+    """What the ports have called a person for."""
+    for facts in logs:
+        for told in facts.fuel:
+            if isinstance(told.body, Notice) and told.body.what in CALLS and told.at.date == iso:
+                yield Finding(
+                    code=told.body.what,
+                    leg=Leg.ENERGY,
+                    site=facts.key.site,
+                    subject=told.body.subject,
+                    source=f"record {facts.key}/{told.at.seq}",
+                    detail=told.body.detail,
+                    since_ms=told.at.at_ms,
+                )
 
 
 def _unattributed(key: LogKey, told: Told, body: PortUnattributed) -> Finding:

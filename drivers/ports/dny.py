@@ -78,6 +78,7 @@ class DnyBoard:
         self._due = asyncio.Event()  # to be set up
         self._due.set()
         self._cards: dict[tuple[int, bytes], asyncio.Task[None]] = {}
+        self._alarmed: set[tuple[str, int | None]] = set()  # alarms that stood when they were told of last
         self._error: DeviceError | None = None  # of the settings
         way.lead_to(self)
 
@@ -104,8 +105,8 @@ class DnyBoard:
         return self._picture.waiting()
 
     def alarms(self) -> Sequence[BoardAlarm]:
-        """What it raised lately, oldest first: smoke, water, heat, a door sprung. No message says that one is over."""
-        return tuple(self._picture.alarms)
+        """What it raised lately, oldest first: smoke, water, heat, a door sprung; with what is taken to be over."""
+        return self._picture.alarms(_now_ms())
 
     # What is asked.
 
@@ -202,6 +203,7 @@ class DnyBoard:
             return None
         known = self._picture.registered
         may_answer = self._picture.hear(message, frame.message_id, now_ms)
+        self._tell_of_alarms(now_ms)
         match message:
             case board.Register():
                 if message != known:
@@ -219,8 +221,6 @@ class DnyBoard:
                 return None if unix_ms is None else answer(frame, platform.Time(unix_ms // 1000))
             case board.CardShown():
                 self._show(frame, message)
-            case board.Alarm() | board.PortNotice():
-                log.warning("alarm", board=self.id, kind=self._picture.alarms[-1].kind, port=message.port)
         return None
 
     def lost(self, error: DeviceError) -> None:
@@ -252,6 +252,7 @@ class DnyBoard:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._options.heartbeat_s):
                     await self._due.wait()
+            self._tell_of_alarms(_now_ms())
             try:
                 if self._due.is_set():
                     self._due.clear()
@@ -272,6 +273,16 @@ class DnyBoard:
     def _silent_for_a_beat(self) -> bool:
         heard_ms = self._picture.heard_ms
         return heard_ms is None or _now_ms() - heard_ms > 1000 * self._options.heartbeat_s
+
+    def _tell_of_alarms(self, now_ms: int) -> None:
+        """In the log, what has come and what has ended since."""
+        stood = self._alarmed
+        stand = {(one.kind, one.port) for one in self._picture.alarms(now_ms) if not one.over}
+        for kind, port in sorted(stand - stood, key=str):
+            log.warning("alarm", board=self.id, kind=kind, port=port)
+        for kind, port in sorted(stood - stand, key=str):
+            log.info("alarm over", board=self.id, kind=kind, port=port)
+        self._alarmed = stand
 
     def _late(self, message: board.Switched, now_ms: int) -> None:
         """An answer that nobody waits for any more still tells that an order was taken."""

@@ -7,8 +7,8 @@ they come. So what is known after a restart of ours grows within minutes, and se
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from drivers.api import Quality, Reading
@@ -23,6 +23,8 @@ WAITING_MAX: Final = 256
 OVER_MAX: Final = 512
 """Settlements remembered as acknowledged, days of a busy board; older ones are known by the journal."""
 ALARMS_MAX: Final = 32
+ALARM_STANDS_MS: Final = 600_000
+"""An alarm that is not repeated for so long is over: no message says so, and boards repeat what goes on."""
 
 Key = tuple[bytes, int, int, int, int]
 
@@ -37,11 +39,16 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class BoardAlarm:
-    """What a board or cabinet raised. port: None: of the whole. at_ms: monotonic."""
+    """What a board or cabinet raised. port: None: of the whole. at_ms: monotonic, since when it is raised; said_ms:
+    when it was last said. over: why it is taken to be over; empty: it stands. of_door: it is about a door.
+    """
 
     kind: str
     port: int | None
     at_ms: int
+    said_ms: int
+    over: str = ""
+    of_door: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +80,7 @@ class DnyPicture:
         self.rssi: int | None = None
         self.temp_c: int | None = None
         self.fans: int | None = None
-        self.alarms: deque[BoardAlarm] = deque(maxlen=ALARMS_MAX)
+        self._alarms: deque[BoardAlarm] = deque(maxlen=ALARMS_MAX)
         self.heard_ms: int | None = None
         self.beats = 0
         self._ports = {number: _Port() for number in range(1, ports + 1)}
@@ -88,6 +95,11 @@ class DnyPicture:
     @property
     def ports(self) -> tuple[int, ...]:
         return tuple(self._ports)
+
+    def alarms(self, now_ms: int) -> Sequence[BoardAlarm]:
+        """That it raised lately, oldest first."""
+        self._end_alarms("it was not repeated", lambda one: now_ms - one.said_ms > ALARM_STANDS_MS)
+        return tuple(self._alarms)
 
     def out(self, now_ms: int) -> bool:
         """It has missed two heartbeats, or never said anything."""
@@ -153,13 +165,17 @@ class DnyPicture:
                 self._finished(message, now_ms)
             case board.CabinetState():
                 self._doors, self.fans = message.doors, message.fans
+                shut = "its door is shut"
+                self._end_alarms(shut, lambda one: one.of_door and not message.doors >> (one.port or 1) - 1 & 1)
             case board.Alarm():
                 of_port = message.kind in (AlarmKind.HOT_MELT, AlarmKind.DOOR_SPRUNG)
-                self._raise(words.name(AlarmKind, message.kind), message.port if of_port else None, now_ms)
+                of_door = message.kind == AlarmKind.DOOR_SPRUNG
+                kind = words.name(AlarmKind, message.kind)
+                self._raise(kind, message.port if of_port else None, now_ms, of_door=of_door)
                 if message.kind == AlarmKind.DOOR_SPRUNG and self._doors is not None:
                     self._doors |= 1 << message.port
             case board.PortNotice():
-                self._raise(f"44 {message.kind:02X} door not closed", message.port, now_ms)
+                self._raise(f"44 {message.kind:02X} door not closed", message.port, now_ms, of_door=True)
         return True
 
     def heard_something(self, now_ms: int) -> None:
@@ -247,5 +263,15 @@ class DnyPicture:
         port.state = PortState.IDLE if unplugged else PortState.FULL if full else PortState.PLUGGED
         port.reason, port.at_ms = f"settled: {words.name(StopReason, message.reason)}", now_ms
 
-    def _raise(self, kind: str, port: int | None, now_ms: int) -> None:
-        self.alarms.append(BoardAlarm(kind, None if port is None else port + 1, now_ms))
+    def _raise(self, kind: str, port: int | None, now_ms: int, *, of_door: bool) -> None:
+        number = None if port is None else port + 1
+        for at, one in enumerate(self._alarms):
+            if (one.kind, one.port, one.over) == (kind, number, ""):
+                self._alarms[at] = replace(one, said_ms=now_ms)
+                return
+        self._alarms.append(BoardAlarm(kind, number, now_ms, now_ms, of_door=of_door))
+
+    def _end_alarms(self, why: str, is_over: Callable[[BoardAlarm], bool]) -> None:
+        for at, one in enumerate(self._alarms):
+            if not one.over and is_over(one):
+                self._alarms[at] = replace(one, over=why)

@@ -40,9 +40,10 @@ def points(picture: DnyPicture, now_ms: int) -> list[Point]:
             parts += [] if celsius is None else [f"{celsius} °C"]
         text = ", ".join(parts) or "-"
         found.append(Point(f"port {number}", text, reading.quality, reading.at_ms, None, "21, 06"))
-    for alarm in list(picture.alarms)[-ALARMS_SHOWN:]:
+    for alarm in picture.alarms(now_ms)[-ALARMS_SHOWN:]:
         where = "" if alarm.port is None else f" at port {alarm.port}"
-        ago = f"{alarm.kind}{where}, {(now_ms - alarm.at_ms) // 1000} s ago"
+        over = f"; over: {alarm.over}" if alarm.over else ""
+        ago = f"{alarm.kind}{where}, {(now_ms - alarm.at_ms) // 1000} s ago{over}"
         found.append(Point("alarm", ago, Quality.GOOD, alarm.at_ms, None, "42"))
     return found
 

@@ -21,6 +21,7 @@ from drivers.ports.dny_identity import device_of
 from drivers.ports.dny_options import DnyOptions
 from drivers.ports.dny_talk import Board
 from drivers.ports.listener import Caller, Listener
+from drivers.ports.strangers import Strangers
 from protocols.fieldbus import dny_board as board
 from protocols.fieldbus import dny_platform as platform
 from protocols.fieldbus.dny import Answered, Noise, PlatformSide, Reported, answer
@@ -29,7 +30,7 @@ from protocols.fieldbus.expect import NEED_MORE
 
 log = structlog.get_logger()
 
-STRANGERS_MAX: Final = 64  # unknown numbers remembered, so that each is told of once
+REMEDY: Final = "Give it a [[port_board]] with this `device`, or take it off the network."
 HOSTS: Final = (DeviceType.HOST, DeviceType.LEAKAGE_HOST)
 
 
@@ -53,7 +54,7 @@ class DnySwitchboard:
     def __init__(self) -> None:
         self.ways: dict[int, DnyTcpWay] = {}
         self.unix_ms: UnixMs = lambda: None
-        self._strangers: dict[int, None] = {}
+        self.strangers = Strangers("board", REMEDY)
 
     async def serve(self, caller: Caller) -> None:
         call = Call(caller)
@@ -82,17 +83,9 @@ class DnySwitchboard:
             unix_ms = self.unix_ms()
             if unix_ms is not None:
                 call.send(answer(frame, platform.Time(unix_ms // 1000)))
-        elif frame.device not in self._strangers and device_kind(frame.device) not in HOSTS:
-            self._strangers[frame.device] = None
-            while len(self._strangers) > STRANGERS_MAX:
-                del self._strangers[next(iter(self._strangers))]
-            log.warning(
-                "unknown board",
-                device=printed_number(frame.device),
-                kind=f"{device_kind(frame.device):02X}",
-                peer=call.caller.peer,
-                remedy="Give it a [[port_board]] with this `device`, or take it off the network.",
-            )
+        elif device_kind(frame.device) not in HOSTS:
+            number = f"{printed_number(frame.device)} (kind {device_kind(frame.device):02X})"
+            self.strangers.met(number, call.caller.peer)
 
 
 class DnyTcpWay:

@@ -16,6 +16,7 @@ import structlog
 from drivers.errors import LineDown
 from drivers.line_meter import LineMeter, LineStats
 from drivers.ports.config import ListenerConfig
+from drivers.ports.strangers import Strangers
 
 log = structlog.get_logger()
 
@@ -28,6 +29,11 @@ TURNED_AWAY_LOG_S: Final = 60.0  # a stranger that keeps calling is told of this
 
 class Switchboard(Protocol):
     """What a protocol does with callers."""
+
+    @property
+    def strangers(self) -> Strangers:
+        """Callers that were nobody's."""
+        ...
 
     async def serve(self, caller: Caller) -> None:
         """Talk to it until it ends; the connection is closed when this returns. Cancelled when the port closes."""
@@ -104,8 +110,10 @@ class Listener:
         return len(self._calls)
 
     def stats(self) -> LineStats:
-        """How it does, as of now. queue_depth: connections."""
-        error = None if self._error is None else f"{self._error}. {self._error.remedy}"
+        """How it does, as of now. queue_depth: connections. error: what keeps it shut, or who calls and is nobody's."""
+        error = self.switchboard.strangers.words()
+        if self._error is not None:
+            error = f"{self._error}. {self._error.remedy}"
         return self._meter.stats(up=self.up, error=error, queue_depth=self.calls)
 
     async def run(self) -> NoReturn:

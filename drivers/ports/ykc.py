@@ -410,11 +410,12 @@ class YkcPile:
         elif came is not Came.TOO_MANY:
             self._unanswered[ticket_of(bill)] = heard
         if came is Came.NEW:
-            if faults := money.faults(bill):
-                words = "; ".join(fault.value for fault in faults)
+            settled = settlement_of(bill, self.config.utc_offset_min)
+            if settled.doubts:
+                words = "; ".join(settled.doubts)
                 self._link.wrong("bills-faulty", f"its bill {bill.order}: {words}. Compare it with the meter.")
             if gun is not None:
-                gun.billed(bill, settlement_of(bill, self.config.utc_offset_min).end)
+                gun.billed(bill, settled.end)
 
     def _started(self, talk: Talk, result: session.StartResult) -> None:
         """A plug that came late for an order that has been given up, or is nobody's: it must not go on."""

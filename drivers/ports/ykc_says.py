@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drivers.port_board import EnergyPart, PortEnd, PortState, PortStatus, Settlement, order_number, session_of
-from protocols.fieldbus.ykc_money import Bill, Ending, ending, why
+from protocols.fieldbus.ykc_money import Bill, Ending, ending, faults, why
 from protocols.fieldbus.ykc_session import NO_ORDER, GunStatus, NoStart, PileFault, State
 
 EPOCH_MAX: Final = 999
@@ -103,7 +103,7 @@ def end_of(stop_reason: int) -> PortEnd:
 
 def settlement_of(bill: Bill, utc_offset_min: int) -> Settlement:
     """A bill as the gun's last word. Its own digits are finer: energy is rounded down, so that the parts are the
-    whole, and money up. ticket: the bill itself."""
+    whole, and money up. doubts: of the digits themselves. ticket: the bill itself."""
     energy_wh = bill.energy_dwh // 10
     parts: list[EnergyPart] = []
     so_far_dwh = 0
@@ -126,6 +126,7 @@ def settlement_of(bill: Bill, utc_offset_min: int) -> Settlement:
         register_wh=(bill.meter_start_dwh // 10, bill.meter_end_dwh // 10),
         began_ms=unix_ms(began, utc_offset_min),
         ended_ms=unix_ms(ended, utc_offset_min),
+        doubts=tuple(fault.value for fault in faults(bill)),
         ticket=bill,
     )
 

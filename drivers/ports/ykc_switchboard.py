@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from drivers.ports.listener import Caller, Listener
+from drivers.ports.strangers import Strangers
 from drivers.ports.ykc import YkcPile
 from drivers.ports.ykc_config import YkcConfig
 from drivers.ports.ykc_talk import Talk
@@ -20,14 +20,14 @@ from protocols.fieldbus.ykc_session import Login, LoginAnswer
 QUIET_S: Final = 2.0  # after so long a frame that has begun is none
 NOISE_MAX: Final = 1_024  # bytes in a row that are no frame: five of the longest. Who says more is no pile
 NOISE_ALL_MAX: Final = 65_536  # of one connection, whatever stands between
-STRANGERS_KEPT: Final = 20
+REMEDY: Final = "Give it a [[ykc.pile]] with this `code`, and the `peer` that it has, or take it off the network."
 
 
 class YkcSwitchboard:
-    """The piles of one listener. strangers: numbers that called and are nobody's, newest last, with their address."""
+    """The piles of one listener. strangers: whoever calls under a number, or from an address, of no pile here."""
 
     def __init__(self, piles: Iterable[YkcPile]) -> None:
-        self.strangers: OrderedDict[str, str] = OrderedDict()
+        self.strangers = Strangers("pile", REMEDY)
         self._piles = {pile.code: pile for pile in piles}
 
     async def serve(self, caller: Caller) -> None:
@@ -72,10 +72,7 @@ class YkcSwitchboard:
         pile = self._piles.get(login.pile)
         allowed = pile is not None and pile.config.peer in (None, talk.host)
         if pile is None or not allowed or before not in (None, pile):
-            self.strangers[login.pile] = talk.caller.peer
-            self.strangers.move_to_end(login.pile)
-            while len(self.strangers) > STRANGERS_KEPT:
-                self.strangers.popitem(last=False)
+            self.strangers.met(login.pile, talk.caller.peer)
             talk.answer(heard, LoginAnswer(login.pile, welcome=False))
             return None
         talk.caller.known = True

@@ -100,7 +100,7 @@ def devices(paper: Paper, lines: Sequence[LineView], views: Sequence[DeviceView]
     paper.write()
     columns = ("DEVICE", "LINE", "PROFILE", "STATE", "LAST GOOD", ">P50", ">P99", ">ANSWERED", ">FAILED")
     paper.table(columns, [_device(paper, view) for view in views])
-    errors = [(line.id, line.error) for line in lines if line.error and not line.up]
+    errors = [(line.id, line.error) for line in lines if line.error]
     errors += [(view.id, view.error) for view in views if view.error]
     _errors(paper, errors)
 

@@ -74,6 +74,16 @@ _SETTLEMENT = (
     "Ask who charged there; look at the board's own orders. Nobody was charged for it.",
     "查明何人充电，并核对设备自身订单；该笔未向任何人收费。",
 )
+_PILE = (
+    Owner.TECHNICIAN,
+    "Compare the pile's prices, clock and meter; ours was charged.",
+    "核对充电桩的费率、时钟与电表；已按我方账单收费。",
+)
+_LOCKER = (
+    Owner.TECHNICIAN,
+    "Look into the locker and at its lock: fieldtill locker open.",
+    "查看柜格与门锁：fieldtill locker open。",
+)
 _BILL = (
     Owner.FINANCE,
     "Recompute with the pinned tariff; correct by a linked adjustment.",
@@ -213,6 +223,13 @@ CODES: dict[str, Code] = {
         _N, "Session closed without the board's settlement", "无设备结算，按最后读数结单", *_SETTLEMENT
     ),
     "port-register-gap": Code(_U, "Pile's meter moved between sessions", "充电桩电表在会话之间走字", *_METER),
+    "pile-bill-faulty": Code(_N, "Pile's bill contradicts itself", "充电桩账单自相矛盾", *_PILE),
+    "pile-bill-differs": Code(_N, "Pile's bill is not ours", "充电桩账单与我方不符", *_PILE),
+    "settlement-doubtful": Code(_N, "Settlement was not believed", "设备结算存疑，未采用", *_SETTLEMENT),
+    "settlement-implausible": Code(_N, "Settlement beyond what the port can give", "设备结算超出充电口能力", *_METER),
+    "locker-forced": Code(_N, "Locker opened, and nobody was let in", "柜格未经授权被打开", *_LOCKER),
+    "locker-door-stuck": Code(_N, "Locker did not open", "柜格未能打开", *_LOCKER),
+    "locker-unsure": Code(_N, "Nobody saw the locker shut", "柜格关门未确认", *_LOCKER),
     # Leg 4: fuel.
     "litres-missing": Code(_U, "Totalizer moved and no record explains it", "油机累计数走动而无记录", *_PUMP),
     "litres-too-many": Code(_U, "More litres booked than the totalizer moved", "入账升数多于累计数走动", *_PUMP),

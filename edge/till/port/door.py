@@ -23,6 +23,10 @@ from edge.till.state import OpenStay
 from protocols.trade.records import Stamp
 
 
+HAND_MS = 3_000
+"""Nobody puts a pack in and shuts the door in less: a door seen shut again and again so closely has not opened."""
+
+
 class DoorAct(StrEnum):
     """What follows from a look at the door."""
 
@@ -43,8 +47,8 @@ class DoorRow(msgspec.Struct, frozen=True):
     boot, about_ms: of the record that let the door open; a row of another record counts its PINs alone. since_ms: of
     what was seen last, on this boot's clock. told: it may have been told to open. taken: its board has said that it
     opens: all that is known of a door that is not felt. lost: an answer to that has not come. opened: it has been seen
-    open. over: nothing follows from this act any more. warned: that it stands open has been said. wrong_ms: of the last
-    wrong PIN.
+    open. blind: it may have been open and shut again unseen. over: nothing follows from this act any more. warned: that
+    it stands open has been said. wrong_ms: of the last wrong PIN.
     """
 
     stay: int
@@ -55,6 +59,7 @@ class DoorRow(msgspec.Struct, frozen=True):
     taken: bool = False
     lost: bool = False
     opened: bool = False
+    blind: bool = False
     over: bool = False
     warned: bool = False
     resumed: bool = False
@@ -77,12 +82,21 @@ def resume(row: DoorRow, now: Stamp) -> DoorRow:
     return replace(row, since_ms=now.mono_ms, resumed=True, wrong_ms=now.mono_ms if row.tries else 0)
 
 
+def waits(row: DoorRow) -> bool:
+    """Whether it has been told to open and has not been seen open: it is looked at closely now."""
+    return row.told and not (row.opened or row.over or row.resumed)
+
+
 def look(
-    stay: OpenStay, row: DoorRow, status: PortStatus | None, now: Stamp, policy: PortPolicy
+    stay: OpenStay, row: DoorRow, status: PortStatus | None, now: Stamp, policy: PortPolicy, unseen_ms: int = 0
 ) -> tuple[DoorRow, DoorAct]:
-    """What is seen of the door, and what follows. status: None: the board is silent."""
+    """What is seen of the door, and what follows. status: None: the board is silent. unseen_ms: the longest, since the
+    last look and since it was told to open, that nobody has seen it.
+    """
     storing = stay.stored is None
     waited_ms = now.mono_ms - row.since_ms
+    if waits(row) and unseen_ms > HAND_MS and not row.blind:
+        row = replace(row, blind=True)
     if status is None:
         gives_up = not (row.told or row.opened or row.over or row.resumed) and waited_ms >= policy.door_s * 1000
         if not gives_up:
@@ -112,7 +126,8 @@ def look(
     if row.told and waited_ms >= policy.door_s * 1000:
         if not storing:
             return replace(row, over=True), DoorAct.STUCK
-        unsure = status.door_open is None and row.lost
+        watched = status.door_open is False and not row.blind
+        unsure = (row.taken or row.lost) and not watched
         return replace(row, over=True), DoorAct.UNSURE if unsure else DoorAct.VOID
     return row, DoorAct.OPEN
 

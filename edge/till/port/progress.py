@@ -56,6 +56,7 @@ class Last(msgspec.Struct, frozen=True):
     parts: tuple[tuple[int, int, int], ...] = ()
     began_ms: int | None = None
     ended_ms: int | None = None
+    doubts: tuple[str, ...] = ()
 
 
 class PortProgress(msgspec.Struct, frozen=True):

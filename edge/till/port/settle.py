@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from enum import StrEnum
 
 from edge.till import purse
@@ -187,13 +187,16 @@ def _closed(
     return Draft(body, tuple(moves))
 
 
-def _findings(session: OpenPort, last: Last | None) -> Sequence[tuple[str, str]]:
-    """What a settlement says that its port cannot have done."""
-    if last is None or last.elapsed_s is None or last.energy_wh is None:
-        return ()
+def _findings(session: OpenPort, last: Last | None) -> Iterator[tuple[str, str]]:
+    """What a settlement says that its port cannot have done, or that contradicts itself."""
+    if last is None:
+        return
+    if last.doubts:
+        yield "pile-bill-faulty", "; ".join(last.doubts)
+    if last.elapsed_s is None or last.energy_wh is None:
+        return
     opened = session.opened
     most_wh = opened.power_w_max * max(60, last.elapsed_s) * FAR_PERCENT // 360_000 + 20
     if last.energy_wh > most_wh:
         said = f"{last.energy_wh} Wh in {last.elapsed_s} s, at a port of {opened.power_w_max} W"
-        return (("settlement-implausible", said),)
-    return ()
+        yield "settlement-implausible", said

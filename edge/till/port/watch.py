@@ -156,6 +156,7 @@ def last_of(settlement: Settlement) -> Last:
         parts=tuple((part.period, part.energy_wh, part.amount_fen) for part in settlement.parts),
         began_ms=settlement.began_ms,
         ended_ms=settlement.ended_ms,
+        doubts=settlement.doubts,
     )
 
 

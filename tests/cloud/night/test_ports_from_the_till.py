@@ -10,11 +10,11 @@ from port_story import PortStory
 from test_port_any_order import a_story_of
 
 from cloud.night.day import Site, site_day
-from cloud.night.ports import site_ports
+from cloud.night.ports import CALLS, site_ports
 from cloud.night.reconcile.findings import Weight
 from cloud.night.reconcile.log import LogFacts, LogKey, Stored, read
 from protocols.trade.codec import encode
-from protocols.trade.records import DayClosed, Draft, Preset, Record, seal
+from protocols.trade.records import DayClosed, Draft, Notice, Preset, Record, seal
 from protocols.trade.records_port import PortClosed
 from tests.edge.till.story import FLAT
 
@@ -131,3 +131,13 @@ def test_a_bill_without_the_meters_word_explains_what_the_meter_counted() -> Non
         changed = replace(body, register_wh=register, energy_wh=energy_wh)
         log[seq] = seal(Draft(changed, tuple(log[seq].moves)), log[seq].stamp)
     assert "port-register-gap" not in codes(story, facts_of(story, log))
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_what_a_port_calls_a_person_for_is_in_the_report(what: str) -> None:
+    """On its own day, by its place, and as no hole in the books."""
+    story = quiet()
+    log = [*story.log, seal(Draft(Notice(what, "rack.1", "session 4: see there")), story.log[-1].stamp)]
+    lists, tariffs = {bytes(32): story.prices}, {bytes(32): FLAT}
+    _, found = site_ports(DAY, [facts_of(story, log)], None, lists, tariffs, {})
+    assert [(one.code, one.subject, one.weight) for one in found] == [(what, "rack.1", Weight.NOTED)]

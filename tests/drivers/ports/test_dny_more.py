@@ -157,6 +157,8 @@ async def test_a_door_that_is_forced() -> None:
         status = site.status(5)
         assert status is not None
         assert status.door_open is True
+        site.world.shut_door(5)
+        await site.until(lambda: site.driver.alarms()[0].over != "")
 
 
 async def test_smoke() -> None:
@@ -229,4 +231,5 @@ async def test_what_a_technician_sees() -> None:
         assert points["port 1"].startswith("charging (")
         assert f"order {number(1).hex()}" in points["port 1"]
         assert points["alarm"].startswith("02 water")
+        assert "over" not in points["alarm"]
         assert site.driver.link().counts["answered"] > 0

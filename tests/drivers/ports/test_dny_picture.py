@@ -8,9 +8,9 @@ from dny_rig import number
 from drivers.api import Quality
 from drivers.port_board import PortEnd, PortOrder, PortState
 from drivers.ports import dny_words
-from drivers.ports.dny_picture import OVER_MAX, WAITING_MAX, DnyPicture, Ticket
-from protocols.fieldbus.dny_board import CabinetState, CardShown, Heartbeat, PowerReport, Settlement
-from protocols.fieldbus.dny_codes import CardKind, StopReason
+from drivers.ports.dny_picture import ALARM_STANDS_MS, OVER_MAX, WAITING_MAX, DnyPicture, Ticket
+from protocols.fieldbus.dny_board import Alarm, CabinetState, CardShown, Heartbeat, PowerReport, Settlement
+from protocols.fieldbus.dny_codes import AlarmKind, CardKind, StopReason
 
 SILENT_MS = 450_000
 NO_CARD = bytes(4)
@@ -169,3 +169,25 @@ def test_more_energy_than_a_board_can_count_is_cut() -> None:
     """A big preset at a low price: it ends early, and what is left goes back."""
     told = dny_words.switch(1, PortOrder(bytes(16), "energy", 1_000_000), 36_000)
     assert told.limit == 0xFFFF
+
+
+def test_an_alarm_has_an_end() -> None:
+    """Repeated it goes on as one, with its beginning; not repeated for ten minutes it is over, and the next is new."""
+    seen = picture()
+    for at_ms in (0, 300_000, 600_000):
+        seen.hear(Alarm(AlarmKind.SMOKE, 0), 1, at_ms)
+    assert [(one.at_ms, one.said_ms, one.over) for one in seen.alarms(700_000)] == [(0, 600_000, "")]
+    (over,) = seen.alarms(600_001 + ALARM_STANDS_MS)
+    assert over.over == "it was not repeated"
+    seen.hear(Alarm(AlarmKind.SMOKE, 0), 2, 2_000_000)
+    assert [one.over for one in seen.alarms(2_000_000)] == ["it was not repeated", ""]
+
+
+def test_a_door_that_was_sprung_is_shut_again() -> None:
+    """That of this door, and of no other."""
+    seen = picture(doors=True)
+    seen.hear(CabinetState(2, 0, 0), 1, 0)
+    for port in (0, 1):
+        seen.hear(Alarm(AlarmKind.DOOR_SPRUNG, port), 2, 1_000)
+    seen.hear(CabinetState(2, 0b10, 0), 3, 2_000)
+    assert [(one.port, one.over) for one in seen.alarms(2_000)] == [(1, "its door is shut"), (2, "")]

@@ -185,7 +185,8 @@ async def test_an_unknown_board_is_told_of_once_and_hung_up() -> None:
             board.say(stranger)
             assert await board.ended() == b""
         told = [line for line in logs if line["event"] == "unknown board"]
-        assert [(line["device"], line["kind"]) for line in told] == [(1, "05")]
+        assert [line["number"] for line in told] == ["1 (kind 05)"]
+        assert "1 (kind 05)" in (listener.stats().error or "")
 
 
 async def test_nobody_speaks() -> None:

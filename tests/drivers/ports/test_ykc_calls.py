@@ -152,6 +152,7 @@ async def test_a_stranger_is_refused(code: str, local: str, pile: dict[str, Any]
         hearer.receive_data(bytes(caller.said))
         assert hearer.next_event() == Heard(0, LoginAnswer(code, welcome=False))
         assert code in rig.switchboard.strangers
+        assert code in (rig.listener.stats().error or "")
         assert rig.pile.link().state is LinkState.NEW
 
 
@@ -163,6 +164,9 @@ async def test_strangers_are_not_all_remembered() -> None:
                 caller.writer.write(Connection(End.PILE).send(login(f"9{number:013}")))
                 await caller.hung_up()
         assert len(rig.switchboard.strangers) == 20
+        words = rig.listener.stats().error or ""
+        assert f"9{29:013}" in words
+        assert "and 17 more" in words
 
 
 @pytest.mark.parametrize(

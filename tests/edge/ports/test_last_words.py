@@ -10,7 +10,7 @@ from drivers.port_board import PortEnd, PortState, PortStatus, Settlement, order
 from edge.journal.errors import JournalPruned
 from edge.till.ask import Refused
 from protocols.trade.port_prices import PortPrice, PowerStep
-from protocols.trade.records import Preset, SessionVoided
+from protocols.trade.records import Notice, Preset, SessionVoided
 from protocols.trade.records_port import PortClosed, PortUnattributed
 from tests.edge.ports.port_rig import FULL, Rack, Running, a_rack
 
@@ -39,6 +39,21 @@ async def test_half_a_settlement_is_not_taken_for_a_second_one(
         assert rack.loose == []
         assert rack.steel.kept == []
         assert len(rack.bodies(PortClosed)) == 1
+
+
+async def test_a_bill_that_contradicts_itself_is_told_of(tmp_path: Path) -> None:
+    """By its own digits, which the driver has compared: ours is charged, and a person hears of it."""
+    async with a_rack(tmp_path) as rack:
+        session = await rack.begin_port()
+        await rack.wait(60)
+        rack.steel.outlets[1].running = None
+        number, said = rack.ports.order_of(session).number, ("the parts are not the amount",)
+        rack.steel.kept = [Settlement(1, number, PortEnd.FULL, "1", 50, 60, doubts=said)]
+        rack.steel.tell()
+        await rack.wait(30)
+        (told,) = [one.detail for one in rack.bodies(Notice) if one.what == "pile-bill-faulty"]
+        assert said[0] in told
+        assert len(rack.bills) == 1
 
 
 @pytest.mark.parametrize("price", ["bikes", "cars", "piles"])

@@ -17,7 +17,7 @@ from edge.till.ask import Refusal, Refused, Source
 from edge.till.port.ask import StayAsk
 from edge.till.state import OpenStay
 from protocols.trade.records import Origin, SessionVoided
-from protocols.trade.records_port import LockerClosed, LockerOpened, LockerStored, PortOpened
+from protocols.trade.records_port import LockerClosed, LockerStored, PortOpened
 from tests.edge.desk_rig import reopen, slow_disk, turns, until
 from tests.edge.ports.port_rig import BY_ENERGY, BY_TARIFF, BY_TIME, FULL, LOCKERS
 from tests.edge.ports.test_lockers import (
@@ -291,7 +291,7 @@ async def test_a_locker_for_somebody_who_was_told_no(tmp_path: Path) -> None:
             asked.cancel()
             await asyncio.wait([asked])
             disk_goes_on()
-            await until(lambda: bool(rack.bodies(LockerOpened)))
+            await until(lambda: bool(rack.hall.lockers.desk.stays()))
         await rack.wait(10, 1)
         assert opened(rack) == 0
         assert [body.reason for body in rack.bodies(SessionVoided)] == ["not-opened"]

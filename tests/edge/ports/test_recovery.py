@@ -9,7 +9,6 @@ import pytest
 
 from edge.till.port.progress import PortEnds
 from protocols.trade.records import Preset, SessionVoided
-from protocols.trade.records_port import PortOpened
 from tests.edge.desk_rig import reopen, slow_disk, turns, until
 from tests.edge.ports.port_rig import Rack, a_rack
 
@@ -169,7 +168,7 @@ async def test_a_start_for_somebody_who_was_told_no(tmp_path: Path) -> None:
             asked.cancel()
             await asyncio.wait([asked])
             disk_goes_on()
-            await until(lambda: bool(rack.bodies(PortOpened)))
+            await until(lambda: bool(rack.ports.sessions()))
         await to_the_end(rack)
         assert starts(rack) == 0
         assert [body.reason for body in rack.bodies(SessionVoided)] == ["not-started"]
