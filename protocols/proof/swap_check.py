@@ -20,13 +20,10 @@ from protocols.proof.receipt_view import pack
 from protocols.trade import swap_terms
 from protocols.trade.records import Effect
 from protocols.trade.records_pack import DEPOSIT, SwapClosed
-from protocols.trade.swap_bill import WHOLE, bill_of, energy_between, paid_until_s, priced_by_energy
+from protocols.trade.swap_bill import WHOLE, bill_of, energy_between, is_paid_until, priced_by_energy
 from protocols.trade.swap_steps import FOLLOWS, Hands, after, at_opening, end_faults
 from protocols.trade.swap_terms import RentOffer, SwapTerms, rent_named, swap_named
 from protocols.trade.tender import owed_by
-
-SEALED_S = 60
-"""A closing record is decided, and then sealed with a stamp of its own: so far apart at most."""
 
 
 def check_swap(story: SwapStory, documents: Documents, device_key: bytes) -> list[Line]:
@@ -113,10 +110,7 @@ def _costs(terms: SwapTerms, story: SwapStory, closed: SwapClosed) -> bool:
 
 def _until(story: SwapStory, closed: SwapClosed, rent: RentOffer | None) -> Line:
     """To when the term is paid, by the closing record's own time."""
-    if rent is None or closed.until_s is None:
-        return either(False, "paid-until", until_s=closed.until_s or 0)
-    meant_s = paid_until_s(story.ended, rent)
-    return either(meant_s - SEALED_S <= closed.until_s <= meant_s, "paid-until", until_s=closed.until_s)
+    return either(is_paid_until(closed.until_s, rent, story.ended), "paid-until", until_s=closed.until_s or 0)
 
 
 def _paid(story: SwapStory, closed: SwapClosed, documents: Documents, terms: SwapTerms) -> list[Line]:

@@ -12,20 +12,27 @@ from protocols.trade import swap_steps, swap_terms, tender
 from protocols.trade.audit_bill import Fault, Pinned
 from protocols.trade.audit_meter import check_measurement
 from protocols.trade.audit_trail import Auditor, EndedSwap, RunningSwap
-from protocols.trade.records import Effect, Hold, Move, Record
+from protocols.trade.records import Effect, Hold, Move, Record, Stamp
 from protocols.trade.records_pack import ShopDayClosed, SwapClosed, SwapOpened, SwapStepped
-from protocols.trade.swap_bill import bill_of, energy_between, priced_by_energy, units_of
+from protocols.trade.swap_bill import (
+    bill_of,
+    energy_between,
+    is_paid_until,
+    paid_until_s,
+    priced_by_energy,
+    units_of,
+)
 from protocols.trade.swap_steps import FOLLOWS, at_opening, end_faults
-from protocols.trade.swap_terms import SwapTerms
+from protocols.trade.swap_terms import SwapTerms, rent_named
 from protocols.trade.tender import MONEY_ALONE, Tenders
 
 SUMS = ("swapped", "taken", "returned", "cancelled", "kept")
 
 
 def swap_faults(
-    running: RunningSwap, holds: Sequence[Hold], moves: Sequence[Move], closed: SwapClosed, pinned: Pinned
+    running: RunningSwap, ended: Stamp, moves: Sequence[Move], closed: SwapClosed, pinned: Pinned
 ) -> Iterator[Fault]:
-    """Everything of an end that does not add up: what went in and out, the bill, and the captures."""
+    """Everything of an end that does not add up: what went in and out, the bill, to when it is paid, the captures."""
     opened, hands, took = running.opened, running.hands, closed.taken is not None
     yield from (("session", *fault) for fault in end_faults(opened.kind, hands, closed))
     terms = pinned.read(opened.pins, swap_terms.KIND, SwapTerms)
@@ -44,9 +51,13 @@ def swap_faults(
     meant = (list(bill.lines), bill.amount_fen, bill.exact.numerator, bill.exact.denominator)
     if said != meant:
         yield "bill", f"the bill, by terms version {terms.version}", meant, said
+    rent = rent_named(terms, opened.offer) if took and opened.kind == "rent" else None
+    if not is_paid_until(closed.until_s, rent, ended):
+        meant_s = None if rent is None else paid_until_s(ended, rent)
+        yield "bill", "Unix time to which the rent is paid", meant_s, closed.until_s
     tenders = pinned.read(opened.pins, tender.KIND, Tenders) or MONEY_ALONE
-    units, overrun_fen = units_of(terms, opened.offer, holds, bill, tenders, took=took)
-    yield from _capture_faults(holds, moves, units)
+    units, overrun_fen = units_of(terms, opened.offer, running.holds, bill, tenders, took=took)
+    yield from _capture_faults(running.holds, moves, units)
     if overrun_fen != closed.overrun_fen:
         yield "capture", "given beyond the holds, in fen", overrun_fen, closed.overrun_fen
 
@@ -111,7 +122,7 @@ def _closed(audit: Auditor, record: Record, body: SwapClosed) -> None:
     check_measurement(audit, record, body, running)
     if not isinstance(running, RunningSwap):
         return
-    for fault in swap_faults(running, running.holds, record.moves, body, audit.pinned):
+    for fault in swap_faults(running, record.stamp, record.moves, body, audit.pinned):
         audit.find(*fault)
     audit.tally.bills += 1
     opened, taken = running.opened, None if body.taken is None else body.taken.code

@@ -22,6 +22,9 @@ from protocols.trade.tender import Tenders, draw, owed_by
 WHOLE = frozenset({DEPOSIT, DEPOSIT_WAIVED})
 """Assets of which a hold is captured whole once a pack is taken; the plan's own is another."""
 
+SEALED_S = 60
+"""A closing record is decided, and then sealed with a stamp of its own: so far apart at most."""
+
 
 def energy_between(returned: PackSeen | None, taken: PackSeen | None) -> int | None:
     """By how much the taken pack was fuller, Wh; None: one of them did not say."""
@@ -57,6 +60,16 @@ def paid_until_s(taken_at: Stamp, rent: RentOffer) -> int:
     else:
         lb_ms, ub_ms = taken_at.lb_ms, taken_at.wall_ms if taken_at.ub_ms is None else taken_at.ub_ms
     return rented_until_s(lb_ms // 1000, -(-ub_ms // 1000), rent)
+
+
+def is_paid_until(until_s: int | None, rent: RentOffer | None, ended: Stamp) -> bool:
+    """Whether a closing record says to when its rent is paid, by its own time. rent: the term that was taken; None: a
+    session that is no rent, or in which no pack was taken.
+    """
+    if rent is None or until_s is None:
+        return rent is None and until_s is None
+    meant_s = paid_until_s(ended, rent)
+    return meant_s - SEALED_S <= until_s <= meant_s
 
 
 def units_of(
