@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -13,10 +13,12 @@ from cloud.carried import Order
 from cloud.cli.shop import shop_of
 from cloud.cli.table import fen_in, units_in
 from protocols.trade.records import CNY, Preset
+from protocols.trade.records_pack import SwapKind
 from protocols.trade.value_words import amount_text
 
 PIXELS = 8
 """Of one module in the picture: 3 cm on a phone's screen for a code of 220 characters."""
+KINDS = get_args(SwapKind)
 
 Png = Annotated[Path | None, typer.Option(help="Write a picture there.")]
 Terminal = Annotated[bool, typer.Option("--terminal", help="Draw the code here.")]
@@ -31,6 +33,7 @@ def qr(
     start: Annotated[str, typer.Option(help="Connector to start; else the code only brings value.")] = "",
     asset: Annotated[str, typer.Option(help="Another asset than money; the amount is in its units.")] = CNY,
     money: Annotated[str, typer.Option(help="Yuan at which the session stops; else it fills up.")] = "",
+    kind: Annotated[str, typer.Option(help="At a cabinet: swap, rent or return.")] = "",
     png: Png = None,
     terminal: Terminal = False,
 ) -> None:
@@ -38,7 +41,10 @@ def qr(
     shop = shop_of(ctx)
     if money and not start:
         raise typer.BadParameter("expected --start with --money", param_hint="--money")
-    preset = Preset("money", fen_in(money)) if money else Preset("full", 0)
+    if kind and (kind not in KINDS or money or not start):
+        expected = f"expected one of {', '.join(KINDS)}, with --start and without --money"
+        raise typer.BadParameter(expected, param_hint="--kind")
+    preset = Preset("money", fen_in(money)) if money else Preset(kind or "full", 0)
     order = Order(start, preset) if start else None
     with shop.writing() as (connection, home):
         code = carried.issue(

@@ -53,6 +53,19 @@ def test_a_code_for_a_phone(say: Say, box: Box, tmp_path: Path) -> None:
     assert say(*words[:-2], "--money", "30").code == 2
 
 
+def test_a_code_for_a_cabinet(say: Say, box: Box) -> None:
+    """It says what begins there; at anything else that is no word, and money stops no swap."""
+    account = say("account", "add", "--placed", "0").out.strip()
+    say("account", "top-up", account, "100", "--reference", "wx-1")
+    words = ("account", "qr", account, "8", "--site", "pudong-1", "--reference", "app-1", "--start", "cab-1")
+    start = carried.read(say(*words, "--kind", "rent").out.splitlines()[-2]).start
+    assert start is not None
+    assert (start.connector, start.preset.kind, start.preset.amount) == ("cab-1", "rent", 0)
+    for more in (("--kind", "steal"), ("--kind", "swap", "--money", "3")):
+        assert say(*words, *more).code == 2
+    assert say(*words[:-2], "--kind", "swap").code == 2
+
+
 def test_a_guest_from_payment_to_refund(say: Say, box: Box, tmp_path: Path) -> None:
     """40.00 paid, 15.00 used: 25.00 go back under a number of ours, and the channel's number closes it."""
     paid = json.loads(
