@@ -107,6 +107,7 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "not-plugged": ("请先插好充电器", "Plug in first"),
     "locker-empty": ("该柜格里没有电池", "Nothing is stored in this locker"),
     "locker-full": ("该柜格已被占用", "The locker is taken"),
+    "ports-closed": ("不在营业时间", "Closed now"),
     "too-many-lockers": ("您的柜格数量已达上限", "You have as many lockers as one may have"),
     "not-owner": ("请使用存入时的卡或密码", "Use the card or PIN that it was shut with"),
     "wrong-pin": ("密码错误", "Wrong PIN"),

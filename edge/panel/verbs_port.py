@@ -192,6 +192,7 @@ _REMEDIES = {
     Refusal.NOT_PLUGGED: "Plug in first.",
     Refusal.LOCKER_EMPTY: "`fieldtill ports` shows which lockers are in use.",
     Refusal.LOCKER_FULL: "Take another one; `fieldtill locker open` is for staff.",
+    Refusal.PORTS_CLOSED: "`hours` of [ports] says when; packs are given back at any hour.",
     Refusal.TOO_MANY_LOCKERS: "`lockers_each` and `lockers_unknown` of [ports] say how many; staff may give more.",
     Refusal.NOT_OWNER: "It opens by the card or the PIN that it was shut with.",
     Refusal.WRONG_PIN: "After some wrong ones none is taken for a while.",

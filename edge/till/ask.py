@@ -34,6 +34,7 @@ class Refusal(StrEnum):
     ANSWER_MISSING = "answer-missing"
     NOZZLE_NOT_LIFTED = "nozzle-not-lifted"
     UNKNOWN_PORT = "unknown-port"
+    PORTS_CLOSED = "ports-closed"
     PORT_SILENT = "port-silent"
     PORT_FAULTED = "port-faulted"
     PORT_BUSY = "port-busy"

@@ -9,11 +9,12 @@ from msgspec.structs import replace
 from drivers.port_board import PortState
 from edge.till import purse
 from edge.till.ask import Opening, Refusal, Refused, Source
+from edge.till.hours import open_now
 from edge.till.port.ask import PortAsk, StayAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.policy import PortPolicy
 from edge.till.port.sight import PortSight
-from edge.till.port.start import owns, session_at, stay_at, terms_for
+from edge.till.port.start import after_hours, owns, session_at, stay_at, terms_for
 from edge.till.set_aside import Need, set_aside
 from edge.till.settle import OPERATOR, fold_drafts
 from edge.till.start import may_not_start, opening_bounds
@@ -42,6 +43,8 @@ def open_stay(
     """Decide on `ask` from what is in the log and what is seen at the locker."""
     if place is None or not place.locker:
         return Refused(Refusal.UNKNOWN_PORT, f"no locker {ask.place} at this site")
+    if not open_now(policy.hours, policy.utc_offset_min, sight.now):
+        return after_hours(policy)
     terms = terms_for(state, place, prices, tariff)
     if isinstance(terms, Refused):
         return terms

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from edge.till.hours import Hours
 from edge.till.policy import Seconds
 
 
@@ -42,6 +43,12 @@ class PortPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Lockers that cards of no known account may have at a time, all together: a phone makes up a card at each tap."""
     overdue_s: Seconds = 3 * 86_400
     """A pack that nobody has come for is reported after this."""
+    hours: tuple[Hours, ...] = ()
+    """When sessions begin and lockers are taken. A pack is given back at any hour, one that lies in a locker is
+    charged, and what has begun goes on to its end. None: always.
+    """
+    utc_offset_min: Annotated[int, msgspec.Meta(ge=-720, le=840)] = 480
+    """What those hours are counted by; China's, if nothing is said."""
     pin_tries: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
     """Wrong PINs in a row, after which none is taken for `pin_pause_s`."""
     pin_pause_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 900

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from drivers.port_board import PortOrder, PortState
 from edge.till import purse
 from edge.till.ask import Opening, Refusal, Refused, Source
+from edge.till.hours import open_now
 from edge.till.port.ask import PortAsk
 from edge.till.port.cost import Terms, is_exact, limits, need_fen
 from edge.till.port.place import PortPlace
@@ -46,6 +47,8 @@ def open_port(
         return Refused(Refusal.UNKNOWN_PORT, f"no port {ask.place} at this site")
     if ask.preset.kind not in PRESETS:
         return Refused(Refusal.UNKNOWN_PRESET, f"a preset is {', '.join(PRESETS)}; not {ask.preset.kind}")
+    if not place.locker and not open_now(policy.hours, policy.utc_offset_min, sight.now):
+        return after_hours(policy)
     terms = terms_for(state, place, prices, tariff)
     if isinstance(terms, Refused):
         return terms
@@ -58,6 +61,11 @@ def open_port(
     if refused is not None:
         return refused
     return _open(state, ask, place, sight, terms, policy, tenders, risk_per_card_fen)
+
+
+def after_hours(policy: PortPolicy) -> Refused:
+    """At this hour nothing begins here."""
+    return Refused(Refusal.PORTS_CLOSED, f"open {', '.join(policy.hours)}; what has begun goes on")
 
 
 def terms_for(state: TillState, place: PortPlace, prices: PortPrices | None, tariff: Tariff | None) -> Terms | Refused:

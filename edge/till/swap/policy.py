@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from edge.till.swap.hours import Hours
+from edge.till.hours import Hours
 
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Tries = Annotated[int, msgspec.Meta(ge=1, le=10)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.till.ask import Opening, Refusal, Refused, Source
+from edge.till.hours import open_now
 from edge.till.start import may_not_start, opening_bounds
 from edge.till.state import TillState
 from edge.till.state_shop import bound_to
 from edge.till.swap.ask import SwapAsk
 from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots
-from edge.till.swap.hours import open_now
 from edge.till.swap.packs import owed_by
 from edge.till.swap.pay import Paid, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
 from edge.till.swap.policy import SwapPolicy

@@ -123,6 +123,26 @@ async def test_a_code_charges_in_a_locker(tmp_path: Path) -> None:
         assert rack.steel.outlets[1].running is not None
 
 
+@pytest.mark.parametrize("hours", ["06:00-08:01", "06:00-08:00"])
+async def test_closed_hours(tmp_path: Path, hours: str) -> None:
+    """It is eight in the morning. Nothing begins after hours; what lies there is charged and given back."""
+    async with lockers(tmp_path) as rack:
+        rack.hall.lockers.desk.policy = rack.ports.policy = replace(rack.rules, hours=(hours,))
+        outcome = await rack.hall.lockers.store(to_charge())
+        if hours == "06:00-08:00":
+            assert isinstance(outcome, Refused)
+            assert outcome.refusal is Refusal.PORTS_CLOSED
+            return
+        rack.hall.lockers.desk.policy = rack.ports.policy = replace(rack.rules, hours=("06:00-08:00",))
+        await rack.wait(3, 1)
+        shut(rack, plugged=True)
+        await rack.wait(10, 1)
+        assert rack.steel.outlets[1].running is not None
+        assert isinstance(await rack.hall.lockers.collect("rack.1", BY_CARD), OpenStay)
+        await rack.wait(5, 1)
+        assert len(rack.bodies(LockerClosed)) == 1
+
+
 # --- money ----------------------------------------------------------------------------------------------------------
 
 

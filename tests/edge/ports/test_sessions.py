@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.port_board import PortEnd, Settlement
 from edge.ports.taps import tap
@@ -281,3 +282,16 @@ async def test_no_order_can_cost_more_than_is_held(tmp_path: Path, preset: Prese
         assert body.overrun_fen == 0
         assert held - 1 <= body.amount_fen <= held
         assert PortEnds(body.reason) is PortEnds.LIMIT
+
+
+async def test_closed_hours(tmp_path: Path) -> None:
+    """It is eight in the morning: nothing begins, and what began before goes on to its end."""
+    async with a_rack(tmp_path) as rack:
+        await rack.begin_port(1, Preset("time", 1_800))
+        await rack.wait(20)
+        rack.ports.policy = replace(rack.rules, hours=("06:00-08:00", "20:00-23:00"))
+        refused = await rack.hall.start(rack.asks(2))
+        assert isinstance(refused, Refused)
+        assert refused.refusal is Refusal.PORTS_CLOSED
+        await rack.wait(1_800, 20)
+        assert rack.bills == [("limit", 50)]

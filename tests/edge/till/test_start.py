@@ -130,7 +130,7 @@ def test_the_ladder_is_complete_and_in_order() -> None:
         Refusal.PRICE_DIFFERS, Refusal.WRONG_GRADE, Refusal.DAY_LIMIT, Refusal.ANSWER_MISSING,
         Refusal.NOZZLE_NOT_LIFTED, Refusal.UNKNOWN_PORT, Refusal.PORT_SILENT, Refusal.PORT_FAULTED, Refusal.PORT_BUSY,
         Refusal.NOT_PLUGGED, Refusal.LOCKER_EMPTY, Refusal.LOCKER_FULL, Refusal.NOT_OWNER, Refusal.WRONG_PIN,
-        Refusal.PIN_LOCKED, Refusal.TOO_MANY_LOCKERS, Refusal.DOOR_STUCK,
+        Refusal.PIN_LOCKED, Refusal.TOO_MANY_LOCKERS, Refusal.PORTS_CLOSED, Refusal.DOOR_STUCK,
         Refusal.UNKNOWN_CABINET, Refusal.NO_SWAP_TERMS, Refusal.SCAN_EXPIRED, Refusal.CABINET_SILENT,
         Refusal.CABINET_ALARM, Refusal.MAINS_LOST, Refusal.CABINET_BUSY, Refusal.DOOR_OPEN, Refusal.UNKNOWN_OFFER,
         Refusal.CABINET_CLOSED, Refusal.PACK_OWED, Refusal.TOO_SOON, Refusal.NO_EMPTY_SLOT, Refusal.NO_FULL_PACK,

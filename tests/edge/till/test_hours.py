@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge.till.swap.hours import open_now
+from edge.till.hours import open_now
 from edge.till.swap.policy import SwapPolicy
 from protocols.trade.records import ClockQuality, Stamp
 

@@ -1,4 +1,4 @@
-"""Is the shop open now? By the hours of the config, at the site's own time of day."""
+"""Is a shop, or a yard of ports, open now? By the hours of the config, at the site's own time of day."""
 
 from __future__ import annotations
 
