@@ -181,6 +181,8 @@ class BoardLoop:
 
     async def _keep_door(self, stay: OpenStay, settled: list[Settlement]) -> None:
         before = self._ports.desk.state.size
+        if self._lockers.waits_for_door(stay):
+            await self.look_closely(stay.opened.port)  # boards tell of a door minutes later
         try:
             act = await self._lockers.look(stay, self._sight(stay.opened.port, settled))
         except JournalFull as error:  # what was seen is kept, and other doors are looked at

@@ -35,6 +35,7 @@ class LockerDesk:
         self.places = {name: place for name, place in places.items() if place.locker}
         self._clock = clock
         self._due: dict[int, DoorAct] = {}  # what was seen, and the disk had no room for
+        self._seen_ms: dict[int, int] = {}  # when a door was last seen
         self._unwanted: set[int] = set()  # stays whose customer has been told no meanwhile
         self._rows = self._recover()
 
@@ -127,7 +128,7 @@ class LockerDesk:
             act = DoorAct.VOID
         elif act is DoorAct.NONE:
             status = sight.status_within(self.policy.silence_s * 1000)
-            row, act = door.look(stay, before, status, now, self.policy)
+            row, act = door.look(stay, before, status, now, self.policy, self._unseen_ms(before, sight))
         ends = act in (DoorAct.VOID, DoorAct.OUT)
         drafts = self._drafts(stay, row, act, sight)
         self._rows[seq] = row  # before it is saved: a PIN may be tried meanwhile
@@ -139,7 +140,12 @@ class LockerDesk:
         if ends:
             self._unwanted.discard(seq)
             self._rows.pop(seq, None)
+            self._seen_ms.pop(seq, None)
         return act
+
+    def waits_for_door(self, stay: OpenStay) -> bool:
+        """Whether its door has been told to open, and nobody has seen yet that it did."""
+        return door.waits(door.row_of(stay, self._rows.get(stay.seq), self._clock.stamp()))
 
     async def telling(self, stay: OpenStay) -> None:
         """Its door is told to open: durable before it is, so that a restart knows that it may have been opened.
@@ -201,6 +207,13 @@ class LockerDesk:
             hot_list=desk.hot_list,
             tenders=desk.papers.tenders(pins),
         )
+
+    def _unseen_ms(self, row: DoorRow, sight: PortSight) -> int:
+        """How long nobody has seen a door that was told to open: before its newest word, or since."""
+        seen_ms = max(row.since_ms, self._seen_ms.get(row.stay, 0))
+        told_ms = max(row.since_ms, sight.status_ms or 0)
+        self._seen_ms[row.stay] = told_ms
+        return max(told_ms - seen_ms, sight.now.mono_ms - told_ms)
 
     def _drafts(self, stay: OpenStay, row: DoorRow, act: DoorAct, sight: PortSight) -> Sequence[Draft]:
         state, now = self.desk.state, sight.now

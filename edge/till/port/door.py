@@ -22,7 +22,6 @@ from edge.till.port.policy import PortPolicy
 from edge.till.state import OpenStay
 from protocols.trade.records import Stamp
 
-
 HAND_MS = 3_000
 """Nobody puts a pack in and shuts the door in less: a door seen shut again and again so closely has not opened."""
 

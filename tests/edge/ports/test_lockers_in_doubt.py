@@ -92,3 +92,18 @@ async def test_the_board_of_a_locker_has_gone_from_the_config(tmp_path: Path) ->
         assert [act.verb for act in rack.bodies(TechnicianAct)] == ["locker-remove"]
         assert rack.desk.state.ports.stays == {}
         assert rack.lease().held == 0
+
+
+async def test_a_pack_put_in_while_nobody_saw_the_door(tmp_path: Path) -> None:
+    """The line is dark from the door's opening until it is shut again: what is in there is somebody's."""
+    async with lockers(tmp_path) as rack:
+        await rack.hall.lockers.store(ann("rack.1"))
+
+        doors_say(rack, Silent("no answer", where="rack"))
+        rack.steel.answers = False
+        await rack.wait(rack.rules.door_s, 1)
+        rack.steel.answers = True
+        await rack.wait(3, 1)
+        assert rack.bodies(SessionVoided) == []
+        assert len(rack.bodies(LockerStored)) == 1
+        assert "locker-unsure" in notices(rack)
