@@ -131,8 +131,8 @@ class CabinetLoop:
         return self.eye.look()
 
     def has_asked(self) -> None:
-        """The slot of a session that begins was asked for it a moment ago: its first pulse waits for no second time,
-        which is a second for an empty slot, whose pack link is asked until it surely is silent.
+        """The slot of a session that begins has been looked at for it: its first pulse waits for no second time, which
+        is a second for an empty slot, whose pack link is asked until it surely is silent.
         """
         self._put_off("ask", ASK_S)
 

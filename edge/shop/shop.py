@@ -23,7 +23,7 @@ from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.state_shop import OpenSwap, PackPlace
 from edge.till.swap import rest
 from edge.till.swap.ask import SwapAsk
-from edge.till.swap.slots import View
+from edge.till.swap.slots import View, empty_of_late
 from protocols.trade.grants import hide_credential
 from protocols.trade.records import Draft, Origin, Preset, TechnicianAct
 from protocols.trade.records_pack import PackNoted, PacksScanned, SlotSet, SwapKind, SwapOpened
@@ -70,8 +70,8 @@ class Shop:
     # --- customers ---------------------------------------------------------------------------------------------------
 
     async def start(self, ask: SwapAsk) -> OpenSwap | Refused:
-        """Open a session: the slots it would use asked, rights asked for online where they are short, one commit, then
-        the loop opens the first door.
+        """Open a session: the slot it would use asked, unless it has been empty all the while; rights asked for online
+        where they are short; one commit. Then the loop opens the first door.
         """
         loop = self.loops.get(ask.cabinet)
         if loop is None:
@@ -211,8 +211,10 @@ class Shop:
             view = loop.eye.look()
         async with loop.lock:
             slots = _slots_of(rehearsed, view) if isinstance(rehearsed, Opening) else []
-            if isinstance(rehearsed, Opening):
-                view = await loop.look_closely(*slots)
+            view = loop.eye.look()
+            unsure = [slot for slot in slots if not empty_of_late(view.slots[slot], view.now_ms, self.swaps.policy)]
+            if unsure:  # an empty one takes a second, until its link surely is silent
+                view = await loop.look_closely(*unsure)
             outcome = await self.swaps.start(replace(ask, alone=not self.site.is_online()), view)
             if isinstance(outcome, OpenSwap) and outcome.slot in slots:
                 loop.has_asked()

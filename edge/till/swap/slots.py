@@ -134,6 +134,17 @@ def lately(track: Track, now_ms: int, policy: SwapPolicy) -> Witness:
     return _witness(track, now_ms - policy.pack_age_s * 1000, policy, asked=True)
 
 
+def empty_of_late(track: Track, now_ms: int, policy: SwapPolicy) -> bool:
+    """Whether it need not be asked again to be opened as an empty one: its link was asked a while ago, with the door
+    shut then and ever since, so nothing can have come in. Its door and its switch are polled all the time.
+    """
+    asked_ms = track.sight.pack_asked_ms
+    if asked_ms is None or now_ms - asked_ms > policy.pack_age_s * 1000:
+        return False
+    shut = track.shut_ms is not None and track.shut_ms <= asked_ms
+    return shut and lately(track, now_ms, policy).strictly_empty
+
+
 def code_of(pack: PackReading) -> str:
     """A pack's code as records have it; empty: it tells none. What it says of itself may be anything, and some letters
     become two in upper case.

@@ -86,8 +86,8 @@ def ready_shop(slots: int = 6, full: Sequence[int] = (3, 4, 5)) -> world.Shop:
 class ModelCabinet:
     """What a driver makes of a cabinet, and how it fails.
 
-    answers: the boards are there; line_up: the line of the packs is. acts: every pulse, in order. woken: every pack.
-    at_pulse: told of each pulse before it is given.
+    answers: the boards are there; line_up: the line of the packs is. acts: every pulse, in order. woken, asked: every
+    pack, every slot. at_pulse: told of each pulse before it is given.
     """
 
     profile_id = "model"
@@ -100,6 +100,7 @@ class ModelCabinet:
         self.answers = True
         self.acts: list[int] = []
         self.woken: list[int] = []
+        self.asked: list[int] = []
         self.at_pulse: Callable[[int], None] = lambda slot: None
         self._time = time_
         self.line_up = True
@@ -120,6 +121,7 @@ class ModelCabinet:
 
     async def read_slot(self, slot: int) -> SlotSight:
         await asyncio.sleep(0)
+        self.asked.append(slot)
         self._read_pack(slot)
         return self._see(slot)
 

@@ -173,6 +173,16 @@ async def test_a_pack_that_somebody_else_brought_binds_nobody(tmp_path: Path) ->
         assert [body.what for body in shop.bodies(PackNoted)] == []
 
 
+async def test_an_empty_slot_is_not_asked_again_before_it_opens(tmp_path: Path) -> None:
+    """It was silent a moment ago, and its door has been shut ever since: that second is the rider's."""
+    async with a_shop(tmp_path) as shop:
+        shop.cabinet.asked.clear()
+        swap = await shop.begin_swap()
+        await shop.wait_until(lambda: shop.cabinet.acts == [1])
+        assert (swap.slot, shop.cabinet.asked) == (1, [])
+        await shop.end()
+
+
 async def test_a_pack_that_is_overdue_for_inspection_is_taken_in_and_never_given_out(tmp_path: Path) -> None:
     """The fullest one is overdue: the next best is given; an overdue one that comes in stays."""
     async with a_shop(tmp_path) as shop:

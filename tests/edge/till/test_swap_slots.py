@@ -10,7 +10,7 @@ from drivers.cabinet import PackWord, SlotSight, SlotTraits
 from edge.till.swap.packs import as_seen
 from edge.till.swap.policy import SwapPolicy
 from edge.till.swap.rescan import since_ms
-from edge.till.swap.slots import Track, follow, is_open, is_shut, lately, listen, witness
+from edge.till.swap.slots import Track, empty_of_late, follow, is_open, is_shut, lately, listen, witness
 from protocols.fieldbus.pack import PackReading
 from protocols.trade.records import ClockQuality, Stamp
 
@@ -145,6 +145,18 @@ def test_all_slots_of_one_line_silent_at_once_is_a_dead_line() -> None:
     assert not empty_among(gone_silent, gone_silent)
     assert not empty_among(gone_silent, gone_silent, elsewhere)
     assert empty_among(gone_silent, gone_silent, speaks)
+
+
+def test_an_empty_slot_is_known_to_be_one_while_its_door_stays_shut() -> None:
+    """Asked with the door shut, and not too long ago; whatever speaks against it now still counts."""
+    silent = sight_of(W.SILENT, False, at_ms=5_000)
+    track = Track(TRAITS, silent, shut_ms=4_000)
+    assert empty_of_late(track, 50_000, POLICY)
+    assert not empty_of_late(track, 50_001, POLICY)
+    assert not empty_of_late(replace(track, shut_ms=5_001), 6_000, POLICY)
+    assert not empty_of_late(replace(track, shut_ms=None, open_ms=5_500), 6_000, POLICY)
+    assert not empty_of_late(replace(track, sight=replace(silent, present=True)), 6_000, POLICY)
+    assert not empty_of_late(replace(track, sight=sight_of(W.DEAD, False, at_ms=5_000)), 6_000, POLICY)
 
 
 def test_a_code_has_room_in_a_record() -> None:
