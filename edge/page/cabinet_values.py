@@ -43,8 +43,9 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class CabinetSight:
-    """closed: the refusal that everybody would get now; empty: none. full: packs that may be given; lower: those that
-    may with their rider's consent. models: full packs of each model, where the fleet has several. terms: as in force.
+    """closed: the refusal that everybody would get now, or `cabinet-starting`: nobody knows yet; empty: none. full:
+    packs that may be given; lower: those that may with their rider's consent. models: full packs of each model, where
+    the fleet has several. terms: as in force.
     """
 
     id: str
@@ -72,10 +73,11 @@ def cabinet(shop: Shop, name: str) -> CabinetSight:
         model = model_of(papers.terms, pack.code)
         counts[model.name if model is not None else ""] += 1
     refused = shop.swaps.closed_to_all(view, alone=not shop.site.is_online())
+    closed = "" if refused is None else refused.refusal.value
     return CabinetSight(
         id=name,
         name=name_of(shop, name),
-        closed="" if refused is None else refused.refusal.value,
+        closed="cabinet-starting" if shop.loops[name].eye.unasked else closed,
         full=len(full),
         lower=len(any_full) - len(full),
         empty=len(empty_slots(state, view, policy)),

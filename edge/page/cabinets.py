@@ -9,7 +9,7 @@ from edge.page import frame, prices
 from edge.page.cabinet_values import CabinetSight, Ended, Serving
 from edge.page.words import advice, case, counted, reason, word
 
-_OWN_CALL = ("cabinet-busy", "cabinet-closed", "door-open", "no-swap-terms")
+_OWN_CALL = ("cabinet-starting", "cabinet-busy", "cabinet-closed", "door-open", "no-swap-terms")
 """Refusals that a rider only waits out, or mends: the cabinet is not ill."""
 
 

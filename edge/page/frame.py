@@ -33,7 +33,7 @@ a.place::after{content:"›";color:var(--soft);font-size:1.5rem;line-height:1}
 .place b{font-size:1.5rem;min-width:2.6rem;text-align:center;overflow-wrap:anywhere}
 .now{font-weight:600}
 .free .now{color:var(--free)}.busy .now{color:var(--busy)}.wait .now{color:var(--wait)}.ill .now{color:var(--ill)}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(4.6rem,1fr));gap:.5rem;margin-top:.6rem}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(4.2rem,1fr));gap:.5rem;margin-top:.6rem}
 .grid a{display:block;padding:.55rem .25rem;text-align:center;text-decoration:none;color:inherit;
 border:1px solid var(--line);border-radius:10px;background:var(--paper)}
 .grid b{display:block;font-size:1.15rem;line-height:1.25}

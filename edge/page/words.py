@@ -114,6 +114,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "pin-locked": ("密码错误次数过多，请稍后再试", "Too many wrong PINs; try again later"),
     "door-stuck": ("柜门未能打开，请联系工作人员", "The door did not open; please ask the staff"),
     "nozzle-not-lifted": ("请先提起油枪，再刷卡", "Lift the nozzle first, then tap"),
+    "cabinet-starting": (
+        "正在检查各仓，请稍候",
+        "Its slots are being looked at; a moment please",
+    ),  # no refusal: the page's own
     "unknown-cabinet": ("本站没有此换电柜", "There is no such cabinet here"),
     "no-swap-terms": ("暂无换电价格", "No terms of swaps are known yet"),
     "scan-expired": ("扫码已过期，请重新扫码", "The scan is too old: scan again"),

@@ -8,9 +8,10 @@ import pytest
 from page_rig import Phone, at_a_cabinet, hidden, link_in, text_of
 
 from drivers.twins.cabinets.pack import Pack, pack_code
-from drivers.twins.cabinets.rider_words import brings_foreign, rents, swaps, takes_nothing_and_goes
+from drivers.twins.cabinets.rider_words import brings_foreign, rents, returns, swaps, takes_nothing_and_goes
+from edge.shop.cabinet_loop import CabinetLoop
 from protocols.trade.records import Preset
-from protocols.trade.records_pack import SwapOpened
+from protocols.trade.records_pack import DEPOSIT, SwapOpened
 from tests.edge.codes import code, order
 from tests.edge.desk_rig import CARD
 from tests.edge.shop.shop_rig import CABINET, Front, ready_shop
@@ -153,6 +154,36 @@ async def test_left_in_and_gone_on_from(tmp_path: Path) -> None:
         shop.rider(rents, GUEST, pack=None)
         assert "slot 5 opens" in text_of(await phone.take(a_swap(2, total=8_000)))
         assert (await shop.end()).outcome == "swapped"
+
+
+async def test_a_pack_is_rented_and_returned_by_code(tmp_path: Path) -> None:
+    """The code's start says which; a rent has one step, a return costs nothing."""
+    async with at_a_cabinet(tmp_path) as (shop, phone):
+        await shop.allow(DEPOSIT, 30_000, GUEST, "0456")
+        shop.rider(rents, GUEST, pack=None)
+        link = link_in(await phone.take(a_swap(preset="rent")))
+        assert "Cabinet 1 · Rent" in await read(phone, f"{link}&lang=en")
+        await shop.end(60)
+        rented = await read(phone, f"{link}&lang=en")
+        assert "Rent receipt 中文 ¥8.00" in rented
+        assert "Paid until" in rented
+        await shop.wait(5)
+        shop.rider(returns, GUEST, pack=None)
+        link = link_in(await phone.take(a_swap(2, preset="return")))
+        assert "Cabinet 1 · Return Slot 1 is opening … Your pack into slot 1 It is recognised" in await read(
+            phone, f"{link}&lang=en"
+        )
+        assert (await shop.end(60)).outcome == "returned"
+
+
+async def test_a_cabinet_that_nobody_has_looked_into_yet(tmp_path: Path) -> None:
+    """Right after the daemon's start: not "no pack", but wait."""
+    async with at_a_cabinet(tmp_path) as (shop, phone):
+        loop = shop.shop.loops[CABINET]
+        shop.shop.loops[CABINET] = CabinetLoop(loop.cabinet, shop.swaps, shop.clock, shop.site.changed)
+        assert "Its slots are being looked at" in await read(phone, HERE)
+        await shop.wait(4)
+        assert "You can swap now" in await read(phone, HERE)
 
 
 # --- refused ----------------------------------------------------------------------------------------------------------
