@@ -45,7 +45,7 @@ class Ended:
 class CabinetSight:
     """closed: the refusal that everybody would get now, or `cabinet-starting`: nobody knows yet; empty: none. full:
     packs that may be given; lower: those that may with their rider's consent. models: full packs of each model, where
-    the fleet has several. terms: as in force.
+    the fleet has several. terms: as in force. hours: in which swaps begin; none: always.
     """
 
     id: str
@@ -58,6 +58,7 @@ class CabinetSight:
     terms: SwapTerms
     serving: Serving | None
     last: Ended | None
+    hours: tuple[str, ...] = ()
 
 
 def cabinet(shop: Shop, name: str) -> CabinetSight:
@@ -85,6 +86,7 @@ def cabinet(shop: Shop, name: str) -> CabinetSight:
         terms=papers.terms,
         serving=None if running is None else serving(shop, running),
         last=_last(shop, name, view),
+        hours=policy.hours,
     )
 
 

@@ -40,6 +40,7 @@ def here(sight: CabinetSight, language: str) -> str:
         more.append(f'<div class="soft figure">{ready}</div>')
     if sight.lower and not sight.full:
         more.append(f'<div class="soft">{word("packs-lower", language, count=sight.lower)}</div>')
+    more.append(frame.hours(sight.hours, language))
     last = "" if sight.last is None else _last(sight.last, language)
     return f'<div id="live"><div class="card {kind}"><div class="big now">{text}</div>{"".join(more)}</div>{last}</div>'
 

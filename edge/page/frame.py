@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 from http import HTTPStatus
@@ -137,6 +138,11 @@ def problem(status: HTTPStatus, language: str) -> Response:
 def at(place: str, language: str) -> str:
     """Where a cabinet's, port's or locker's own page is."""
     return f"/at/{quote(place)}?lang={language}"
+
+
+def hours(spans: Sequence[str], language: str) -> str:
+    """When it is open; empty: always."""
+    return f'<p class="soft">{word("open-hours", language, hours=", ".join(spans))}</p>' if spans else ""
 
 
 def rows(pairs: list[tuple[str, str]]) -> str:

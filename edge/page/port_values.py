@@ -8,6 +8,7 @@ from edge.panel import views_port
 from edge.panel.messages_port import PortView
 from edge.ports.ports import PortHall
 from edge.till.ask import Refusal
+from edge.till.hours import open_now
 from edge.till.port.place import PortPlace
 from protocols.trade.port_prices import PortPrice, price_of
 from protocols.trade.records import Stamp
@@ -21,7 +22,7 @@ _CUSTOMERS_OWN = (Refusal.NOT_PLUGGED, Refusal.LOCKER_EMPTY, Refusal.NOT_OWNER)
 class PortHere:
     """view: as the panel has it: its account is not for this page. closed: the refusal that everybody would get now;
     empty: none. price, tariff: in force; None: none is. cap_fen: the most that is held without an amount, where the
-    price names none. free: other lockers of the same board that are.
+    price names none. free: other lockers of the same board that are. hours: in which sessions begin; none: always.
     """
 
     view: PortView
@@ -34,6 +35,7 @@ class PortHere:
     tariff: Tariff | None
     cap_fen: int
     free: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
 
 
 def every(hall: PortHall) -> list[PortHere]:
@@ -60,12 +62,15 @@ def _here(hall: PortHall, place: PortPlace, free: tuple[str, ...]) -> PortHere:
         tariff=desk.desk.tariff,
         cap_fen=desk.policy.fill_up_cap_fen,
         free=free,
+        hours=desk.policy.hours,
     )
 
 
 def _closed(hall: PortHall, place: PortPlace) -> str:
-    alone = not hall.site.is_online()
+    alone, policy = not hall.site.is_online(), hall.ports.policy
     if place.locker:
+        if not open_now(policy.hours, policy.utc_offset_min, hall.ports.now()):
+            return Refusal.PORTS_CLOSED.value
         refused = hall.ports.desk.no_starts(alone=alone) or hall.lockers.desk.unfit(place, hall.sight(place))
     else:
         refused = hall.ports.closed_to_all(place, hall.sight(place), alone=alone)

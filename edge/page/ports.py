@@ -67,6 +67,7 @@ def here(port: PortHere, language: str) -> str:
     else:
         then = advice(port.closed, language)
         said = f'<div class="big now">{text}</div>' + (f'<p class="soft">{then}</p>' if then else "")
+        said += frame.hours(port.hours, language)
     return f'<div id="live"><div class="card {look}">{said}</div></div>'
 
 

@@ -11,6 +11,7 @@ SHOP_WORDS: dict[str, tuple[str, str]] = {
     "cabinet-name": ("换电柜 {name}", "Cabinet {name}"),
     "port-name": ("充电口 {name}", "Port {name}"),
     "locker-name": ("柜格 {name}", "Locker {name}"),
+    "open-hours": ("营业时间 {hours}", "Open {hours}"),
     "all-places": ("本站全部", "Everything here"),
     # a cabinet at rest
     "may-swap": ("可以换电", "You can swap now"),
@@ -213,6 +214,9 @@ ADVICE: dict[str, tuple[str, str]] = {
     "consent-needed": ("同意后再次提交同一付款码，或稍后再来。",
                        "Agree and use the same code again, or come back later."),
     "scan-expired": ("请重新提交。", "Send it again."),
+    "ports-closed": ("营业时间再来；已存放的电池随时可取。",
+                     "Come back when it is open; a pack that is stored can be taken at any hour."),
+    "too-many-lockers": ("请先取出一个柜格里的电池。", "Take the pack out of one of them first."),
     "port-silent": ("请换一个充电口。", "Take another port."),
     "port-faulted": ("请换一个充电口。", "Take another port."),
     "port-busy": ("等结束后再试，或换一个。", "Wait for its end, or take another."),

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from page_rig import Answer, Phone, at_a_locker, hidden, link_in, text_of
 
 from edge.page.visits import VISIT_S
@@ -79,6 +80,20 @@ async def test_free_ones_and_what_they_cost(tmp_path: Path) -> None:
         for text in ("Taken", "Open mine", "Other lockers that are free 2 free 3 free"):
             assert text in said
         assert "2/3 空闲" in await read(phone, "/")
+
+
+async def test_after_hours(tmp_path: Path) -> None:
+    """None is given out, and the page says when; what is stored can be taken."""
+    async with at_a_locker(tmp_path) as (rack, phone):
+        await stored(rack, phone)
+        rules = replace(rack.rules, hours=("09:00-10:00",))  # it is midnight UTC, eight in the morning there
+        rack.ports.policy = rack.hall.lockers.desk.policy = rules
+        said = await read(phone, "/at/rack.2?lang=en")
+        assert "Closed now Come back when it is open; a pack that is stored can be taken at any hour." in said
+        assert "Open 09:00-10:00" in said
+        assert "did not begin Closed now" in text_of(await phone.take(a_stay(2, total=8_000, place="rack.2")))
+        assert "opens: take your pack" in text_of(await give(phone, PIN))
+        await shut(rack, plugged=False)
 
 
 async def test_in_and_out_by_pin(tmp_path: Path) -> None:

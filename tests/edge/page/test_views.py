@@ -74,6 +74,7 @@ VIEWS: dict[str, Callable[[str], str]] = {
             replace(CABINET, closed="cabinet-alarm"),
             replace(CABINET, empty=0),
             replace(CABINET, full=0, models=()),
+            replace(CABINET, closed="cabinet-closed", hours=("06:00-12:00", "14:00-23:30")),
         )
     ),
     "cabinet-last": lambda z: "\n".join(
@@ -114,6 +115,7 @@ VIEWS: dict[str, Callable[[str], str]] = {
             at_port(state=None), at_port(state="fault"), at_port(state="plugged"), at_port(state="full"),
             at_port(state="charging"), at_port(plugged=True), replace(at_port(), feels_plug=False),
             replace(at_port(), closed="no-prices"), at_port(session=SESSION),
+            replace(at_port(), closed="ports-closed", hours=("06:00-23:30",)),
         )
     ),
     "port-mine": lambda z: "\n".join(
