@@ -75,11 +75,18 @@ async def verdict_on(hall: PortHall, board: str, port: int | None, card: str) ->
 
 
 async def order_for(hall: PortHall, board: str, port: int, card: str) -> PortOrder | str:
-    """A card, or a vehicle's number, at a pile that asks for an order: one that is durable, or why not."""
+    """A card, or a vehicle's number, at a pile that asks for an order: one that is durable, or why not.
+
+    A pile that has it begins by itself: from here on only the pile knows whether it has.
+    """
     credential = hide_credential(hall.site.credential_key, card)
     origin, source = Origin("card", credential, 0, ""), Source("", credential)
     outcome = await hall.start(PortAsk(port_key(board, port), FULL, origin, (source,), credential))
     if isinstance(outcome, OpenPort):
+        found = hall.ports.session(outcome.seq)
+        if found is None or not found[1].may_flow:
+            return "no-account"  # it has been stopped meanwhile
+        await hall.ports.telling(outcome)
         return hall.ports.order_of(outcome)
     return "balance" if outcome.refusal is Refusal.NOT_ENOUGH else "no-account"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from drivers.port_board import PortEnd, Settlement
+from drivers.port_board import PortEnd, PortOrder, Settlement
+from edge.ports.board_words import order_for
 from edge.ports.taps import tap
 from edge.till.ask import Refusal, Refused
 from edge.till.port.progress import PortEnds
@@ -157,6 +158,23 @@ async def test_a_card_begins_and_ends_it(tmp_path: Path) -> None:
         await rack.wait(10)
         assert rack.bills[0][0] == "local"
         assert rack.bills[0][1] in (16, 17)
+
+
+async def test_a_pile_begins_by_itself_and_is_stopped_at_once(tmp_path: Path) -> None:
+    """It has the order as the answer to its card: a stop before the loop has told it anything is no void, as it may
+    have begun.
+    """
+    async with a_rack(tmp_path) as rack:
+        order = await order_for(rack.hall, "rack", 1, CARD)
+        assert isinstance(order, PortOrder)
+        await rack.steel.start(1, order)
+        (found,) = rack.ports.sessions()
+        await rack.hall.stop(found[0].seq, PortEnds.LOCAL)
+        rack.elapse(600)
+        await rack.wait(10)
+        assert rack.bodies(SessionVoided) == []
+        assert [reason for reason, _ in rack.bills] == ["local"]
+        assert rack.bodies(PortClosed)[0].elapsed_s == 605
 
 
 async def test_a_settlement_again_and_again(tmp_path: Path) -> None:
