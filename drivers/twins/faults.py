@@ -10,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 
+from drivers.twins.fault_set import parse_fault
+
 
 class FaultKind(Enum):
     """Every fault a twin can show. `amount` means what the comment says; the number in brackets is its default."""
@@ -213,17 +215,4 @@ def parse_faults(words: Iterable[str]) -> list[Fault]:
 
     Raises ValueError that names the kinds there are.
     """
-    return [_parse(word) for word in words]
-
-
-def _parse(word: str) -> Fault:
-    kind, _, rest = word.partition(":")
-    count, _, amount = rest.partition(":")
-    plain: dict[str, object] = {"kind": kind}
-    try:
-        plain |= {"count": int(count)} if count not in ("", "*") else {}
-        plain |= {"amount": int(amount)} if amount else {}
-        return msgspec.convert(plain, Fault)
-    except (ValueError, msgspec.ValidationError) as error:
-        kinds = ", ".join(k.value for k in FaultKind)
-        raise ValueError(f"fault {word!r}: expected KIND[:COUNT[:AMOUNT]] with KIND one of {kinds} ({error})") from None
+    return [parse_fault(word, Fault, FaultKind) for word in words]

@@ -93,8 +93,8 @@ def keys(config: Config = None, as_json: AsJson = False) -> None:
              "fieldtill twin eastron-sdm630 --pty /tmp/ttyMeter --unit 3 --fault crc:5; "
              "fieldtill twin dart --pty /tmp/ttyPump --nozzles 92=7.85,95=8.39,0=7.51 --customer random")  # fmt: skip
 def twin(
-    profile: Annotated[str, typer.Argument(help="A shipped profile, a path, or a pump's or port board's protocol.")],
-    tcp: Annotated[int | None, typer.Option(help="Port to serve, 0: any; dny-tcp calls it.", min=0, max=65535)] = None,
+    profile: Annotated[str, typer.Argument(help="A profile, a path, or a pump's, board's or pile's protocol.")],
+    tcp: Annotated[int | None, typer.Option(help="Port, 0: any; dny-tcp and ykc call it.", min=0, max=65535)] = None,
     pty: Annotated[Path | None, typer.Option(help="Serve on a pty, and link it here.")] = None,
     unit: Annotated[int | None, typer.Option(help="Unit id or address; else the usual one.", min=0, max=255)] = None,
     baud: Annotated[int | None, typer.Option(help="Pace of the pty; else the profile's.")] = None,
@@ -111,6 +111,7 @@ def twin(
     from drivers.loop import new_event_loop
     from drivers.twins import PROTOCOLS, serve_one, serve_pump
     from drivers.twins.ports.serve import PORT_BOARDS, serve_port_board
+    from drivers.twins.ports.serve_pile import PILE, serve_pile
     from protocols.door import Refused
 
     link = None if pty is None else str(pty)
@@ -120,6 +121,8 @@ def twin(
             profile, tcp_port=tcp, pty_link=link, virtual_id=unit, baud=baud, faults=fault or (), speed=speed,
             seed=seed, say=tell,
         )  # fmt: skip
+    elif profile == PILE:
+        serving = serve_pile(tcp_port=tcp, faults=fault or (), speed=speed, seed=seed, say=tell)
     elif profile in PROTOCOLS:
         serving = serve_pump(
             profile, tcp_port=tcp, pty_link=link, address=unit, baud=baud, nozzles=nozzles, customers=customer or (),

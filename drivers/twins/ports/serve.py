@@ -54,23 +54,30 @@ async def serve_port_board(
         way: DnyCaller | DnyLine = DnyCaller(twin, "127.0.0.1", tcp_port, speed=speed)
     else:
         way = DnyLine([twin], baud=baud or 9600, speed=speed, link=None if pty_link is None else Path(pty_link))
-    visitors, stop = Visitors(world, seed), asyncio.Event() if stop is None else stop
+    visitors = Visitors(world, seed)
     async with way:
         place = (
             f"calls 127.0.0.1:{tcp_port}" if isinstance(way, DnyCaller) else f"address {twin.virtual_id}, {way.port}"
         )
         say(f"{protocol} board {NUMBER} with {PORTS} ports, {place}")
-        told = ""
-        while not stop.is_set():
-            visitors.step()
-            if live and (now := board_line(twin)) != told:
-                say(now)
-                told = now
-            try:
-                async with asyncio.timeout(1.0):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        await follow(visitors.step, lambda: board_line(twin), say if live else None, stop)
+
+
+async def follow(
+    step: Callable[[], None], line: Callable[[], str], say: Callable[[str], None] | None, stop: asyncio.Event | None
+) -> None:
+    """Once a second, until `stop` is set: let the world's people act, and say how it stands where that has changed."""
+    told, ends = "", asyncio.Event() if stop is None else stop
+    while not ends.is_set():
+        step()
+        if say is not None and (now := line()) != told:
+            say(now)
+            told = now
+        try:
+            async with asyncio.timeout(1.0):
+                await ends.wait()
+        except TimeoutError:
+            continue
 
 
 def board_line(twin: DnyTwin) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from random import Random
 from typing import Annotated
 
 import msgspec
+
+from drivers.twins.fault_set import AnyFault, FaultSet, parse_fault
 
 
 class PileFaultKind(Enum):
@@ -65,13 +66,11 @@ DEFAULT_AMOUNT = {
 }
 
 
-class PileFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One order to go wrong. count: how often; None: until cleared. chance_permille: of the occasions."""
+class PileFault(AnyFault, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """As `AnyFault`; until cleared, if nothing is said."""
 
     kind: PileFaultKind
-    count: Annotated[int, msgspec.Meta(ge=1)] | None = None
     amount: Annotated[int, msgspec.Meta(ge=-1_000_000_000, le=1_000_000_000)] | None = None
-    chance_permille: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
     @property
     def size(self) -> int:
@@ -79,51 +78,13 @@ class PileFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return DEFAULT_AMOUNT.get(self.kind, 1) if self.amount is None else self.amount
 
 
-class PileFaults:
-    """The faults in force on one pile. Chance and noise come from `seed` alone, so that a run replays."""
-
-    def __init__(self, seed: int = 0, faults: Iterable[PileFault] = ()) -> None:
-        self.random = Random(seed)  # noqa: S311  (replayable on purpose)
-        self._active: dict[PileFaultKind, PileFault] = {}
-        for fault in faults:
-            self.set(fault)
-
-    def set(self, fault: PileFault) -> None:
-        """Put a fault in force; one of the same kind is replaced."""
-        self._active[fault.kind] = fault
-
-    def clear(self, kind: PileFaultKind | None = None) -> None:
-        """End one kind, or all."""
-        for active in [active for active in self._active if kind in (None, active)]:
-            del self._active[active]
-
-    def active(self) -> tuple[PileFault, ...]:
-        """What is in force, with the counts left."""
-        return tuple(self._active.values())
-
-    def has(self, kind: PileFaultKind) -> PileFault | None:
-        """A state that lasts until it is cleared: it is not counted."""
-        return self._active.get(kind)
-
-    def take(self, kind: PileFaultKind) -> PileFault | None:
-        """The fault, if it hits now; its count goes down by one."""
-        fault = self._active.get(kind)
-        if fault is None:
-            return None
-        if fault.chance_permille < 1000 and self.random.randrange(1000) >= fault.chance_permille:
-            return None
-        if fault.count == 1:
-            del self._active[kind]
-        elif fault.count is not None:
-            self._active[kind] = msgspec.structs.replace(fault, count=fault.count - 1)
-        return fault
+class PileFaults(FaultSet[PileFaultKind, PileFault]):
+    """The faults in force on one pile."""
 
     def spoil(self, data: bytes) -> bytes:
         """What goes on the wire."""
         if fault := self.take(PileFaultKind.GARBLE):
-            for _ in range(fault.size if data else 0):
-                at = self.random.randrange(len(data))
-                data = data[:at] + bytes([data[at] ^ 1 << self.random.randrange(8)]) + data[at + 1 :]
+            data = self.turned(data, fault.size)
         if fault := self.take(PileFaultKind.NOISE):
             data = self.random.randbytes(fault.size) + data
         return data
@@ -134,17 +95,4 @@ def parse_pile_faults(words: Iterable[str]) -> list[PileFault]:
 
     Raises ValueError that names the kinds there are.
     """
-    return [_parse(word) for word in words]
-
-
-def _parse(word: str) -> PileFault:
-    kind, _, rest = word.partition(":")
-    count, _, amount = rest.partition(":")
-    plain: dict[str, object] = {"kind": kind}
-    try:
-        plain |= {"count": int(count)} if count not in ("", "*") else {}
-        plain |= {"amount": int(amount)} if amount else {}
-        return msgspec.convert(plain, PileFault)
-    except (ValueError, msgspec.ValidationError) as error:
-        kinds = ", ".join(kind.value for kind in PileFaultKind)
-        raise ValueError(f"fault {word!r}: expected KIND[:COUNT[:AMOUNT]] with KIND one of {kinds} ({error})") from None
+    return [parse_fault(word, PileFault, PileFaultKind) for word in words]
