@@ -45,6 +45,8 @@ def here(locker: PortHere, language: str) -> str:
         more = f'<div class="soft figure">{word("port-charging", language)} · {ports.figure(session, language)}</div>'
     elif then:
         more = f'<p class="soft">{then}</p>'
+    if locker.stuck:
+        more += f"<p><b>{reason('door-stuck', language)}</b></p>"
     more += frame.hours(locker.hours, language)
     return f'<div id="live"><div class="card {look}"><div class="big now">{text}</div>{more}</div></div>'
 

@@ -23,6 +23,7 @@ class PortHere:
     """view: as the panel has it: its account is not for this page. closed: the refusal that everybody would get now;
     empty: none. price, tariff: in force; None: none is. cap_fen: the most that is held without an amount, where the
     price names none. free: other lockers of the same board that are. hours: in which sessions begin; none: always.
+    stuck: its owner wanted it open, and the door has not been seen to open.
     """
 
     view: PortView
@@ -36,6 +37,7 @@ class PortHere:
     cap_fen: int
     free: tuple[str, ...] = ()
     hours: tuple[str, ...] = ()
+    stuck: bool = False
 
 
 def every(hall: PortHall) -> list[PortHere]:
@@ -63,6 +65,7 @@ def _here(hall: PortHall, place: PortPlace, free: tuple[str, ...]) -> PortHere:
         cap_fen=desk.policy.fill_up_cap_fen,
         free=free,
         hours=desk.policy.hours,
+        stuck=place.locker and _is_stuck(hall, place),
     )
 
 
@@ -75,6 +78,11 @@ def _closed(hall: PortHall, place: PortPlace) -> str:
     else:
         refused = hall.ports.closed_to_all(place, hall.sight(place), alone=alone)
     return "" if refused is None or refused.refusal in _CUSTOMERS_OWN else refused.refusal.value
+
+
+def _is_stuck(hall: PortHall, place: PortPlace) -> bool:
+    found = hall.lockers.desk.stay_at(place.id)
+    return found is not None and found[0].act == "collect" and found[1].over and not found[1].opened
 
 
 def _others(hall: PortHall, place: PortPlace) -> tuple[str, ...]:

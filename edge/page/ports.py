@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
@@ -31,6 +32,7 @@ _STATES = {
     PortState.PLUGGED: ("wait", "port-plugged"),
 }
 
+_MINUTES = re.compile(r"^([0-9]+) min$")
 _SHORT = {PortState.PLUGGED.value: "plugged", PortState.FULL.value: "full"}
 
 
@@ -84,7 +86,9 @@ def running(seen: PortSessionView, end: str, language: str) -> str:
     pairs.append((word("power", language), UNKNOWN if seen.power_w is None else f"{seen.power_w} W"))
     if seen.energy_wh is not None:
         pairs.append((word("lasts", language), _minutes(seen, language)))
-    pairs.append((word("order", language), seen.order))
+    minutes = _MINUTES.match(seen.order)
+    order = seen.order if minutes is None else word("minutes", language, count=int(minutes[1]))
+    pairs.append((word("order", language), order))
     pairs.append((word("held", language), f"¥{yuan(seen.hold_fen)}"))
     pairs.append((slip.label("session", language), seen.id))
     return (

@@ -136,8 +136,9 @@ SHOP_WORDS: dict[str, tuple[str, str]] = {
     "pin-new": ("取件密码（{least} 至 10 位数字，可不填）", "A PIN of {least} to 10 digits, if you like"),
     "pin-form": ("请设 {least} 至 10 位数字，且不全相同", "A PIN has {least} to 10 digits, not all the same"),
     "open-mine": ("打开我的柜格", "Open mine"),
-    "open-hint": ("输入存放时设的密码。电池取出后请关门。",
-                  "Give the PIN that you set. Shut the door once you have your pack."),
+    "open-hint": ("请站在柜格前输入密码：门一打开，电池即由您保管。取出后请关门。",
+                  "Stand before the locker and give your PIN: once its door is open, the pack is in your hands. "
+                  "Shut the door then."),
     "open-by-card": ("没有密码：在柜上刷存放时的卡，或使用新的付款码。",
                      "Without a PIN: tap the card that you stored it with, or use a new code."),
     "open-by-code": ("用新的付款码打开", "Open it with a new code"),

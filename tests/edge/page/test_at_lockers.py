@@ -133,6 +133,20 @@ async def test_in_and_out_by_code(tmp_path: Path) -> None:
         assert doors(rack) == after
 
 
+async def test_a_door_that_does_not_open(tmp_path: Path) -> None:
+    """The page says so, and the PIN may be given once more."""
+    async with at_a_locker(tmp_path) as (rack, phone):
+        await stored(rack, phone)
+        rack.steel.outlets[1].door_stuck = True
+        assert "opens" in text_of(await give(phone, PIN))
+        await rack.wait(10, 1)
+        assert "The door did not open; please ask the staff" in await read(phone, HERE)
+        rack.steel.outlets[1].door_stuck = False
+        assert "opens" in text_of(await give(phone, PIN))
+        await shut(rack, plugged=False)
+        assert [body.outcome for body in rack.bodies(LockerClosed)] == ["collected"]
+
+
 # --- whoever has no right to it ---------------------------------------------------------------------------------------
 
 
