@@ -240,7 +240,7 @@ def doubts(config: Config) -> list[str]:
     """What is no fault but mostly a mistake, for `fieldtill check`."""
     return [
         *pump_doubts(config.line, config.pump),
-        *cabinet_doubts(config.line, config.board, config.cabinet),
+        *cabinet_doubts(config.line, config.board, config.cabinet, config.charging.silent_s),
         *port_doubts(config.line, config.listener, config.port_board),
         *ykc_doubts(config.ykc),
         *reader_doubts(config.reader, config.cards),

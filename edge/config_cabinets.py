@@ -64,9 +64,11 @@ def cabinet_faults(
 
 
 def cabinet_doubts(
-    lines: Sequence[LineConfig], boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig]
+    lines: Sequence[LineConfig], boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig], silent_s: int
 ) -> list[str]:
-    """What may work and mostly does not, or is not learnt yet, in words for a person."""
+    """What may work and mostly does not, or is not learnt yet, in words for a person. silent_s: a pack that has said
+    nothing for longer is not charged.
+    """
     doubts: list[str] = []
     by_line = {line.id: (f"line[{index}]", line) for index, line in enumerate(lines)}
     packs = [plan.pack.link for cabinet in cabinets for plan in slot_plans(cabinet) if plan.pack is not None]
@@ -92,7 +94,31 @@ def cabinet_doubts(
         if board.options.get("pulse") == "gateway"
     ]
     doubts += _slot_doubts(boards, cabinets)
+    doubts += _slow_packs(cabinets, silent_s)
     return list(dict.fromkeys(doubts))
+
+
+def _slow_packs(cabinets: Sequence[CabinetConfig], silent_s: int) -> Iterator[str]:
+    """Packs that are read so seldom that their chargers go off between two readings."""
+    by_line: dict[str, list[PackPlan]] = defaultdict(list)
+    for cabinet in cabinets:
+        plans = [plan for plan in slot_plans(cabinet) if plan.pack is not None]
+        for plan in plans:
+            if plan.pack is not None:
+                by_line[plan.pack.link.line].append(plan.pack)
+        if cabinet.pack_poll_s >= silent_s and any(plan.charger for plan in plans):
+            yield (
+                f"cabinet `{cabinet.id}`: its packs are read every {cabinet.pack_poll_s:g} s, and one that has said "
+                f"nothing for {silent_s} s (`silent_s` of [charging]) is not charged: `pack_poll_s` belongs well below"
+            )
+    for line, packs in by_line.items():
+        each_s = max(pack.link.wire.read_s for pack in packs)
+        most = max(1, int(silent_s / each_s) - 1)
+        if len(packs) > most:
+            yield (
+                f"line `{line}`: {len(packs)} packs take about {len(packs) * each_s:.0f} s a round, and one that has "
+                f"said nothing for {silent_s} s (`silent_s` of [charging]) is not charged: at most {most} on one line"
+            )
 
 
 def _slot_doubts(boards: Sequence[BoardConfig], cabinets: Sequence[CabinetConfig]) -> Iterator[str]:
@@ -269,7 +295,10 @@ def _protocols(
     """A frame of one protocol may be an order in another; that pumps and devices fit is checked with the pumps."""
     for index, line in enumerate(lines):
         own: set[str] = {WIRES[board.protocol].family for board in boards if board.line == line.id}
-        own |= {_family(pack) for pack in packs if pack.link.line == line.id}
+        its = [pack for pack in packs if pack.link.line == line.id]
+        if not own and its and all(pack.mux is not None for pack in its):
+            own = {"packs behind relays"}  # one at a time is connected, and hears its own protocol alone
+        own |= {_family(pack) for pack in its if pack.mux is None or "packs behind relays" not in own}
         others: set[str] = {pump.protocol for pump in pumps if pump.line == line.id}
         others |= {"modbus" if one.speaks_modbus else one.profile for one in devices if one.line == line.id}
         if own and len(own | others) > 1:

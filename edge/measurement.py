@@ -45,7 +45,8 @@ class MeasurementRecorder:
         told = measured(Told(state.site, state.epoch, session.seq, session.stamp, session.opened, body, now))
         if told is None:
             return drafts
-        plate = self.plates.get(told.device, Plate())
+        board = told.device.rpartition(".")[0]  # a port's plate is that of its board
+        plate = self.plates.get(told.device) or self.plates.get(board) or Plate()
         payload = measurement.build(told, state.measurements + 1, plate, self.version)
         try:
             text = measurement.signed(payload, self.signer)

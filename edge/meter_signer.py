@@ -27,7 +27,9 @@ def recorder_of(config: Config, ring: KeyRing) -> MeterRecorder:
 
 def measurement_recorder_of(config: Config, ring: KeyRing) -> MeasurementRecorder:
     """As above, for fillings, swaps and ports."""
-    plates = {pump.id: Plate(serial=pump.serial or "") for pump in config.pump}
+    serials = {pump.id: pump.serial for pump in config.pump} | {one.id: one.serial for one in config.cabinet}
+    serials |= {board.id: board.serial for board in config.port_board}
+    plates = {name: Plate(serial=serial or "") for name, serial in serials.items()}
     return MeasurementRecorder(_signer(ring), SOFTWARE.rpartition(" ")[2], plates)
 
 

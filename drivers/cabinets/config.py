@@ -116,16 +116,18 @@ class CabinetOutputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class CabinetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[cabinet]]`: slots, and what the whole cabinet feels and does.
 
-    inner_temp: a thermometer's channel. pack_poll_s: from one reading of a pack to the next, where its line keeps up.
+    serial: what stands on its plate. inner_temp: a thermometer's channel. pack_poll_s: from one reading of a pack to
+    the next, where its line keeps up; well below `silent_s` of charging, or its charger goes off in between.
     wake_pulse_s: how long the charger is on to wake a pack that only its voltage wakes.
     """
 
     id: Name
     slot: tuple[SlotConfig, ...]
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=50)] | None = None
     inputs: CabinetInputs = CabinetInputs()
     outputs: CabinetOutputs = CabinetOutputs()
     inner_temp: OutRef | None = None
-    pack_poll_s: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 10.0
+    pack_poll_s: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 5.0
     wake_pulse_s: Annotated[float, msgspec.Meta(ge=0.1, le=30)] = 2.0
 
     def __post_init__(self) -> None:

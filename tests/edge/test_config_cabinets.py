@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.config import Config, doubts, load
+from edge.keys import KeyRing
+from edge.meter_signer import measurement_recorder_of
 from edge.premises import build
 from protocols.door import Refused
 
@@ -219,6 +221,53 @@ def test_what_is_doubtful(tmp_path: Path, old: str, new: str, told: str) -> None
     assert old in GOOD
     said = doubts(read(tmp_path, GOOD.replace(old, new, 1)))
     assert any(told in one for one in said), said
+
+
+def mixed(second: str, *, relays: bool = True) -> str:
+    """Slot 4 takes packs of another make."""
+    mux = ', mux = "io-1/8"' if relays else ""
+    slot = f'number = 4\nlock = "locks-1/4"\ndoor_open = "io-1/11"\npack = {{ {second}{mux} }}\n'
+    return GOOD.replace("\n[cabinet.inputs]", f"\n[[cabinet.slot]]\n{slot}\n[cabinet.inputs]")
+
+
+def test_packs_of_two_makes_in_one_cabinet(tmp_path: Path) -> None:
+    """On lines of their own, or behind relays; on one wire without them two protocols are refused."""
+    config = read(tmp_path, mixed('protocol = "jbd", line = "packs"'))
+    assert {slot.pack.protocol for slot in config.cabinet[0].slot if slot.pack is not None} == {"greenway", "jbd"}
+    own = '[[line]]\nid = "jk"\npath = "/dev/ttyUSB3"\nbaud = 115200\n\n[[board]]\nid = "locks-1"'
+    text = mixed('protocol = "jk4e57", line = "jk"', relays=False).replace('[[board]]\nid = "locks-1"', own)
+    assert doubts(read(tmp_path, text)) == [
+        "cabinet `cab-1`: slot 4 has no presence switch, so that only the pack's own word tells whether it is empty"
+    ]
+    told = faults(tmp_path, mixed('protocol = "jbd", line = "io"', relays=False))
+    assert any("line `io`" in one and "one protocol" in one and "jbd packs" in one for one in told), told
+
+
+@pytest.mark.parametrize(("count", "told"), [(11, False), (12, True)])
+def test_more_packs_on_a_line_than_can_be_heard_in_time(tmp_path: Path, count: int, told: bool) -> None:
+    """A pack that has not been heard for ten seconds is not charged; a slower charging rule bears more."""
+    boards = [f'[[board]]\nid = "mux-{n}"\nprotocol = "relay"\nline = "io"\naddress = {n + 10}\n' for n in range(1, 13)]
+    text = GOOD.replace("[[cabinet]]", "\n".join([*boards, "[[cabinet]]"])).replace("count = 3", f"count = {count}")
+    text = text.replace("inputs = 16", "inputs = 32").replace("not io-1/4", "not io-1/13").replace("io-1/10", "io-1/32")
+    text = text.replace('charger = "io-1/1"\ncharge_power_w_max = 600\nmeter = "m1"\n', "")
+    text = text.replace('mux = "io-1/4"', 'mux = "mux-{slot}/1"')
+    said = doubts(read(tmp_path, text))
+    assert [one for one in said if "packs take about" in one] == said
+    assert bool(said) is told
+    assert doubts(read(tmp_path, text + "\n[charging]\nsilent_s = 20\n")) == []
+
+
+def test_packs_that_are_read_too_seldom_to_be_charged(tmp_path: Path) -> None:
+    """Each charger would go off before its pack is heard again."""
+    said = doubts(read(tmp_path, GOOD.replace('id = "cab-1"\n', 'id = "cab-1"\npack_poll_s = 10\n')))
+    assert [one for one in said if "`pack_poll_s` belongs well below" in one] == said != []
+
+
+def test_the_plate_of_a_cabinet_is_in_its_signed_records(tmp_path: Path) -> None:
+    """As a meter's is."""
+    config = read(tmp_path, GOOD.replace('id = "cab-1"\n', 'id = "cab-1"\nserial = "HD-12-0042"\n'))
+    ring = KeyRing(tmp_path / "keys")
+    assert measurement_recorder_of(config, ring).plates["cab-1"].serial == "HD-12-0042"
 
 
 @pytest.mark.parametrize(("second", "fits"), [(6, True), (5, False)])

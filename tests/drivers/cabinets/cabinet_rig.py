@@ -78,7 +78,7 @@ class Packs:
     garble: bool = False
 
     def __post_init__(self) -> None:
-        self._mouths = {slot: greenway_pack(partial(self.in_slot.__getitem__, slot)) for slot in SLOTS}
+        self.mouths = {slot: greenway_pack(partial(self.in_slot.__getitem__, slot)) for slot in SLOTS}
 
     def hear(self, data: bytes) -> list[bytes]:
         connected = [slot for slot in SLOTS if self.io.coils.get(slot + 3)]
@@ -88,7 +88,7 @@ class Packs:
         for slot in connected:
             awake = slot not in self.asleep or self.io.coils.get(slot - 1)
             if slot in self.in_slot and awake:
-                answers += self._mouths[slot](data)
+                answers += self.mouths[slot](data)
         return [answer[:-1] + bytes((answer[-1] ^ 1,)) for answer in answers] if self.garble else answers
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Literal
 
 import pytest
 from board_rig import until
 from cabinet_rig import CABINET, SLOTS, pack, rig
+from pack_mouths import jbd_pack
 
 from drivers.api import Link, LinkState
 from drivers.cabinet import PackWord
@@ -36,6 +38,22 @@ async def test_four_packs_on_one_line_are_told_apart() -> None:
         await until(lambda: codes() == [code(slot) for slot in SLOTS])
         await asyncio.gather(*(it.cabinet.read_slot(slot) for slot in SLOTS))
         assert codes() == [code(slot) for slot in SLOTS]
+    assert it.packs.clashes == 0
+
+
+async def test_two_makes_behind_the_relays_of_one_line() -> None:
+    """Each slot speaks its own protocol; only the pack that is connected hears it."""
+    slots = CABINET[CABINET.index("[[slot]]") : CABINET.index("[inputs]")].replace("count = 4", "count = 2")
+    others = slots.replace("number = 1", "number = 3").replace("greenway", "jbd").replace("/1", "/3")
+    others = others.replace("not io/5", "not io/7").replace('mux = "io/5', 'mux = "io/7')
+    text = CABINET.replace("count = 4", "count = 2").replace("[inputs]", f"{others}[inputs]")
+    async with rig(cabinet=text) as it:
+        for slot in SLOTS:
+            it.put(slot, pack(code(slot)))
+        for slot in (3, 4):
+            it.packs.mouths[slot] = jbd_pack(partial(it.packs.in_slot.__getitem__, slot))
+        sights = await asyncio.gather(*(it.cabinet.read_slot(slot) for slot in SLOTS))
+        assert [sight.pack and sight.pack.serial for sight in sights] == [code(slot) for slot in SLOTS]
     assert it.packs.clashes == 0
 
 
