@@ -7,6 +7,7 @@ daemon may die in the middle of any of it, and the next one knows nothing of wha
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from random import Random
@@ -32,6 +33,12 @@ from edge.till.port.policy import PortPolicy
 POLL_S = 1.5
 CARD_S = 10.0
 """So long a board waits for word on a card."""
+QUICK_HASHES = SimpleNamespace(
+    sha256=hashlib.sha256, scrypt=lambda keyed, *, salt, dklen, **_: hashlib.sha256(salt + keyed).digest()[:dklen]
+)
+"""In the place of `hashlib` for PINs, which are slow to guess on purpose."""
+NO_CHANCE = SimpleNamespace(token_bytes=bytes)
+"""In the place of `secrets` where PINs are salted: a world is decided by its seed."""
 POLICY = PortPolicy(
     fill_up_cap_fen=900, silence_s=40, start_timeout_s=30, unplugged_s=10, over_limit_s=20, settle_wait_s=40,
     settle_after_s=120, door_s=6, shut_s=30, overdue_s=200,

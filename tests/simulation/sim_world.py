@@ -21,6 +21,7 @@ from unittest import mock
 import structlog
 from sim_agreed import Agreement
 from sim_auditor import Auditor
+from sim_boards import NO_CHANCE, QUICK_HASHES
 from sim_box import Box, BoxClock, VirtualWriter, Work
 from sim_ebikes import Ebikes
 from sim_faults import POWER_CUT, Faults, Mischief
@@ -45,6 +46,7 @@ import edge.forecourt.pump_loop
 import edge.plant.charging_loop
 import edge.plant.drive
 import edge.ports.board_loop
+import edge.ports.lockers
 import edge.shop.cabinet_loop
 import edge.site
 from cloud.accounts import Limits
@@ -53,6 +55,7 @@ from edge.desk import Desk
 from edge.epochs import EpochOver
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
 from protocols.proof.keys import fingerprint, spki
+from protocols.trade import locker_pin
 
 CONVERGE_S = 2_400
 """After all faults have ended: the longest wait for agreement. A refused batch alone waits a minute, a poll 45 s."""
@@ -423,5 +426,7 @@ def _unhurried() -> Iterator[None]:
         for module in looks:
             stack.enter_context(mock.patch.object(module, "LOOK_S", LOOK_S))
         stack.enter_context(mock.patch.object(edge.plant.charging_loop, "time", virtual_time()))
+        stack.enter_context(mock.patch.object(edge.ports.lockers, "secrets", NO_CHANCE))
+        stack.enter_context(mock.patch.object(locker_pin, "hashlib", QUICK_HASHES))
         yield
     structlog.configure(**before)
