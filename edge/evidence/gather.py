@@ -24,6 +24,7 @@ from protocols.proof.receipt_story import (
     PortStory,
     Story,
     read_story,
+    session_of,
 )
 from protocols.proof.receipt_view import view
 from protocols.proof.statement import state
@@ -36,7 +37,7 @@ from protocols.trade.port_prices import KIND as PORT_PRICES
 from protocols.trade.records import KINDS, EpochOpened, Record, SessionOpened, body_of
 from protocols.trade.records_fuel import FillingOpened
 from protocols.trade.records_pack import SwapOpened
-from protocols.trade.records_port import PortOpened
+from protocols.trade.records_port import LockerOpened, PortOpened
 from protocols.trade.swap_terms import KIND as SWAP_TERMS
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
@@ -51,6 +52,7 @@ _PRICED: Mapping[type[Wire], str] = {
     FillingOpened: FUEL_PRICES,
     SwapOpened: SWAP_TERMS,
     PortOpened: PORT_PRICES,
+    LockerOpened: PORT_PRICES,
 }
 """The kind of document that says what a session costs, by what opens it."""
 _OF_A_SESSION = {KINDS[body][0] for ways in (*BETWEEN.values(), *ENDS.values()) for body in ways}
@@ -185,7 +187,7 @@ def _session(connection: sqlite3.Connection, seq: int) -> list[tuple[int, bytes]
             found.append((at, data))
         elif record.kind in _OF_A_SESSION:
             body = body_of(record)
-            if getattr(body, "session", None) == seq:
+            if session_of(body) == seq:
                 found.append((at, data))
                 if isinstance(body, _LAST):
                     return found

@@ -36,6 +36,7 @@ from protocols.trade.fuel_prices import PriceList
 from protocols.trade.port_prices import KIND as PORT_PRICES
 from protocols.trade.port_prices import PortPrices
 from protocols.trade.records import Record, body_of
+from protocols.trade.records_port import LockerClosed
 from protocols.trade.swap_terms import KIND as SWAP_TERMS
 from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
@@ -116,7 +117,7 @@ def _content(document: Document) -> Any:
 
 def _meter_record(gathered: Gathered) -> Iterator[tuple[str, bytes]]:
     closed = gathered.story.closed
-    if closed is None or closed.meter_record is None:
+    if closed is None or isinstance(closed, LockerClosed) or closed.meter_record is None:
         return
     if not isinstance(gathered.story, ChargeStory):
         yield "measurement.ftm", closed.meter_record.encode()

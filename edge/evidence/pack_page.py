@@ -112,7 +112,7 @@ def _facts(gathered: Gathered) -> str:
 
 def _bill(gathered: Gathered) -> str:
     both = [list(slip.rows(gathered.story, gathered.pricing, language)) for language in words.LANGUAGES]
-    if not both[0]:
+    if gathered.story.closed is None:
         return ""
     heads = "".join(f"<th>{_two(*slip.LABELS[code])}</th>" for code in ("line", "quantity", "price", "amount"))
     rows = "".join(

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 from edge.evidence.gather import Pricing
 from edge.evidence.words import LANGUAGES, fact_text
-from protocols.proof.receipt_story import ChargeStory, FillingStory, PortStory, Story, SwapStory, total_ml
+from protocols.proof.receipt_story import (
+    ChargeStory,
+    FillingStory,
+    LockerStory,
+    PortStory,
+    Story,
+    SwapStory,
+    total_ml,
+)
 from protocols.proof.receipt_view import lasted, pack, port_name, quantity
 from protocols.trade.daytime import offset_s_at
 from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
@@ -21,11 +29,13 @@ LABELS: dict[str, tuple[str, str]] = {
     "title-rent": ("租电收据", "Rent receipt"),
     "title-return": ("退租收据", "Return receipt"),
     "title-port": ("充电口收据", "Port receipt"),
+    "title-locker": ("存放收据", "Locker receipt"),
     "session": ("会话", "Session"),
     "connector": ("枪位", "Connector"),
     "pump": ("加油机", "Pump"),
     "cabinet": ("换电柜", "Cabinet"),
     "port": ("充电口", "Port"),
+    "locker": ("柜格", "Locker"),
     "nozzle": ("油枪", "Nozzle"),
     "grade": ("油品", "Grade"),
     "totalizer": ("累计数", "Totalizer"),
@@ -120,7 +130,13 @@ PORT_REASONS: dict[str, tuple[str, str]] = {
 }
 """Of ports; one that is not here is shown as it is."""
 
-ENDINGS = {**REASONS, **FILL_REASONS, **SWAP_OUTCOMES, **PORT_REASONS}
+LOCKER_OUTCOMES: dict[str, tuple[str, str]] = {
+    "collected": PORT_REASONS["collected"],
+    "removed": ("电池由工作人员取出", "staff took the pack out"),
+}
+"""How stays in lockers end."""
+
+ENDINGS = {**REASONS, **FILL_REASONS, **SWAP_OUTCOMES, **PORT_REASONS, **LOCKER_OUTCOMES}
 """Whatever may end a session."""
 
 PERIODS: dict[str, str] = {"sharp": "尖", "peak": "峰", "flat": "平", "valley": "谷"}
@@ -142,6 +158,8 @@ def title(story: Story, language: str) -> str:
             return label(f"title-{story.opened.kind}", language)
         case PortStory():
             return label("title-port", language)
+        case LockerStory():
+            return label("title-locker", language)
 
 
 def facts(story: Story, language: str, hours: Pricing | None = None) -> Iterator[tuple[str, str]]:
@@ -187,6 +205,8 @@ def _place(story: Story) -> tuple[str, str]:
             return "cabinet", swap.cabinet
         case PortStory():
             return "port", port_name(story)
+        case LockerStory():
+            return "locker", port_name(story)
 
 
 def _delivered(story: Story, language: str, hours: Pricing | None) -> Iterator[tuple[str, str]]:
@@ -220,6 +240,9 @@ def _delivered(story: Story, language: str, hours: Pricing | None) -> Iterator[t
                 yield "energy", f"{kwh(ported.energy_wh)} kWh"
             if ported.elapsed_s is not None:
                 yield "lasted", lasted(ported.elapsed_s)
+        case LockerStory(closed=emptied) if emptied is not None:
+            yield "reason", _ending(emptied.outcome, language)
+            yield "lasted", lasted(emptied.stay_s)
 
 
 def _ending(code: str, language: str) -> str:

@@ -34,6 +34,7 @@ SCRIPTS = (
     "filling.js",
     "swap.js",
     "port.js",
+    "locker.js",
     "kinds.js",
     "statement.js",
     "page.js",

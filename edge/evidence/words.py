@@ -352,6 +352,42 @@ LINES: dict[str, tuple[str, str]] = {
         "收据不能证明充电板本身计量准确",
         "A receipt does not prove that the board counts rightly",
     ),
+    "locker/proven": (
+        "各记录同属一次存放 {session}（柜格 {locker}）",
+        "The records are those of stay {session} in locker {locker}",
+    ),
+    "collected/proven": (
+        "电池由存放人取走；存入之后柜门另开 {doors} 次",
+        "Its owner took the pack out; the door was opened {doors} times after it was put in",
+    ),
+    "collected/failed": (
+        "柜门的记录与“由存放人取走”不符（{doors} 次）",
+        "The records of its door ({doors}) are not those of a pack that its owner took out",
+    ),
+    "removed/proven": (
+        "电池由工作人员取出；存入之后柜门另开 {doors} 次",
+        "Staff took the pack out; the door was opened {doors} times after it was put in",
+    ),
+    "removed/failed": (
+        "柜门的记录与“由工作人员取出”不符（{doors} 次）",
+        "The records of its door ({doors}) are not those of a pack that staff took out",
+    ),
+    "stayed/proven": (
+        "计为存放 {lasted}，不超过首末两条记录之间的时间",
+        "It counts as {lasted}: no longer than from the first record to the last",
+    ),
+    "stayed/failed": (
+        "计为存放 {lasted}，超过首末两条记录之间的时间",
+        "It counts as {lasted}: longer than from the first record to the last",
+    ),
+    "stayed/open": (
+        "计为存放 {lasted}；其间设备重启过，时钟未经证实，不能核对",
+        "It counts as {lasted}; the box restarted meanwhile and its clock was not known, so that cannot be checked",
+    ),
+    "locker-content/open": (
+        "收据不能证明柜格内放过什么",
+        "A receipt does not prove what was in the locker",
+    ),
     "view/proven": ("文件中的可读摘要与已签记录一致", "What the file shows in plain text is what the records say"),
     "view/failed": (
         "文件中的可读摘要与已签记录不一致",

@@ -110,8 +110,10 @@ def _slip(paper: Paper, gathered: Gathered, language: str) -> None:
         right = (f">{slip.label(code, language)}" for code in ("quantity", "price", "amount"))
         paper.write()
         paper.table([slip.label("line", language), *right], rows)
+    totals = [(name, paper.bold(text)) for name, text in slip.totals(story, language)]
+    if totals:
         paper.write()
-        paper.pairs((name, paper.bold(text)) for name, text in slip.totals(story, language))
+        paper.pairs(totals)
     state = slip.label("final" if gathered.final else "provisional", language)
     paper.write()
     paper.pairs([(slip.label("state", language), paper.good(state) if gathered.final else paper.warn(state))])

@@ -19,7 +19,7 @@ from protocols.proof import reader_keys, receipt_file
 from protocols.proof.errors import Malformed
 from protocols.proof.lines import Line, Mark
 from protocols.proof.receipt_file import ReceiptFile
-from protocols.proof.receipt_story import FillingStory, PortStory, Story, SwapStory
+from protocols.proof.receipt_story import FillingStory, LockerStory, PortStory, Story, SwapStory
 from protocols.proof.receipt_view import view
 from protocols.proof.statement import Statement, state
 
@@ -110,6 +110,8 @@ def _gist(story: Story) -> str:
             what = f"{told['cabinet']}  {told['outcome']}"
         case PortStory():
             what = f"{told['port']}  {told.get('energy_kwh') or '-'} kWh  {told.get('lasted') or '-'}"
+        case LockerStory():
+            what = f"{told['locker']}  {told['outcome']}  {told['lasted']}"
         case _:
             what = f"{told['connector']}  {told['energy_kwh']} kWh"
     return f"{told['session']}  {what}  ¥{told['amount_yuan']}  {told['ended']}"

@@ -27,6 +27,7 @@ _FEN_PER: dict[str, Fraction] = {
     "session": Fraction(1, 1_000),  # e3 each
     "swap": Fraction(1, 1_000),
     "rent": Fraction(1, 1_000),
+    "late": Fraction(1, 1_000),
     "idle": Fraction(1, 60_000),  # e3 per minute times seconds
     "time": Fraction(1, 3_600_000),  # e3 per hour times seconds
 }

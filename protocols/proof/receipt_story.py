@@ -1,6 +1,6 @@
 """Which session do these records tell of? From its opening to its end.
 
-A charge, a filling, a swap and a session at a port tell the same story, each of a place of its own.
+A charge, a filling, a swap, a session at a port and a stay in a locker tell the same story, each of a place of its own.
 """
 
 from __future__ import annotations
@@ -25,18 +25,27 @@ from protocols.trade.records import (
 )
 from protocols.trade.records_fuel import FillingClosed, FillingOpened, PumpTotals
 from protocols.trade.records_pack import SwapClosed, SwapOpened, SwapStepped
-from protocols.trade.records_port import PortClosed, PortOpened
+from protocols.trade.records_port import (
+    LockerClosed,
+    LockerDoor,
+    LockerOpened,
+    LockerOverdue,
+    LockerStored,
+    PortClosed,
+    PortOpened,
+)
 
-Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened, PortOpened)
-Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed, PortClosed)
-AnyOpened: TypeAlias = SessionOpened | FillingOpened | SwapOpened | PortOpened
-AnyClosed: TypeAlias = SessionClosed | FillingClosed | SwapClosed | PortClosed
+Opened = TypeVar("Opened", SessionOpened, FillingOpened, SwapOpened, PortOpened, LockerOpened)
+Closed = TypeVar("Closed", SessionClosed, FillingClosed, SwapClosed, PortClosed, LockerClosed)
+AnyOpened: TypeAlias = SessionOpened | FillingOpened | SwapOpened | PortOpened | LockerOpened
+AnyClosed: TypeAlias = SessionClosed | FillingClosed | SwapClosed | PortClosed | LockerClosed
 
 ENDS: Mapping[type[Wire], tuple[type[Wire], ...]] = {
     SessionOpened: (SessionClosed, SessionVoided),
     FillingOpened: (FillingClosed, SessionVoided),
     SwapOpened: (SwapClosed,),
     PortOpened: (PortClosed, SessionVoided),
+    LockerOpened: (LockerClosed,),
 }
 """What opens a session, and what may end it."""
 BETWEEN: Mapping[type[Wire], tuple[type[Wire], ...]] = {
@@ -44,6 +53,7 @@ BETWEEN: Mapping[type[Wire], tuple[type[Wire], ...]] = {
     FillingOpened: (SessionExtended, SessionHeld),
     SwapOpened: (SwapStepped,),
     PortOpened: (SessionExtended, SessionHeld),
+    LockerOpened: (LockerStored, LockerDoor, LockerOverdue),
 }
 """What may stand between opening and end."""
 
@@ -103,7 +113,20 @@ class PortStory(Delivery[PortOpened, PortClosed]):
     """A session at a charging port."""
 
 
-Story: TypeAlias = ChargeStory | FillingStory | SwapStory | PortStory
+@dataclass(frozen=True, slots=True)
+class LockerStory(Delivery[LockerOpened, LockerClosed]):
+    """A pack in a locker. acts: stored, and each time the door was opened once more, in the log's order."""
+
+    acts: tuple[LockerStored | LockerDoor, ...]
+
+
+Story: TypeAlias = ChargeStory | FillingStory | SwapStory | PortStory | LockerStory
+
+
+def session_of(body: object) -> int | None:
+    """Which session a record is about that is not its first; a stay in a locker is one. None: none."""
+    found: int | None = getattr(body, "session", getattr(body, "stay", None))
+    return found
 
 
 def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> Story:
@@ -123,7 +146,7 @@ def read_story(site: str, epoch: int, records: Sequence[tuple[int, bytes]]) -> S
         allowed = _allowed(type(bodies[0]), last=place == len(records) - 1) if place else tuple(ENDS)
         if not isinstance(body, allowed):
             raise NoStory("kind", seq)
-        if place and getattr(body, "session", None) != first_seq:
+        if place and session_of(body) != first_seq:
             raise NoStory("another-session", seq)
         bodies.append(body)
         told.append(record)
@@ -151,6 +174,10 @@ def _story(site: str, epoch: int, seq: int, bodies: Sequence[Any], records: Sequ
         case PortOpened() as opened, end:
             ported = end if isinstance(end, PortClosed) else None
             return PortStory(site, epoch, seq, opened, began, holds, ported, moves, ended)
+        case LockerOpened() as opened, end:
+            emptied = end if isinstance(end, LockerClosed) else None
+            acts = tuple(body for body in bodies if isinstance(body, LockerStored | LockerDoor))
+            return LockerStory(site, epoch, seq, opened, began, holds, emptied, moves, ended, acts)
     raise AssertionError("the first record is an opening")
 
 

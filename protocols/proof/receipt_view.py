@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from protocols.proof.receipt_story import ChargeStory, FillingStory, PortStory, Story, SwapStory, total_ml
+from protocols.proof.receipt_story import (
+    ChargeStory,
+    FillingStory,
+    LockerStory,
+    PortStory,
+    Story,
+    SwapStory,
+    total_ml,
+)
 from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 from protocols.trade.records import BillLine
 from protocols.trade.records_fuel import PumpTotals
@@ -48,6 +56,8 @@ def _place(story: Story) -> dict[str, str]:
             return {"cabinet": opened.cabinet, "kind": opened.kind}
         case PortStory():
             return {"port": port_name(story)}
+        case LockerStory():
+            return {"locker": port_name(story)}
 
 
 def _delivered(story: Story) -> dict[str, str]:
@@ -88,6 +98,8 @@ def _delivered(story: Story) -> dict[str, str]:
                 "lasted": lasted(ported.elapsed_s),
                 "reason": ported.reason,
             }
+        case LockerStory(closed=emptied) if emptied is not None:
+            return {"outcome": emptied.outcome, "lasted": lasted(emptied.stay_s)}
     return {}
 
 
@@ -106,7 +118,7 @@ def _line(line: BillLine) -> dict[str, str]:
     }
 
 
-def port_name(story: PortStory) -> str:
+def port_name(story: PortStory | LockerStory) -> str:
     """The board, and the number on it: `rack.3`."""
     return f"{story.opened.board}.{story.opened.port}"
 

@@ -18,6 +18,7 @@ from protocols.proof.errors import Unproven
 from protocols.proof.filling_check import check_filling
 from protocols.proof.keys import LogKeyCertificate
 from protocols.proof.lines import Line, Mark, either, failed, open_, proven
+from protocols.proof.locker_check import check_locker
 from protocols.proof.note import Note, SignatureType, VerifierKey
 from protocols.proof.pinned import Documents
 from protocols.proof.port_check import check_port
@@ -26,6 +27,7 @@ from protocols.proof.receipt_file import ProvenRecord, ReceiptFile
 from protocols.proof.receipt_story import (
     ChargeStory,
     FillingStory,
+    LockerStory,
     NoStory,
     PortStory,
     Story,
@@ -102,6 +104,9 @@ def _delivery(story: Story, documents: Documents, device_key: bytes) -> list[Lin
         case PortStory():
             told = proven("port", session=session, port=port_name(story))
             return [told, *check_port(story, documents, device_key)]
+        case LockerStory():
+            told = proven("locker", session=session, locker=port_name(story))
+            return [told, *check_locker(story, documents)]
 
 
 def _unproven(story: Story) -> str:
@@ -115,6 +120,8 @@ def _unproven(story: Story) -> str:
             return "pack-meter"
         case PortStory():
             return "board-meter"
+        case LockerStory():
+            return "locker-content"
 
 
 def _box(file: ReceiptFile, site_keys: Sequence[SiteKey]) -> tuple[list[Line], VerifierKey | None]:

@@ -5,7 +5,8 @@ const either = (holds, code, facts = {}) => line(holds ? "proven" : "failed", co
 
 const UNITS = 18_000_000n; // parts of a fen in which every price is whole
 const UNITS_PER = { // of a quantity times price_e3
-  energy: 18n, service: 18n, session: 18_000n, swap: 18_000n, rent: 18_000n, idle: 300n, time: 5n,
+  energy: 18n, service: 18n, session: 18_000n, swap: 18_000n, rent: 18_000n, late: 18_000n, idle: 300n,
+  time: 5n,
 };
 const sum = (values) => values.reduce((total, value) => total + value, 0n);
 const byValue = (one, other) => (one < other ? -1 : one > other ? 1 : 0);

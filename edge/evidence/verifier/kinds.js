@@ -19,5 +19,10 @@ const KINDS = {
     code: () => "port", place: (story) => ({ port: portName(story) }), named: (story) => ({ port: portName(story) }),
     check: checkPort, unproven: "board-meter", view: portView, title: () => "title-port", ends: "voided",
   },
+  "locker-opened": {
+    code: () => "locker", place: (story) => ({ locker: portName(story) }),
+    named: (story) => ({ locker: portName(story) }), check: checkLocker, unproven: "locker-content", view: lockerView,
+    title: () => "title-locker", ends: "voided",
+  },
 };
 const kindOf = (story) => KINDS[story.kind];

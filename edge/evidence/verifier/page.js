@@ -102,8 +102,11 @@ function portFacts({ closed }) {
   return facts;
 }
 
+const lockerFacts = ({ closed }) => [["reason", said(words.reasons, closed.outcome)], ["lasted", lasted(closed.stay_s)]];
+
 const FACTS = {
   "session-opened": chargeFacts, "filling-opened": fillingFacts, "swap-opened": swapFacts, "port-opened": portFacts,
+  "locker-opened": lockerFacts,
 };
 
 /** The pinned tariff or price list, where it is in the receipt and proven. */

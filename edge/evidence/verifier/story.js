@@ -55,15 +55,17 @@ const TARIFF = STRUCT({
 });
 const ENDS = { // what opens a session, and what may end it
   "session-opened": ["session-closed", "session-voided"], "filling-opened": ["filling-closed", "session-voided"],
-  "swap-opened": ["swap-closed"], "port-opened": ["port-closed", "session-voided"],
+  "swap-opened": ["swap-closed"], "port-opened": ["port-closed", "session-voided"], "locker-opened": ["locker-closed"],
 };
-const BETWEEN = { "swap-opened": ["swap-stepped"] };
+const BETWEEN = {
+  "swap-opened": ["swap-stepped"], "locker-opened": ["locker-stored", "locker-door", "locker-overdue"],
+};
 const QUALITIES = ["unknown", "informative", "synchronised", "relative"];
 
 /** The session that these records, [{seq, data}] in the receipt's order, tell of. Throws NoStory. */
 function readStory(site, epoch, records) {
   const seq = records[0].seq;
-  const story = { site, epoch, seq, session: `${site}/${epoch}/${seq}`, holds: [], steps: [], closed: null };
+  const story = { site, epoch, seq, session: `${site}/${epoch}/${seq}`, holds: [], steps: [], acts: [], closed: null };
   let before = -1n;
   for (const [place, one] of records.entries()) {
     const last = place === records.length - 1;
@@ -78,10 +80,11 @@ function readStory(site, epoch, records) {
     const allowed = place === 0 ? Object.keys(ENDS)
       : last ? ENDS[story.kind] : BETWEEN[story.kind] ?? ["session-extended", "session-held"];
     if (!body || !allowed.includes(record.kind)) throw new NoStory("kind", one.seq);
-    if (place && body.session !== seq) throw new NoStory("another-session", one.seq);
+    if (place && (body.session ?? body.stay) !== seq) throw new NoStory("another-session", one.seq);
     if (place === 0) Object.assign(story, { kind: record.kind, opened: body, began: record.stamp });
     if (body.holds) story.holds.push(...body.holds);
     if (record.kind === "swap-stepped") story.steps.push(body);
+    if (["locker-stored", "locker-door"].includes(record.kind)) story.acts.push({ kind: record.kind, ...body });
     if (place && record.kind === ENDS[story.kind][0]) story.closed = body;
     if (last) Object.assign(story, { moves: record.moves, ended: record.stamp });
   }

@@ -9,7 +9,9 @@ from pathlib import Path
 from drivers.twins.cabinets.rider_words import rents, returns, swaps
 from edge.journal.journal import Journal
 from edge.measurement import MeasurementRecorder
+from edge.till.ask import Source
 from edge.till.policy import Policy
+from edge.till.port.ask import StayAsk
 from protocols.proof import keys
 from protocols.proof.measurement import Plate
 from protocols.proof.ocmf import SoftwareSigner
@@ -21,7 +23,8 @@ from protocols.trade.records import Preset
 from protocols.trade.records_pack import DEPOSIT
 from tests.edge.desk_rig import CARD, CREDENTIAL_KEY, LOG_KEY, Time
 from tests.edge.journal.verify_rig import DEVICE, GRANTER, ProvenTill
-from tests.edge.ports.port_rig import Rack
+from tests.edge.ports.port_rig import Rack, with_doors
+from tests.edge.ports.test_lockers import BY_CARD, PANEL, put_in
 from tests.edge.shop.shop_rig import CABINET, PLAN, Front
 
 RECORDER = MeasurementRecorder(SoftwareSigner(DEVICE), "0.1.0", {CABINET: Plate("CAB-0417", "Greenway", "GW-6")})
@@ -82,6 +85,24 @@ def a_cabinets_day(path: Path) -> SoldPacks:
     return asyncio.run(_packs(path))
 
 
+@dataclass(frozen=True)
+class SoldStays:
+    """late: three days beyond those that are free. free: by a PIN, emptied by staff.
+
+    running: a pack that nobody has come for yet.
+    """
+
+    path: Path
+    late: int
+    free: int
+    running: int
+
+
+def a_lockers_day(path: Path) -> SoldStays:
+    """A closed journal, acknowledged but for the stay that goes on."""
+    return asyncio.run(_stays(path))
+
+
 def a_boards_day(path: Path) -> SoldPorts:
     """A closed journal, acknowledged."""
     return asyncio.run(_ports(path))
@@ -139,5 +160,30 @@ async def _ports(path: Path) -> SoldPorts:
         await rack.wait(600, 10)
         await rack.cosign()
         return SoldPorts(path / "journal.db", by_time.seq, never.seq)
+    finally:
+        await rack.journal.close()
+
+
+async def _stays(path: Path) -> SoldStays:
+    journal = Journal.create(path / "journal.db", "hz-1", 1, LOG_KEY, ballast_bytes=0)
+    rack = ProvenRack(journal, Time(), bays={}, traits=with_doors(), price="lockers", recorder=RECORDER)
+    try:
+        await rack.begin(50_000, may_stay=50_000)
+        await rack.publish_prices()
+        for outlet in rack.steel.outlets.values():
+            outlet.plugged = False
+        rack.steel.tell()
+        late = await put_in(rack)
+        rack.time += 3 * 86_400_000 + 3_600_000
+        rack.steel.tell()
+        await rack.wait(10, 1)
+        await rack.hall.lockers.collect("rack.1", BY_CARD)
+        await rack.wait(5, 1)
+        free = await put_in(rack, 2, StayAsk("rack.2", PANEL, (Source("ann"),)), pin="4711")
+        await rack.hall.lockers.open_by_staff("rack.2", "li", "nobody came for it", remove=True)
+        await rack.wait(5, 1)
+        await rack.cosign()
+        running = await put_in(rack, 3)
+        return SoldStays(path / "journal.db", late.seq, free.seq, running.seq)
     finally:
         await rack.journal.close()

@@ -9,7 +9,14 @@ from sold_box import Said
 
 from edge.journal.verify import verify
 from protocols.proof import keys, measurement
-from tests.edge.evidence.shop_front_day import SoldPacks, SoldPorts, a_boards_day, a_cabinets_day
+from tests.edge.evidence.shop_front_day import (
+    SoldPacks,
+    SoldPorts,
+    SoldStays,
+    a_boards_day,
+    a_cabinets_day,
+    a_lockers_day,
+)
 from tests.edge.journal.verify_rig import DEVICE, TRUST
 
 KEYS = ("--site-key", keys.fingerprint(keys.spki(DEVICE.public_key())), "--hq-key", str(TRUST.cosigners[0]))
@@ -27,29 +34,58 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> SoldPorts:
     return a_boards_day(tmp_path_factory.mktemp("board"))
 
 
-def test_the_journals_verify(packs: SoldPacks, ports: SoldPorts) -> None:
+@pytest.fixture(scope="module")
+def stays(tmp_path_factory: pytest.TempPathFactory) -> SoldStays:
+    """A pack collected too late, one that staff took out, one that is still there."""
+    return a_lockers_day(tmp_path_factory.mktemp("lockers"))
+
+
+def test_the_journals_verify(packs: SoldPacks, ports: SoldPorts, stays: SoldStays) -> None:
     """Every measurement is signed, numbered in one row, and says what the log says."""
-    for path, measured in ((packs.path, 4), (ports.path, 1)):
+    for path, measured in ((packs.path, 4), (ports.path, 1), (stays.path, 0)):
         report = verify(path, TRUST)
         assert (list(report.findings), report.tally.meter_records) == ([], measured)
 
 
 def test_each_receipt_verifies(
-    packs: SoldPacks, ports: SoldPorts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    packs: SoldPacks, ports: SoldPorts, stays: SoldStays, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With keys from elsewhere; one altered word, and it does not."""
     sold = [
         (packs.path, seq) for seq in (packs.planned, packs.by_energy, packs.rented, packs.returned, packs.cancelled)
     ]
-    for journal, session in [*sold, (ports.path, ports.by_time), (ports.path, ports.never)]:
+    sold += [(ports.path, ports.by_time), (ports.path, ports.never), (stays.path, stays.late), (stays.path, stays.free)]
+    for journal, session in sold:
         path = tmp_path / f"{journal.parent.name}-{session}.json"
         assert Said(capsys, "receipt", str(session), "--out", str(path), "--journal", str(journal)).code == 0
         said = Said(capsys, "verify", str(path), *KEYS, "--lang", "en")
         assert (said.code, said.out.splitlines()[-2]) == (0, "PROVEN"), said.out
         path.write_text(path.read_text().replace('"clock": "synchronised"', '"clock": "unknown"'))
         assert Said(capsys, "verify", str(path), *KEYS).code == 1
-    running = Said(capsys, "receipt", str(packs.running), "--journal", str(packs.path))
-    assert (running.code, "no bill yet" in running.err) == (1, True)
+    for journal, session in ((packs.path, packs.running), (stays.path, stays.running)):
+        running = Said(capsys, "receipt", str(session), "--journal", str(journal))
+        assert (running.code, "no bill yet" in running.err) == (1, True)
+
+
+def test_the_slip_of_a_locker(stays: SoldStays, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where, how long, who took it out, and what the days cost."""
+    late = Said(capsys, "receipt", str(stays.late), "--journal", str(stays.path), "--lang", "zh")
+    shown = [text for text in ("存放收据", "rack.1", "电池已取走", "逾期费", "¥6.00") if text not in late.out]
+    assert (late.code, shown) == (0, []), late.out
+    free = Said(capsys, "receipt", str(stays.free), "--journal", str(stays.path), "--lang", "en")
+    assert (free.code, "staff took the pack out" in free.out, "¥0.00" in free.out) == (0, True, True), free.out
+
+
+def test_the_evidence_of_a_stay(stays: SoldStays, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every opening of the door, and the prices; no measurement, for nothing was measured."""
+    folder = tmp_path / "evidence"
+    assert Said(capsys, "evidence", str(stays.late), str(folder), "--journal", str(stays.path)).code == 0
+    kinds = sorted(path.name.partition(".")[2] for path in (folder / "records").glob("*.bin"))
+    assert [*dict.fromkeys(kinds)] == [
+        "locker-closed.bin", "locker-door.bin", "locker-opened.bin", "locker-overdue.bin", "locker-stored.bin"
+    ]  # fmt: skip
+    assert not list(folder.glob("m*r*t.*"))
+    assert "柜格" in (folder / "index.html").read_text()
 
 
 def test_a_pack_holds_the_steps_the_terms_and_the_measurement(

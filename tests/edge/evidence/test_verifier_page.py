@@ -33,7 +33,7 @@ from tests.protocols.proof.filled import FILLED, fuel_receipt
 from tests.protocols.proof.filled import OPENING as FILLING_OPENING
 from tests.protocols.proof.filled import VOIDED as NOT_BILLED
 from tests.protocols.proof.filled import closing as filling_closing
-from tests.protocols.proof.fronted import OTHER_TARIFF, PORTED, RENTED, RENTED_IN_TOWN, SWAPPED, TERMS
+from tests.protocols.proof.fronted import OTHER_TARIFF, PORTED, RENTED, RENTED_IN_TOWN, STAYED, SWAPPED, TERMS
 from tests.protocols.proof.people import HQ_KEY, LOG_KEY, flip
 from tests.protocols.proof.sold import (
     BEGAN_MS,
@@ -68,7 +68,7 @@ from tests.protocols.proof.test_receipt_file import FINGERPRINT, FORM
 from tests.protocols.proof.test_shop_statement import GOOD as SHOP_GOOD
 from tests.protocols.proof.test_shop_statement import LIES as SHOP_LIES
 from tests.protocols.proof.test_shop_statement import MIXED_UP as SHOP_MIXED_UP
-from tests.protocols.proof.test_shop_statement import PORTS, odd_fronts
+from tests.protocols.proof.test_shop_statement import PORTS, STAYS, odd_fronts
 from tests.protocols.proof.test_statement import LIES, MIXED_OPENING, MIXES, ODD_STORIES, odd_bills
 from tests.protocols.trade.samples import slices, tariffs, unix_ms
 
@@ -223,8 +223,8 @@ def test_no_byte_of_a_filling_can_be_changed(page: Page) -> None:
 
 @needs_browser
 def test_cabinets_and_ports_are_told_alike(page: Page) -> None:
-    """Swaps by plan, price and energy, rents and returns; ports by time, energy and tariff; every lie about them."""
-    good = [with_keys(str(one.id), one.values[0]) for one in (*SHOP_GOOD, *PORTS)]
+    """Swaps, rents and returns; ports by time, energy and tariff; stays in lockers; every lie about them."""
+    good = [with_keys(str(one.id), one.values[0]) for one in (*SHOP_GOOD, *PORTS, *STAYS)]
     assert {one["verdict"] for one in agree(page, good)} == {"proven"}
     bad = [with_keys(f"lie: {name}", file) for name, file, _ in SHOP_LIES]
     bad += [with_keys("mixed up", sold(*records, documents=(), with_view=False)) for records in SHOP_MIXED_UP]
@@ -236,7 +236,7 @@ def test_cabinets_and_ports_are_told_alike(page: Page) -> None:
 
 
 @needs_browser
-@pytest.mark.parametrize("file", [SWAPPED, RENTED, PORTED], ids=["swap", "rent", "port"])
+@pytest.mark.parametrize("file", [SWAPPED, RENTED, PORTED, STAYED], ids=["swap", "rent", "port", "locker"])
 def test_no_byte_of_a_swap_or_a_port_can_be_changed(page: Page, file: ReceiptFile) -> None:
     """Every byte of every record, one bit each."""
     cases = [
@@ -386,8 +386,9 @@ def test_the_bill_of_a_filling_is_shown(page: Page) -> None:
         (RENTED_IN_TOWN, ["开始\t2026-09-21 19:26:40 UTC+8", "租期付至\t2026-09-22 19:28:15 UTC+8"]),
         (OF_ELSEWHERE, ["开始\t2026-09-21 11:26:40 UTC\n"]),
         (PORTED, ["充电口收据", "充电口\track.3", "时长\t1:00:00", "计时费\t40 min 0 s\t¥1.00", "19:26:40 UTC+8"]),
+        (STAYED, ["存放收据", "柜格\track.4", "电池已取走", "时长\t0:01:30", "逾期费\t1\t¥5.00\t¥5.00", "UTC+8"]),
     ],
-    ids=["swap", "rent", "rent-local", "rent-another-tariff", "port"],
+    ids=["swap", "rent", "rent-local", "rent-another-tariff", "port", "locker"],
 )
 def test_the_bill_of_the_shop_front_is_shown(page: Page, file: ReceiptFile, texts: list[str]) -> None:
     """Where it was, what changed hands or was counted, and the lines of the bill."""

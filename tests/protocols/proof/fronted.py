@@ -14,7 +14,7 @@ from protocols.proof.measurement import Plate
 from protocols.proof.receipt_file import PinnedDocument, ReceiptFile
 from protocols.trade.codec import Wire, encode
 from protocols.trade.port_bill import bill_of as port_bill_of
-from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep, price_of
+from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep, late_bill, price_of
 from protocols.trade.records import CNY, Effect, Hold, Move, Origin, Pin, Preset, Slice
 from protocols.trade.records_pack import (
     DEPOSIT,
@@ -25,7 +25,15 @@ from protocols.trade.records_pack import (
     SwapOutcome,
     SwapStepped,
 )
-from protocols.trade.records_port import PortClosed, PortOpened
+from protocols.trade.records_port import (
+    LockerClosed,
+    LockerDoor,
+    LockerOpened,
+    LockerOverdue,
+    LockerStored,
+    PortClosed,
+    PortOpened,
+)
 from protocols.trade.swap_bill import bill_of, energy_between, paid_until_s, priced_by_energy
 from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms, rent_named
 from protocols.trade.tariff import Offset
@@ -207,3 +215,42 @@ def port_receipt(
 
 
 PORTED = port_receipt()
+
+# --- lockers ---------------------------------------------------------------------------------------------------------
+
+LOCKERS = PortPrices("east", 2, [*PRICES.prices, PortPrice("box", "energy", [], 120_000, 0, 0, 0, 500_000, 60, 3)])
+STAY = LockerOpened(
+    board="rack", port=4, account="acc-77", holds=[Hold("acc-77", CNY, 1_500)], price="box", secret=bytes(48),
+    charge=None, charge_by="", origin=ORIGIN, pins=[pin(LOCKERS), pin(CITY)], clock_lb_ms=BEGAN_MS,
+    clock_ub_ms=BEGAN_MS,
+)  # fmt: skip
+ACTS: list[LockerStored | LockerDoor | LockerOverdue] = [LockerStored(SEQ), LockerDoor(SEQ, "collect", ORIGIN, "")]
+
+
+def stay_end(stay_s: int = 90, opened: LockerOpened = STAY, **said: object) -> LockerClosed:
+    """As the till closes it: 60 s are free here, and each day begun after them costs 5 yuan."""
+    price = price_of(LOCKERS, opened.price)
+    assert price is not None, "a price of this list"
+    bill = late_bill(price, stay_s)
+    exact = bill.exact_fen
+    body = LockerClosed(
+        SEQ, "collected", stay_s, list(bill.lines), bill.amount_fen, exact.numerator, exact.denominator, 0
+    )
+    return with_(body, **said)
+
+
+def stay_receipt(
+    opened: LockerOpened = STAY,
+    acts: Sequence[Wire] = ACTS,
+    closed: LockerClosed | None = None,
+    moves: Sequence[Move] | None = None,
+    documents: Sequence[Wire] = (LOCKERS, CITY),
+) -> ReceiptFile:
+    """What is not given is as the till does it."""
+    end = stay_end() if closed is None else closed
+    moved = [used(end.amount_fen)] * bool(end.amount_fen) if moves is None else moves
+    middle = [record(body, at=ENDED) for body in acts]
+    return receipt_file(record(opened, at=stamp()), *middle, record(end, moved, ENDED), documents=documents)
+
+
+STAYED = stay_receipt()

@@ -13,13 +13,17 @@ from protocols.proof.receipt_file import ReceiptFile
 from protocols.proof.statement import state
 from protocols.trade.records import ClockQuality, Effect, Hold, Move, SessionHeld, SessionVoided, Slice
 from protocols.trade.records_pack import DEPOSIT
+from protocols.trade.records_port import LockerDoor, LockerOverdue, LockerStored
 
 from .fronted import (
+    ACTS,
     BY_PLAN,
     ENDED,
     FULL,
+    LOCKERS,
     LOW,
     MUTE,
+    ORIGIN,
     PAGE,
     PLAN,
     PORT,
@@ -29,12 +33,16 @@ from .fronted import (
     RENTED,
     RETURN,
     RETURNED,
+    STAY,
+    STAYED,
     STEPS,
     SWAP,
     SWAPPED,
     TERMS,
     port_end,
     port_receipt,
+    stay_end,
+    stay_receipt,
     swap_end,
     swap_receipt,
 )
@@ -115,8 +123,35 @@ PORTS = [
     ),
 ]
 
+STAY_END = "+clock +view olocker-content osoftware-keys"
+CASH_FREE = with_(STAY, account="", holds=[])
+STAYS = [
+    pytest.param(
+        STAYED,
+        f"+locker +collected +stayed +sum +captures +holds +port-prices +port-priced {STAY_END}",
+        id="a day begun",
+    ),
+    pytest.param(
+        stay_receipt(CASH_FREE, closed=stay_end(60)),
+        f"+locker +collected +stayed +not-billed +port-prices +port-priced {STAY_END}",
+        id="free, by a PIN",
+    ),
+    pytest.param(
+        stay_receipt(
+            acts=[LockerStored(SEQ), LockerOverdue(SEQ, 80), LockerDoor(SEQ, "remove", ORIGIN, "nobody came")],
+            closed=stay_end(90, outcome="removed"),
+        ),
+        f"+locker +removed +stayed +sum +captures +holds +port-prices +port-priced {STAY_END}",
+        id="taken out by staff",
+    ),
+    pytest.param(
+        stay_receipt(documents=()), f"+locker +collected +stayed +sum +captures +holds oport-prices {STAY_END}",
+        id="no list",
+    ),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("file", "told"), [*GOOD, *PORTS])
+
+@pytest.mark.parametrize(("file", "told"), [*GOOD, *PORTS, *STAYS])
 def test_honest_sessions(file: ReceiptFile, told: str) -> None:
     """Everything is proven but what nobody can; what is missing stays open."""
     assert told_of(file) == told
@@ -161,6 +196,15 @@ LIES = [
     ("paid twice", port_receipt(moves=[used(600)]), "captures"),
     ("energy nobody sold", port_receipt(PILE, with_(port_end(PILE), energy_wh=481)), "port-priced"),
     ("a bill of its own", port_receipt(closed=with_(port_end(), lines=[])), "sum"),
+    ("a pack that was never put in", stay_receipt(acts=ACTS[1:]), "collected"),
+    ("a door that never opened", stay_receipt(acts=ACTS[:1]), "collected"),
+    ("staff who took it", stay_receipt(closed=stay_end(outcome="removed")), "removed"),
+    ("a longer stay than there was time", stay_receipt(closed=stay_end(96)), "stayed"),
+    ("days of another price", stay_receipt(closed=with_(stay_end(), stay_s=60)), "port-priced"),
+    ("charged for a free stay", stay_receipt(closed=stay_end(60), moves=[used(1)]), "not-billed"),
+    ("another sum for days", stay_receipt(closed=with_(stay_end(), amount_fen=499)), "sum"),
+    ("a locker's other prices", stay_receipt(documents=(with_(LOCKERS, version=9),)), "port-prices"),
+    ("a price for lockers that is none", stay_receipt(with_(STAY, price="cheap"), closed=stay_end()), "port-priced"),
 ]  # fmt: skip
 
 
@@ -176,6 +220,8 @@ MIXED_UP = [
     [record(SWAP, at=stamp()), record(port_end(), at=ENDED)],
     [record(SWAP, at=stamp()), record(SessionVoided(SEQ, "x"), at=ENDED)],
     [record(PORT, at=stamp()), record(STEPS[0], at=ENDED), record(port_end(), at=ENDED)],
+    [record(STAY, at=stamp()), record(port_end(), at=ENDED)],
+    [record(STAY, at=stamp()), record(SessionHeld(SEQ, "x", ""), at=ENDED), record(stay_end(), at=ENDED)],
     [record(SWAP, at=stamp()), record(SessionHeld(SEQ, "x", ""), at=ENDED), record(swap_end(), at=ENDED)],
 ]
 
@@ -235,8 +281,19 @@ PACKS = st.sampled_from([None, LOW, FULL, MUTE, with_(FULL, energy_wh=0)])
 
 @st.composite
 def odd_fronts(draw: st.DrawFn) -> ReceiptFile:
-    """Whatever a site may sign of a cabinet or a port, in the shape of records."""
-    if draw(st.booleans()):
+    """Whatever a site may sign of a cabinet, a port or a locker, in the shape of records."""
+    what = draw(st.sampled_from(["cabinet", "port", "locker"]))
+    if what == "locker":
+        acts = draw(st.lists(st.sampled_from([*ACTS, LockerOverdue(SEQ, 9)]), max_size=4))
+        emptied = with_(
+            stay_end(),
+            outcome=draw(st.sampled_from(["collected", "removed"])),
+            stay_s=draw(SOME),
+            amount_fen=draw(SOME),
+            lines=draw(st.sampled_from([[], stay_end().lines])),
+        )
+        return stay_receipt(STAY, acts, emptied, [used(draw(SOME))])
+    if what == "cabinet":
         opened = draw(st.sampled_from([SWAP, BY_PLAN, RENT, RETURN, RESUMED]))
         end = with_(
             swap_end(opened, returned=LOW, taken=FULL),
