@@ -48,7 +48,7 @@ packs = Table(
     Column("site", Name, nullable=False),  # where it is or was last; "": nowhere known
     Column("cabinet", Name, nullable=False),
     Column("slot", Integer, nullable=False),  # 0: in none
-    Column("account", Name, nullable=False),  # the rider who has it; "": none has
+    Column("account", Name, nullable=False),  # the rider who has it, or is asked for it; "": none
     Column("since_ms", BigInteger, nullable=False),  # the site's clock
     Column("soc_permille", Integer),
     Column("soh_permille", Integer),

@@ -90,8 +90,8 @@ class ShopBox(Box):
     def hand_back(self, account: str, units: int, asset: str) -> int:
         return self.add(ValueReturned(account, asset), [self.move(Effect.RETURNED, account, units, asset)])
 
-    def note(self, what: str, code: str, slot: int = 1, before: str = "") -> int:
-        return self.add(PackNoted(what, "cab-1", slot, code, before, None, "", ""))
+    def note(self, what: str, code: str, slot: int = 1, before: str = "", session: int | None = None) -> int:
+        return self.add(PackNoted(what, "cab-1", slot, code, before, session, "", ""))
 
     def scan(self, standing: dict[int, str], slots: int = 3) -> int:
         seen = [

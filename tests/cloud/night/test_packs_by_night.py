@@ -194,6 +194,18 @@ def _a_clerk_gives_a_deposit_back(front: Front) -> None:
         hqlog.append(connection, front.hq.keys, front.hq.clock, [act])
 
 
+def _a_brick_in_its_place(front: Front) -> None:
+    north = front.north
+    closing = north.session("swap", front.ann, "pass", "kept", returned=(OLD, 3))
+    north.note("vanished", B, 2, B, session=closing - 1)
+
+
+def _a_brick_that_is_explained(front: Front) -> None:
+    _a_brick_in_its_place(front)
+    front.later(1)
+    front.south.take_back(front.ann, B)
+
+
 def _an_inspection_that_is_due(front: Front) -> None:
     front.report()
     until_s = front.hq.clock.now_ms() // 1000 + 60
@@ -222,6 +234,8 @@ NORTH_2 = "north cab-1 slot 2"
         (_a_wrong_total, [("shop-day-differs", "north", "north/1 day 1")]),
         (_a_clerk_moves_a_pack, [("pack-ledger-differs", "", f"pack {A}")]),
         (_a_clerk_gives_a_deposit_back, [("deposit-differs", "", "account")]),
+        (_a_brick_in_its_place, [("pack-out-of-sight", "north", f"pack {B}")]),
+        (_a_brick_that_is_explained, []),
         (_an_inspection_that_is_due, [("inspection-overdue", "north", f"pack {A}")]),
     ],
     ids=lambda it: getattr(it, "__name__", ""),
