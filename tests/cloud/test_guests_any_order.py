@@ -168,7 +168,7 @@ def _headquarters(light_hq: Headquarters) -> None:
     Guests.hq = light_hq
 
 
-class TestGuests(Guests.TestCase):  # type: ignore[misc] # hypothesis makes it
+class TestGuests(Guests.TestCase):  # type: ignore[misc]  # hypothesis makes it
     """Twenty-five lives of a site, twenty acts each."""
 
     settings = settings(max_examples=25, stateful_step_count=20, deadline=None)

@@ -64,7 +64,7 @@ async def rig(profile_id: str, mine: dict[str, Any] | None = None, **twin: Any) 
     profile = profile_of(DeviceConfig(id="d", line="l", profile=profile_id))
     kind = "tcp" if profile.link.tcp is not None else "rtu"
     config = SiteConfig(
-        line=(WireConfig(id="l", kind=kind, baud=115200),),  # type: ignore[arg-type]
+        line=(WireConfig(id="l", kind=kind, baud=115200),),  # type: ignore[arg-type]  # one of the kinds
         outlet=(OutletConfig(id="o", limit_ma=16_000),),
         device=(msgspec.convert({"id": "d", "line": "l", "profile": profile_id, "outlet": "o", **twin}, TwinConfig),),
     )

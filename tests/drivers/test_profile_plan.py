@@ -87,7 +87,7 @@ def test_refusals_lose_only_what_is_refused_alone(profile: Profile, data: st.Dat
 def test_a_contiguous_map_costs_a_twentieth_of_a_request_per_point(kind: str, count: int) -> None:
     """200 registers in a row are 5 requests, be they 200 points or 100."""
     size = 200 // count
-    points = {f"p{i:03}": Point(space="input", addr=i * size, type=kind) for i in range(count)}  # type: ignore[arg-type]
+    points = {f"p{i:03}": Point(space="input", addr=i * size, type=kind) for i in range(count)}  # type: ignore[arg-type]  # one of the types
     made = plan(msgspec.structs.replace(BASE, points=points), points)
     assert len(made.reads) == 5
     assert len(made.reads) / count <= 0.05

@@ -89,7 +89,7 @@ def test_what_is_no_condition_is_refused(condition: str, complaint: str) -> None
 
 @pytest.mark.parametrize("profile", CHARGERS, ids=lambda profile: profile.id)
 @given(data=st.data())
-def test_nothing_unknown_becomes_charging(profile, data) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_unknown_becomes_charging(profile, data) -> None:  # type: ignore[no-untyped-def]  # given by fixture and hypothesis
     """With every point that decides unknown, or the deciding one beyond all rules, the state is F."""
     rules = rules_of(profile)
     assert rules.decide({})[0] is Iec61851.F

@@ -42,7 +42,7 @@ def test_vector(profile: Profile, vector: Vector) -> None:
         assert letter.value == vector.iec, reason
 
 
-@pytest.mark.parametrize(("profile", "vector"), [case for case in VECTORS if case.values[1].writes])  # type: ignore[union-attr]
+@pytest.mark.parametrize(("profile", "vector"), [case for case in VECTORS if case.values[1].writes])  # type: ignore[union-attr]  # every case has two values
 def test_write_vector(profile: Profile, vector: Vector) -> None:
     """Values become exactly the stated request."""
     framing = Framing.RTU if vector.wire == "rtu" else Framing.TCP

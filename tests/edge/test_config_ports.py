@@ -157,7 +157,7 @@ def test_the_page_knows_every_reason() -> None:
     """The table of ends is the code's."""
     table = DOCS.split("| till | board |")[1].split("\n\n")[0]
     for row in table.splitlines()[2:]:
-        end, codes = re.match(r"\| `([a-z-]+)` \| (.*) \|", row).groups()  # type: ignore[union-attr]
+        end, codes = re.match(r"\| `([a-z-]+)` \| (.*) \|", row).groups()  # type: ignore[union-attr]  # a row of the table
         for code in re.findall(r"\b[01][0-9A-F]\b", codes):
             assert dny_words.end(int(code, 16)).value == end, code
     said = {int(code, 16) for code in re.findall(r"\b[01][0-9A-F]\b", table)}

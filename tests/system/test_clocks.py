@@ -108,7 +108,7 @@ async def test_everest_1068_the_clock_jumps_a_year_both_ways_in_mid_session(tmp_
         for late_ms in (-YEAR_MS, YEAR_MS, 0):
             before_wh = energy_wh(await site.status())
             site.set_clock(late_ms)
-            await site.until("more energy", lambda s, before_wh=before_wh: energy_wh(s) > before_wh)  # type: ignore[misc]
+            await site.until("more energy", lambda s, before_wh=before_wh: energy_wh(s) > before_wh)  # type: ignore[misc]  # a lambda's default
             assert abs((await site.status())["wall_ms"] - clock.system().wall_ms()) < 60_000
         await site.panel("stop", connector="c2")
         site.link.mend()

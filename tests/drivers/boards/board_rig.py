@@ -210,7 +210,7 @@ class Unit:
 def board_on(line: Line, protocol: str, address: int = 1, **settings: Any) -> Board:
     """A driver that polls only when its `run` does."""
     fields: dict[str, Any] = {"id": f"{protocol}-{address}", "poll_s": 0.02} | settings
-    return build_board(BoardConfig(protocol=protocol, line=line.id, address=address, **fields), line)  # type: ignore[arg-type]
+    return build_board(BoardConfig(protocol=protocol, line=line.id, address=address, **fields), line)  # type: ignore[arg-type]  # keywords as given
 
 
 class Polled:

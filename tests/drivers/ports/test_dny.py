@@ -45,7 +45,7 @@ async def test_an_unacknowledged_settlement_comes_again(via: Via) -> None:
         for _ in range(3):
             said = len(kept.ids)
             kept.again_ms = 0
-            await site.until(lambda said=said: len(kept.ids) > said)  # type: ignore[misc]
+            await site.until(lambda said=said: len(kept.ids) > said)  # type: ignore[misc]  # a lambda's default
         await site.until_state(PortState.PLUGGED)
         assert [one.number for one in site.driver.settlements()] == [number(1)]
         assert site.twin.kept == [kept]

@@ -84,7 +84,7 @@ async def test_an_acknowledgement_that_did_not_arrive() -> None:
         await site.driver.start(1, order(1, "time", 20))
         settlement = await site.settled(1)
         await _cut(site)
-        await site.until(lambda: not site.way.connected)  # type: ignore[union-attr]
+        await site.until(lambda: not site.way.connected)  # type: ignore[union-attr]  # it is there
         await asyncio.sleep(0.05)
         await site.driver.acknowledge(settlement)
         assert site.twin.kept

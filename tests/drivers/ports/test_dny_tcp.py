@@ -303,7 +303,7 @@ async def test_a_caller_that_takes_nothing_is_cut_off() -> None:
     async with running(listener.run()):
         await until(lambda: listener.up)
         async with peer(listener) as board:
-            board.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            board.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's transport has it
             async with asyncio.timeout(PATIENCE_S):
                 await cut.wait()
 

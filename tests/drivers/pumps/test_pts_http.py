@@ -229,7 +229,7 @@ async def test_a_cancelled_question_leaves_nothing_behind(tmp_path: Path) -> Non
 def test_config_that_would_tell_the_password(changes: dict[str, object], wanted: str) -> None:
     """TLS needs a pin; without TLS only within the station."""
     with pytest.raises(ValueError, match=wanted):
-        ControllerConfig(**{"id": "pts", "host": "192.168.1.117", "password_file": "x", **changes})  # type: ignore[arg-type]
+        ControllerConfig(**{"id": "pts", "host": "192.168.1.117", "password_file": "x", **changes})  # type: ignore[arg-type]  # keywords as given
 
 
 def test_ports_of_a_controller() -> None:

@@ -28,7 +28,7 @@ def info(state: str, **more: Decimal) -> PumpTransactionInformation:
 
 def filling(volume: str, amount: str, price: str = "7.85", **more: object) -> PumpFillingStatus:
     shown = {"volume": Decimal(volume), "amount": Decimal(amount), "price": Decimal(price)}
-    return PumpFillingStatus(pump=1, nozzle=1, transaction=7, **shown, **more)  # type: ignore[arg-type]
+    return PumpFillingStatus(pump=1, nozzle=1, transaction=7, **shown, **more)  # type: ignore[arg-type]  # keywords as given
 
 
 IDLE = PumpIdleStatus(pump=1, nozzle=0, request="")

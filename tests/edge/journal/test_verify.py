@@ -76,12 +76,12 @@ def dearer(forger: Forger) -> Forger:
     """A bill of one fen more, its capture too."""
     seq = closing(forger)
     body = body_of(decode(forger.records[seq], Record))
-    forger.edit_body(seq, amount_fen=body.amount_fen + 1)  # type: ignore[union-attr]
+    forger.edit_body(seq, amount_fen=body.amount_fen + 1)  # type: ignore[union-attr]  # a closing record
     return forger.edit(seq, lambda record: replace(record, moves=[_more(record.moves[0])]))
 
 
 def _more(move: object) -> object:
-    return replace(move, amount=move.amount + 1, counter=move.counter + 1)  # type: ignore[type-var, attr-defined]
+    return replace(move, amount=move.amount + 1, counter=move.counter + 1)  # type: ignore[type-var, attr-defined]  # a Move
 
 
 def stranger_throughout(forger: Forger) -> object:

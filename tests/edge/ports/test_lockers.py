@@ -94,7 +94,7 @@ async def test_nobody_else_opens_it(tmp_path: Path) -> None:
             assert refused.refusal is Refusal.NOT_OWNER
         await rack.wait(10, 1)
         assert opened(rack) == before
-        assert (await rack.hall.lockers.store(ann("rack.1"))).refusal is Refusal.LOCKER_FULL  # type: ignore[union-attr]
+        assert (await rack.hall.lockers.store(ann("rack.1"))).refusal is Refusal.LOCKER_FULL  # type: ignore[union-attr]  # refused
 
 
 async def test_a_pin_opens_it_and_wrong_ones_lock_it(tmp_path: Path) -> None:

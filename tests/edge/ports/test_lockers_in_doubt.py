@@ -45,7 +45,7 @@ async def test_a_pack_is_not_out_before_its_board_says_so(tmp_path: Path, error:
         await rack.wait(15, 1)
         assert rack.bodies(LockerClosed) == []
         assert "locker-door-stuck" in notices(rack)
-        rack.steel.open_door = works  # type: ignore[method-assign]
+        rack.steel.open_door = works  # type: ignore[method-assign]  # a test's stand-in
         await rack.hall.lockers.collect("rack.1", BY_CARD)
         await rack.wait(5, 1)
         assert len(rack.bodies(LockerClosed)) == 1

@@ -270,7 +270,7 @@ class Front(Till):
 
     def wish(self, kind: SwapKind = "swap", account: str = "ann", **more: object) -> SwapAsk:
         origin = Origin("panel", b"", 0, "li")
-        return SwapAsk(CABINET, kind, origin, self.time.mono_ms, account=account, **more)  # type: ignore[arg-type]
+        return SwapAsk(CABINET, kind, origin, self.time.mono_ms, account=account, **more)  # type: ignore[arg-type]  # keywords as given
 
     async def begin_swap(self, kind: SwapKind = "swap", account: str = "ann", **more: object) -> OpenSwap:
         outcome = await self.shop.start(self.wish(kind, account, **more))
@@ -300,7 +300,7 @@ class Front(Till):
         return [thing.name for thing in self.front.hands(name)]
 
     def fault(self, kind: CabinetFaultKind, slot: int | None = None, **more: object) -> None:
-        self.twin.faults.set(CabinetFault(kind=kind, slot=slot, **more))  # type: ignore[arg-type]
+        self.twin.faults.set(CabinetFault(kind=kind, slot=slot, **more))  # type: ignore[arg-type]  # keywords as given
 
     async def wait(self, seconds: float) -> None:
         """Step by step: time passes, hands move, every loop has a turn."""

@@ -264,7 +264,7 @@ def test_alarms_read_as_they_were_written(warnings: frozenset[Alarm], protection
 @given(st.binary(min_size=8, max_size=8))
 def test_values_keep_their_bytes(data: bytes) -> None:
     """But for the flags, of which any number above zero is a yes."""
-    assert Total.decode(data).encode() == data  # type: ignore[union-attr] # eight bytes always decode
+    assert Total.decode(data).encode() == data  # type: ignore[union-attr]  # eight bytes always decode
     for kind in (Switches, Counts):
         value = kind.decode(data)
         assert value is not None

@@ -24,7 +24,7 @@ HOUR_MS = 3_600_000
 
 
 def job(port: int = 1, seq: int = 1, **more: int) -> Job:
-    return Job(seq.to_bytes(16, "big"), port, **more)  # type: ignore[arg-type]
+    return Job(seq.to_bytes(16, "big"), port, **more)  # type: ignore[arg-type]  # keywords as given
 
 
 def started(world: PortWorld, battery: Battery, **more: int) -> Job:
