@@ -123,7 +123,7 @@ class Agreement:
     def check_proofs(self) -> None:
         """Everything verifies from the first record on."""
         world = self.world
-        excused = {"meter"} if world.faults.meter_registers else set()  # a register that falls is a finding, and rightly
+        excused = {"meter"} if world.faults.meter_registers else set()  # rightly found
         sim_proofs.check_headquarters(world.hq, excused)
         for box in world.boxes:
             if not world.auditor.forked(box.place):

@@ -26,6 +26,7 @@ from edge.journal.journal import Journal
 from edge.journal.step import Sealed
 from protocols.trade.codec import decode, encode
 from protocols.trade.records import (
+    ConfigApplied,
     DayClosed,
     Effect,
     Hold,
@@ -246,6 +247,8 @@ class Auditor:
                 self._begin(site, body, record, self.packs.opened(site, seq, body))
             case SwapClosed():
                 self._end(site, body, self.packs.closed(site, body, captured))
+            case ConfigApplied():
+                self.packs.applied(site, body)
             case SwapStepped() | PackNoted() | SlotSet() | PacksScanned() | ShopDayClosed():
                 self.packs.told(site, body)
             case PortOpened():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pymerkle
+from sim_deposits import Deposits
 from sim_wrong import Wrong, expect
 
 from protocols.proof.checkpoint import parse
@@ -43,6 +44,7 @@ class Books:
     closed: set[str] = field(default_factory=set)
     own: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    deposits: Deposits = field(default_factory=Deposits)
     _own_records: int = 0
     _trees: dict[str, pymerkle.InmemoryTree] = field(default_factory=dict)
     _hq: sqlite3.Connection | None = None
@@ -101,12 +103,14 @@ class Books:
         since = 0 if len(histories) > 1 else first
         if len(theirs) != size or not any(theirs[since:] == ours[since:size] for ours in histories):
             raise Wrong("prefix", f"headquarters' records {first} to {size} of {place} are not those of the site")
-        for data in news:
+        for seq, data in enumerate(news, first):
             record = decode(data, Record)
             for move in record.moves:
                 self.seen[move.effect, whose(move.account, move.asset), place] += move.amount
-            if isinstance(body_of(record), EpochClosed):
+            body = body_of(record)
+            if isinstance(body, EpochClosed):
                 self.closed.add(place)
+            self.deposits.read(place, seq, record, body)
         self._state(place, state)
         self._root(place, news, bytes(note))
 
@@ -135,6 +139,7 @@ class Books:
             for code, asset, debited, credited in hq.execute("SELECT code, asset, debits, credits FROM ledger")
         }
         out = self._leases(hq, ledger)
+        self.deposits.check(ledger)
         for account, paid in self.paid_in.items():
             self._account(account, paid, out[account], ledger)
         for site in {place.split("/")[0] for _, _, place in self.seen}:

@@ -33,6 +33,7 @@ from cloud import (
     hqlog,
     keys,
     pack_list,
+    pack_words,
     plans,
     refunds,
     risk,
@@ -46,8 +47,9 @@ from cloud.service import Answer, Headquarters, Request
 from edge.sync import trust
 from protocols.trade import wire
 from protocols.trade.codec import Wire, decode, encode
-from protocols.trade.documents import TARIFF
+from protocols.trade.documents import BYTES_MAX, TARIFF
 from protocols.trade.grants import CredentialKey
+from protocols.trade.pack_list import PackList
 from protocols.trade.records import CNY, ClockQuality, Preset, Stamp
 from protocols.trade.tariff import Tariff
 from protocols.trade.wire import EnrolAsk, EnrolReply
@@ -239,6 +241,20 @@ class SimHeadquarters:
         """What is known of single packs goes to all sites that swap."""
         with self._writing() as connection:
             pack_list.publish(connection, self.clock)
+
+    def report_pack(self, code: str, *, hot: bool) -> None:
+        """A pack is said to be stolen, or in order again; the list that says so is made at once."""
+        say = pack_words.hot if hot else pack_words.clear
+        with self._writing() as connection:
+            say(connection, self.keys, self.clock, code, "told by phone")
+            pack_list.publish(connection, self.clock)
+
+    def hot_packs(self, hashed: bytes) -> frozenset[str]:
+        """The codes that are hot by the list of this hash."""
+        with store.reading(self.engine) as connection:
+            content = pack_list.content(connection, hashed)
+        assert content is not None
+        return frozenset(pack.code for pack in decode(content, PackList, bytes_max=BYTES_MAX).packs if pack.hot)
 
     def publish(self, tariff: Tariff, site: str) -> None:
         with self._writing() as connection:

@@ -16,8 +16,8 @@ from sim_wrong import Wrong, expect
 
 from drivers.twins.cabinets.ledger import ThingMoved
 from drivers.twins.cabinets.pack import Pack
-from protocols.trade import swap_terms
-from protocols.trade.records import CNY
+from protocols.trade import pack_list, swap_terms
+from protocols.trade.records import CNY, ConfigApplied
 from protocols.trade.records_pack import (
     DEPOSIT,
     PackNoted,
@@ -52,7 +52,7 @@ class Swap:
     """A session as the auditor sees it. opens: the slot whose door its newest step lets open; None: none.
 
     since_ms: when the session that it goes on from was opened, or it itself. inherited: it was open when its disk was
-    copied.
+    copied. seized: what was put in is on the list of hot packs.
     """
 
     opened: SwapOpened
@@ -63,6 +63,7 @@ class Swap:
     returned: str | None = None
     returned_slot: int | None = None
     inherited: bool = False
+    seized: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class PackView:
     contents: dict[int, str]
     last: dict[str, Swap]
     day: list[int]
+    listed: frozenset[str]
 
 
 @dataclass
@@ -80,6 +82,7 @@ class Packs:
     """The truth of packs, and what is claimed of them.
 
     contents: by branch and slot, the code that stands there by the records; empty: nothing; missing: never told of.
+    listed: by branch, the codes that are hot by the list in force there; hot_of: those of the list of this hash.
     unexplained: by branch, the movements that no record has explained yet. last: by branch and account, the session
     that a further one may go on from.
     """
@@ -94,6 +97,8 @@ class Packs:
     days: dict[str, list[int]] = field(default_factory=dict)
     unexplained: dict[str, list[Moved]] = field(default_factory=dict)
     by_hand: dict[tuple[str, int], int] = field(default_factory=dict)
+    listed: dict[str, frozenset[str]] = field(default_factory=dict)
+    hot_of: Callable[[bytes], frozenset[str]] = lambda hashed: frozenset()
     swapped: int = 0
     moved: int = 0
     _read: dict[str, int] = field(default_factory=dict)
@@ -106,6 +111,7 @@ class Packs:
             dict(self.contents.get(branch, {})),
             {account: one for (at, account), one in self.last.items() if at == branch},
             list(self.days.get(branch, [0] * 6)),
+            self.listed.get(branch, frozenset()),
         )
 
     def fork(self, view: PackView, branch: str, stand: ShopStand | None) -> None:
@@ -115,6 +121,7 @@ class Packs:
         for account, one in view.last.items():
             self.last[branch, account] = replace(one, inherited=True)
         self.contents[branch], self.days[branch] = dict(view.contents), list(view.day)
+        self.listed[branch] = view.listed
         self.stand_at(branch, stand)
 
     def stand_at(self, branch: str, stand: ShopStand | None) -> None:
@@ -159,6 +166,8 @@ class Packs:
                 swap.returned, swap.returned_slot = before.returned, before.returned_slot
         if body.kind != "return" and not body.holds and body.offer and self._costs(body):
             raise Wrong("hold-before-start", f"{branch}/{seq}: {body.offer} costs something, and nothing is set aside")
+        if body.pack is not None and body.offer:
+            self._goes_out(f"{branch}/{seq}", branch, body.pack.code)
         self.swaps[branch, seq] = swap
         return swap
 
@@ -167,11 +176,14 @@ class Packs:
         swap, stand = self.swaps[branch, body.session], self._settled(branch)
         swap.opens = body.slot if body.step in OPENS else None
         code = None if body.pack is None else body.pack.code
+        if body.step == "open-full" and code is not None:
+            self._goes_out(f"{branch}/{body.session}", branch, code)
         match body.step:
             case "accepted":
                 assert code is not None
                 self._is_there(f"{branch}/{body.session}", stand, body.slot, code)
                 swap.returned, swap.returned_slot = code, body.slot
+                swap.seized = code in self.listed.get(branch, frozenset())
                 self._claim(branch, body.slot, code)
             case "reopen-empty" if swap.returned is not None:
                 assert swap.returned_slot is not None
@@ -195,6 +207,8 @@ class Packs:
         expect("bill-is-captured", where, body.amount_fen, paid_fen + body.overrun_fen)
         if body.taken is not None:
             assert body.taken_slot is not None
+            if swap.seized and swap.returned in self.listed.get(branch, frozenset()):
+                raise Wrong("hot-pack", f"{where}: {body.taken.code} was given for {swap.returned}, which is hot")
             self._was_taken(where, swap, stand, body.taken_slot, body.taken.code)
             self._priced(where, swap, body, captured)
             self._claim(branch, body.taken_slot, "", body.taken.code)
@@ -227,6 +241,12 @@ class Packs:
         self._explain(branch, body.slot, body.code)
         self._explain(branch, body.slot, body.before)
         self.seen(f"pack {body.what}")
+
+    def applied(self, branch: str, body: ConfigApplied) -> None:
+        """Another list of packs may be in force."""
+        for pin in body.pins:
+            if pin.kind == pack_list.KIND:
+                self.listed[branch] = self.hot_of(pin.hash)
 
     def told(self, branch: str, body: SwapStepped | PackNoted | SlotSet | PacksScanned | ShopDayClosed) -> None:
         """Whatever neither opens a session nor ends it."""
@@ -317,6 +337,11 @@ class Packs:
         if thing is None or not stand.left(thing.name, slot, at_ms):
             raise Wrong("accepted-is-there", f"{where}: {code} accepted in slot {slot}: {stand.code_in(slot)!r} there")
 
+    def _goes_out(self, where: str, branch: str, code: str) -> None:
+        """Nothing is known against a pack whose slot opens for a rider."""
+        if code in self.listed.get(branch, frozenset()):
+            raise Wrong("hot-pack", f"{where}: {code} may be taken, and is hot by the list in force")
+
     def _was_taken(self, where: str, swap: Swap, stand: ShopStand, slot: int, code: str) -> None:
         """It has gone out of its slot since the session began."""
         if swap.inherited:
@@ -339,6 +364,7 @@ class Packs:
             fen = _fen(Fraction(rent.price_e3, 1000))
             if terms.models[0].deposit_fen:
                 expected = {DEPOSIT: terms.models[0].deposit_fen}
+                self.seen("deposit set down")
         else:
             assert offer is not None
             if offer.kind == "plan":

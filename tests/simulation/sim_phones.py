@@ -37,10 +37,10 @@ class Phones:
         self.world.often(120, self.world.hq.pay_refunds)
         self.world.often(300, self.world.hq.tend)
 
-    async def start(self, box: Box, stand: Named, card: str) -> bool:
+    async def start(self, box: Box, stand: Named, card: str, wanted: Preset | None = None) -> bool:
         """Fetch a code with a start over the phone's own network, and show it, perhaps twice."""
         random, account = self.random, self.world.accounts[card]
-        preset = random.choice((Preset("full", 0), Preset("money", random.randrange(100, 1_500))))
+        preset = wanted or random.choice((Preset("full", 0), Preset("money", random.randrange(100, 1_500))))
         connector = stand.name if random.random() < 0.7 else ""
         try:
             text = self.world.hq.code(

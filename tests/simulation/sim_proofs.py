@@ -7,31 +7,33 @@ well is a mistake of one or the other.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from sim_box import Box
 from sim_hq import SimHeadquarters
-from sim_wrong import Wrong
+from sim_wrong import Wrong, expect
 
 from cloud import store, verify, verify_books
 from edge.evidence.gather import receipt_of
 from edge.journal import verify as journal_verify
 from edge.journal.connection import connect_reader
 from edge.journal.verify_report import Trust
-from protocols.proof import receipt_file, statement
+from protocols.proof import measurement, receipt_file, statement
 from protocols.proof.keys import fingerprint, spki
 from protocols.proof.reader_keys import SiteKey
-from protocols.trade.codec import decode
+from protocols.trade.codec import Wire, decode
 from protocols.trade.finding import Findings
 from protocols.trade.records import Record, SessionClosed, body_of
 from protocols.trade.records_fuel import FillingClosed
+from protocols.trade.records_pack import SwapClosed
 from protocols.trade.records_port import PortClosed
 
 RECEIPTS = 2
 """Sessions of each box whose receipts are asked for."""
+CLOSED = (SessionClosed, FillingClosed, SwapClosed, PortClosed)
 
 
 def check_box(
@@ -45,7 +47,8 @@ def check_box(
     trust = Trust((mine,), (hq.pinned.cosign,), (hq.pinned.grant,))
     _none(box.branch, journal_verify.verify(path, trust).findings, excused)
     bodies = [body_of(decode(data, Record)) for data in log]
-    closed = [body.session for body in bodies if isinstance(body, SessionClosed | FillingClosed | PortClosed)]
+    _check_measurements(box, bodies)
+    closed = [body.session for body in bodies if isinstance(body, CLOSED)]
     chosen = random.sample(closed, min(RECEIPTS, len(closed)))
     connection = connect_reader(path)
     try:
@@ -83,6 +86,30 @@ def _check_receipt(
     records = [replace(one, data=bytes(data)) if n == at else one for n, one in enumerate(file.records)]
     if statement.state(replace(file, records=tuple(records)), [mine], [hq.pinned.cosign]).proven:
         raise Wrong("receipt", f"{where}: proven with a bit turned in record {at}")
+
+
+def _check_measurements(box: Box, bodies: Sequence[Wire | None]) -> None:
+    """Each is signed by the box, one page after the other; that of a swap says which packs went in and out, and the
+    bill. Where a pack changed hands there is one.
+    """
+    page = 0
+    for body in bodies:
+        if not isinstance(body, FillingClosed | SwapClosed | PortClosed):
+            continue
+        where = f"{box.branch}/{body.session}"
+        handed = not isinstance(body, SwapClosed) or body.returned is not None or body.taken is not None
+        if (body.meter_record is not None) != handed:
+            raise Wrong("meter-record", f"{where}: {'there is none' if handed else 'one of nothing'}")
+        if body.meter_record is None:
+            continue
+        page += 1
+        record = measurement.verified(body.meter_record, box.device.public_key())
+        expect("meter-record", f"{where}: page", f"T{page}", record.fields["PG"])
+        if isinstance(body, SwapClosed):
+            codes = ["" if pack is None else pack.code for pack in (body.returned, body.taken)]
+            says = [record.fields.get("V_PACK_IN", ""), record.fields.get("V_PACK_OUT", "")]
+            expect("meter-record", f"{where}: packs", codes, says)
+            expect("meter-record", f"{where}: fen", body.amount_fen, record.fields["U_AMOUNT_FEN"])
 
 
 def _none(what: str, findings: Findings, excused: Set[str]) -> None:

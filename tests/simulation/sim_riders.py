@@ -20,7 +20,7 @@ from protocols.trade import swap_terms
 from protocols.trade.codec import encode
 from protocols.trade.documents import Document, pin
 from protocols.trade.grants import hide_credential
-from protocols.trade.records import CNY, Origin
+from protocols.trade.records import CNY, Origin, Preset
 from protocols.trade.records_pack import DEPOSIT, SwapKind
 from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms
 
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 PLAN = "SWAPS"
 DEPOSIT_FEN = 500
 ODD = [kind for kind in SCRIPTS if kind not in ("swaps", "rents", "returns", "forces")]
+FULL_PERMILLE = 850
 PATIENCE_S = 420
-ROUND_S = 120
+IDLE_S = 15
+ROUND_S = 60
 """How often staff comes to a cabinet."""
 
 
@@ -43,6 +45,7 @@ class Riders:
         self.random: Random = world.random
         self._terms_version = 0
         self._visits = 0
+        self._hot: list[str] = []
 
     def open(self) -> None:
         """Terms are published, plans and deposits sold, and people have packs."""
@@ -74,6 +77,7 @@ class Riders:
             self.world.often(300, lambda box=box: self.publish(box))
         if shops:
             self.world.often(100, self.world.hq.list_packs)
+            self.world.often(120, self.report_pack)
 
     def publish(self, box: Box) -> None:
         random = self.random
@@ -93,15 +97,27 @@ class Riders:
         self.world.auditor.packs.terms[pin(document).hash] = terms
         self.world.hq.publish_fuel(swap_terms.KIND, terms.version, terms, box.name)
 
+    def report_pack(self) -> None:
+        """A pack is reported stolen, or found to be in order; some are hot at a time."""
+        if len(self._hot) > 2:
+            self.world.hq.report_pack(self._hot.pop(0), hot=False)
+            return
+        stands = [box.shop for box in self.world.boxes if box.shop is not None]
+        packs = [thing for thing in self.random.choice(stands).shop.things.values() if isinstance(thing, Pack)]
+        code = self.random.choice(packs).code
+        if code.startswith(CODES[:-1]) and code not in self._hot:
+            self._hot.append(code)
+            self.world.hq.report_pack(code, hot=True)
+
     # --- at a cabinet ------------------------------------------------------------------------------------------------
 
     async def queue(self, box: Box, stand: ShopStand) -> None:
         """One rider after the other, as a cabinet serves them."""
         random = self.random
         while True:
-            await asyncio.sleep(random.uniform(4, 40))
+            await asyncio.sleep(random.uniform(2, 20))
             if random.random() < 0.05:
-                await self._at_it(stand, "thief", SCRIPTS["forces"](self._manners(), "thief"))
+                await self._at_it(box, stand, "thief", SCRIPTS["forces"](self._manners(), "thief"))
                 continue
             card = self.world.people.rush or random.choice(list(self.world.accounts))
             who = self.world.accounts[card]
@@ -112,7 +128,7 @@ class Riders:
             kind, steps = self._errand(who, packs)
             started = await self._ask(box, stand, card, kind)
             if started or random.random() < 0.1:
-                await self._at_it(stand, who, steps)
+                await self._at_it(box, stand, who, steps)
             for thing in stand.shop.hands(who):
                 if not isinstance(thing, Pack) or not thing.name.startswith(CODES[:-1]):
                     stand.drop(who, thing)
@@ -133,9 +149,11 @@ class Riders:
             await self._by_hand(box, stand)
 
     async def _by_hand(self, box: Box, stand: ShopStand) -> None:
-        random, number = self.random, self.random.choice(list(stand.cabinet.slots))
-        slot = stand.cabinet.slots[number]
-        empty = [one for one in stand.cabinet.slots.values() if one.thing is None]
+        random, slots = self.random, stand.cabinet.slots
+        spent = [n for n, slot in slots.items() if slot.pack is None or slot.pack.soc_permille < FULL_PERMILLE]
+        number = random.choice(spent if spent and random.random() < 0.8 else list(slots))
+        slot = slots[number]
+        empty = [one for one in slots.values() if one.thing is None]
         if (slot.thing is None and len(empty) <= 2) or not await self.world.ask(box, self._open(box, number)):
             return
         await asyncio.sleep(random.uniform(1, 4))
@@ -144,7 +162,7 @@ class Riders:
             return
         if slot.thing is not None:
             stand.shop.take(CABINET, number, "staff")
-        if random.random() < 0.5:
+        if random.random() < 0.8:
             stand.shop.bring(pack := stand.new_pack(random.randrange(850, 1_000)), "staff")
             stand.shop.put(CABINET, number, pack, "staff")
         await asyncio.sleep(random.uniform(0.5, 3))
@@ -178,27 +196,48 @@ class Riders:
             return "swap", SCRIPTS["swaps"](manners, name)
         return "swap", SCRIPTS[random.choice(ODD)](manners, name)
 
-    async def _at_it(self, stand: ShopStand, who: str, steps: Sequence[Step]) -> None:
-        """Somebody acts, until the last step is done or patience is at its end."""
-        rider = Rider(who, CABINET, steps)
+    async def _at_it(self, box: Box, stand: ShopStand, who: str, steps: Sequence[Step]) -> None:
+        """Somebody acts, until the last step is done, patience is at its end, or nothing happens there any more."""
+        rider, idle_s = Rider(who, CABINET, steps), 0
         stand.come(rider)
         for _ in range(PATIENCE_S):
             await asyncio.sleep(1)
             if not stand.busy:
                 return
+            over = box.site is not None and not box.site.desk.state.shop.swaps and not stand.cabinet.doors_open
+            idle_s = idle_s + 1 if over else 0
+            if idle_s > IDLE_S:
+                break
         stand.leave(rider)
 
     def _manners(self) -> Manners:
         return Manners(self.random.randint(300, 4_000), self.random.randint(500, 6_000))
 
     async def _ask(self, box: Box, stand: ShopStand, card: str, kind: SwapKind) -> bool:
-        random = self.random
+        random, far = self.random, self.random.random()
+        if far < 0.15:
+            return await self.world.phones.start(box, stand, card, Preset(kind, 0))
+        if far < 0.25:
+            return await self._from_afar(box, card, kind)
         for _ in range(random.randint(1, 3)):
             if await self.world.ask(box, self._start(box, card, kind)):
                 if random.random() < 0.05:
                     await self.world.ask(box, self._cancel(box))
                 return True
             await asyncio.sleep(random.uniform(1, 10))
+        return False
+
+    async def _from_afar(self, box: Box, card: str, kind: SwapKind) -> bool:
+        """Headquarters is asked for a start; it comes with the answer to the site's next batch."""
+        if box.name not in self.world.people.heard():
+            return False
+        preset, account = Preset(kind, 0), self.world.accounts[card]
+        self.world.people.orders.append((box.name, self.world.hq.order(box.name, "start", CABINET, account, preset, 0)))
+        for _ in range(60):
+            await asyncio.sleep(1)
+            site = box.site
+            if site is not None and any(swap.account == account for swap in site.desk.state.shop.swaps.values()):
+                return True
         return False
 
     async def _start(self, box: Box, card: str, kind: SwapKind) -> bool:

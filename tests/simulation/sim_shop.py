@@ -44,11 +44,12 @@ POLL_S = 1.0
 PACK_POLL_S = 5.0
 CHARGE_LOOK_S = 5.0
 AH = 2
-"""Small packs: charging one takes a quarter of an hour."""
+CHARGE_W = 2_000
+"""Small packs and strong chargers: one takes five minutes."""
 CODES = "BT307200212FTIL*"
 AJAR_MS = 30_000
 """So long does a door stand open in the end, when nobody comes any more but who passes by."""
-TRAITS = SlotTraits(door=True, feedback=True, presence=True, pack_link=True, charger=True, charge_power_w_max=600)
+TRAITS = SlotTraits(door=True, feedback=True, presence=True, pack_link=True, charger=True, charge_power_w_max=CHARGE_W)
 WITNESSES = (
     K.DOOR_SEEN_OPEN, K.DOOR_SEEN_SHUT, K.LOCK_SEEN_OPEN, K.LOCK_SEEN_SHUT, K.DOOR_FLICKERS, K.SEEN_THERE, K.SEEN_GONE,
     K.PACK_DEAD, K.PACK_ASLEEP, K.PACK_NONSENSE, K.BAD_CODE, K.NO_CODE, K.OTHER_CODE,
@@ -398,6 +399,6 @@ def drawn(random: Random, now_ms: Callable[[], int], first_pack: int) -> ShopSta
 
 def _empty(slots: int, seed: int) -> Shop:
     shop = Shop()
-    make = SlotMake(charger=ChargerMake())
+    make = SlotMake(charger=ChargerMake(CHARGE_W))
     shop.add_cabinet(CABINET, dict.fromkeys(range(1, slots + 1), make), faults=CabinetFaults(seed))
     return shop

@@ -134,6 +134,7 @@ class World:
         clock = TrueClock(loop.now_ms, START_UTC_MS)
         self.hq = SimHeadquarters(random, clock, variant.service)
         self.auditor.books.watch(self.hq.path)
+        self.auditor.packs.hot_of = self.hq.hot_packs
         self.network = Network(random, self._deliver)
         self._shops = 0
         self.boxes = [self._box(f"s{n}") for n in range(1, random.choice((1, 2, 2, 3)) + 1)]
