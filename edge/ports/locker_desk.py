@@ -96,7 +96,10 @@ class LockerDesk:
         self, stay: OpenStay, origin: Origin, *, account: str = "", pin: bool = False
     ) -> OpenStay | Refused:
         """Let the owner take the pack out, durably; its loop then opens the door."""
-        decision = locker.open_again(self.desk.state, stay, origin, self._clock.stamp(), account=account, pin=pin)
+        now_open = self.desk.state.ports.stays.get(stay.seq)
+        if now_open is None:  # while a PIN was compared
+            return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {stay.place} any more")
+        decision = locker.open_again(self.desk.state, now_open, origin, self._clock.stamp(), account=account, pin=pin)
         return decision if isinstance(decision, Refused) else await self._open(stay, [decision])
 
     async def open_by_staff(self, stay: OpenStay, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
@@ -166,8 +169,10 @@ class LockerDesk:
 
     async def tried(self, stay: OpenStay, *, right: bool) -> None:
         """A PIN has been given; durable, so that a restart gives no further tries."""
-        now = self._clock.stamp()
-        row = door.pin_tried(door.row_of(stay, self._rows.get(stay.seq), now), now, self.policy, right=right)
+        now, now_open = self._clock.stamp(), self.desk.state.ports.stays.get(stay.seq)
+        if now_open is None:
+            return
+        row = door.pin_tried(door.row_of(now_open, self._rows.get(stay.seq), now), now, self.policy, right=right)
         self._rows[stay.seq] = row
         with suppress(JournalFull):
             await self.desk.record((), {stay.seq: encode_door(row)})
@@ -184,6 +189,8 @@ class LockerDesk:
     ) -> OpenStay | Refused:
         if self.desk.state.closed:
             return Refused(Refusal.EPOCH_CLOSING, "the epoch has been closed")
+        if stay.seq not in self.desk.state.ports.stays:
+            return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {stay.place} any more")
         try:
             await self.desk.record(drafts, rows)
         except JournalFull as error:

@@ -39,9 +39,12 @@ async def tap(hall: PortHall, board: str, card: str) -> PortTapped:
     credential = hide_credential(hall.site.credential_key, card)
     origin, source = Origin("card", credential, 0, ""), Source("", credential)
     state = hall.ports.desk.state
-    for stay, _ in hall.lockers.desk.stays():
-        if stay.opened.board == board and owns(state, stay, credential):
-            return _told(stay.place, await hall.lockers.collect(stay.place, origin), ended=True)
+    own = [
+        stay for stay, _ in hall.lockers.desk.stays() if stay.opened.board == board and owns(state, stay, credential)
+    ]
+    if own:  # one whose door is stuck is tried again after the others
+        next_one = min(own, key=lambda stay: (stay.wanted is not None, stay.door.lb_ms if stay.door else 0, stay.seq))
+        return _told(next_one.place, await hall.lockers.collect(next_one.place, origin), ended=True)
     for session, progress in hall.ports.sessions():
         if session.opened.board == board and progress.may_flow and purse.may_stop(state, session, credential):
             await hall.stop(session.seq, PortEnds.LOCAL)

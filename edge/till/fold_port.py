@@ -86,7 +86,7 @@ def _unattributed(ports: Ports, stamp: Stamp, body: PortUnattributed) -> Ports:
 
 
 def _stored(ports: Ports, stamp: Stamp, body: LockerStored) -> Ports:
-    return with_open(ports, replace(ports.stays[body.stay], stored=stamp))
+    return with_open(ports, replace(ports.stays[body.stay], stored=stamp, unsure=body.unsure))
 
 
 def _door(ports: Ports, stamp: Stamp, body: LockerDoor) -> Ports:

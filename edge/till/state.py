@@ -160,10 +160,10 @@ class OpenPort(msgspec.Struct, frozen=True):
 class OpenStay(msgspec.Struct, frozen=True):
     """A locker that is somebody's. `seq` is the stay's id.
 
-    stored: of the record that says that the pack is in; None: not yet. act, door: why its door was opened last, and of
-    the record that says so; empty: it has not been opened since it was stored. wanted: of the first record with which
-    its owner asked for the pack; that it is still there is then not the owner's doing. charged: what it was put in for
-    to charge has been started. overdue: that has been said.
+    stored: of the record that says that the pack is in; None: not yet. unsure: it may be. act, door: why its door was
+    opened last, and of the record that says so; empty: it has not been opened since it was stored. wanted: of the first
+    record with which its owner asked for the pack; that it is still there is then not the owner's doing. charged: what
+    it was put in for to charge has been started. overdue: that has been said.
     """
 
     seq: int
@@ -171,6 +171,7 @@ class OpenStay(msgspec.Struct, frozen=True):
     opened: LockerOpened
     holds: tuple[Hold, ...]
     stored: Stamp | None = None
+    unsure: bool = False
     act: str = ""
     door: Stamp | None = None
     wanted: Stamp | None = None

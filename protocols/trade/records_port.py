@@ -113,9 +113,13 @@ class LockerOpened(Wire, frozen=True):
 
 
 class LockerStored(Wire, frozen=True):
-    """The door has been opened and shut: the pack is in, and the site answers for it."""
+    """The door has been opened and shut: the pack is in, and the site answers for it.
+
+    unsure: nobody saw that, and something may be in there: it is kept for its owner, and costs no late day.
+    """
 
     stay: Amount
+    unsure: bool
 
 
 class LockerDoor(Wire, frozen=True):

@@ -114,7 +114,7 @@ def open_again(
 
 def stored(stay: OpenStay, *, unsure: bool = False) -> tuple[Draft, ...]:
     """The pack is in. unsure: nobody saw the door shut; what may be in there is somebody's."""
-    drafts = [Draft(LockerStored(stay.seq))]
+    drafts = [Draft(LockerStored(stay.seq, unsure))]
     if unsure:
         detail = f"stay {stay.seq}: the door was not watched; taken as full"
         drafts.append(Draft(Notice("locker-unsure", stay.place, detail)))
@@ -181,7 +181,11 @@ def stay_seconds(stay: OpenStay, now: Stamp) -> int:
 
 
 def billed_seconds(stay: OpenStay, now: Stamp) -> int:
-    """How long its owner left it there: once they have come for it, a door that does not open is the operator's."""
+    """How long its owner left it there: once they have come for it, a door that does not open is the operator's. None
+    at all where nobody knows that anything lies there.
+    """
+    if stay.unsure:
+        return 0
     return stay_seconds(stay, stay.wanted or now)
 
 

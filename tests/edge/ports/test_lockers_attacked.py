@@ -12,13 +12,14 @@ from msgspec.structs import replace
 
 from edge.journal.errors import JournalFull
 from edge.journal.journal import Journal
-from edge.ports.taps import code
+from edge.ports.ports import PortHall
+from edge.ports.taps import code, tap
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.port.ask import StayAsk
 from edge.till.state import OpenStay
 from protocols.trade.records import Origin, SessionVoided
 from protocols.trade.records_port import LockerClosed, LockerStored, PortOpened
-from tests.edge.desk_rig import reopen, slow_disk, turns, until
+from tests.edge.desk_rig import CARD, reopen, slow_disk, turns, until
 from tests.edge.ports.port_rig import BY_ENERGY, BY_TARIFF, BY_TIME, FULL, LOCKERS
 from tests.edge.ports.test_lockers import (
     ANN,
@@ -316,3 +317,72 @@ async def test_a_locker_for_somebody_who_was_told_no(tmp_path: Path) -> None:
         assert opened(rack) == 0
         assert [body.reason for body in rack.bodies(SessionVoided)] == ["not-opened"]
         assert rack.lease().held == 0
+
+
+async def test_two_phones_at_one_locker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second PIN is still being compared when the door has opened to the first: it is too late, and no more."""
+    async with lockers(tmp_path) as rack:
+        await put_in(rack, ask=StayAsk("rack.1", PANEL, (Source("ann"),)), pin="4711")
+        compared = asyncio.Event()
+
+        async def slowly(call: object, *args: object) -> bool:
+            await compared.wait()
+            return True
+
+        with monkeypatch.context() as patched:
+            patched.setattr("edge.ports.lockers.asyncio.to_thread", slowly)
+            second = asyncio.create_task(rack.hall.lockers.collect("rack.1", PANEL, pin="4711"))
+            await until(lambda: rack.hall.lockers.desk.stays()[0][1].tries == 1)
+            await rack.hall.lockers.collect("rack.1", BY_CARD)
+            await rack.wait(5, 1)
+            assert len(rack.bodies(LockerClosed)) == 1
+            compared.set()
+            late = await second
+        assert isinstance(late, Refused)
+        assert late.refusal is Refusal.LOCKER_EMPTY
+        shut(rack, plugged=False)
+        await put_in(rack, 2)
+
+
+async def test_a_stuck_locker_does_not_hide_the_next(tmp_path: Path) -> None:
+    """One reader for the rack, two packs of one card, and the first door is stuck: the second tap opens the other."""
+    async with lockers(tmp_path) as rack:
+        await put_in(rack, 1)
+        await put_in(rack, 2)
+        rack.steel.outlets[1].door_stuck = True
+        assert (await tap(rack.hall, "rack", CARD)).place == "rack.1"
+        await rack.wait(15, 1)
+        assert (await tap(rack.hall, "rack", CARD)).place == "rack.2"
+        await rack.wait(5, 1)
+        assert len(rack.bodies(LockerClosed)) == 1
+        assert (await tap(rack.hall, "rack", CARD)).place == "rack.1"
+
+
+async def test_nobody_pays_late_days_for_a_locker_that_may_be_empty(tmp_path: Path) -> None:
+    """The box died when the door was told to open, and nobody knows whether a pack was put in: it is kept, and free."""
+    async with lockers(tmp_path) as rack:
+        rack.steel.outlets[1].door_stuck = True
+        await rack.hall.lockers.store(ann("rack.1"))
+        await rack.wait(2, 1)
+        await reopen(rack, tmp_path, boot=b"boot-002")
+        await rack.wait(5, 1)
+        assert "locker-unsure" in notices(rack)
+        rack.steel.outlets[1].door_stuck = False
+        rack.time += 5 * DAY_S * 1000
+        rack.steel.tell()
+        await rack.hall.lockers.collect("rack.1", BY_CARD)
+        await rack.wait(5, 1)
+        assert [body.amount_fen for body in rack.bodies(LockerClosed)] == [0]
+
+
+async def test_an_owner_who_comes_while_the_board_is_not_in_the_config(tmp_path: Path) -> None:
+    """They are told so, and their late days end: what was taken out of the config is not their doing."""
+    async with lockers(tmp_path) as rack:
+        await put_in(rack)
+        rack.hall = PortHall(rack.site, rack.ports, rack.hall.lockers.desk, {}, rack.clock)
+        told = await rack.hall.lockers.collect("rack.1", BY_CARD)
+        assert isinstance(told, Refused)
+        assert told.refusal is Refusal.PORT_SILENT
+        rack.time += 5 * DAY_S * 1000
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "scrapped", remove=True)
+        assert [body.amount_fen for body in rack.bodies(LockerClosed)] == [0]

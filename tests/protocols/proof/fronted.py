@@ -224,7 +224,7 @@ STAY = LockerOpened(
     charge=None, charge_by="", origin=ORIGIN, pins=[pin(LOCKERS), pin(CITY)], clock_lb_ms=BEGAN_MS,
     clock_ub_ms=BEGAN_MS,
 )  # fmt: skip
-ACTS: list[LockerStored | LockerDoor | LockerOverdue] = [LockerStored(SEQ), LockerDoor(SEQ, "collect", ORIGIN, "")]
+ACTS: list[LockerStored | LockerDoor | LockerOverdue] = [LockerStored(SEQ, False), LockerDoor(SEQ, "collect", ORIGIN, "")]
 
 
 def stay_end(stay_s: int = 90, opened: LockerOpened = STAY, **said: object) -> LockerClosed:

@@ -138,7 +138,7 @@ STAYS = [
     ),
     pytest.param(
         stay_receipt(
-            acts=[LockerStored(SEQ), LockerOverdue(SEQ, 80), LockerDoor(SEQ, "remove", ORIGIN, "nobody came")],
+            acts=[LockerStored(SEQ, False), LockerOverdue(SEQ, 80), LockerDoor(SEQ, "remove", ORIGIN, "nobody came")],
             closed=stay_end(90, outcome="removed"),
         ),
         f"+locker +removed +stayed +sum +captures +holds +port-prices +port-priced {STAY_END}",

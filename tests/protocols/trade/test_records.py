@@ -253,7 +253,7 @@ SAMPLES: list[Wire] = [
         clock_lb_ms=1_777_590_000_000,
         clock_ub_ms=None,
     ),
-    ports.LockerStored(18),
+    ports.LockerStored(18, unsure=False),
     ports.LockerDoor(18, "remove", Origin("panel", b"", 0, "wu"), "nobody came for it"),
     ports.LockerClosed(18, "collected", 90_000, [BillLine("late", 0, 1, 100_000, 100)], 100, 100, 1, 0),
     ports.LockerOverdue(18, 345_600),
