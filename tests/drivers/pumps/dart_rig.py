@@ -113,7 +113,11 @@ async def shows(pump: Pump, *states: PumpState) -> PumpState:
         value = pump.status().value
         return None if value is None else value.state
 
-    await until(lambda: state() in states)
+    try:
+        await until(lambda: state() in states)
+    except TimeoutError as error:
+        error.add_note(f"waited for {states}, last: {pump.status()}")
+        raise
     found = state()
     assert found is not None
     return found
@@ -134,13 +138,22 @@ class Filling:
 
 
 async def fill(pump: Pump, bay: Bay, wanted: Order, customer: Customer) -> Filling:
-    """One whole filling, as the till does it. `pump` is polled by its `run`; any protocol will do."""
+    """One whole filling, as the till does it. `pump` is polled by its `run`; any protocol will do.
+
+    An order may come just as the customer hangs the nozzle up again: the pump then does not take it, and calls anew.
+    """
     await ready(pump)
     bay.add(customer)
-    await shows(pump, PumpState.CALLING)
-    before = await pump.read_totals()
-    await pump.authorise(wanted)
-    return await finish(pump, before)
+    while True:
+        await shows(pump, PumpState.CALLING)
+        before = await pump.read_totals()
+        try:
+            await pump.authorise(wanted)
+        except Transient:
+            status = (await pump.read_status()).value
+            if status is not None and status.state in (PumpState.CALLING, PumpState.IDLE):
+                continue
+        return await finish(pump, before)
 
 
 async def ready(pump: Pump) -> None:
