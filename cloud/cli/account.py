@@ -233,10 +233,16 @@ def _text(statement: Statement) -> str:
         "last movements",
         as_table(
             [
-                {"serial": m.serial, "effect": m.effect, "amount": bare_amount(m.amount, m.asset), "place": m.place}
+                {
+                    "serial": m.serial,
+                    "effect": m.effect,
+                    "asset": m.asset,
+                    "amount": bare_amount(m.amount, m.asset),
+                    "place": m.place,
+                }
                 for m in statement.movements
             ],
-            ["serial", "effect", "amount", "place"],
+            ["serial", "effect", "asset", "amount", "place"],
         ),
     ]
     return "\n".join(lines)

@@ -133,7 +133,8 @@ def _rows(terms: SwapTerms) -> list[Row]:
         price = f"{one.units} of {one.asset}" if one.kind == "plan" else yuan_e3(one.price_e3)
         if one.kind == "energy":
             price += f" per kWh, {yuan(one.floor_fen)} to {yuan(one.cap_fen)}"
-        said = f"full from {one.full_permille // 10} %, every {one.interval_s // 60} min"
+        said = f"full from {one.full_permille // 10} %"
+        said += f", {one.interval_s // 60} min apart" if one.interval_s else ""
         rows.append({"what": "swap", "name": one.name, "price": price, "terms": said})
     for rent in terms.rents:
         said = f"{rent.days} days, late {yuan_e3(rent.late_e3)} a day after {rent.grace_s // 3600} h"

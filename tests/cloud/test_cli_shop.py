@@ -55,7 +55,7 @@ def test_a_rental_from_deposit_to_pay_out(say: Say, tmp_path: Path) -> None:
     assert say("swap-terms", "set", terms(tmp_path)).out == "swap terms version 1: pudong-1\n"
     assert "in force already" in say("swap-terms", "set", terms(tmp_path)).out
     shown = say("swap-terms", "show", "pudong-1").out
-    assert "swap   by-energy  1.20 per kWh, 1.00 to 6.00  full from 90 %, every 20 min" in shown
+    assert "swap   by-energy  1.20 per kWh, 1.00 to 6.00  full from 90 %, 20 min apart" in shown
     assert "rent   month      199.00" in shown
     assert json.loads(say("--json", "swap-terms", "history", "pudong-1").out)[0]["models"] == 2
 
