@@ -39,6 +39,11 @@ STRAY_S = 30.0
 SETTLEMENTS_AT_ONCE = 16
 """Settlements taken in one turn: a board that has been away for days keeps no session waiting."""
 
+STRANGE_MAX = 256
+STRANGE_EVERY_S = 20.0
+"""Settlements of nobody's that a board may have written down at once, and how soon each is made good. Those beyond stay
+with the board, and come again."""
+
 log = structlog.get_logger()
 
 
@@ -67,6 +72,7 @@ class BoardLoop:
         self._changed = changed
         self._wake = asyncio.Event()
         self._not_before_ms: dict[tuple[str, object], int] = {}
+        self._strange_left, self._strange_ms = STRANGE_MAX, self.looked_ms
 
     def wake(self) -> None:
         """What is wanted may have changed."""
@@ -104,8 +110,9 @@ class BoardLoop:
             if stay.opened.board == self.board.id:
                 await self._keep_door(stay, settled)
         await self._stop_strays()
-        for settlement in self._settlements()[:SETTLEMENTS_AT_ONCE]:
-            await self._acknowledge(settlement)
+        taken = 0
+        for settlement in self._settlements():
+            taken += taken < SETTLEMENTS_AT_ONCE and await self._acknowledge(settlement)
 
     def sight(self, port: int) -> PortSight:
         """As last told. No I/O."""
@@ -210,22 +217,36 @@ class BoardLoop:
                 self._lockers.answered(stay, opens=False)
         self.wake()
 
-    async def _acknowledge(self, settlement: Settlement) -> None:
-        """Once the log has it. A board that does not hear that tells it again, and hears it again."""
+    async def _acknowledge(self, settlement: Settlement) -> bool:
+        """Once the log has it. A board that does not hear that tells it again, and hears it again. False: not now."""
         key = (settlement.port, settlement.number)
         if self._must_wait("acknowledge", key):
-            return
+            return False
         before = self._ports.desk.state.size
-        if not await self._ports.write_down(self.board.id, settlement):
-            return
+        if not await self._ports.write_down(self.board.id, settlement, may_write=self._may_write()):
+            return False
         if self._ports.desk.state.size != before:
             log.warning("settlement without a session", board=self.board.id, port=settlement.port)
+            self._wrote()
             self._changed()
         self._put_off("acknowledge", key, AGAIN_S)
         try:
             await self.board.acknowledge(settlement)
         except DeviceError as error:
             log.debug("settlement not acknowledged", board=self.board.id, error=str(error))
+        return True
+
+    def _may_write(self) -> bool:
+        """Whether one more settlement of nobody's is written down now: who makes them up does not fill the disk."""
+        now_ms = self._clock.mono_ms()
+        gained, rest_ms = divmod(now_ms - self._strange_ms, int(STRANGE_EVERY_S * 1000))
+        self._strange_left, self._strange_ms = min(STRANGE_MAX, self._strange_left + gained), now_ms - rest_ms
+        return self._strange_left > 0
+
+    def _wrote(self) -> None:
+        self._strange_left -= 1
+        if self._strange_left == 0:
+            log.warning("no more of its settlements are written down for now", board=self.board.id)
 
     async def _stop_strays(self) -> None:
         """An order whose session has ended must not go on: nobody would pay for what it delivers."""

@@ -221,16 +221,18 @@ class PortDesk:
         self._rows.pop(seq, None)
         return None
 
-    async def write_down(self, board: str, settlement: Settlement) -> bool:
+    async def write_down(self, board: str, settlement: Settlement, *, may_write: bool = True) -> bool:
         """A settlement that may be acknowledged: whether the log has it durably now, written down where it was news.
 
-        False: an open session waits for it. Raises JournalFull.
+        False: an open session waits for it, or it is news, and nothing may be written. Raises JournalFull.
         """
         desk = self.desk
         if late.waits_for(desk.state, board, settlement):
             return False
         if late.is_told(desk.state.ports, board, settlement) or desk.state.closed:
             return not desk.state.closed
+        if not may_write:
+            return False
         ordered = self._is_ordered(board, settlement)
         await desk.record([late.unattributed(desk.state, board, settlement, ordered=ordered)])
         return True

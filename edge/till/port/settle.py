@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from edge.till import purse
 from edge.till.port.cost import Delivery, Terms, bill, delivery_of
+from edge.till.port.doubt import too_much
 from edge.till.port.pile import pile_doubts
 from edge.till.port.policy import PortPolicy
 from edge.till.port.progress import Last, PortEnds, PortPhase, PortProgress
@@ -17,9 +18,6 @@ from protocols.trade.daytime import DAY_MS
 from protocols.trade.records import CNY, Draft, Effect, Move, Notice, SessionHeld, SessionVoided, Slice, Stamp
 from protocols.trade.records_port import PortClosed
 from protocols.trade.tender import MONEY_ALONE, Tenders, owed_by
-
-FAR_PERCENT = 120
-"""A settlement beyond what its port can deliver by so much is reported; what is beyond the holds is nobody's debt."""
 
 
 class Next(StrEnum):
@@ -193,10 +191,6 @@ def _findings(session: OpenPort, last: Last | None) -> Iterator[tuple[str, str]]
         return
     if last.doubts:
         yield "pile-bill-faulty", "; ".join(last.doubts)
-    if last.elapsed_s is None or last.energy_wh is None:
-        return
-    opened = session.opened
-    most_wh = opened.power_w_max * max(60, last.elapsed_s) * FAR_PERCENT // 360_000 + 20
-    if last.energy_wh > most_wh:
-        said = f"{last.energy_wh} Wh in {last.elapsed_s} s, at a port of {opened.power_w_max} W"
+    said = too_much(session.opened, last.energy_wh, last.elapsed_s)
+    if said is not None:
         yield "settlement-implausible", said

@@ -103,7 +103,7 @@ def advance(
     number = session.number(epoch)
     progress = _wait(session, progress, sight)
     told = of_session(sight.settlements, number)
-    doubts = [doubt(session, one) for one in told]
+    doubts = [doubt(session, one, by_energy=terms.price.by != "time") for one in told]
     if None in doubts:
         return _ended_by(progress, told[doubts.index(None)], sight)
     progress = replace(progress, doubt=next((why for why in doubts if why is not None), ""))

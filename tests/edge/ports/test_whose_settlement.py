@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from drivers.port_board import PortEnd, Settlement, mark_of, order_number, session_of
+from edge.ports.board_loop import STRANGE_EVERY_S, STRANGE_MAX
 from edge.till.port.doubt import CLOCK_OFF_MS, doubt
 from edge.till.state import OpenPort
 from protocols.trade.records import Preset, SessionHeld
@@ -126,6 +127,39 @@ async def test_what_was_over_before_it_was_ordered(
     async with a_rack(tmp_path) as rack:
         session = await rack.begin_port(1, HOUR)
         opened = replace(session.opened, clock_lb_ms=MIDNIGHT_MS)
-        found = doubt(replace(session, opened=opened), of(rack, session, began_ms=began_ms, ended_ms=ended_ms))
+        found = doubt(
+            replace(session, opened=opened), of(rack, session, began_ms=began_ms, ended_ms=ended_ms), by_energy=True
+        )
         assert (found is not None) == doubtful
         await rack.wait(3_700, 20)
+
+
+async def test_a_board_that_makes_settlements_up_fills_no_disk(tmp_path: Path) -> None:
+    """Whoever passes for a board says as many as he likes: some hundreds are written down, then one now and then; a
+    session beside them is settled all the same.
+    """
+    async with a_rack(tmp_path) as rack:
+        await rack.begin_port(1, Preset("time", 600))
+        for seq in range(2_000):
+            rack.steel.kept.append(Settlement(2, order_number(9, seq), PortEnd.FULL, "1", 10, 60))
+        await rack.wait(700)
+        assert STRANGE_MAX <= len(rack.loose) <= STRANGE_MAX + 700 / STRANGE_EVERY_S + 1
+        assert len(rack.bills) == 1
+        rack.steel.kept.clear()
+
+
+async def test_energy_that_no_port_can_give(tmp_path: Path) -> None:
+    """A board whose memory is spoilt, or who passes for it, says 600 kWh in an hour: the money stays where it is."""
+    async with a_rack(tmp_path, price="cars") as rack:
+        session = await rack.begin_port(1)
+        await rack.wait(600)
+        seen_wh = rack.steel.outlets[1].running.energy_mwh // 1_000  # type: ignore[union-attr]  # it runs
+        rack.steel.outlets[1].running = None
+        rack.steel.kept = [with_number(of(rack, session), energy_wh=600_000, elapsed_s=3_600)]
+        rack.steel.tell()
+        await rack.wait(30)
+        (held,) = rack.bodies(SessionHeld)
+        assert (held.finding, "600000 Wh" in held.detail) == ("settlement-doubtful", True)
+        assert rack.bodies(PortClosed) == []
+        await rack.wait(3_700, 20)
+        assert [(body.settled, body.energy_wh) for body in rack.bodies(PortClosed)] == [(False, seen_wh)]
