@@ -97,6 +97,12 @@ def doors_unheard(shop: Shop, view: View) -> list[int]:
     ]
 
 
+def packs_unheard(view: View, policy: SwapPolicy) -> bool:
+    """Whether no pack of the whole cabinet could be asked: nobody could tell what is put in, or what goes out."""
+    linked = [track for track in view.slots.values() if track.traits.pack_link]
+    return bool(linked) and all(track.mute or lately(track, view.now_ms, policy).dead for track in linked)
+
+
 def _as_logged(shop: Shop, view: View, slot: int, code: str) -> bool:
     """Whether the log knows what stands there. A pack that staff has just put in is told of first: a session that took
     it before that would leave the one that stood there unaccounted for.

@@ -10,7 +10,7 @@ from edge.till.start import may_not_start, opening_bounds
 from edge.till.state import TillState
 from edge.till.state_shop import bound_to
 from edge.till.swap.ask import SwapAsk
-from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots
+from edge.till.swap.choose import Papers, Wanted, doors_open, doors_unheard, empty_slots, full_slots, packs_unheard
 from edge.till.swap.packs import owed_by
 from edge.till.swap.pay import Paid, pay_rent, pay_swap, rent_of, rider_of, rights_of, unknown_rider
 from edge.till.swap.policy import SwapPolicy
@@ -89,6 +89,10 @@ def _unfit(state: TillState, ask: SwapAsk, view: View, policy: SwapPolicy) -> Re
     if unheard:
         silent = ", ".join(view.silent) or "door sensors"
         return Refused(Refusal.CABINET_SILENT, f"slots {_list(unheard)}: {silent} do not answer (F-01)")
+    if packs_unheard(view, policy):
+        return Refused(
+            Refusal.CABINET_SILENT, f"no pack can be asked: {', '.join(view.silent) or 'their links'} (F-60)"
+        )
     if view.hazards:
         said = ", ".join(sorted(hazard.value for hazard in view.hazards))
         return Refused(Refusal.CABINET_ALARM, f"the cabinet reports {said} (F-50)")

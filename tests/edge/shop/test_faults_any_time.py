@@ -209,7 +209,8 @@ async def test_f_60_a_dead_pack_line_makes_no_slot_empty(tmp_path: Path) -> None
         shop.cabinet.slots = dict.fromkeys(shop.cabinet.slots, bare)
         await reopen(shop, tmp_path, meanwhile=lambda: setattr(shop.cabinet, "line_up", False))
         await shop.wait(50)
-        assert (await shop.refused("return")).refusal is Refusal.NO_EMPTY_SLOT
+        refused = await shop.refused("return")
+        assert (refused.refusal, "packs on packs" in refused.detail) == (Refusal.CABINET_SILENT, True)
         assert shop.bodies(PackNoted) == []
         assert [body.detail for body in shop.bodies(Notice)] == ["packs on packs (F-60)"]
         shop.cabinet.line_up = True
