@@ -90,9 +90,8 @@ def _unfit(state: TillState, ask: SwapAsk, view: View, policy: SwapPolicy) -> Re
         silent = ", ".join(view.silent) or "door sensors"
         return Refused(Refusal.CABINET_SILENT, f"slots {_list(unheard)}: {silent} do not answer (F-01)")
     if packs_unheard(view, policy):
-        return Refused(
-            Refusal.CABINET_SILENT, f"no pack can be asked: {', '.join(view.silent) or 'their links'} (F-60)"
-        )
+        silent = ", ".join(view.silent) or "their links"
+        return Refused(Refusal.CABINET_SILENT, f"no pack can be asked, {silent} do not answer (F-60)")
     if view.hazards:
         said = ", ".join(sorted(hazard.value for hazard in view.hazards))
         return Refused(Refusal.CABINET_ALARM, f"the cabinet reports {said} (F-50)")

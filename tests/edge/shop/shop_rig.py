@@ -112,12 +112,16 @@ class ModelCabinet:
     def sight(self) -> CabinetSight:
         """As polled a moment ago: doors and switches now, packs every few seconds."""
         if not 0 <= self._time.mono_ms - self._polled_ms < PACK_POLL_MS:  # less than nothing: the box was started anew
-            self._polled_ms = self._time.mono_ms
-            for slot in self.slots:
-                self._read_pack(slot)
+            self.poll_packs()
         silent = () if self._hears else ("locks",)
         slots = {slot: self._see(slot) for slot in self.slots}
         return CabinetSight(slots, self.twin.hazards, self.twin.mains, self.twin.inner_dc, silent)
+
+    def poll_packs(self) -> None:
+        """Each is asked now."""
+        self._polled_ms = self._time.mono_ms
+        for slot in self.slots:
+            self._read_pack(slot)
 
     async def read_slot(self, slot: int) -> SlotSight:
         await asyncio.sleep(0)

@@ -225,3 +225,15 @@ async def test_f_60_a_dead_pack_line_makes_no_slot_empty(tmp_path: Path) -> None
         closed = await shop.end()
         assert (closed.outcome, closed.fault) == ("kept", "F-13")
         assert unpaid(shop)
+
+
+async def test_f_60_a_pack_line_that_dies_before_the_first_door(tmp_path: Path) -> None:
+    """Nobody could tell what is put in: no door opens, and nothing is held any more."""
+    async with a_shop(tmp_path) as shop:
+        await shop.begin_swap()
+        shop.cabinet.line_up = False
+        shop.cabinet.poll_packs()
+        closed = await shop.end()
+        assert (closed.outcome, closed.fault) == ("cancelled", "F-60")
+        assert shop.cabinet.acts == []
+        assert unpaid(shop)
