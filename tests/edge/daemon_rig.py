@@ -43,6 +43,8 @@ CARD, ACCOUNT = "6222-0001", "acc-1"
 HQ_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 CREDENTIAL_KEY = CredentialKey(1, b"k" * 32)
 FOR_EVER_S = 4_000_000_000
+WAIT_S = 90.0
+"""Longest wait for anything: generous, since other tests run beside."""
 PRICES = Tariff("city", 3, "UTC", [Offset(0, 0)], [Period(0, "flat", 90_000, 30_000)], 0, 0, 0)
 
 TWINS = """
@@ -131,7 +133,7 @@ class Box:
         """`fieldtill ...` as a program of its own."""
         command = [sys.executable, "-m", "edge.panel.cli", *arguments]
         environment = {**os.environ, "FIELDTILL_CONFIG": str(self.config), "COLUMNS": "120", **(env or {})}
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, env=environment, check=False)
 
     def ask(self, verb: str, **args: Any) -> Any:
         """What the daemon answers on its socket."""
@@ -212,15 +214,15 @@ def daemon(box: Box, env: dict[str, str] | None = None) -> Iterator[subprocess.P
         yield process
         if process.poll() is None:
             process.terminate()
-            assert process.wait(20) == 0, box.log.read_text()
+            assert process.wait(WAIT_S) == 0, box.log.read_text()
 
 
 def run_daemon(box: Box) -> subprocess.CompletedProcess[str]:
     """The real daemon where it is expected to end by itself."""
-    return subprocess.run(_daemon_command(box), capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(_daemon_command(box), capture_output=True, text=True, timeout=WAIT_S, check=False)
 
 
-def until(holds: Callable[[], object], process: subprocess.Popen[str] | None = None, seconds: float = 30.0) -> None:
+def until(holds: Callable[[], object], process: subprocess.Popen[str] | None = None, seconds: float = WAIT_S) -> None:
     """Wait for it; how long is not what is tested."""
     end = time.monotonic() + seconds
     while not holds():

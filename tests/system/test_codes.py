@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from plant import SITE, Plant, plant, running, session_of
+from plant import SITE, WAIT_S, Plant, plant, running, session_of
 
 from cloud import carried, store
 from cloud.carried import Order
@@ -70,14 +70,21 @@ class Forecourt(Plant):
         return re.findall(r"http://127\.0\.0\.1:\d+", log)[-1]
 
     async def ask_page(self, path: str, body: str | None = None) -> str:
-        """The page as the phone gets it."""
+        """The page as the phone gets it; it tries again while nobody listens, as after a restart."""
 
         def ask() -> str:
             request = urllib.request.Request(self.page + path, None if body is None else body.encode())
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
                 return str(answer.read().decode())
 
-        return await asyncio.to_thread(ask)
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                try:
+                    return await asyncio.to_thread(ask)
+                except urllib.error.URLError as error:
+                    if not isinstance(error.reason, ConnectionRefusedError):
+                        raise
+                await asyncio.sleep(0.1)
 
     async def tell_headquarters(self, receipt: str) -> dict[str, Any]:
         """The phone is online again, and hands on what it was given."""
@@ -87,7 +94,7 @@ class Forecourt(Plant):
 
         def tell() -> dict[str, Any]:
             request = urllib.request.Request(url, receipt.encode())
-            with urllib.request.urlopen(request, timeout=20, context=context) as answer:
+            with urllib.request.urlopen(request, timeout=WAIT_S, context=context) as answer:
                 told: dict[str, Any] = json.loads(answer.read())
             return told
 

@@ -27,7 +27,7 @@ from protocols.trade.fuel_prices import Grade, GradePrice, PriceList, PriceStep
 from protocols.trade.tariff import Offset
 from tests.edge.daemon_rig import ACCOUNT, CARD, EPOCH, HQ_KEY, SITE, Box, daemon, make_box, tell, twins, until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 TWINS = """
 [[pump_line]]

@@ -14,7 +14,7 @@ from drivers.twins.pumps.parts import Phase
 from tests.edge.daemon_rig import ACCOUNT, Box, daemon, make_box, until
 from tests.system.test_forecourt import closed, is_ready, publish, pump
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 CONFIG = """
 site = "hz-0001"

@@ -13,7 +13,7 @@ from edge.counter import CounterConfig, SlotCounter
 from edge.demo.stage import StageError
 from protocols.trade.records import RISK
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 STRANGER = "CARD-9999"
 
