@@ -45,7 +45,7 @@ ENDS: Mapping[type[Wire], tuple[type[Wire], ...]] = {
     FillingOpened: (FillingClosed, SessionVoided),
     SwapOpened: (SwapClosed,),
     PortOpened: (PortClosed, SessionVoided),
-    LockerOpened: (LockerClosed,),
+    LockerOpened: (LockerClosed, SessionVoided),
 }
 """What opens a session, and what may end it."""
 BETWEEN: Mapping[type[Wire], tuple[type[Wire], ...]] = {

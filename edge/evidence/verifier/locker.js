@@ -7,7 +7,7 @@ BODIES["locker-opened"] = STRUCT({
   charge: MAYBE(PRESET), charge_by: TEXT(0, 512), origin: ORIGIN_OF, pins: LIST(PIN), clock_lb_ms: INT(),
   clock_ub_ms: MAYBE(INT()),
 });
-BODIES["locker-stored"] = STRUCT({ stay: AMOUNT });
+BODIES["locker-stored"] = STRUCT({ stay: AMOUNT, unsure: FLAG });
 BODIES["locker-door"] = STRUCT({
   stay: AMOUNT, act: ONE_OF("collect", "remove", "look"), origin: ORIGIN_OF, why: SHORT,
 });
@@ -18,6 +18,8 @@ BODIES["locker-closed"] = STRUCT({
 });
 
 async function checkLocker(story, documents) {
+  const { acts, closed, moves } = story;
+  if (!closed) return [either(!moves.length && !acts.length, "voided"), clockLine(story, "swap-clock")]; // never opened
   return [
     doorsLine(story), stayedLine(story), ...(await lateLines(story, documents)),
     ...(await lockerPriceLines(story, documents)), clockLine(story, "swap-clock"),

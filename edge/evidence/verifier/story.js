@@ -55,7 +55,8 @@ const TARIFF = STRUCT({
 });
 const ENDS = { // what opens a session, and what may end it
   "session-opened": ["session-closed", "session-voided"], "filling-opened": ["filling-closed", "session-voided"],
-  "swap-opened": ["swap-closed"], "port-opened": ["port-closed", "session-voided"], "locker-opened": ["locker-closed"],
+  "swap-opened": ["swap-closed"], "port-opened": ["port-closed", "session-voided"],
+  "locker-opened": ["locker-closed", "session-voided"],
 };
 const BETWEEN = {
   "swap-opened": ["swap-stepped"], "locker-opened": ["locker-stored", "locker-door", "locker-overdue"],

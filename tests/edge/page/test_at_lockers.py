@@ -110,6 +110,7 @@ async def test_in_and_out_by_pin(tmp_path: Path) -> None:
         await shut(rack, plugged=False)
         assert [body.outcome for body in rack.bodies(LockerClosed)] == ["collected"]
         assert [body.origin.via for body in rack.bodies(LockerDoor)] == ["pin"]
+        assert "Locker receipt 中文 ¥0.00" in await read(phone, f"{link}&lang=en")
         assert "Free" in await read(phone, HERE)
 
 
@@ -145,6 +146,17 @@ async def test_a_door_that_does_not_open(tmp_path: Path) -> None:
         assert "opens" in text_of(await give(phone, PIN))
         await shut(rack, plugged=False)
         assert [body.outcome for body in rack.bodies(LockerClosed)] == ["collected"]
+
+
+async def test_a_locker_that_never_opened(tmp_path: Path) -> None:
+    """Nothing was put in: the link says that nothing was charged, and the locker is free again."""
+    async with at_a_locker(tmp_path) as (rack, phone):
+        rack.steel.outlets[1].door_stuck = True
+        link = link_in(await phone.take(a_stay()))
+        assert "Opening" in await read(phone, f"{link}&lang=en")
+        await rack.wait(10, 1)
+        assert "Nothing delivered, nothing charged" in await read(phone, f"{link}&lang=en")
+        assert "Free" in await read(phone, HERE)
 
 
 # --- whoever has no right to it ---------------------------------------------------------------------------------------

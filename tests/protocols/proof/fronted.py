@@ -15,7 +15,7 @@ from protocols.proof.receipt_file import PinnedDocument, ReceiptFile
 from protocols.trade.codec import Wire, encode
 from protocols.trade.port_bill import bill_of as port_bill_of
 from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep, late_bill, price_of
-from protocols.trade.records import CNY, Effect, Hold, Move, Origin, Pin, Preset, Slice
+from protocols.trade.records import CNY, Effect, Hold, Move, Origin, Pin, Preset, SessionVoided, Slice
 from protocols.trade.records_pack import (
     DEPOSIT,
     PackSeen,
@@ -224,7 +224,10 @@ STAY = LockerOpened(
     charge=None, charge_by="", origin=ORIGIN, pins=[pin(LOCKERS), pin(CITY)], clock_lb_ms=BEGAN_MS,
     clock_ub_ms=BEGAN_MS,
 )  # fmt: skip
-ACTS: list[LockerStored | LockerDoor | LockerOverdue] = [LockerStored(SEQ, False), LockerDoor(SEQ, "collect", ORIGIN, "")]
+ACTS: list[LockerStored | LockerDoor | LockerOverdue] = [
+    LockerStored(SEQ, False),
+    LockerDoor(SEQ, "collect", ORIGIN, ""),
+]
 
 
 def stay_end(stay_s: int = 90, opened: LockerOpened = STAY, **said: object) -> LockerClosed:
@@ -242,13 +245,14 @@ def stay_end(stay_s: int = 90, opened: LockerOpened = STAY, **said: object) -> L
 def stay_receipt(
     opened: LockerOpened = STAY,
     acts: Sequence[Wire] = ACTS,
-    closed: LockerClosed | None = None,
+    closed: LockerClosed | SessionVoided | None = None,
     moves: Sequence[Move] | None = None,
     documents: Sequence[Wire] = (LOCKERS, CITY),
 ) -> ReceiptFile:
     """What is not given is as the till does it."""
     end = stay_end() if closed is None else closed
-    moved = [used(end.amount_fen)] * bool(end.amount_fen) if moves is None else moves
+    fen = 0 if isinstance(end, SessionVoided) else end.amount_fen
+    moved = [used(fen)] * bool(fen) if moves is None else moves
     middle = [record(body, at=ENDED) for body in acts]
     return receipt_file(record(opened, at=stamp()), *middle, record(end, moved, ENDED), documents=documents)
 

@@ -125,6 +125,7 @@ PORTS = [
 
 STAY_END = "+clock +view olocker-content osoftware-keys"
 CASH_FREE = with_(STAY, account="", holds=[])
+STUCK = SessionVoided(SEQ, "door-stuck")
 STAYS = [
     pytest.param(
         STAYED,
@@ -147,6 +148,11 @@ STAYS = [
     pytest.param(
         stay_receipt(documents=()), f"+locker +collected +stayed +sum +captures +holds oport-prices {STAY_END}",
         id="no list",
+    ),
+    pytest.param(
+        stay_receipt(acts=(), closed=STUCK, documents=()),
+        f"+locker +voided {STAY_END}",
+        id="a door that never opened",
     ),
 ]  # fmt: skip
 
@@ -202,6 +208,8 @@ LIES = [
     ("a longer stay than there was time", stay_receipt(closed=stay_end(96)), "stayed"),
     ("days of another price", stay_receipt(closed=with_(stay_end(), stay_s=60)), "port-priced"),
     ("charged for a free stay", stay_receipt(closed=stay_end(60), moves=[used(1)]), "not-billed"),
+    ("voided, and yet charged", stay_receipt(acts=(), closed=STUCK, moves=[used(1)]), "voided"),
+    ("voided with the pack in it", stay_receipt(acts=ACTS[:1], closed=STUCK), "voided"),
     ("another sum for days", stay_receipt(closed=with_(stay_end(), amount_fen=499)), "sum"),
     ("a locker's other prices", stay_receipt(documents=(with_(LOCKERS, version=9),)), "port-prices"),
     ("a price for lockers that is none", stay_receipt(with_(STAY, price="cheap"), closed=stay_end()), "port-priced"),
