@@ -137,8 +137,8 @@ class LockerDoor(Wire, frozen=True):
 class LockerClosed(Wire, frozen=True):
     """The pack is out: responsibility passed when the door opened. Captures are its moves, the rest is released.
 
-    outcome: `collected` or `removed`. stay_s: as far as it is proven, and to the first time that its owner came: days on
-    which its door would not open are nobody's.
+    outcome: `collected` or `removed`. stay_s: as far as it is proven, and to the first time that its owner came: days
+    on which its door would not open are nobody's.
     """
 
     stay: Amount
