@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from drivers.port_board import PortState
 from edge.till import purse
-from edge.till.ask import Opening, Refusal, Refused, Source
+from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.hours import open_now
 from edge.till.port.ask import PortAsk, StayAsk
 from edge.till.port.place import PortPlace
@@ -59,7 +59,8 @@ def open_stay(
     if lease is None and not ask.secret and not ask.credential:
         return Refused(Refusal.UNKNOWN_ACCOUNT, "nobody could open it again")
     if _has_enough(state, ask, lease.account if lease is not None else "", policy):
-        return Refused(Refusal.TOO_MANY_LOCKERS, "whoever asks has as many lockers already as one may have")
+        who = () if lease is not None else (Want(sources[0], 1),)  # headquarters may know whose card it is
+        return Refused(Refusal.TOO_MANY_LOCKERS, "whoever asks has as many lockers already as one may have", who)
     holds: Sequence[Hold] = ()
     most_fen = late_most_fen(terms.price)
     if most_fen:

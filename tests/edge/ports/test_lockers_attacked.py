@@ -17,9 +17,10 @@ from edge.ports.taps import code, tap
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.port.ask import StayAsk
 from edge.till.state import OpenStay
+from protocols.trade.grants import hide_credential
 from protocols.trade.records import Origin, SessionVoided
 from protocols.trade.records_port import LockerClosed, LockerStored, PortOpened
-from tests.edge.desk_rig import CARD, reopen, slow_disk, turns, until
+from tests.edge.desk_rig import CARD, CREDENTIAL_KEY, reopen, slow_disk, turns, until
 from tests.edge.ports.port_rig import BY_ENERGY, BY_TARIFF, BY_TIME, FULL, LOCKERS
 from tests.edge.ports.test_lockers import (
     ANN,
@@ -301,6 +302,16 @@ async def test_a_phone_with_many_cards_takes_no_more_than_its_share(tmp_path: Pa
         assert isinstance(again, Refused)
         assert again.refusal is Refusal.TOO_MANY_LOCKERS
         assert isinstance(await rack.hall.lockers.store(ann()), OpenStay)
+
+        async def knows_bob(credential: bytes, account: str, want: int, asset: str) -> bool:
+            return bool(await rack.grant(1_000, "bob", "0B0B0B0B"))
+
+        rack.site.ask_for_grant = knows_bob
+        bob = hide_credential(CREDENTIAL_KEY, "0B0B0B0B")
+        ask = StayAsk("", Origin("card", bob, 0, ""), (Source("", bob),), bob)
+        stay = await rack.hall.lockers.store(ask)
+        assert isinstance(stay, OpenStay)
+        assert stay.opened.account == "bob"  # headquarters knows whose card it is
 
 
 async def test_a_locker_for_somebody_who_was_told_no(tmp_path: Path) -> None:
