@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from drivers.boards.board import Board
+from drivers.boards.board import Board, now_ms
 from drivers.cabinets.refs import Ref
-from drivers.errors import DeviceFault
+from drivers.errors import DeviceFault, Unsupported
 
 
 class Mux:
@@ -46,9 +46,12 @@ class Mux:
 
     async def confirm(self, channel: Ref) -> None:
         """Whoever was silent was connected: the relays are read once more. Raises DeviceError where that is not so."""
+        began_ms = now_ms()
         for board in dict.fromkeys(self._channels.values()):
-            await board.refresh()
-        if not self._reads_so():
+            with suppress(DeviceFault, Unsupported):  # of something else that it has, or of its outputs: see below
+                await board.refresh()
+        told = (board.output(channel.channel).at_ms for channel, board in self._channels.items())
+        if not all(at_ms is not None and at_ms >= began_ms for at_ms in told) or not self._reads_so():
             self._known = False
             raise DeviceFault(
                 "it fell off while its pack was asked",

@@ -243,7 +243,7 @@ def _opening(state: TillState, ask: SwapAsk, view: View, plan: _Plan, paid: Paid
                 clock_ub_ms=bounds[1],
             )
         ),
-        paid.wants,
+        () if ask.origin.via == "qr" else paid.wants,  # a code brings all that its rider wanted to spend
     )
 
 

@@ -99,6 +99,18 @@ async def test_a_relay_that_has_let_go_unseen_makes_no_slot_empty() -> None:
         assert reader.word is PackWord.SAID
 
 
+@pytest.mark.parametrize(("refused", "word"), [(2, PackWord.SILENT), (1, PackWord.DEAD)], ids=["inputs", "outputs"])
+async def test_a_relay_board_that_refuses_something(refused: int, word: PackWord) -> None:
+    """Its inputs are nothing to the relays; outputs that it does not tell are relays that nobody sees."""
+    async with rig() as it:
+        await it.cabinet.read_slot(1)
+        it.io.refuse = frozenset({refused})
+        reader = it.cabinet.wired[1].pack
+        assert reader is not None
+        await reader.read()
+        assert reader.word is word
+
+
 async def test_an_empty_slot_is_silent_and_a_garbled_one_is_not() -> None:
     """Each word is another: what was asked and did not answer, what answered nonsense."""
     async with rig() as it:
