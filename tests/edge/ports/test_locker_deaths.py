@@ -1,4 +1,4 @@
-"""The box dies, or its disk is full, at each second of a stay in a locker: the pack goes in and out, and is paid once."""
+"""The box dies, or its disk is full, at each second of a stay in a locker: the pack comes out again, paid once."""
 
 from __future__ import annotations
 
