@@ -270,8 +270,9 @@ class World:
         self.lives.unleash()
         care = self.loop.create_task(self.lives.take_care())
         care.add_done_callback(lambda done: None if done.cancelled() else self.fail(done.exception()))
-        staff = self.loop.create_task(self.ebikes.clear())
-        staff.add_done_callback(lambda done: None if done.cancelled() else self.fail(done.exception()))
+        if any(box.boards for box in self.boxes):
+            staff = self.loop.create_task(self.ebikes.clear())
+            staff.add_done_callback(lambda done: None if done.cancelled() else self.fail(done.exception()))
         await self._for(self.busy_s)
         self._heal()
         began_ms = self.loop.now_ms()
