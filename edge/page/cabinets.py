@@ -12,6 +12,9 @@ from edge.page.words import advice, case, counted, reason, word
 _OWN_CALL = ("cabinet-starting", "cabinet-busy", "cabinet-closed", "door-open", "no-swap-terms")
 """Refusals that a rider only waits out, or mends: the cabinet is not ill."""
 
+_WRONG = ("F-23", "F-24", "F-25")
+"""Why a door opens again for a pack that cannot come in, however firmly it is plugged."""
+
 
 def card(sight: CabinetSight, language: str) -> str:
     """One of the first page's list; leads to its own page."""
@@ -138,7 +141,7 @@ def _do(serving: Serving, language: str) -> str:
     """The one thing to do, or to wait for."""
     match serving.step:
         case "open-empty" | "reopen-empty":
-            code = "do-put-in" if serving.is_open else "do-checking" if serving.was_open else "do-opening"
+            code = _put_in(serving) if serving.is_open else "do-checking" if serving.was_open else "do-opening"
         case "accepted":
             code = "last-returned" if serving.kind == "return" else "do-choosing"
         case "give-back":
@@ -148,6 +151,13 @@ def _do(serving: Serving, language: str) -> str:
         case _:
             code = "do-take" if serving.is_open else "do-taken" if serving.was_open else "do-opening"
     return word(code, language, slot=serving.slot)
+
+
+def _put_in(serving: Serving) -> str:
+    """The door stands open: for the rider's pack to come in, for a wrong one to go out, or only to be shut."""
+    if serving.step == "reopen-empty" and serving.fault in _WRONG:
+        return "do-take-out"
+    return "do-shut" if serving.cancelled else "do-put-in"
 
 
 def _steps(serving: Serving, language: str) -> list[str]:

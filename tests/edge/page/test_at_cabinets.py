@@ -136,7 +136,10 @@ async def test_a_pack_that_is_not_ours(tmp_path: Path) -> None:
         link = link_in(await phone.take(a_swap()))
         shop.rider(brings_foreign, GUEST, pack=None)
         await shop.wait_until(lambda: step(shop) == "reopen-empty")
-        assert "This pack cannot be swapped here" in await read(phone, f"{link}&lang=en")
+        await shop.wait_until(lambda: shop.twin.slots[1].door_open)
+        await shop.wait(0.2)
+        said = await read(phone, f"{link}&lang=en")
+        assert "Take this pack out of slot 1 and shut the door This pack cannot be swapped here" in said
         await shop.end()
         assert "Not completed; nothing was charged" in await read(phone, f"{link}&lang=en")
 
@@ -231,7 +234,7 @@ async def test_its_rider_cancels_it(tmp_path: Path) -> None:
         visit = hidden(await phone.get(f"{link}&lang=en"), "visit")
         done = await phone.send(f"{path}/end?{token}&lang=en", visit=visit)
         assert (done.status, done.headers["Location"]) == (303, f"{link}&lang=en")
-        assert "Being cancelled" in await read(phone, f"{link}&lang=en")
+        assert "Shut the door of slot 1, and it is over Being cancelled" in await read(phone, f"{link}&lang=en")
         shop.front.shut(CABINET, 1, GUEST)
         assert (await shop.end()).outcome == "cancelled"
         assert "Not completed; nothing was charged" in await read(phone, f"{link}&lang=en")

@@ -81,7 +81,8 @@ VIEWS: dict[str, Callable[[str], str]] = {
         cabinets.here(replace(CABINET, last=one), z)
         for one in (Ended("swapped", "", 4), Ended("kept", "F-41", 3), Ended("cancelled", "F-21", 5))
     ),
-    "swap-in": lambda z: guide(z, IN, SERVING, serving(is_open=False), serving(step="reopen-empty", fault="F-22")),
+    "swap-in": lambda z: guide(z, IN, SERVING, serving(is_open=False), serving(step="reopen-empty", fault="F-22"),
+                               serving(step="reopen-empty", fault="F-23")),
     "swap-out": lambda z: guide(
         z,
         serving(step="accepted", is_open=False),
