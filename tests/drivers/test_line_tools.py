@@ -26,14 +26,14 @@ async def test_scan_lists_who_answers_while_polls_go_on(tmp_path: Path) -> None:
         PtyBus(tmp_path / "by-id", {2: honest, 4: picky, 5: garbled}) as bus,
         Line(LineConfig(id="yard", path=str(bus.link), baud=115200)) as line,
     ):
-        meter = line.attach("meter", DevicePolicy(timeout_s=0.1))
+        meter = line.attach("meter", DevicePolicy(timeout_s=10.0))
 
         async def poll() -> None:
             for address in range(20):
                 assert await ask(meter, 2, read(address)) == Answer(registers=(address,))
 
         async def look() -> list[tuple[int, bool, str]]:
-            return [(one.unit, one.sure, one.how) async for one in scan(line, units=range(1, 7), timeout_s=0.03)]
+            return [(one.unit, one.sure, one.how) async for one in scan(line, units=range(1, 7), timeout_s=0.5)]
 
         found, _ = await asyncio.gather(look(), poll())
         assert [(unit, sure) for unit, sure, _ in found] == [(2, True), (4, True), (5, False)]
@@ -47,7 +47,7 @@ async def test_raw_bytes_go_out_and_everything_comes_back(tmp_path: Path) -> Non
         PtyBus(tmp_path / "by-id", {1: honest}) as bus,
         Line(LineConfig(id="yard", path=str(bus.link), baud=115200)) as line,
     ):
-        assert await raw(line, bytes.fromhex("01 03 00 05 00 01 94 0B"), timeout_s=0.05) == bytes.fromhex(
+        assert await raw(line, bytes.fromhex("01 03 00 05 00 01 94 0B"), timeout_s=0.5) == bytes.fromhex(
             "01 03 02 00 05 78 47"
         )
         assert await raw(line, b"\x68\xaa", timeout_s=0.05) == b""

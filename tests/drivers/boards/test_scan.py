@@ -21,7 +21,7 @@ async def test_xor_boards() -> None:
         known = board_on(line, "xor", 2)
         await known.refresh()
         asked = len(bus.log)
-        found = [one async for one in scan_boards(line, "xor", range(1, 6), {2: known}, timeout_s=0.05)]
+        found = [one async for one in scan_boards(line, "xor", range(1, 6), {2: known}, timeout_s=0.3)]
         assert [(one.unit, one.how, one.sure) for one in found] == [
             (1, "24 locks, contacts set: 2, 24", True),
             (2, "xor-2", True),
@@ -35,7 +35,7 @@ async def test_kerong_boards() -> None:
     """From address 0 on."""
     fakes = [KerongBoard(0), KerongBoard(5, unlocked={15})]
     async with Bus(fakes) as bus, bus.line() as line:
-        found = [one async for one in scan_boards(line, "kerong", range(8), {}, timeout_s=0.05)]
+        found = [one async for one in scan_boards(line, "kerong", range(8), {}, timeout_s=0.3)]
         assert [(one.unit, one.how) for one in found] == [
             (0, "16 locks, unlocked: none"),
             (5, "16 locks, unlocked: 16"),

@@ -18,7 +18,7 @@ async def scanned(pack: Hears, protocol: Protocol) -> list[Found]:
     async with slot(pack, protocol) as it:
         line = it.link.line
         it.link.detach()
-        found = [one async for one in scan_packs(line, protocol, timeout_s=0.06)]
+        found = [one async for one in scan_packs(line, protocol, timeout_s=0.3)]
         assert line.devices == []
         return found
 

@@ -312,7 +312,7 @@ async def test_an_adapter_that_hears_itself() -> None:
 async def test_scan_finds_a_pump() -> None:
     """By one harmless question."""
     async with station("azt") as site:
-        sign = await probe(site.line, 1, timeout_s=0.3)
+        sign = await probe(site.line, 1, timeout_s=5.0)
         assert sign is not None
         assert (sign.address, sign.state) == (1, "0 idle")
         assert await probe(site.line, 2, timeout_s=0.1) is None

@@ -349,7 +349,7 @@ async def test_who_is_there() -> None:
     """A probe says the state, the mode and the digits of the last sale; nobody is None."""
     async with gilbarco(polled=False, twin={"extended": True}) as rig:
         rig.dispenser.lift(1)
-        sign = await probe(rig.line, 3, timeout_s=0.2)
+        sign = await probe(rig.line, 3, timeout_s=5.0)
         assert sign is not None
         assert (sign.address, sign.state) == (3, "CALL")
         assert sign.notes == ("extended mode", "digits of the last sale: price 0, volume 0, amount 0")
