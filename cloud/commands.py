@@ -32,8 +32,13 @@ def order(
     account: str = "",
     preset: Preset = Preset("full", 0),  # noqa: B008 (frozen)
     session: int = 0,
+    offer: str = "",
+    consent: bool = False,
 ) -> tuple[int, bytes]:
-    """The number of a new command and its signed bytes. Raises Denied while the site has never told its boot."""
+    """The number of a new command and its signed bytes. Raises Denied while the site has never told its boot.
+
+    offer, consent: at a cabinet.
+    """
     epochs = schema.epochs
     row = connection.execute(
         sa.select(epochs.c.boot)
@@ -49,7 +54,8 @@ def order(
         sa.select(sa.func.max(table.c.number)).where(table.c.site == site, table.c.boot == row.boot)
     ).scalar()
     number, expires_s = (last or 0) + 1, now_ms // 1000 + LIFE_S
-    payload = encode(Command(site, row.boot, number, verb, connector, account, preset, session, expires_s))
+    command = Command(site, row.boot, number, verb, connector, account, preset, session, offer, consent, expires_s)
+    payload = encode(command)
     signed = encode(SignedCommand(payload, keys.sign(hq.grant, COMMAND_DOMAIN, payload)))
     row_values = {"site": site, "boot": row.boot, "number": number, "verb": verb, "command": signed}
     connection.execute(table.insert().values(row_values | {"expires_s": expires_s, "made_ms": now_ms}))

@@ -175,20 +175,32 @@ def tariff_show(ctx: typer.Context, site: Site) -> None:
     shop.list(periods, ["from", "name", "energy_e3", "service_e3"])
 
 
-@command_app.command("start", epilog="Example: fieldtill-hq command start pudong-1 connector-1 7QX3M9KTP2 --yuan 30")
+@command_app.command(
+    "start",
+    epilog="Examples: fieldtill-hq command start pudong-1 connector-1 7QX3M9KTP2 --yuan 30; "
+    "fieldtill-hq command start pudong-1 cab-1 7QX3M9KTP2 --kind rent --offer month",
+)
 def command_start(
     ctx: typer.Context,
     site: Site,
-    connector: Annotated[str, typer.Argument()],
+    connector: Annotated[str, typer.Argument(help="A connector, a pump, a cabinet, or a port as rack.3.")],
     account: Annotated[str, typer.Argument(help="Who pays.")],
     yuan: Annotated[str | None, typer.Option(help="Stop there; else full.")] = None,
+    kind: Annotated[str, typer.Option(help="At a cabinet: swap, rent or return.")] = "",
+    offer: Annotated[str, typer.Option(help="At a cabinet: a price, plan or term by its name; else the first.")] = "",
+    consent: Annotated[bool, typer.Option("--consent", help="At a cabinet: a pack that is not full, too.")] = False,
 ) -> None:
     """Start a session."""
     fen = None if yuan is None else fen_of(yuan)
     if yuan is not None and not fen:
         raise typer.BadParameter(f"expected yuan above 0, got {yuan!r}", param_hint="--yuan")
-    preset = Preset("full", 0) if fen is None else Preset("money", fen)
-    _order(ctx, site, commands.START, connector, account=account, preset=preset)
+    if kind not in ("", "swap", "rent", "return"):
+        raise typer.BadParameter(f"expected swap, rent or return, got {kind!r}", param_hint="--kind")
+    if yuan is not None and (kind or offer or consent):
+        raise typer.BadParameter("expected --yuan, or what is said to a cabinet, not both", param_hint="--yuan")
+    wished = kind or ("swap" if offer or consent else "full")
+    preset = Preset(wished, 0) if fen is None else Preset("money", fen)
+    _order(ctx, site, commands.START, connector, account=account, preset=preset, offer=offer, consent=consent)
 
 
 @command_app.command("stop", epilog="Example: fieldtill-hq command stop pudong-1 connector-1 4711")
@@ -210,6 +222,8 @@ def _order(
     account: str = "",
     preset: Preset = Preset("full", 0),  # noqa: B008 (frozen)
     session: int = 0,
+    offer: str = "",
+    consent: bool = False,
 ) -> None:
     shop = shop_of(ctx)
     with shop.writing() as (connection, home):
@@ -224,6 +238,8 @@ def _order(
             account=account,
             preset=preset,
             session=session,
+            offer=offer,
+            consent=consent,
         )
     shop.tell([site], "command", signed)
     shop.say({"site": site, "number": number}, f"command {number} for {site}; it expires in {commands.LIFE_S} s")

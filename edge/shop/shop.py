@@ -98,16 +98,18 @@ class Shop:
         return await self.start(SwapAsk(name, "swap", origin, self._clock.mono_ms(), credential=credential))
 
     async def begin(
-        self, cabinet: str, preset: Preset, origin: Origin, account: str, *, consent: bool = False
+        self, cabinet: str, preset: Preset, origin: Origin, account: str, *, offer: str = "", consent: bool = False
     ) -> OpenSwap | Refused:
         """A start from afar, by command or code. Its preset says the kind of session: `swap`, `rent` or `return`;
-        `full` is a swap. consent: the rider takes a pack that is not full, too.
+        `full` is a swap. offer: empty: the first that fits. consent: the rider takes a pack that is not full, too.
         """
         kind = KINDS.get(preset.kind)
         if kind is None:
             return Refused(Refusal.UNKNOWN_PRESET, f"a preset is {', '.join(KINDS)}; not {preset.kind}")
         now_ms = self._clock.mono_ms()
-        return await self.start(SwapAsk(self.id_of(cabinet), kind, origin, now_ms, account=account, consent=consent))
+        return await self.start(
+            SwapAsk(self.id_of(cabinet), kind, origin, now_ms, account=account, offer=offer, consent=consent)
+        )
 
     async def cancel(self, seq: int, by: str = "") -> bool:
         """End a session as soon as nothing stands in the way. by: staff; it goes into the log. False: it is not open,
@@ -135,7 +137,8 @@ class Shop:
         except ValueError as error:
             log.info("command refused", number=command.number, why=str(error))
             return Refusal.UNKNOWN_ACCOUNT.value
-        outcome = await self.begin(name, command.preset, Origin("command", b"", command.number, ""), account)
+        origin = Origin("command", b"", command.number, "")
+        outcome = await self.begin(name, command.preset, origin, account, offer=command.offer, consent=command.consent)
         return outcome.refusal.value if isinstance(outcome, Refused) else "started"
 
     # --- staff -------------------------------------------------------------------------------------------------------

@@ -183,7 +183,8 @@ class Command(Wire, frozen=True):
     """Headquarters starts or stops a session. It runs at most once: boot must be the running one, number must rise.
 
     verb: `start` or `stop`. account: who pays; several, or another asset, as in `tender.payers`. session: the opening
-    seq for stop, else 0.
+    seq for stop, else 0. preset: of a cabinet also `swap`, `rent` or `return`. offer, consent: at a cabinet: by which
+    price, plan or term, empty: the first that fits; the rider has agreed to a pack that is not full.
     """
 
     site: Name
@@ -194,6 +195,8 @@ class Command(Wire, frozen=True):
     account: Annotated[str, msgspec.Meta(max_length=64)]
     preset: Preset
     session: Amount
+    offer: Annotated[str, msgspec.Meta(max_length=64)]
+    consent: bool
     expires_s: Amount
 
 

@@ -75,6 +75,8 @@ def test_a_fleet_from_nothing(say: Say, tmp_path: Path) -> None:
         (("account", "top-up", "A", "1.005", "--reference", "r"), 2, "two decimals"),
         (("account", "top-up", "A", "1"), 2, "--reference"),
         (("command", "stop", "nowhere", "c1", "4"), 1, "no site"),
+        (("command", "start", "nowhere", "cab-1", "x", "--kind", "borrow"), 2, "expected swap, rent or return"),
+        (("command", "start", "nowhere", "cab-1", "x", "--yuan", "3", "--offer", "month"), 2, "not both"),
         (("nightly", "--date", "yesterday"), 2, "YYYY-MM-DD"),
         (("init",), 2, "has keys already"),
         (("fly",), 2, "No such command"),

@@ -23,7 +23,7 @@ OTHER = "04FFFFFF"
 def command(till: Till, number: int, account: str) -> bytes:
     boot = till.clock.stamp().boot
     expires_s = till.time.wall_ms // 1000 + 60
-    return encode(Command("hz-1", boot, number, "start", "c1", account, Preset("money", 500), 0, expires_s))
+    return encode(Command("hz-1", boot, number, "start", "c1", account, Preset("money", 500), 0, "", False, expires_s))
 
 
 class Asked:

@@ -256,7 +256,7 @@ async def test_a_car_that_is_not_there_costs_no_question(till: Till) -> None:
 
 def command(till: Till, number: int = 1, **more: object) -> bytes:
     expires_s = till.time.wall_ms // 1000 + 60
-    usual = Command("hz-1", till.time.boot, number, "start", "c1", "ann", FULL, 0, expires_s)
+    usual = Command("hz-1", till.time.boot, number, "start", "c1", "ann", FULL, 0, "", False, expires_s)
     return encode(changed(usual, **more))
 
 

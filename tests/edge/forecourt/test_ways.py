@@ -189,7 +189,8 @@ async def test_only_a_guaranteed_filling_takes_another_payer(tmp_path: Path) -> 
 
 
 def command(court: Court, number: int, verb: str, session: int = 0, place: str = "1") -> bytes:
-    told = Command("hz-1", court.time.boot, number, verb, place, "ann", Preset("money", 3_000), session, 4_000_000_000)
+    preset = Preset("money", 3_000)
+    told = Command("hz-1", court.time.boot, number, verb, place, "ann", preset, session, "", False, 4_000_000_000)
     return encode(told)
 
 

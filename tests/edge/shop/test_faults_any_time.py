@@ -78,11 +78,12 @@ async def test_f_54_a_pack_that_falls_asleep_has_not_vanished(tmp_path: Path) ->
 async def test_f_58_a_command_that_comes_twice(tmp_path: Path) -> None:
     """The same number never runs a second time; and a stop names its session."""
     async with a_shop(tmp_path) as shop:
-        start = Command("hz-1", shop.time.boot, 7, "start", CABINET, "ann", Preset("full", 0), 0, 4_000_000_000)
+        boot, full = shop.time.boot, Preset("full", 0)
+        start = Command("hz-1", boot, 7, "start", CABINET, "ann", full, 0, "", False, 4_000_000_000)
         assert await shop.site.command(encode(start)) == "started"
         assert await shop.site.command(encode(start)) == "old-number"
         seq = shop.swaps.swaps()[0].seq
-        stop = Command("hz-1", shop.time.boot, 8, "stop", CABINET, "", Preset("full", 0), seq, 4_000_000_000)
+        stop = Command("hz-1", boot, 8, "stop", CABINET, "", full, seq, "", False, 4_000_000_000)
         assert await shop.site.command(encode(stop)) == "stopping"
         await shop.wait(1)
         shop.front.shut(CABINET, 1, "ann")

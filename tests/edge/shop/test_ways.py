@@ -9,10 +9,13 @@ from drivers.twins.cabinets.rider_words import swaps
 from edge.epochs import Closing
 from edge.till.ask import Refusal, Refused
 from edge.till.state_shop import OpenSwap
+from protocols.trade.codec import encode
 from protocols.trade.grants import hide_credential
 from protocols.trade.records import Origin, Preset
+from protocols.trade.records_pack import SwapOpened
+from protocols.trade.wire import Command
 from tests.edge.desk_rig import CREDENTIAL_KEY
-from tests.edge.shop.shop_rig import CABINET, PLAN, a_shop
+from tests.edge.shop.shop_rig import CABINET, PLAN, TERMS, a_shop
 
 
 async def test_a_start_by_code_uses_its_number_once(tmp_path: Path) -> None:
@@ -26,6 +29,20 @@ async def test_a_start_by_code_uses_its_number_once(tmp_path: Path) -> None:
         again = await shop.shop.begin(CABINET, Preset("full", 0), origin, "ann")
         assert isinstance(again, Refused)
         assert again.refusal is Refusal.OLD_NUMBER
+
+
+async def test_headquarters_names_the_offer_and_tells_of_consent(tmp_path: Path) -> None:
+    """As at the counter: by this price and no other, and a pack that is not full where the rider has agreed to it."""
+    async with a_shop(tmp_path) as shop:
+        for number, offer, consent, said in (
+            (1, "gold", False, "unknown-offer"),
+            (2, "single", True, "started"),
+        ):
+            boot, preset = shop.time.boot, Preset("swap", 0)
+            told = Command("hz-1", boot, number, "start", CABINET, "ann", preset, 0, offer, consent, 4_000_000_000)
+            assert await shop.site.command(encode(told)) == said
+        (opened,) = shop.bodies(SwapOpened)
+        assert (opened.offer, opened.consent_permille) == ("single", TERMS.consent_permille)
 
 
 async def test_a_preset_that_no_cabinet_knows(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def document(by: hq_keys.HqKeys = HQ, site: str = "pudong-1", version: int = 3, 
 
 
 def command(by: hq_keys.HqKeys = HQ, domain: str = COMMAND_DOMAIN) -> bytes:
-    payload = encode(Command("pudong-1", bytes(8), 1, "stop", "c1", "", Preset("full", 0), 7, 0))
+    payload = encode(Command("pudong-1", bytes(8), 1, "stop", "c1", "", Preset("full", 0), 7, "", False, 0))
     return encode(SignedCommand(payload, keys.sign(by.grant, domain, payload)))
 
 

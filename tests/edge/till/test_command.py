@@ -14,7 +14,7 @@ from protocols.trade.wire import Command
 from tests.edge.till.story import Story
 
 NOW_S = Story().wall_ms // 1000
-GOOD = Command("hz-1", b"boot-001", 5, "start", "c1", "ann", Preset("full", 0), 0, NOW_S + 60)
+GOOD = Command("hz-1", b"boot-001", 5, "start", "c1", "ann", Preset("full", 0), 0, "", False, NOW_S + 60)
 
 LADDER = [
     (CommandRefusal.OTHER_SITE, {"site": "hz-2"}),
