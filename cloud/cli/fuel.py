@@ -9,10 +9,10 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from cloud import accounts, documents, sites
+from cloud import accounts
 from cloud.calendar import offsets_of
 from cloud.cli.shop import shop_of
-from cloud.cli.signed import history, publish
+from cloud.cli.signed import Last, Site, Sites, in_force, publish, say_history
 from protocols.door import toml_table
 from protocols.trade import fuel_prices, fuel_prices_file, fuel_terms, fuel_terms_file
 from protocols.trade.fuel_prices import PriceList
@@ -27,9 +27,6 @@ terms_app = typer.Typer(no_args_is_help=True, help="Which fuel cards and account
 DAY_MS = 86_400_000
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See docs/fuel-prices.md.")]
-Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
-Site = Annotated[str, typer.Argument(help="Its name.")]
-Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1, max=1000)]
 
 
 @price_app.command("set", epilog="Example: fieldtill-hq price set prices.toml --site pudong-1")
@@ -59,9 +56,7 @@ def price_show(ctx: typer.Context, site: Site) -> None:
     """The list in force at a site: what holds now, and every change to come."""
     shop = shop_of(ctx)
     now_s = shop.open().clock.now_ms() // 1000
-    with shop.reading() as connection:
-        sites.require(connection, site)
-        prices = documents.newest(connection, site, fuel_prices.KIND, PriceList)
+    prices = in_force(shop, site, fuel_prices.KIND, PriceList)
     rows = [] if prices is None else _steps(prices, now_s)
     if not shop.json and prices is not None:
         print(f"{prices.id} version {prices.version}, local times of {prices.zone}")
@@ -71,11 +66,11 @@ def price_show(ctx: typer.Context, site: Site) -> None:
 @price_app.command("history", epilog="Example: fieldtill-hq price history pudong-1 --last 20")
 def pricehistory(ctx: typer.Context, site: Site, last: Last = 10) -> None:
     """Every version that was signed for a site. sha256: as sessions pin it."""
-    rows = [
-        {**row, "steps": len(prices.steps), "grades": " ".join(grade.code for grade in prices.grades)}
-        for row, prices in history(shop_of(ctx), site, fuel_prices.KIND, last, PriceList)
-    ]
-    shop_of(ctx).list(rows, ["version", "made", "steps", "grades", "sha256"])
+    columns = {
+        "steps": lambda prices: len(prices.steps),
+        "grades": lambda prices: " ".join(grade.code for grade in prices.grades),
+    }
+    say_history(shop_of(ctx), site, fuel_prices.KIND, last, PriceList, columns)
 
 
 @terms_app.command("set", epilog="Example: fieldtill-hq fuel-terms set terms.toml")
@@ -96,9 +91,7 @@ def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
 def terms_show(ctx: typer.Context, site: Site) -> None:
     """The terms in force at a site. card: as records name it."""
     shop = shop_of(ctx)
-    with shop.reading() as connection:
-        sites.require(connection, site)
-        found = documents.newest(connection, site, fuel_terms.KIND, FuelTerms)
+    found = in_force(shop, site, fuel_terms.KIND, FuelTerms)
     rows = [
         {
             "account": one.account,
@@ -115,9 +108,7 @@ def terms_show(ctx: typer.Context, site: Site) -> None:
 @terms_app.command("history", epilog="Example: fieldtill-hq fuel-terms history pudong-1")
 def termshistory(ctx: typer.Context, site: Site, last: Last = 10) -> None:
     """Every version that was signed for a site. sha256: as sessions pin it."""
-    found = history(shop_of(ctx), site, fuel_terms.KIND, last, FuelTerms)
-    rows = [{**row, "terms": len(document.terms)} for row, document in found]
-    shop_of(ctx).list(rows, ["version", "made", "terms", "sha256"])
+    say_history(shop_of(ctx), site, fuel_terms.KIND, last, FuelTerms, {"terms": lambda listed: len(listed.terms)})
 
 
 def _steps(prices: PriceList, now_s: int) -> list[dict[str, object]]:

@@ -8,9 +8,8 @@ from typing import Annotated
 import sqlalchemy as sa
 import typer
 
-from cloud import documents, sites
 from cloud.cli.shop import shop_of
-from cloud.cli.signed import history, publish
+from cloud.cli.signed import Last, Site, Sites, in_force, publish, say_history
 from protocols.door import toml_table
 from protocols.trade import port_prices, port_prices_file
 from protocols.trade.port_prices import PortPrice, PortPrices
@@ -19,9 +18,6 @@ from protocols.trade.quantities import yuan, yuan_e3
 port_price_app = typer.Typer(no_args_is_help=True, help="What charging ports and lockers cost at a site.")
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See docs/port-prices.md.")]
-Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
-Site = Annotated[str, typer.Argument(help="Its name.")]
-Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1, max=1000)]
 
 
 @port_price_app.command("set", epilog="Example: fieldtill-hq port-price set ports.toml --site pudong-1")
@@ -44,9 +40,7 @@ def port_price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
 def port_price_show(ctx: typer.Context, site: Site) -> None:
     """The prices in force at a site."""
     shop = shop_of(ctx)
-    with shop.reading() as connection:
-        sites.require(connection, site)
-        prices = documents.newest(connection, site, port_prices.KIND, PortPrices)
+    prices = in_force(shop, site, port_prices.KIND, PortPrices)
     rows = [] if prices is None else [row for price in prices.prices for row in _rows(price)]
     if not shop.json and prices is not None:
         print(f"{prices.id} version {prices.version}")
@@ -56,9 +50,8 @@ def port_price_show(ctx: typer.Context, site: Site) -> None:
 @port_price_app.command("history", epilog="Example: fieldtill-hq port-price history pudong-1 --last 20")
 def port_price_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
     """Every version that was signed for a site. sha256: as sessions pin it."""
-    found = history(shop_of(ctx), site, port_prices.KIND, last, PortPrices)
-    rows = [{**row, "prices": " ".join(price.name for price in document.prices)} for row, document in found]
-    shop_of(ctx).list(rows, ["version", "made", "prices", "sha256"])
+    columns = {"prices": lambda listed: " ".join(price.name for price in listed.prices)}
+    say_history(shop_of(ctx), site, port_prices.KIND, last, PortPrices, columns)
 
 
 def _rows(price: PortPrice) -> list[dict[str, object]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
+import typer
 
 from cloud import documents, sites
 from cloud.cli.shop import Shop
@@ -20,6 +21,10 @@ from protocols.trade.port_prices import PortPrices
 from protocols.trade.swap_terms import SwapTerms
 
 D = TypeVar("D", PriceList, FuelTerms, SwapTerms, PortPrices)
+
+Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
+Site = Annotated[str, typer.Argument(help="Its name.")]
+Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1, max=1000)]
 
 
 def publish(
@@ -43,8 +48,28 @@ def publish(
     return document, new, in_force
 
 
-def history(shop: Shop, site: str, kind: str, last: int, into: type[D]) -> list[tuple[Row, D]]:
-    """The newest versions for a site, newest first. sha256 in the row: as sessions pin it."""
+def in_force(shop: Shop, site: str, kind: str, into: type[D]) -> D | None:
+    """What holds at a site. None: nothing has been signed for it."""
+    with shop.reading() as connection:
+        sites.require(connection, site)
+        return documents.newest(connection, site, kind, into)
+
+
+def say_history(
+    shop: Shop, site: str, kind: str, last: int, into: type[D], columns: Mapping[str, Callable[[D], object]]
+) -> None:
+    """The newest versions for a site, newest first. columns: what is said of each, beside when it was made and its
+    hash.
+    """
+    rows = [
+        {**row, **{name: of(document) for name, of in columns.items()}}
+        for row, document in _history(shop, site, kind, last, into)
+    ]
+    shop.list(rows, ["version", "made", *columns, "sha256"])
+
+
+def _history(shop: Shop, site: str, kind: str, last: int, into: type[D]) -> list[tuple[Row, D]]:
+    """sha256 in the row: as sessions pin it."""
     with shop.reading() as connection:
         sites.require(connection, site)
         made = documents.history(connection, site, kind, last)

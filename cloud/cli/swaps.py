@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 import typer
 
-from cloud import documents, pack_list, plans, sites
+from cloud import pack_list, plans
 from cloud.cli.shop import shop_of
-from cloud.cli.signed import history, publish
+from cloud.cli.signed import Last, Site, Sites, in_force, publish, say_history
 from cloud.cli.table import Row, fen_in
 from protocols.door import toml_table
 from protocols.trade import swap_terms, swap_terms_file
@@ -23,9 +23,6 @@ swap_terms_app = typer.Typer(no_args_is_help=True, help="What swaps and rented p
 plan_app = typer.Typer(no_args_is_help=True, help="Swaps paid before: so many, or until a day.")
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See docs/shop.md.")]
-Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
-Site = Annotated[str, typer.Argument(help="Its name.")]
-Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1, max=1000)]
 
 
 @swap_terms_app.command("set", epilog="Example: fieldtill-hq swap-terms set swaps.toml --site pudong-1")
@@ -47,18 +44,19 @@ def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
 def terms_show(ctx: typer.Context, site: Site) -> None:
     """The terms in force at a site: ways to pay for a swap, terms of rent, models of packs."""
     shop = shop_of(ctx)
-    with shop.reading() as connection:
-        sites.require(connection, site)
-        terms = documents.newest(connection, site, swap_terms.KIND, SwapTerms)
+    terms = in_force(shop, site, swap_terms.KIND, SwapTerms)
     shop.list([] if terms is None else _rows(terms), ["what", "name", "price", "terms"])
 
 
 @swap_terms_app.command("history", epilog="Example: fieldtill-hq swap-terms history pudong-1")
 def terms_history(ctx: typer.Context, site: Site, last: Last = 10) -> None:
     """Every version that was signed for a site. sha256: as sessions pin it."""
-    found = history(shop_of(ctx), site, swap_terms.KIND, last, SwapTerms)
-    rows = [{**row, "swaps": len(it.swaps), "rents": len(it.rents), "models": len(it.models)} for row, it in found]
-    shop_of(ctx).list(rows, ["version", "made", "swaps", "rents", "models", "sha256"])
+    columns = {
+        "swaps": lambda terms: len(terms.swaps),
+        "rents": lambda terms: len(terms.rents),
+        "models": lambda terms: len(terms.models),
+    }
+    say_history(shop_of(ctx), site, swap_terms.KIND, last, SwapTerms, columns)
 
 
 @plan_app.command(
