@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from sim_boards import StandBoard
 from sim_box import Box
-from sim_orders import BY_HAND
-from sim_ports import PortStand
+from sim_ports import BY_HAND, PortStand
 
 from cloud.acts import Denied
 from drivers.twins.ports.battery import Battery
@@ -317,9 +316,9 @@ class Ebikes:
         stand.ask(port, BY_HAND)
         if not await self.world.ask(box, self._let_in(box, stand, port, remove=remove)):
             return
-        if await self._opens(stand, port, BY_HAND) and stand.opened_to.get(port) in ("look", "remove"):
+        if await self._opens(stand, port, BY_HAND) and not stand.is_asked(port):  # else it is left to whose it is
             await asyncio.sleep(1)
-            if stand.opened_to[port] == "remove":
+            if remove:
                 stand.take_out(port)
             await asyncio.sleep(1)
             stand.shut(port)

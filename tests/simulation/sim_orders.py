@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import ceil
 from typing import NamedTuple
 
-from sim_ports import WH, PortStand, Told
+from sim_ports import ASKED_MS, BY_HAND, WH, PortStand, Told
 from sim_wrong import Wrong, expect
 
 from drivers.port_board import PortEnd, mark_of, order_number
@@ -32,10 +32,6 @@ from protocols.trade.records_port import (
     PortUnattributed,
 )
 from protocols.trade.tariff import Tariff
-
-ASKED_MS = 15_000
-"""So long after their last impatient look somebody is still near a door that they asked for."""
-BY_HAND = "staff"
 
 Dearest = Callable[[Tariff, int, int], int]
 """The dearest price around a stretch of time, e3 per kWh."""
@@ -247,7 +243,8 @@ class Orders:
         stand = self._stand(branch, order.board)
         stand.settle()
         job = stand.known.get(order.number)
-        if job is not None and job.ended is None and not order.inherited and not stand.excused:
+        sure = not (order.held or order.inherited or stand.excused)
+        if sure and job is not None and job.ended is None:
             raise Wrong("void-while-it-runs", f"{branch}/{body.session}: {order.place} delivers, and nobody will pay")
         self._claim(branch, order.number, Claim("void", None, None))
         self.seen(f"port void {body.reason}")

@@ -20,6 +20,9 @@ WH = 3_600_000
 """A watt-hour in the unit in which energy is exact."""
 RULES = Rules(detect_ms=15_000, float_ms=20_000, unplug_ms=4_000)
 """Boards wait an hour to be sure that a pack is full; these are in more of a hurry."""
+ASKED_MS = 15_000
+"""So long after their last impatient look somebody is still near a door that they asked for."""
+BY_HAND = "staff"
 STEP_MS = 5_000
 """Flow is noted in pieces no longer than this."""
 AGAIN_MS = 4_000
@@ -180,6 +183,11 @@ class PortStand:
     def ask(self, port: int, who: str) -> None:
         """Somebody stands there and wants its door."""
         self.asked[port, who] = self.now_ms()
+
+    def is_asked(self, port: int) -> bool:
+        """Whether a customer stands there, too."""
+        now_ms = self.now_ms()
+        return any(at == port and who != BY_HAND and now_ms - ms <= ASKED_MS for (at, who), ms in self.asked.items())
 
     def draw_more(self, port: int, extra_w: int) -> None:
         self.settle()
