@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import typer
 
+from cloud.columns import pad, width
 from protocols.trade.quantities import yuan
 
 Row = Mapping[str, object]
@@ -28,10 +28,10 @@ def as_table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     cells = [[_show(row[name]) for name in columns] for row in rows]
     numeric = [all(isinstance(row[name], int) or row[name] is None for row in rows) for name in columns]
     heads = [name.replace("_", " ") for name in columns]
-    widths = [max(_width(line[at]) for line in [heads, *cells]) for at in range(len(columns))]
+    widths = [max(width(line[at]) for line in [heads, *cells]) for at in range(len(columns))]
     lines = []
     for line in [heads, *cells]:
-        padded = [_pad(cell, width, right) for cell, width, right in zip(line, widths, numeric, strict=True)]
+        padded = [pad(cell, wide, right=right) for cell, wide, right in zip(line, widths, numeric, strict=True)]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
 
@@ -72,13 +72,3 @@ def in_yuan(row: Row) -> dict[str, object]:
 
 def _show(value: object) -> str:
     return "-" if value is None or value == "" else str(value)
-
-
-def _pad(cell: str, width: int, right: bool) -> str:
-    space = " " * (width - _width(cell))
-    return space + cell if right else cell + space
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cloud.columns import pad, width
 from cloud.night.reconcile.tanks import per_mille
 from protocols.trade.quantities import kwh, litres, yuan
 from protocols.trade.value_words import IN_FEN
@@ -57,12 +58,9 @@ def instant(unix_ms: int | None, zone: str) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
     """Columns wide enough for their widest entry; all but those in `left` stand right."""
-    widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
+    widths = [max(width(row[at]) for row in (head, *rows)) for at in range(len(head))]
     lines = []
     for row in (head, *rows):
-        cells = [
-            cell.ljust(wide) if at in left else cell.rjust(wide)
-            for at, (cell, wide) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = [pad(cell, wide, right=at not in left) for at, (cell, wide) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

@@ -140,6 +140,13 @@ def test_the_table_for_the_terminal(made: tuple[Path, Report]) -> None:
     ]
 
 
+def test_wide_characters_take_two_columns() -> None:
+    """A grade or a place with a Chinese name does not push its row out of line."""
+    assert shown.table(("place", "kWh"), [("东门", "1"), ("c1", "20")]).splitlines() == [
+        "place  kWh", "东门     1", "c1      20"
+    ]  # fmt: skip
+
+
 def test_every_word_has_both_languages(made: tuple[Path, Report]) -> None:
     """Headings, findings and steps: Chinese and English, none empty."""
     words = [
