@@ -36,6 +36,7 @@ VERDICTS = {
     Refusal.GRANT_EXPIRED: Account.EXPIRED,
     Refusal.PORT_BUSY: Account.BUSY,
     Refusal.LOCKER_FULL: Account.BUSY,
+    Refusal.TOO_MANY_LOCKERS: Account.TOO_OFTEN,
     Refusal.PORT_FAULTED: Account.PORT_FAULT,
     Refusal.PORT_SILENT: Account.PORT_FAULT,
     Refusal.NOT_PLUGGED: Account.PORT_FAULT,

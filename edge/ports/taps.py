@@ -17,6 +17,8 @@ from protocols.trade.grants import hide_credential
 from protocols.trade.records import Origin, Preset
 
 FULL = Preset("full", 0)
+AGAIN_S = 5
+"""A second tap within this is no wish to stop: boards answer a card seconds later, and some say it twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ async def tap(hall: PortHall, board: str, card: str) -> PortTapped:
         return _told(next_one.place, await hall.lockers.collect(next_one.place, origin), ended=True)
     for session, progress in hall.ports.sessions():
         if session.opened.board == board and progress.may_flow and purse.may_stop(state, session, credential):
+            if _just_begun(hall, session, credential):
+                return PortTapped(session.place, session)
             await hall.stop(session.seq, PortEnds.LOCAL)
             return PortTapped(session.place, session, ended=True)
     places = [place for place in hall.ports.places.values() if place.board == board]
@@ -72,6 +76,8 @@ async def tap_at(hall: PortHall, place: str, card: str) -> PortTapped:
     if stay is not None:
         return _told(place, await hall.lockers.collect(place, origin), ended=True)
     if running is not None and purse.may_stop(hall.ports.desk.state, running[0], credential):
+        if _just_begun(hall, running[0], credential):
+            return PortTapped(place, running[0])
         await hall.stop(running[0].seq, PortEnds.LOCAL)
         return PortTapped(place, running[0], ended=True)
     if place in hall.lockers:
@@ -93,6 +99,13 @@ async def code(
     if found is not None:
         return await hall.lockers.collect(place, origin, account=payer.account)
     return await hall.lockers.store(StayAsk(place, origin, (payer,), charge=preset), pin=pin)
+
+
+def _just_begun(hall: PortHall, session: OpenPort, credential: bytes) -> bool:
+    """Whether this card began it a moment ago: it still lies there, or its owner did not hear so and tapped again."""
+    now, stamp = hall.ports.now(), session.stamp
+    just_now = stamp.boot == now.boot and now.mono_ms - stamp.mono_ms < AGAIN_S * 1000
+    return just_now and session.opened.origin.credential == credential
 
 
 def _told(place: str, outcome: OpenPort | OpenStay | Refused, *, ended: bool = False) -> PortTapped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_traits
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from drivers.port_board import PortEnd, PortOrder, Settlement
 from edge.ports.board_words import order_for
-from edge.ports.taps import tap
+from edge.ports.taps import tap, tap_at
 from edge.till.ask import Refusal, Refused
 from edge.till.port.progress import PortEnds
 from edge.till.state import OpenPort
@@ -313,3 +314,16 @@ async def test_closed_hours(tmp_path: Path) -> None:
         assert refused.refusal is Refusal.PORTS_CLOSED
         await rack.wait(1_800, 20)
         assert rack.bills == [("limit", 50)]
+
+
+async def test_a_card_that_is_read_twice(tmp_path: Path) -> None:
+    """Its owner did not hear that it began, and taps again: it goes on. A tap later on ends it."""
+    async with a_rack(tmp_path, traits=replace_traits(TRAITS, ports=(1,))) as rack:
+        for _ in range(2):
+            tapped = await tap(rack.hall, "rack", CARD)
+            assert (tapped.place, tapped.ended, tapped.refused) == ("rack.1", False, None)
+            assert not (await tap_at(rack.hall, "rack.1", CARD)).ended
+        await rack.wait(60)
+        assert (await tap_at(rack.hall, "rack.1", CARD)).ended
+        await rack.wait(20)
+        assert [reason for reason, _ in rack.bills] == ["local"]
