@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from edge.demo.books import Sheet, Verdict
@@ -35,6 +36,8 @@ from edge.demo.stage import Stage, StageError
 from protocols.trade.quantities import kwh, yuan
 
 BIKE, CAR = ("rack", 3), ("pile", 1)
+SHOW_AGAIN_S = 6.0
+"""A rider to whom no door opens shows the card once more."""
 
 
 class ShopfrontScript(Play):
@@ -44,6 +47,7 @@ class ShopfrontScript(Play):
         super().__init__(stage, screen)
         self._riders: dict[int, str] = {}  # by session
         self._held_fen: dict[int, int] = {}  # by session at a port
+        self._begun = Counter[str]()
         self._ended = Counter[str]()
 
     async def play(self) -> Verdict:
@@ -117,9 +121,12 @@ class ShopfrontScript(Play):
     async def _murder(self) -> None:
         await self._come("cab-1", "swaps", LI)
         await self.until("Li's full slot to open", lambda s: _step(s, "cab-1") == "given")
-        await self.kill("the daemon dies with Li's new pack behind an open door; Li takes it and shuts")
+        await self._tell_twins(do="cabinet-fault", cabinet="cab-1", fault={"kind": "power-cut"})
+        await self.kill("the cabinet goes dark, and the daemon dies, with Li's new pack behind an open door")
+        await self.wait("Li to take it", self._nobody_there)
+        await self._tell_twins(do="cabinet-clear", cabinet="cab-1", kind="power-cut")
         await self.stage.start_daemon()
-        self.say("started again: the slot is empty and shut, so the pack is Li's, and the swap is paid")
+        self.say("Li took it and shut the door; light again: the slot is empty, so the pack is Li's, and paid")
         await self._until_ended(LI, 2)
 
     async def _return(self) -> None:
@@ -152,8 +159,28 @@ class ShopfrontScript(Play):
         await self.stage.hq(what, "set", str(path))
 
     async def _come(self, cabinet: str, kind: str, customer: Customer) -> None:
-        """A rider at a cabinet, as `drivers.twins.cabinets.rider_words` has it: shows a card there, if need be."""
-        await self._tell_twins(do="rider", cabinet=cabinet, who=f"{kind}:{_NAMES[customer.name]}")
+        """A rider at a cabinet, as `drivers.twins.cabinets.rider_words` has it: shows a card there, if need be, and
+        shows it again where a busy machine could not say in time what stands there."""
+        account, name = self.accounts[customer.card], _NAMES[customer.name]
+        before, visit = self._begun[account], {"do": "rider", "cabinet": cabinet, "who": f"{kind}:{name}"}
+        await self._tell_twins(**visit)
+        if not PEOPLE[name]:
+            return
+        again_s = monotonic() + SHOW_AGAIN_S
+
+        async def begun() -> bool:
+            nonlocal again_s
+            await self._look()
+            if self._begun[account] == before and monotonic() > again_s:
+                await self._tell_twins(do="leave", cabinet=cabinet)
+                await self._tell_twins(**visit)
+                again_s = monotonic() + SHOW_AGAIN_S
+            return self._begun[account] > before
+
+        await self.wait(f"{customer.name}'s card to count", begun)
+
+    async def _nobody_there(self) -> bool:
+        return not (await self.stage.twin(do="state"))["shop"]["here"]
 
     async def _plug(self, place: tuple[str, int], customer: Customer, **battery: int) -> None:
         board, port = place
@@ -181,6 +208,7 @@ class ShopfrontScript(Play):
         match record["kind"]:
             case "swap-opened":
                 self._riders[record["seq"]] = body["account"]
+                self._begun[body["account"]] += 1
             case "port-opened":
                 self._riders[record["seq"]] = body["holds"][0]["account"]
                 self._held_fen[record["seq"]] = body["holds"][0]["amount"]

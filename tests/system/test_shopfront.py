@@ -126,5 +126,5 @@ async def charge(site: ShopPlant, chance: random.Random) -> None:
                 await site.plug_in(board)
             elif port["session"] is None and port["state"] == "plugged":
                 await site.start_port(board, who)
-            elif port["session"] is None or chance.random() < 0.2:
+            elif port["session"] is None or (port["state"] == "charging" and chance.random() < 0.2):
                 await site.unplug(board)
