@@ -49,11 +49,12 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What its customer says with a code. pin: that a locker shall open to, too; empty: none. consent: a pack that is
-    not full is taken, too.
+    """What its customer says with a code. pin: that a locker shall open to, too; empty: none. offer: at a cabinet, by
+    its name; empty: the first that fits. consent: a pack that is not full is taken, too.
     """
 
     pin: str = field(default="", repr=False)
+    offer: str = ""
     consent: bool = False
 
 
@@ -105,7 +106,9 @@ class Codes:
             return await islands.start(FillAsk(islands.id_of(start.connector), start.preset, origin, (payer,)))
         shop = self._site.shop
         if shop is not None and start.connector in shop:
-            return await shop.begin(start.connector, start.preset, origin, grant.account, consent=said.consent)
+            return await shop.begin(
+                start.connector, start.preset, origin, grant.account, offer=said.offer, consent=said.consent
+            )
         ports = self._site.ports
         if ports is not None and start.connector in ports:
             return await port_taps.code(ports, start.connector, start.preset, origin, payer, pin=said.pin)

@@ -3,7 +3,7 @@
 GET  /                                   how the site stands, what it costs, and a form for a code
 GET  /at/<place>                         what stands there: a cabinet, port, locker, ...; the QR code on it leads here
 GET  /prices.json                        what a litre of each grade costs now: for the pole at the road
-POST /take                               `code=FT1:...`: takes the code in; `pin=`, `consent=`: what goes with it
+POST /take                               `code=FT1:...`: takes the code in; `pin=`, `offer=`, `consent=` go with it
 POST /open                               `place=`, `pin=`: opens the customer's own locker
 GET  /receipt/<site>/<epoch>/<seq>?k=    a session and its bill, for whoever has its link
 POST /receipt/<site>/<epoch>/<seq>/end?k=    ends it: a port's is stopped, a swap cancelled
@@ -113,16 +113,16 @@ class Answers:
             body = f'<p class="note ill">{word("pin-form", language, least=forms.PIN_LEAST)}</p>'
             body += f'<a class="button quiet" href="/?lang={language}">{word("back", language)}</a>'
             return frame.page(self._title, body, language)
-        text = request.form.get("code", "")
+        text, offer = request.form.get("code", ""), request.form.get("offer", "")
         try:
-            taken = await codes.take(text, Said(pin, consent=request.form.get("consent") == "1"))
+            taken = await codes.take(text, Said(pin, offer, consent=request.form.get("consent") == "1"))
         except JournalError as error:
             log.error("a code was not taken", error=str(error), remedy=error.remedy)
             return frame.problem(HTTPStatus.SERVICE_UNAVAILABLE, language)
         session = getattr(taken, "session", None)
         link = f"{self.link(session.seq)}&lang={language}" if session is not None else ""
         place = places.named(self._daemon, getattr(taken, "connector", ""), language)
-        return frame.page(self._title, outcome(taken, link, language, place=place, text=text), language)
+        return frame.page(self._title, outcome(taken, link, language, place=place, text=text, offer=offer), language)
 
     async def _open(self, request: Request, peer: str) -> Response:
         return await self._doors.open(request, peer, self._title)

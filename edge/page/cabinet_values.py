@@ -69,10 +69,8 @@ def cabinet(shop: Shop, name: str) -> CabinetSight:
     least = min((one.full_permille for one in papers.terms.swaps), default=policy.full_permille)
     full = full_slots(state, view, papers, Wanted(least), policy)
     any_full = full_slots(state, view, papers, Wanted(papers.terms.consent_permille), policy)
-    counts = {model.name: 0 for model in papers.terms.models}
-    for _, pack in full:
-        model = model_of(papers.terms, pack.code)
-        counts[model.name if model is not None else ""] += 1
+    found = [model.name for _, pack in full if (model := model_of(papers.terms, pack.code)) is not None]
+    models = tuple((model.name, found.count(model.name)) for model in papers.terms.models)
     refused = shop.swaps.closed_to_all(view, alone=not shop.site.is_online())
     closed = "" if refused is None else refused.refusal.value
     return CabinetSight(
@@ -82,7 +80,7 @@ def cabinet(shop: Shop, name: str) -> CabinetSight:
         full=len(full),
         lower=len(any_full) - len(full),
         empty=len(empty_slots(state, view, policy)),
-        models=tuple(counts.items()) if len(counts) > 1 else (),
+        models=models if len(models) > 1 else (),
         terms=papers.terms,
         serving=None if running is None else serving(shop, running),
         last=_last(shop, name, view),

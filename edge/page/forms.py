@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from edge.page.words import word
@@ -10,9 +11,11 @@ PIN_LEAST = 6
 """Digits of a PIN that is set by the page: strangers in the network may guess at it (edge/page/visits.py)."""
 
 
-def code(language: str, title: str = "take", *, pin: bool = False) -> str:
-    """Gives a code in. pin: it may be for a locker, and bring a PIN with it."""
-    own = ""
+def code(language: str, title: str = "take", *, pin: bool = False, offers: Sequence[tuple[str, str]] = ()) -> str:
+    """Gives a code in. pin: it may be for a locker, and bring a PIN with it. offers: name and words (HTML) of each that
+    may be chosen; none: nothing is to choose.
+    """
+    own = _choice(offers, language) if offers else ""
     if pin:
         least = word("pin-new", language, least=PIN_LEAST)
         own = f'<p class="soft">{word("store-hint", language)}</p>{_pin("new-pin", least, least=PIN_LEAST)}'
@@ -25,10 +28,11 @@ def code(language: str, title: str = "take", *, pin: bool = False) -> str:
     )
 
 
-def consent(text: str, language: str) -> str:
-    """Gives the same code in once more, with the word that a pack which is not full will do."""
+def consent(text: str, offer: str, language: str) -> str:
+    """Gives the same code in once more, with the word that a pack which is not full will do. offer: as chosen."""
     return (
         f'<form method="post" action="/take?lang={language}"><input type="hidden" name="code" value="{escape(text)}">'
+        f'<input type="hidden" name="offer" value="{escape(offer)}">'
         f'<input type="hidden" name="consent" value="1"><button>{word("agree", language)}</button></form>'
     )
 
@@ -52,6 +56,15 @@ def end(path: str, visit: str, language: str, *, button: str, hint: str) -> str:
         f'<form method="post" action="{escape(path)}"><input type="hidden" name="visit" value="{escape(visit)}">'
         f'<button class="quiet">{word(button, language)}</button>'
         f'<p class="soft">{word(hint, language)}</p></form>'
+    )
+
+
+def _choice(offers: Sequence[tuple[str, str]], language: str) -> str:
+    """Which price or plan: the site's own choice unless the rider has one."""
+    options = "".join(f'<option value="{escape(name)}">{words}</option>' for name, words in offers)
+    return (
+        f'<label class="soft" for="offer">{word("choose", language)}</label><select id="offer" name="offer">'
+        f'<option value="">{word("choose-itself", language)}</option>{options}</select>'
     )
 
 

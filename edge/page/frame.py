@@ -65,8 +65,9 @@ margin:0 0 .75rem}
 .note.good{border-color:var(--free)}.note.ill{border-color:var(--ill)}
 textarea{width:100%;min-height:5.2rem;font:15px/1.4 ui-monospace,Menlo,Consolas,monospace;padding:.7rem;color:inherit;
 background:var(--paper);border:1px solid var(--line);border-radius:10px;resize:vertical;overflow-wrap:anywhere}
-input:not([type=hidden]){display:block;width:100%;margin-top:.35rem;padding:.7rem;font:inherit;color:inherit;
-letter-spacing:.15em;background:var(--paper);border:1px solid var(--line);border-radius:10px}
+input:not([type=hidden]),select{display:block;width:100%;margin-top:.35rem;padding:.7rem;font:inherit;color:inherit;
+background:var(--paper);border:1px solid var(--line);border-radius:10px}
+input[type=password]{letter-spacing:.15em}
 label{display:block;margin-top:.6rem}
 button,.button{display:block;width:100%;margin-top:.75rem;padding:.85rem 1rem;border:0;border-radius:10px;font:inherit;
 font-weight:600;text-align:center;text-decoration:none;background:var(--brand);color:var(--brand-ink);cursor:pointer}

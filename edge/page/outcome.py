@@ -15,9 +15,12 @@ from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY
 
 
-def outcome(taken: Taken | BadCode, link: str, language: str, *, place: str = "", text: str = "") -> str:
+def outcome(
+    taken: Taken | BadCode, link: str, language: str, *, place: str = "", text: str = "", offer: str = ""
+) -> str:
     """The page's body. link: to the session's page; empty: there is none. place: where its start is, in words; empty:
-    at a charger or a pump. text: the code, for a form that gives it in once more. No account stands on it.
+    at a charger or a pump. text, offer: the code and what was chosen, for a form that gives them in once more. No
+    account stands on it.
     """
     if isinstance(taken, BadCode):
         said = f"<b>{word('code-useless', language)}</b><br>{escape(reason(taken.fault.value, language))}"
@@ -40,7 +43,7 @@ def outcome(taken: Taken | BadCode, link: str, language: str, *, place: str = ""
         told = [reason(refusal.value, language), advice(refusal.value, language), word("code-kept", language)]
         parts.append(_note("", f"<b>{said}</b><br>{'<br>'.join(escape(one) for one in told if one)}"))
         if refusal is Refusal.CONSENT_NEEDED and text:
-            parts.append(forms.consent(text, language))
+            parts.append(forms.consent(text, offer, language))
     else:
         parts.append(f"<p>{word('code-tap', language)}</p>")
     return "".join(parts) + _back(language)

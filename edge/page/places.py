@@ -70,7 +70,8 @@ def _cabinet(shop: Shop, name: str, language: str) -> str:
     sight = cabinet_values.cabinet(shop, name)
     by_card = f'<p class="soft">{word("swap-by-card", language)}</p>'
     body = cabinets.here(sight, language) + cabinets.costs(sight, language)
-    return body + forms.code(language, "start-swap") + by_card
+    offers = prices.choices(sight.terms, language)
+    return body + forms.code(language, "start-swap", offers=offers) + by_card
 
 
 def _port(port: PortHere, language: str) -> str:

@@ -43,10 +43,13 @@ def by_terms(terms: SwapTerms, language: str) -> str:
     """What a swap and a rent cost, plans first as they are tried first."""
     if not terms.swaps and not terms.rents:
         return f'<p class="note">{word("no-terms", language)}</p>'
-    kinds = [offer.kind for offer in terms.swaps]
-    rows = [_swap(offer, kinds.count(offer.kind) > 1, language) for offer in terms.swaps]
-    rows += [_rent(rent, terms, language) for rent in terms.rents]
-    return f'<div class="card">{_table(rows)}</div>'
+    return f'<div class="card">{_table([row for _, row in _offers(terms, language)])}</div>'
+
+
+def choices(terms: SwapTerms, language: str) -> list[tuple[str, str]]:
+    """Name and words of each offer that a rider may choose, plans first as they are tried first; none: there is one."""
+    rows = _offers(terms, language)
+    return [(name, f"{what} · {costs}") for name, (what, costs, _) in rows] if len(rows) > 1 else []
 
 
 def at_port(
@@ -87,6 +90,13 @@ def of_stay(price: PortPrice | None, language: str) -> str:
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _offers(terms: SwapTerms, language: str) -> list[tuple[str, Row]]:
+    """Swaps, then rents, each by its name."""
+    kinds = [offer.kind for offer in terms.swaps]
+    swaps = [(offer.name, _swap(offer, kinds.count(offer.kind) > 1, language)) for offer in terms.swaps]
+    return swaps + [(rent.name, _rent(rent, terms, language)) for rent in terms.rents]
 
 
 def _swap(offer: SwapOffer, is_one_of_several: bool, language: str) -> Row:

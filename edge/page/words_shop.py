@@ -37,6 +37,8 @@ SHOP_WORDS: dict[str, tuple[str, str]] = {
     "deposit-of": ("{model} 押金 {yuan} 元（免押用户除外）", "Deposit for {model} ¥{yuan}, unless yours is waived"),
     "late-day": ("逾期每天 {yuan} 元", "¥{yuan} for each day late"),
     "no-terms": ("暂无换电价格，暂不能换电", "No price is known yet: nothing can be swapped"),
+    "choose": ("付费方式", "How to pay"),
+    "choose-itself": ("自动：先用套餐", "By itself: a plan first"),
     "start-swap": ("用付款码换电", "Swap with a code"),
     "swap-by-card": ("有卡的用户：在柜上刷卡即可，步骤会显示在此页。",
                      "With a card: tap it at the cabinet, and the steps show on this page."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -214,11 +215,28 @@ async def test_a_pack_that_is_not_full_only_with_consent(tmp_path: Path) -> None
     front.stock(CABINET, 3, Pack(pack_code(103), soc_permille=700))
     async with at_a_cabinet(tmp_path, front=front) as (shop, phone):
         assert "1 more not quite full, if you agree to one" in await read(phone, HERE)
-        refused = await phone.take(a_swap())
+        refused = await phone.take(a_swap(), offer="single")
         assert "Only packs that are not full are left" in text_of(refused)
-        again = await phone.take(hidden(refused, "code"), consent=hidden(refused, "consent"))
+        assert hidden(refused, "offer") == "single"
+        again = await phone.take(hidden(refused, "code"), offer="single", consent=hidden(refused, "consent"))
         assert "slot 1 opens" in text_of(again)
         assert shop.bodies(SwapOpened)[0].consent_permille == 500
+        await shop.end()
+
+
+async def test_the_rider_chooses_the_offer(tmp_path: Path) -> None:
+    """By the form's list; the page's own first choice is a plan, then the first price. What is not there is refused."""
+    async with at_a_cabinet(tmp_path) as (shop, phone):
+        page = await phone.get(HERE)
+        offered = re.findall(r'<option value="([^"]*)">([^<]*)<', page.text)
+        assert offered == [
+            ("", "By itself: a plan first"), ("swaps30", "Plan swaps30 · 1 each swap"), ("single", "One swap · ¥3.00"),
+            ("by-energy", "By energy gained · ¥2.50 per kWh"), ("day", "Rent for a day · ¥8.00"),
+        ]  # fmt: skip
+        refused = text_of(await phone.take(a_swap(), offer="cheap"))
+        assert "There is no such plan or price" in refused
+        assert "slot 1 opens" in text_of(await phone.take(a_swap(), offer="by-energy"))
+        assert [body.offer for body in shop.bodies(SwapOpened)] == ["by-energy"]
         await shop.end()
 
 

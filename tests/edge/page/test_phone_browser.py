@@ -51,7 +51,7 @@ class Hand:
 
     async def sees(self, text: str) -> None:
         """Wait for it; a page that is just being left has no text."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while text not in str(await self.run("document.body && document.body.innerText")):  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(0.05)
 
