@@ -419,8 +419,8 @@ CODES: dict[str, Code] = {
     ),
     "plan-interval": Code(
         _N,
-        "Plan used at two sites within its interval",
-        "套餐在间隔内于两站使用",
+        "Plan used again within its interval",
+        "套餐在间隔内再次使用",
         Owner.OPERATIONS,
         "Ask the rider whether the card is lent; freeze the account if it goes on.",
         "询问是否借卡；如持续则冻结账户。",

@@ -1,7 +1,8 @@
 """Leg 4 for swaps: is each bill what its pinned terms say, and did nobody pay without a pack?
 
 And over all sites: did a rider swap more often by a plan than its interval allows? Each site keeps it by itself, so
-two sites without a link can be played against each other; here both logs are at hand.
+two sites without a link can be played against each other, and a site whose clock was set back lets nobody wait; here
+all logs are at hand, with what is proven of their times.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def swapped(logs: Iterable[LogFacts], terms: TermsByHash) -> Iterator[Swapped]:
 
 
 def interval_breaches(swaps: Iterable[Swapped], begins_ms: int) -> Iterator[Finding]:
-    """Swaps of one rider at different sites that surely lie closer than the later one's interval, from this Unix ms on:
-    an answered question of an earlier day is not told again.
+    """Swaps of one rider, at one site or two, that surely lie closer than the later one's interval, from this Unix ms
+    on: an answered question of an earlier day is not told again.
     """
     by_rider: dict[str, list[Swapped]] = {}
     for one in swaps:
@@ -68,7 +69,7 @@ def interval_breaches(swaps: Iterable[Swapped], begins_ms: int) -> Iterator[Find
             for before in reversed(its[:number]):
                 if one.at_ms - before.at_ms >= one.offer.interval_s * 1000:
                     break
-                if before.site != one.site and _surely_closer(before, one) and one.at_ms >= begins_ms:
+                if _surely_closer(before, one) and one.at_ms >= begins_ms:
                     gap_s = (one.at_ms - before.at_ms) // 1000
                     yield Finding(
                         code="plan-interval",

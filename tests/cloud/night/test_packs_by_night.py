@@ -175,6 +175,12 @@ def _twice_within_the_interval(front: Front) -> None:
     front.south.swap(front.ann, B, C, into=1, out_of=3)
 
 
+def _twice_at_one_site(front: Front) -> None:
+    front.north.swap(front.ann, OLD, B, into=3)
+    front.later(0.1)
+    front.north.swap(front.ann, B, A, into=2, out_of=1)
+
+
 def _a_wrong_total(front: Front) -> None:
     front.north.swap(front.ann, OLD, B, into=3)
     front.north.add(ShopDayClosed(1, 2, 0, 0, 0, 0, 0))
@@ -231,6 +237,7 @@ NORTH_2 = "north cab-1 slot 2"
         (_too_many_units, [("capture-differs", "north", "north/1/")]),
         (_a_cheap_rental, [("price-differs", "north", "north/1/")]),
         (_twice_within_the_interval, [("plan-interval", "south", "account")]),
+        (_twice_at_one_site, [("plan-interval", "north", "account")]),
         (_a_wrong_total, [("shop-day-differs", "north", "north/1 day 1")]),
         (_a_clerk_moves_a_pack, [("pack-ledger-differs", "", f"pack {A}")]),
         (_a_clerk_gives_a_deposit_back, [("deposit-differs", "", "account")]),
