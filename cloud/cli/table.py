@@ -13,6 +13,7 @@ from protocols.trade.quantities import yuan
 
 Row = Mapping[str, object]
 
+_AMOUNT = re.compile(r"-?[0-9]+\.[0-9]+")
 _YUAN = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 
 
@@ -22,11 +23,11 @@ def as_json(value: object) -> str:
 
 
 def as_table(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Numbers to the right, text to the left, `-` for None. A line that says so where there are no rows."""
+    """Numbers and amounts to the right, text to the left, `-` for None. A line that says so where there are no rows."""
     if not rows:
         return "(none)"
     cells = [[_show(row[name]) for name in columns] for row in rows]
-    numeric = [all(isinstance(row[name], int) or row[name] is None for row in rows) for name in columns]
+    numeric = [all(_is_number(row[name]) for row in rows) for name in columns]
     heads = [name.replace("_", " ") for name in columns]
     widths = [max(width(line[at]) for line in [heads, *cells]) for at in range(len(columns))]
     lines = []
@@ -68,6 +69,11 @@ def in_yuan(row: Row) -> dict[str, object]:
         else:
             shown[name] = value
     return shown
+
+
+def _is_number(value: object) -> bool:
+    """Or an amount as text, or nothing."""
+    return value is None or isinstance(value, int) or (isinstance(value, str) and bool(_AMOUNT.fullmatch(value)))
 
 
 def _show(value: object) -> str:

@@ -47,8 +47,8 @@ def test_a_price_list_from_file_to_site(say: Say, tmp_path: Path) -> None:
     assert say("price", "show", "b").out.splitlines() == [
         "city version 3, local times of Asia/Shanghai",
         "from              grade  name      yuan per litre",
-        "2020-01-01 00:00  92     92# 汽油  7.85",
-        "2999-12-01 00:00  92     92# 汽油  7.80",
+        "2020-01-01 00:00  92     92# 汽油            7.85",
+        "2999-12-01 00:00  92     92# 汽油            7.80",
     ]
     versions = json.loads(say("--json", "price", "history", "a").out)
     assert [it["version"] for it in versions] == [3, 2, 1]
@@ -94,7 +94,7 @@ def test_terms_name_cards_by_their_hmac_alone(say: Say, tmp_path: Path) -> None:
     assert say("fuel-terms", "set", str(file)).out == "fuel terms version 1: a\n"
     head, row = say("fuel-terms", "show", "a").out.splitlines()
     assert head.split() == ["account", "card", "grades", "litres", "a", "day", "asks"]
-    assert re.fullmatch(rf"{account}  [0-9a-f]{{16}}  0       60\.000        plate", row)
+    assert re.fullmatch(rf"{account}  [0-9a-f]{{16}}  0             60\.000  plate", row)
     home = open_home(tmp_path / "hq")
     with store.reading(home.engine) as connection:
         document = documents.history(connection, "a", fuel_terms.KIND, 1)[0].document
