@@ -19,8 +19,8 @@ test: install            ## the whole suite; four at once also on two cores, sin
 test-fast: install       ## what needs no processes of its own
 	$(BIN)/python -m pytest -n 4 -m "not system" tests
 
-test-kill: install       ## kills daemon and headquarters at two hundred random moments; some fifteen minutes
-	FIELDTILL_KILLS=200 $(BIN)/python -m pytest -n 0 -s tests/system/test_kills.py
+test-kill: install       ## kills daemon and headquarters at two hundred random moments each of charging and of swaps; half an hour
+	FIELDTILL_KILLS=200 $(BIN)/python -m pytest -n 0 -s -k kills tests/system/test_kills.py tests/system/test_shopfront.py
 
 test-power: install      ## a thousand power cuts at random moments, and every disk operation of a day; two minutes
 	FIELDTILL_CUTS=1000 $(BIN)/python -m pytest -n 0 -s tests/edge/journal/test_journal_media.py tests/edge/test_power_cuts.py
