@@ -142,7 +142,8 @@ GROUPS: tuple[CaseGroup, ...] = (
                 "F-12",
                 "Another door opens",
                 "A door that was shut at the pulse, while the one that was told is",
-                "The session ends without charge; both slots are locked",
+                "The session ends without charge; both slots are locked, and what stood behind that door is asked for "
+                "until it is seen there (F-44)",
                 f"{_WATCH}.advance",
                 f"{_T_IN}::test_f_12_another_door_opens",
             ),

@@ -79,7 +79,7 @@ def _not_open_yet(case: Case) -> Next:
         return _another_empty(case, "F-60", ())  # nobody could tell what is put in
     wrong = _wrong_door(case)
     if wrong is not None:
-        return End("cancelled", "F-12", notes=case.lock(case.slot, "F-12") + case.lock(wrong, "F-12"))
+        return End("cancelled", "F-12", notes=_crossed(case, wrong))
     return _pulse(case) or _another_empty(case, *_not_opened(case, "F-11"))
 
 
@@ -237,7 +237,7 @@ def _open_full(case: Case) -> Next:
         return Go(Step.REOPEN_EMPTY, swap.returned_slot or case.slot, None, "F-28", why="the pack was taken out again")
     wrong = _wrong_door(case)
     if wrong is not None:
-        return _without(case, "F-12", case.lock(case.slot, "F-12") + case.lock(wrong, "F-12"))
+        return _without(case, "F-12", _crossed(case, wrong))
     if progress.pulses == 0 and progress.cancelled:
         return _without(case, "")
     if progress.pulses == 0 and not _as_offered(case):
@@ -364,6 +364,13 @@ def _wrong_door(case: Case) -> int | None:
         return None
     others = [slot for slot in doors_open(case.shop, case.view) if slot not in (case.slot, *case.progress.others)]
     return next((slot for slot in others if case.open(slot)), None)
+
+
+def _crossed(case: Case, wrong: int) -> Notes:
+    """Both slots out of use. What stood behind the wrong door may be in the rider's hands, until it is seen there."""
+    code = case.shop.contents.get(slot_key(case.cabinet, wrong), "")
+    gone = case.note("vanished", wrong, code, f"its door opened instead of slot {case.slot}'s", code) if code else ()
+    return case.lock(case.slot, "F-12") + case.lock(wrong, "F-12") + gone
 
 
 def _another_one(said: Witness, offered: PackSeen | None) -> bool:

@@ -100,6 +100,26 @@ async def test_f_12_another_door_opens(tmp_path: Path) -> None:
         assert unpaid(shop)
 
 
+@pytest.mark.parametrize("takes", [True, False])
+async def test_f_12_another_door_with_a_pack_behind_it(tmp_path: Path, takes: bool) -> None:
+    """Whoever takes it there has not paid, and is asked for it; left in, it is asked of nobody once that is seen."""
+    async with a_shop(tmp_path) as shop:
+        shop.fault(K.WRONG_DOOR, 1, amount=3)
+        await shop.begin_swap()
+        assert (await shop.end()).fault == "F-12"
+        place = shop.desk.state.shop.packs[pack_code(103)]
+        assert (place.where, place.account) == ("unknown", "ann")
+        await shop.wait(1)
+        if takes:
+            shop.front.take(CABINET, 3, "ann")
+        shop.front.shut(CABINET, 3, "ann")
+        await shop.wait(15)
+        place = shop.desk.state.shop.packs[pack_code(103)]
+        assert (place.where, place.account) == (("unknown", "ann") if takes else ("slot", ""))
+        assert slot_words(shop)[3] == ("locked", "F-12")
+        assert unpaid(shop)
+
+
 async def test_f_20_a_door_that_is_not_shut(tmp_path: Path) -> None:
     """Told after two minutes, ended after five: the cabinet waits until a passer-by shuts it."""
     async with a_shop(tmp_path) as shop:
