@@ -102,7 +102,7 @@ class Agreement:
             state = box.site.desk.state
             if fold_log(box.journal) != state:
                 raise Wrong("fold-is-state", f"{box.branch}: the log does not fold to what the desk holds")
-            auditor.packs.check_fold(box.branch, state.shop.contents)
+            auditor.packs.check_fold(box.branch, state.shop.contents, state.shop.bound)
             auditor.orders.check_energy(box.branch)
             for lease in state.leases.values():
                 purse = (box.branch, whose(lease.account, lease.asset))

@@ -75,6 +75,7 @@ class PackView:
     last: dict[str, Swap]
     day: list[int]
     listed: frozenset[str]
+    bound: dict[str, str]
 
 
 @dataclass
@@ -82,9 +83,9 @@ class Packs:
     """The truth of packs, and what is claimed of them.
 
     contents: by branch and slot, the code that stands there by the records; empty: nothing; missing: never told of.
-    listed: by branch, the codes that are hot by the list in force there; hot_of: those of the list of this hash.
-    unexplained: by branch, the movements that no record has explained yet. last: by branch and account, the session
-    that a further one may go on from.
+    bound: by branch and account, the pack that was taken last and is not back. listed: by branch, the codes that are
+    hot by the list in force there; hot_of: those of the list of this hash. unexplained: by branch, the movements that
+    no record has explained yet. last: by branch and account, the session that a further one may go on from.
     """
 
     start_utc_ms: int
@@ -97,6 +98,7 @@ class Packs:
     days: dict[str, list[int]] = field(default_factory=dict)
     unexplained: dict[str, list[Moved]] = field(default_factory=dict)
     by_hand: dict[tuple[str, int], int] = field(default_factory=dict)
+    bound: dict[tuple[str, str], str] = field(default_factory=dict)
     listed: dict[str, frozenset[str]] = field(default_factory=dict)
     hot_of: Callable[[bytes], frozenset[str]] = lambda hashed: frozenset()
     swapped: int = 0
@@ -112,6 +114,7 @@ class Packs:
             {account: one for (at, account), one in self.last.items() if at == branch},
             list(self.days.get(branch, [0] * 6)),
             self.listed.get(branch, frozenset()),
+            {account: code for (at, account), code in self.bound.items() if at == branch},
         )
 
     def fork(self, view: PackView, branch: str, stand: ShopStand | None) -> None:
@@ -122,6 +125,7 @@ class Packs:
             self.last[branch, account] = replace(one, inherited=True)
         self.contents[branch], self.days[branch] = dict(view.contents), list(view.day)
         self.listed[branch] = view.listed
+        self.bound |= {(branch, account): code for account, code in view.bound.items()}
         self.stand_at(branch, stand)
 
     def stand_at(self, branch: str, stand: ShopStand | None) -> None:
@@ -158,6 +162,8 @@ class Packs:
         if any(one.opened.cabinet == body.cabinet or one.opened.account == body.account for one in here):
             raise Wrong("one-session-each", f"{branch}: {body.account} at {body.cabinet}, which is in use")
         stand = self._settled(branch)
+        if body.bound not in ("", self.bound.get((branch, body.account))):
+            raise Wrong("bound-is-last-taken", f"{branch}/{seq}: {body.bound} is not what {body.account} took last")
         swap = Swap(body, {}, stand.now_ms(), stand.now_ms(), body.slot)
         before = self.last.get((branch, body.account))
         if body.resumes is not None and before is not None:
@@ -195,8 +201,11 @@ class Packs:
 
     def closed(self, branch: str, body: SwapClosed, captured: Mapping[str, int]) -> Swap:
         """The end: charged is what was taken, and nothing else."""
-        swap, stand = self.swaps.pop((branch, body.session)), self._settled(branch)
-        where, opened = f"{branch}/{body.session}", swap.opened
+        where, stand = f"{branch}/{body.session}", self._settled(branch)
+        if (branch, body.session) not in self.swaps:
+            raise Wrong("closed-once", f"{where}: it is not open")
+        swap = self.swaps.pop((branch, body.session))
+        opened = swap.opened
         self.last[branch, opened.account] = swap
         for its, units in captured.items():
             if units > swap.holds.get(its, 0):
@@ -211,6 +220,7 @@ class Packs:
                 raise Wrong("hot-pack", f"{where}: {body.taken.code} was given for {swap.returned}, which is hot")
             self._was_taken(where, swap, stand, body.taken_slot, body.taken.code)
             self._priced(where, swap, body, captured)
+            self.bound[branch, opened.account] = body.taken.code
             self._claim(branch, body.taken_slot, "", body.taken.code)
             self.swapped += 1
         if body.returned is not None and (body.returned.code, body.returned_slot) != (
@@ -219,7 +229,11 @@ class Packs:
         ):
             raise Wrong("what-came-in", f"{where}: {body.returned.code} returned, {swap.returned} accepted")
         if body.outcome == "cancelled" and swap.returned is not None and swap.returned_slot is not None:
+            if stand.code_in(swap.returned_slot) == swap.returned:
+                raise Wrong("kept-is-told", f"{where}: nothing changed hands, and {swap.returned} stands in its slot")
             self._claim(branch, swap.returned_slot, "", swap.returned)
+        if body.outcome == "returned" and swap.returned == self.bound.get((branch, opened.account)):
+            del self.bound[branch, opened.account]
         sums = self._sums(branch)
         sums[("swapped", "taken", "returned", "cancelled", "kept").index(body.outcome)] += 1
         sums[5] += body.amount_fen
@@ -296,8 +310,10 @@ class Packs:
                 found.append(f"{branch}: in slot {slot} stands {code!r}, the records say {claimed!r}")
         return found + [f"{branch}: no record explains {move}" for move in self.unexplained.get(branch, [])]
 
-    def check_fold(self, branch: str, contents: Mapping[str, str]) -> None:
-        """What the till holds of its slots is what its records say."""
+    def check_fold(self, branch: str, contents: Mapping[str, str], bound: Mapping[str, str]) -> None:
+        """What the till holds of its slots and of its riders is what its records say."""
+        took = {account: code for (at, account), code in self.bound.items() if at == branch}
+        expect("fold-is-truth", f"{branch}: packs of riders", took, dict(bound))
         mine = {f"{CABINET}/{slot}": code for slot, code in self.contents.get(branch, {}).items() if code}
         expect("fold-is-truth", f"{branch}: packs", mine, {key: code for key, code in contents.items() if code})
 

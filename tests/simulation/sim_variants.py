@@ -18,6 +18,7 @@ from sim_box import Box, VirtualWriter
 from sim_hq import MortalService
 from sim_variants_fuel import FUEL_VARIANTS
 from sim_variants_ports import PORT_VARIANTS
+from sim_variants_shop import SHOP_VARIANTS
 from sim_world import Variant
 
 import edge.till.fold
@@ -249,4 +250,5 @@ VARIANTS = (
     unread_counter(),
     *FUEL_VARIANTS,
     *PORT_VARIANTS,
+    *SHOP_VARIANTS,
 )  # fmt: skip

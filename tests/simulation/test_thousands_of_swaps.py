@@ -15,7 +15,7 @@ from sim_world import Report, Variant, simulate
 SWAPS = int(os.environ.get("FIELDTILL_SWAPS", "0"))
 FIRST = int(os.environ.get("FIELDTILL_SEED", "1"))
 BUSY_S = 1_500
-FAULTS = {**SHOP, "shop_every_s": 40, "shop_packs": True, "shop_hazards": True, "pumps": 0}
+FAULTS = {**SHOP, "shop_every_s": 40, "shop_packs": True, "shop_hazards": True}
 
 
 @pytest.mark.skipif(not SWAPS, reason="takes minutes: make test-swaps")
