@@ -21,6 +21,7 @@ from edge.panel.messages_fuel import FillingView
 from edge.panel.messages_port import PortSessionView
 from edge.panel.messages_swap import SwapView
 from edge.panel.paper import Paper, counted, energy, money
+from protocols.trade.records import KINDS
 
 app = typer.Typer()
 day_app = typer.Typer(no_args_is_help=True, help="The site day.")
@@ -228,6 +229,8 @@ def records(
     as_json: AsJson = False,
 ) -> None:
     """The site's log, oldest first."""
+    if kind and kind not in (known := {name for name, _ in KINDS.values()}):
+        raise typer.BadParameter(f"expected one of {', '.join(sorted(known))}; got {kind!r}", param_hint="--kind")
     if journal is None:
         told = ask(config, socket, "records", first=first, limit=limit, kind=kind)
     else:

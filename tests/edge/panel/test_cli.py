@@ -214,6 +214,7 @@ def test_a_damaged_journal(box: Box, tmp_path: Path) -> None:
         ("start", "c1", "--card", "x", "--time", "2h", "--money", "5"),
         ("stop",),
         ("records", "--limit", "0"),
+        ("records", "--kind", "swap-close"),
         ("port", "start", "rack.3"),
         ("swap", "cab-1", "--card", "x", "--rent", "--return"),
         ("slot", "open", "cab-1", "0", "--because", "to look"),
