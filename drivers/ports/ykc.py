@@ -336,7 +336,7 @@ class YkcPile:
         self._clock_ms = now
         self.clock_off = None if answer.time is None else answer.time - moment
         if self.clock_off is None or abs(self.clock_off) > CLOCK_OFF_MAX:
-            self._link.wrong("clock", f"its clock said {answer.time}, right was {moment}. It has been set.")
+            self._link.wrong("clock", f"its clock said {answer.time:%F %T}, right was {moment:%F %T}. It has been set.")
 
     async def _set_prices(self, talk: Talk, now: int) -> None:
         """While nothing charges, so that a charge has one model from its start to its bill."""
