@@ -257,7 +257,7 @@ class ShopPlant(Plant):
         """A rider comes once the one before is served, and goes. Whoever waits for so long at a cabinet that does
         nothing, or is dead, goes."""
         loop = asyncio.get_running_loop()
-        await self.idle()
+        await self.served()
         await self.come(kind, who)
         idle_s = loop.time()
         while await self.somebody_is_there():
@@ -326,9 +326,15 @@ class ShopPlant(Plant):
         """Bodies of the records of one kind."""
         return [one["body"] for one in await self.panel("records", first=-200, limit=200, kind=kind)]
 
-    async def idle(self) -> None:
-        """No session runs at the cabinet."""
-        await self.until("the end of the session at the cabinet", lambda s: swap_of(s) is None)
+    async def served(self) -> None:
+        """Nobody is there, no session runs at the cabinet, and a passer-by has shut what stood open."""
+        busy = True
+        async with asyncio.timeout(WAIT_S):
+            while busy:
+                with suppress(OSError, StageError):
+                    busy = (await self.shown())["swap"] is not None
+                await self.leave()
+                await asyncio.sleep(0.2 * busy)
 
     async def sold_out(self) -> None:
         """No session runs any more, the cabinet has been scanned, the day is closed, all is acknowledged."""
