@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from docs import generate
+from drivers.port_board import order_number
 from drivers.ports import ykc, ykc_bills, ykc_says, ykc_switchboard
 from drivers.ports.ykc_config import PileConfig, YkcConfig
 from protocols.door import admit
@@ -63,8 +64,7 @@ def test_the_example_is_a_config() -> None:
 
 def test_numbers() -> None:
     """The order's digits, and the limits."""
-    assert ykc_says.order_of(bytes.fromhex(f"{3:016}{7:016}"), "32010200000001", 1) in TEXT.replace("` `", "").replace(
-        "`\n`", ""
-    )
+    told = ykc_says.order_of(order_number(3, 7, 417), "32010200000001", 1)
+    assert told in TEXT.replace("` `", "").replace("`\n`", "")
     assert f"more than {ykc_bills.WAITING_MAX} bills" in TEXT
     assert ykc_switchboard.NOISE_MAX == 1_024
