@@ -132,9 +132,6 @@ def _unfit(state: TillState, ask: PortAsk, place: PortPlace, sight: PortSight, p
         return Refused(Refusal.PORT_FAULTED, f"port {place.id} reports {status.reason}")
     if session_at(state, place.id) is not None or status.state not in FREE:
         return Refused(Refusal.PORT_BUSY, f"port {place.id} is in use")
-    elsewhere = {one.number(state.epoch) for one in state.ports.sessions.values()}  # held, since it names this port
-    if any(one.number not in elsewhere for one in sight.settlements):
-        return Refused(Refusal.PORT_BUSY, f"port {place.id} has an order that is not settled yet")
     if place.traits.feels_plug and status.state is PortState.IDLE and not status.plugged:
         return Refused(Refusal.NOT_PLUGGED, f"nothing is plugged in at port {place.id}")
     stay = stay_at(state, place.id)
