@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import NamedTuple
 
+from sim_fares import costs, fare
 from sim_shop import CABINET, ShopStand
 from sim_wrong import Wrong, expect
 
 from drivers.twins.cabinets.ledger import ThingMoved
 from drivers.twins.cabinets.pack import Pack
 from protocols.trade import pack_list, swap_terms
-from protocols.trade.records import CNY, ConfigApplied
+from protocols.trade.records import ConfigApplied
 from protocols.trade.records_pack import (
     DEPOSIT,
     PackNoted,
@@ -28,7 +28,7 @@ from protocols.trade.records_pack import (
     SwapOpened,
     SwapStepped,
 )
-from protocols.trade.swap_terms import SwapOffer, SwapTerms
+from protocols.trade.swap_terms import SwapTerms
 
 OPENS = ("open-empty", "reopen-empty", "open-full", "reopen-full", "give-back")
 """Steps that let a door open."""
@@ -170,7 +170,7 @@ class Packs:
             swap.since_ms, swap.inherited = before.since_ms, before.inherited
             if body.offer:
                 swap.returned, swap.returned_slot = before.returned, before.returned_slot
-        if body.kind != "return" and not body.holds and body.offer and self._costs(body):
+        if body.kind != "return" and not body.holds and body.offer and costs(body, self._terms(body)):
             raise Wrong("hold-before-start", f"{branch}/{seq}: {body.offer} costs something, and nothing is set aside")
         if body.pack is not None and body.offer:
             self._goes_out(f"{branch}/{seq}", branch, body.pack.code)
@@ -367,45 +367,15 @@ class Packs:
             raise Wrong("taken-is-gone", f"{where}: {code} of slot {slot} is charged, and nobody has taken it")
 
     def _priced(self, where: str, swap: Swap, body: SwapClosed, captured: Mapping[str, int]) -> None:
-        """One swap's units of a plan, or its price; a rent's price and deposit; nothing for what was paid before."""
-        opened, terms = swap.opened, self._terms(swap.opened)
-        offer = next((one for one in terms.swaps if one.name == opened.offer), None)
-        rent = next((one for one in terms.rents if one.name == opened.offer), None)
-        fen, units = 0, {its.split(" ")[1]: held for its, held in captured.items() if " " in its}
-        expected: dict[str, int] = {}
-        if not opened.offer:
-            expect("paid-before", f"{where}: resumes {opened.resumes}", {}, dict(captured))
-        elif opened.kind == "rent":
-            assert rent is not None
-            fen = _fen(Fraction(rent.price_e3, 1000))
-            if terms.models[0].deposit_fen:
-                expected = {DEPOSIT: terms.models[0].deposit_fen}
-                self.seen("deposit set down")
-        else:
-            assert offer is not None
-            if offer.kind == "plan":
-                expected = {offer.asset: offer.units}
-            fen = self._swap_fen(offer, body)
-        expect("price-as-agreed", where, (fen, expected), (body.amount_fen, units))
-        self.seen(f"swap paid by {opened.offer or 'an earlier one'}")
-
-    def _swap_fen(self, offer: SwapOffer, body: SwapClosed) -> int:
-        if offer.kind == "plan" or body.taken is None:
-            return 0
-        if offer.kind == "single":
-            return _fen(Fraction(offer.price_e3, 1000))
-        given = body.taken.energy_wh or 0
-        back = None if body.returned is None else body.returned.energy_wh
-        more_wh = 0 if back is None else max(0, given - back)
-        return min(max(_fen(Fraction(more_wh * offer.price_e3, 1_000_000)), offer.floor_fen), offer.cap_fen)
+        """Captured is the fare by the terms that the session pins."""
+        units = {its.split(" ")[1]: held for its, held in captured.items() if " " in its}
+        expect("price-as-agreed", where, fare(swap.opened, self._terms(swap.opened), body), (body.amount_fen, units))
+        self.seen(f"swap paid by {swap.opened.offer or 'an earlier one'}")
+        if DEPOSIT in units:
+            self.seen("deposit set down")
 
     def _terms(self, body: SwapOpened) -> SwapTerms:
         return self.terms[next(pin.hash for pin in body.pins if pin.kind == swap_terms.KIND)]
-
-    def _costs(self, body: SwapOpened) -> bool:
-        terms = self._terms(body)
-        offers = [one for one in terms.swaps if one.name == body.offer]
-        return not offers or offers[0].asset != CNY or offers[0].price_e3 > 0 or offers[0].cap_fen > 0
 
     def _sums(self, branch: str) -> list[int]:
         return self.days.setdefault(branch, [0] * 6)
@@ -420,11 +390,6 @@ def _add(moves: list[Moved], move: Moved, *, known: bool) -> None:
         moves.remove(before)
     elif not known:
         moves.append(move)
-
-
-def _fen(exact: Fraction) -> int:
-    """Half up."""
-    return int(exact + Fraction(1, 2))
 
 
 def _copied(swap: Swap) -> Swap:

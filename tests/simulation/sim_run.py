@@ -22,9 +22,10 @@ from pathlib import Path
 from unittest import mock
 
 from sim_hq import DIRECTORY, memory
+from sim_report import Report
 from sim_shrink import shrink
 from sim_variants import VARIANTS
-from sim_world import Report, Variant, simulate
+from sim_world import Variant, simulate
 
 import protocols
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sim_world import PRODUCTION, Report, Variant, simulate
+from sim_report import Report
+from sim_world import PRODUCTION, Variant, simulate
 
 CORPUS = Path(__file__).with_name("corpus.toml")
 

@@ -14,10 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from sim_report import Report
 from sim_run import counts, first_caught, read_results, summary
 from sim_shrink import Case, corpus, shrink
 from sim_variants import VARIANTS
-from sim_world import Report, Variant, simulate
+from sim_world import Variant, simulate
 
 SEEDS, CHUNK = 200, 5
 VARIANT_SEEDS = 40

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from sim_report import Report
 from sim_run import summary
 from sim_variants_shop import SHOP
-from sim_world import Report, Variant, simulate
+from sim_world import Variant, simulate
 
 SWAPS = int(os.environ.get("FIELDTILL_SWAPS", "0"))
 FIRST = int(os.environ.get("FIELDTILL_SEED", "1"))
