@@ -316,11 +316,13 @@ class Ebikes:
         stand.ask(port, BY_HAND)
         if not await self.world.ask(box, self._let_in(box, stand, port, remove=remove)):
             return
-        if await self._opens(stand, port, BY_HAND) and not stand.is_asked(port):  # else it is left to whose it is
-            await asyncio.sleep(1)
-            if remove:
-                stand.take_out(port)
-            await asyncio.sleep(1)
+        if not await self._opens(stand, port, BY_HAND):
+            return
+        await asyncio.sleep(1)
+        if remove and not stand.is_asked(port):
+            stand.take_out(port)
+        await asyncio.sleep(1)
+        if not stand.is_asked(port):  # else it is left to whose it is
             stand.shut(port)
 
     async def _let_in(self, box: Box, stand: PortStand, port: int, *, remove: bool) -> bool:
