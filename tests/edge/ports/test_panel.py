@@ -9,10 +9,13 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from drivers.ports.strangers import Strangers
 from edge.daemon_state import Daemon
 from edge.panel import verbs_port as verbs
+from edge.panel.messages import LineView
 from edge.panel.messages_port import PortSessionView, PortView
 from edge.panel.paper import Paper
+from edge.panel.show import devices
 from edge.panel.show_port import opened, ports, sessions
 from edge.panel.verbs import Declined, NoArgs, StopSession
 from tests.edge.desk_rig import CARD
@@ -87,3 +90,13 @@ async def test_what_is_refused_says_why(tmp_path: Path, args: verbs.StartPort, c
         with pytest.raises(Declined) as declined:
             await verbs.port_start(daemon_of(rack), args, "li")
         assert declined.value.trouble.code == code
+
+
+def test_a_stranger_at_a_listener_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its number and address, and what to do, though the listener is open and well."""
+    strangers = Strangers("pile", "Give it a [[ykc.pile]].")
+    strangers.met("32010200000009", "10.0.0.7:4711")
+    line = LineView("piles", "192.168.8.1:8768", True, strangers.words(), 0.0, 1, 0, 0)
+    devices(Paper(), [line], [])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "unknown pile 32010200000009 at 10.0.0.7:4711. Give it a [[ykc.pile]]." in text
