@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from sim_fares import costs, fare
-from sim_shop import CABINET, ShopStand
+from sim_shop import CABINET, LIED, ShopStand
 from sim_wrong import Wrong, expect
 
 from drivers.twins.cabinets.ledger import ThingMoved
@@ -340,13 +340,14 @@ class Packs:
         self._explain(branch, slot, before)
 
     def _explain(self, branch: str, slot: int, code: str) -> None:
-        """A record names this pack at this slot."""
+        """A record names this pack at this slot; one that lied about its code may be any."""
         moves = self.unexplained.get(branch, [])
-        self.unexplained[branch] = [move for move in moves if move[:2] != (slot, code)]
+        mine = (slot,) if code == LIED else (slot, code)
+        self.unexplained[branch] = [move for move in moves if move[: len(mine)] != mine]
 
     def _is_there(self, where: str, stand: ShopStand, slot: int, code: str) -> None:
         """What is accepted stands there, or did a moment ago."""
-        if stand.code_in(slot) == code:
+        if stand.code_in(slot) == code or (code == LIED and stand.code_in(slot)):
             return
         at_ms = stand.now_ms() - LATE_MS
         thing = next((one for one in stand.shop.things.values() if isinstance(one, Pack) and one.code == code), None)
@@ -360,7 +361,7 @@ class Packs:
 
     def _was_taken(self, where: str, swap: Swap, stand: ShopStand, slot: int, code: str) -> None:
         """It has gone out of its slot since the session began."""
-        if swap.inherited:
+        if swap.inherited or code == LIED:
             return
         thing = next((one for one in stand.shop.things.values() if isinstance(one, Pack) and one.code == code), None)
         if thing is None or not stand.left(thing.name, slot, swap.since_ms):

@@ -47,6 +47,8 @@ AH = 2
 CHARGE_W = 2_000
 """Small packs and strong chargers: one takes five minutes."""
 CODES = "BT307200212FTIL*"
+LIED = pack_code(9_999, ah=AH)
+"""What a BMS says that tells another pack's code: one of the fleet's, so that nobody at the cabinet can know better."""
 AJAR_MS = 30_000
 """So long does a door stand open in the end, when nobody comes any more but who passes by."""
 TRAITS = SlotTraits(door=True, feedback=True, presence=True, pack_link=True, charger=True, charge_power_w_max=CHARGE_W)
@@ -336,7 +338,7 @@ class StandCabinet:
             )
             return
         says = pack.reading()
-        for kind, code in ((K.BAD_CODE, BAD_CODE), (K.NO_CODE, "UNKNOWN"), (K.OTHER_CODE, pack_code(9_999, ah=AH))):
+        for kind, code in ((K.BAD_CODE, BAD_CODE), (K.NO_CODE, "UNKNOWN"), (K.OTHER_CODE, LIED)):
             if faults.on(kind, number) is not None:
                 says = replace(says, serial=code)
         now_ms = self._mono_ms()
