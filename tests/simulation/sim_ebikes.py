@@ -219,8 +219,8 @@ class Ebikes:
         if random.random() < 0.25:
             given = await self._show_code(box, place, card)
         else:
-            given = bool(await self.world.ask(box, self._knock(box, stand, port, card)))
-        if not given and random.random() < 0.8:
+            given = await self.world.ask(box, self._knock(box, stand, port, card))
+        if given is False and random.random() < 0.8:  # None: nobody has said anything yet
             return
         if not await self._opens(stand, port, card):
             return
@@ -313,6 +313,8 @@ class Ebikes:
                         await self._by_staff(box, stand, port, remove=True)
 
     async def _by_staff(self, box: Box, stand: PortStand, port: int, *, remove: bool) -> None:
+        if box.site is None or _hall(box).lockers.desk.stay_at(stand.place(port)) is None:
+            return
         stand.ask(port, BY_HAND)
         if not await self.world.ask(box, self._let_in(box, stand, port, remove=remove)):
             return
