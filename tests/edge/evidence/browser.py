@@ -29,6 +29,10 @@ _FLAGS = (
 )
 
 
+class Navigated(Exception):
+    """The page went elsewhere before it answered."""
+
+
 class Page:
     """One tab."""
 
@@ -59,10 +63,14 @@ class Page:
         return told["result"].get("value")
 
     def wait_for(self, condition: str) -> None:
-        """Until an expression is true. The test's own timeout ends a wait in vain."""
-        self.run(
-            f"new Promise((done) => {{ const look = () => ({condition}) ? done() : setTimeout(look, 20); look() }})"
-        )
+        """Until an expression is true, whatever page shows it by then. The test's own timeout ends a wait in vain."""
+        look = f"new Promise((done) => {{ const look = () => ({condition}) ? done() : setTimeout(look, 20); look() }})"
+        while True:
+            try:
+                self.run(look)
+            except Navigated:
+                continue
+            return
 
     def screenshot(self, path: Path) -> None:
         """For a person to look at."""
@@ -80,6 +88,8 @@ class Page:
         while True:
             answer = self._read()
             if answer.get("id") == self._number:
+                if "navigated" in str(answer.get("error", "")):
+                    raise Navigated(answer["error"])
                 assert "error" not in answer, answer["error"]
                 return dict(answer["result"])
 

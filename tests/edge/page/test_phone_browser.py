@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from browser import CHROMIUM, Page, chromium
+from browser import CHROMIUM, Navigated, Page, chromium
 from page_rig import Phone, at_a_cabinet, at_a_locker, at_a_port, link_in
 
 from drivers.twins.cabinets.rider_words import swaps
@@ -52,8 +52,14 @@ class Hand:
     async def sees(self, text: str) -> None:
         """Wait for it; a page that is just being left has no text."""
         async with asyncio.timeout(60):
-            while text not in str(await self.run("document.body && document.body.innerText")):  # noqa: ASYNC110  # nobody tells
+            while text not in await self._seen():  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(0.05)
+
+    async def _seen(self) -> str:
+        try:
+            return str(await self.run("document.body && document.body.innerText"))
+        except Navigated:
+            return ""
 
     async def types(self, field: str, text: str) -> None:
         await self.run(f"document.querySelector({field!r}).value = {text!r}")
