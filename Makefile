@@ -33,6 +33,7 @@ test-swaps: install      ## SWAPS=2000 packs taken at simulated cabinets under f
 
 lint: install            ## style, types, and the direction of imports
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check -q .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
