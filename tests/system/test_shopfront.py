@@ -70,6 +70,8 @@ async def test_the_power_of_box_and_cabinet_goes_at_once(tmp_path: Path, step: s
         await site.plug(*PORTS)
         for who, board in PORT_BY_RIDER.items():
             await site.start_port(board, who)
+        for board in PORTS:
+            await site.port_until(board, lambda port: port["state"] == "charging")
         await site.come("swaps", "li")
         await site.step_is(step)
         await site.go_dark(dark_s, late_ms=86_400_000)
