@@ -16,6 +16,7 @@ from edge.till.swap.next import End, Go, Next, Pulse, Wait, Wake
 from edge.till.swap.packs import Verdict, as_seen, judge, owed_by
 from edge.till.swap.progress import Progress, Step
 from edge.till.swap.slots import Witness, lately
+from protocols.fieldbus import pack_code
 from protocols.trade.pack_list import is_hot
 from protocols.trade.records import Draft
 from protocols.trade.records_pack import PackSeen
@@ -374,8 +375,11 @@ def _crossed(case: Case, wrong: int) -> Notes:
 
 
 def _another_one(said: Witness, offered: PackSeen | None) -> bool:
-    """Another pack stands where the offered one did."""
-    return bool(said.code) and offered is not None and said.code != offered.code
+    """Another pack stands where the offered one did: by a code that a pack can have. A BMS that has lost its own, or
+    tells noise, is no witness against the rider.
+    """
+    differs = offered is not None and said.code != offered.code
+    return differs and not isinstance(pack_code.parse(said.code), pack_code.Refusal)
 
 
 def _wake_or_wait(case: Case, said: Witness) -> Next:

@@ -256,6 +256,20 @@ async def test_f_42_another_one_in_its_place(tmp_path: Path) -> None:
         assert pack_code(105) in shop.hands()
 
 
+@pytest.mark.parametrize("says", [K.NO_CODE, K.BAD_CODE])
+async def test_f_42_a_pack_that_lost_its_code_is_no_other_one(tmp_path: Path, says: K) -> None:
+    """The pack was left in and tells no code any more that a pack can have: nobody pays for a take on that word."""
+    async with a_shop(tmp_path) as shop:
+        shop.rider(takes_nothing_and_goes)
+        await shop.begin_swap()
+        await until_pulsed(shop, 5)
+        shop.fault(says, 5)
+        closed = await shop.end()
+        assert (closed.outcome, closed.fault) == ("kept", "F-13")
+        assert unpaid(shop)
+        assert pack_code(105) not in shop.hands()
+
+
 async def test_f_42_a_brick_in_its_place(tmp_path: Path) -> None:
     """The switch says that something is there, nothing speaks: nobody can tell, so nobody pays; who had it is known."""
     async with a_shop(tmp_path) as shop:
