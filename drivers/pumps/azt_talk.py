@@ -69,8 +69,9 @@ class AztTalk:
         return None if isinstance(reply, Short) else value(reply)
 
     async def full_sale(self, priority: Priority) -> FullSale:
+        """The register of the last sale, as it is to be billed."""
         widths = await self.widths(priority)
-        data = await self.data(Question(Command.FULL_SALE), priority)
+        data = await self._sure(Question(Command.FULL_SALE), priority)
         sale = FullSale.decode(data, widths)
         if sale is None:
             raise Misconfigured(
@@ -81,7 +82,7 @@ class AztTalk:
         return sale
 
     async def totals(self) -> Totals:
-        data = await self.data(Question(Command.TOTALS))
+        data = await self._sure(Question(Command.TOTALS), Priority.COMMAND)
         totals = Totals.decode(data)
         if totals is None:
             raise Garbled(f"{data!r} are no totals", where=self.where)
@@ -125,6 +126,22 @@ class AztTalk:
         if isinstance(reply, Short):
             raise self._refusal(question.command, reply)
         return reply
+
+    async def _sure(self, question: Question, priority: Priority) -> bytes:
+        """What it says twice running, with its status in between.
+
+        Answers name no question. A sale and the totals have one form (16 digits of a Topaz-106K), so that a sale that
+        comes late would be read as totals, or totals be billed; whatever was late has come before the status.
+        """
+        before = await self.data(question, priority)
+        for _ in range(TRIES):
+            await self.status(priority)
+            after = await self.data(question, priority)
+            if after == before:
+                return after
+            before = after
+        raise Garbled(f"it says something else each time it is asked `{question.command.name.lower()}`: {before!r}",
+                      where=self.where)  # fmt: skip
 
     async def ask(
         self, question: Question, priority: Priority = Priority.COMMAND, *, retries: int | None = None

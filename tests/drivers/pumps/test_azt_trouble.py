@@ -12,10 +12,13 @@ from drivers.pump import PumpState, Sale
 from drivers.pumps import azt, azt_talk
 from drivers.pumps.azt import AztPump
 from drivers.pumps.config import NozzleConfig, PumpConfig
+from drivers.twins.faults import Piece
 from drivers.twins.pumps.customer import fills
 from drivers.twins.pumps.faults import PumpFaultKind as Kind
 from drivers.twins.pumps.parts import Phase
+from protocols.fieldbus.azt import Request
 from protocols.fieldbus.azt_app import Command
+from protocols.fieldbus.azt_frames import encode_long
 
 
 @pytest.fixture
@@ -187,6 +190,19 @@ async def test_a_bad_line_costs_time_and_nothing_else(kind: Kind) -> None:
         await site.driver.release()
 
 
+@pytest.mark.parametrize(("asked", "times"), [(Command.TOTALS, 1), (Command.FULL_SALE, 1), (Command.FULL_SALE, 2)])
+async def test_a_late_answer_is_not_taken_for_another(asked: Command, times: int) -> None:
+    """Answers name no question, and a sale looks like totals: 3 m³ would be nobody's, or 550 yuan be billed."""
+    async with station("azt") as site:
+        before = await site.total()
+        await site.driver.authorise(order("volume", 5_000))
+        site.bay.add(fills(1))
+        await site.until(PumpState.ENDED)
+        _answers_late(site, asked, times, other=Command.FULL_SALE if asked is Command.TOTALS else Command.TOTALS)
+        assert await site.driver.read_sale() == Sale(1, 5_000, 3_925, PRICE_E3)
+        assert (await site.total()).volume_ml - before.volume_ml == 5_000
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_dead_pump_is_silent() -> None:
     """Three tries, then it is said so."""
@@ -213,6 +229,23 @@ async def test_an_emergency_stop_ends_the_sale_with_an_alarm() -> None:
         site.pump.raise_alarm()
         status = await site.until(PumpState.ENDED)
         assert status.alarm == "error 2: every hose is switched off"
+
+
+def _answers_late(site: Station, asked: Command, times: int, other: Command) -> None:
+    """When it is asked this for so many times, the late answer to another question comes first."""
+    twin, hear, left = site.twin, site.twin.hear, times
+
+    def late(data: bytes) -> list[Piece]:
+        nonlocal left
+        before = len(twin.asked)
+        pieces = list(hear(data))
+        left -= sum(request.command == asked for request in twin.asked[before:])
+        if left:
+            return pieces
+        twin.hear = hear
+        return [Piece(encode_long(twin._answer(Request(other, b"")))), *pieces]
+
+    twin.hear = late
 
 
 def _another(site: Station) -> AztPump:
