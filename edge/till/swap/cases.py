@@ -295,7 +295,8 @@ GROUPS: tuple[CaseGroup, ...] = (
             FaultCase(
                 "F-42",
                 "Another pack is put in its place",
-                "Another pack's code behind the shut door; one that no pack can have says nothing (F-13)",
+                "Another pack's code behind the shut door, and another charge, voltage, health or count of cycles: a "
+                "code alone, or one that no pack can have, says nothing (F-13)",
                 "The pack was taken, and is charged; the slot is locked",
                 f"{_WATCH}.advance",
                 f"{_T_OUT}::test_f_42_another_one_in_its_place",

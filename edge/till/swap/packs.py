@@ -25,6 +25,9 @@ DAMAGE = frozenset(
 VOLTS_LOW, VOLTS_HIGH = 600, 1_250
 """Permille of the nominal voltage that its code names within which a pack's voltage lies, empty or full."""
 
+NEAR_PERMILLE, NEAR_MV = 30, 1_500
+"""A pack that stands in a slot, charging or not, changes by less within the minutes of a session."""
+
 
 class Verdict(StrEnum):
     """What becomes of a pack that has been put in."""
@@ -66,6 +69,22 @@ def as_seen(pack: PackReading) -> PackSeen:
         energy_wh=energy_wh,
         hottest_dc=None if hottest_dc is None else max(-1000, min(2000, hottest_dc)),
         alarms=sorted(alarm.value for alarm in found),
+    )
+
+
+def may_be_one(before: PackSeen, after: PackSeen) -> bool:
+    """Whether two readings, minutes apart, may be of one pack whatever code each told. What one of them does not say
+    keeps them from being told apart by it. Nobody swaps a full pack for another as full.
+    """
+
+    def near(one: int | None, other: int | None, by: int) -> bool:
+        return one is None or other is None or abs(one - other) <= by
+
+    return (
+        near(before.soc_permille, after.soc_permille, NEAR_PERMILLE)
+        and near(before.voltage_mv, after.voltage_mv, NEAR_MV)
+        and near(before.soh_permille, after.soh_permille, 0)
+        and near(before.cycles, after.cycles, 0)
     )
 
 

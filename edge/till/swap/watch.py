@@ -13,7 +13,7 @@ from edge.till.state_shop import slot_key
 from edge.till.swap.case import Case
 from edge.till.swap.choose import doors_open, empty_slots, fit, full_slots
 from edge.till.swap.next import End, Go, Next, Pulse, Wait, Wake
-from edge.till.swap.packs import Verdict, as_seen, judge, owed_by
+from edge.till.swap.packs import Verdict, as_seen, judge, may_be_one, owed_by
 from edge.till.swap.progress import Progress, Step
 from edge.till.swap.slots import Witness, lately
 from protocols.fieldbus import pack_code
@@ -226,7 +226,7 @@ def _open_full(case: Case) -> Next:
     if progress.opened_ms is not None:
         return Go(Step.GIVEN, case.slot, swap.offered, "F-56" if progress.resumed else "")
     said = lately(case.track, case.now_ms, case.policy)
-    if progress.resumed and case.shut() and (said.gone or _another_one(said, swap.offered)):
+    if progress.resumed and case.shut() and (said.gone or _another_one(case, said)):
         return Go(Step.GIVEN, case.slot, swap.offered, "F-56")  # the pulse before the restart did open it
     if _may_spring(case):
         return Wait()
@@ -242,7 +242,7 @@ def _open_full(case: Case) -> Next:
     if progress.pulses == 0 and progress.cancelled:
         return _without(case, "")
     if progress.pulses == 0 and not _as_offered(case):
-        if progress.resumed and (not said.strictly_full or _another_one(said, swap.offered)):
+        if progress.resumed and not (said.strictly_full and swap.offered and said.code == swap.offered.code):
             return (
                 Wait()
                 if case.waited_ms < _hold_ms(case)
@@ -273,7 +273,7 @@ def _given(case: Case) -> Next:
             return _without(case, fault, case.lock(case.slot, fault) + _vanished(case))
         return Wait("F-40", f"slot {case.slot} has stood open for {policy.take_s} s")
     said, offered = case.since_shut(), case.swap.offered
-    if offered is not None and _another_one(said, offered):
+    if offered is not None and _another_one(case, said):
         notes = case.lock(case.slot, "F-42") + case.note("changed", case.slot, said.code, "put back", offered.code)
         return End("swapped", "F-42", taken=True, notes=notes)
     if said.gone:
@@ -374,12 +374,15 @@ def _crossed(case: Case, wrong: int) -> Notes:
     return case.lock(case.slot, "F-12") + case.lock(wrong, "F-12") + gone
 
 
-def _another_one(said: Witness, offered: PackSeen | None) -> bool:
-    """Another pack stands where the offered one did: by a code that a pack can have. A BMS that has lost its own, or
-    tells noise, is no witness against the rider.
+def _another_one(case: Case, said: Witness) -> bool:
+    """Another pack stands where the offered one did: by a code that a pack can have, and by what it says of itself. A
+    BMS that has lost its code, tells noise or a neighbour's is no witness against the rider.
     """
-    differs = offered is not None and said.code != offered.code
-    return differs and not isinstance(pack_code.parse(said.code), pack_code.Refusal)
+    offered, pack = case.swap.offered, case.track.sight.pack
+    if offered is None or pack is None or said.code == offered.code:
+        return False
+    named = not isinstance(pack_code.parse(said.code), pack_code.Refusal)
+    return named and not may_be_one(offered, as_seen(pack))
 
 
 def _wake_or_wait(case: Case, said: Witness) -> Next:

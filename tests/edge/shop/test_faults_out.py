@@ -256,9 +256,11 @@ async def test_f_42_another_one_in_its_place(tmp_path: Path) -> None:
         assert pack_code(105) in shop.hands()
 
 
-@pytest.mark.parametrize("says", [K.NO_CODE, K.BAD_CODE])
+@pytest.mark.parametrize("says", [K.NO_CODE, K.BAD_CODE, K.OTHER_CODE])
 async def test_f_42_a_pack_that_lost_its_code_is_no_other_one(tmp_path: Path, says: K) -> None:
-    """The pack was left in and tells no code any more that a pack can have: nobody pays for a take on that word."""
+    """The pack was left in and tells no code any more that a pack can have, or a neighbour's, and is as full as it was:
+    nobody pays for a take on that word.
+    """
     async with a_shop(tmp_path) as shop:
         shop.rider(takes_nothing_and_goes)
         await shop.begin_swap()
