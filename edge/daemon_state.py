@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from drivers.readers.reader import CardReader
 from edge.carried import Codes
@@ -16,14 +16,11 @@ from edge.site import Site
 from edge.sync.quick import Quick
 from edge.sync.uplink import Uplink
 
-if TYPE_CHECKING:
-    from edge.page.answers import Answers
-
 
 @dataclass(slots=True)
 class Daemon:
-    """What is running. `journal`, `site` and what follows are None until the box has an epoch; `page` while none is
-    served; `readers` are opened once there is a site.
+    """What is running. `journal`, `site` and what follows are None until the box has an epoch; `receipt_url`, of a
+    session by its seq, while no page is served; `readers` are opened once there is a site.
 
     started_ms, fed_ms: on the box's monotonic clock; the latter of the last time that all was well.
     """
@@ -35,7 +32,7 @@ class Daemon:
     journal: Journal | None = None
     site: Site | None = None
     codes: Codes | None = None
-    page: Answers | None = None
+    receipt_url: Callable[[int], str] | None = None
     uplink: Uplink | None = None
     quick: Quick | None = None
     readers: list[CardReader] = field(default_factory=list)

@@ -18,6 +18,7 @@ from drivers.errors import DeviceError
 from edge.asking import AskForGrant, Asking
 from edge.clock import Clock
 from edge.desk import Desk
+from edge.host import Hall
 from edge.journal.errors import JournalFull
 from edge.plant.drive import Drive
 from edge.plant.watch import Watch
@@ -32,7 +33,7 @@ from protocols.trade.grants import CredentialKey, hide_credential
 from protocols.trade.records import ClockMoved, DayClosed, Draft, Notice, Origin, Preset, TechnicianAct
 from protocols.trade.wire import Command
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a box without pumps, ports or cabinets never loads them
     from edge.forecourt.islands import Islands
     from edge.ports.ports import PortHall
     from edge.shop.shop import Shop
@@ -159,12 +160,10 @@ class Site:
             log.info("command refused", number=command.number, why=refusal.value)
             return refusal.value
         self._command_ran = command.number
-        if self.islands is not None and command.connector in self.islands:
-            return await self.islands.command(command)
-        if self.ports is not None and command.connector in self.ports:
-            return await self.ports.command(command)
-        if self.shop is not None and command.connector in self.shop:
-            return await self.shop.command(command)
+        halls: tuple[Hall | None, ...] = (self.islands, self.ports, self.shop)
+        for hall in halls:
+            if hall is not None and command.connector in hall:
+                return await hall.command(command)
         if command.verb == "stop":
             found = self.desk.session_at(command.connector)
             if found is None or found[0].seq != command.session:

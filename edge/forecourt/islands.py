@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -19,6 +19,7 @@ from edge.clock import Clock
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.pump_loop import PumpLoop
 from edge.forecourt.tanks import Tanks
+from edge.host import Host
 from edge.journal.errors import JournalFull
 from edge.till.ask import Refusal, Refused, Source
 from edge.till.fill.ask import FillAsk
@@ -31,9 +32,6 @@ from protocols.trade.records_fuel import PumpTotals
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
 
-if TYPE_CHECKING:
-    from edge.site import Site
-
 ORPHANS_S = 5.0
 """How often fillings at pumps that the config does not name any more are looked at."""
 
@@ -45,7 +43,7 @@ class Islands:
 
     def __init__(
         self,
-        site: Site,
+        site: Host,
         fills: FillDesk,
         pumps: Mapping[str, Pump],
         numbers: Mapping[str, str],

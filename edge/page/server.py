@@ -57,7 +57,7 @@ async def serve_page(daemon: Daemon, config: Page) -> None:
             told = True
             await asyncio.sleep(RETRY_S)
     answers.port = server.sockets[0].getsockname()[1]
-    daemon.page = answers
+    daemon.receipt_url = lambda seq: answers.url + answers.link(seq)
     log.info("page", url=answers.url)
     async with server:
         await server.serve_forever()

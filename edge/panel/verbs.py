@@ -180,9 +180,9 @@ async def take(daemon: Daemon, args: TakeCode, by: str) -> object:
 
 async def link(daemon: Daemon, args: SessionLink, by: str) -> object:
     site_of(daemon)
-    if daemon.page is None:
+    if daemon.receipt_url is None:
         raise Declined(Trouble("no-page", "this box serves no page", "Put [page] into the config."))
-    return {"session": args.session, "url": daemon.page.url + daemon.page.link(args.session)}
+    return {"session": args.session, "url": daemon.receipt_url(args.session)}
 
 
 async def records(daemon: Daemon, args: SomeRecords, by: str) -> object:

@@ -6,25 +6,24 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
 from drivers.errors import DeviceError
 from edge.asking import Asking
+from edge.host import Host
 from edge.ports.board_loop import BoardLoop
 from edge.ports.locker_desk import LockerDesk
+from edge.ports.port_desk import PortDesk
 from edge.till.ask import Refusal, Refused
 from edge.till.port import locker
-from edge.till.port.ask import StayAsk
+from edge.till.port.ask import PortAsk, StayAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortEnds
-from edge.till.state import OpenStay
+from edge.till.state import OpenPort, OpenStay
 from protocols.trade import locker_pin
 from protocols.trade.records import Draft, Notice, Origin
-
-if TYPE_CHECKING:
-    from edge.ports.ports import PortHall
 
 CHARGE_AGAIN_S = 30
 CHARGE_TRIES = 20
@@ -36,10 +35,23 @@ PASSING = (Refusal.PORT_SILENT, Refusal.PORT_BUSY, Refusal.DISK_FULL)
 log = structlog.get_logger()
 
 
+class ChargingPorts(Protocol):
+    """The ports beside the lockers: what is stored in one may be charged there. `edge.ports.ports.PortHall`."""
+
+    site: Host
+    ports: PortDesk
+
+    async def start(self, ask: PortAsk) -> OpenPort | Refused:
+        """Open a session at a port."""
+
+    async def stop(self, seq: int, reason: PortEnds, detail: str = "") -> bool:
+        """End a session. False: it is not open, or over already."""
+
+
 class Lockers:
     """What can be asked at lockers. The hall's loops open the doors."""
 
-    def __init__(self, hall: PortHall, desk: LockerDesk, loops: Mapping[str, BoardLoop]) -> None:
+    def __init__(self, hall: ChargingPorts, desk: LockerDesk, loops: Mapping[str, BoardLoop]) -> None:
         self.desk = desk
         self._hall = hall
         self._loops = loops

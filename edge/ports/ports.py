@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from drivers.port_board import PortBoard, PortTraits
 from edge.asking import Asking
 from edge.clock import Clock
+from edge.host import Host
 from edge.journal.errors import JournalFull
 from edge.ports.board_loop import BoardLoop
 from edge.ports.locker_desk import LockerDesk
@@ -30,9 +31,6 @@ from protocols.trade.records import Draft, Origin
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
 
-if TYPE_CHECKING:
-    from edge.site import Site
-
 STORED_S = 0.25
 """How soon after its door was shut a locker begins to charge."""
 ORPHANS_S = 5.0
@@ -45,7 +43,7 @@ class PortHall:
     """What the daemon can be asked to do at its charging ports."""
 
     def __init__(
-        self, site: Site, ports: PortDesk, lockers: LockerDesk, boards: Mapping[str, PortBoard], clock: Clock
+        self, site: Host, ports: PortDesk, lockers: LockerDesk, boards: Mapping[str, PortBoard], clock: Clock
     ) -> None:
         """boards: by id; their ports stand in `ports.places`."""
         self.site = site

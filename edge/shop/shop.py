@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from drivers.cabinet import Cabinet
 from edge.asking import Asking
 from edge.clock import Clock
+from edge.host import Host
 from edge.journal.errors import JournalFull
 from edge.shop.cabinet_loop import CabinetLoop
 from edge.shop.swap_desk import SwapDesk
@@ -30,9 +31,6 @@ from protocols.trade.records_pack import PackNoted, PacksScanned, SlotSet, SwapK
 from protocols.trade.tender import payers
 from protocols.trade.wire import Command
 
-if TYPE_CHECKING:
-    from edge.site import Site
-
 ORPHANS_S = 5.0
 """How often sessions at cabinets that the config does not name any more are looked for."""
 ASK_AGAIN_MS = 600_000
@@ -45,7 +43,7 @@ log = structlog.get_logger()
 class Shop:
     """What the daemon can be asked to do at its cabinets."""
 
-    def __init__(self, site: Site, swaps: SwapDesk, cabinets: Mapping[str, Cabinet], clock: Clock) -> None:
+    def __init__(self, site: Host, swaps: SwapDesk, cabinets: Mapping[str, Cabinet], clock: Clock) -> None:
         """cabinets: by id, as `swaps.places`."""
         self.site = site
         self.swaps = swaps

@@ -12,6 +12,7 @@ import pytest
 from page_rig import Answer, Phone, at_a_cabinet, at_a_locker, at_a_port, hidden, link_in, text_of
 
 from drivers.twins.cabinets.pack import pack_code
+from edge.page.answers import Answers
 from edge.page.exchange import Request
 from edge.page.visits import ACTS, PINS_OF_ONE, PINS_OF_ONE_S, PINS_WRONG, PINS_WRONG_S
 from protocols.trade.records import Notice, Preset
@@ -193,8 +194,9 @@ PIECES = (
 async def test_whatever_is_asked(lockers: tuple[Rack, Phone]) -> None:
     """A thousand requests put together from the page's own words: each has an answer, none opens, none fails."""
     rack, phone = lockers
-    page, rng = phone.daemon.page, Random(7)
-    assert page is not None
+    config = phone.daemon.config.page
+    assert config is not None
+    page, rng = Answers(phone.daemon, config), Random(7)
     before, size = opened(rack), rack.journal.size
 
     def some(most: int) -> dict[str, str]:

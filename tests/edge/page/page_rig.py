@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from drivers.port_board import PortTraits
 from edge.carried import Codes
@@ -115,9 +115,9 @@ async def phone_at(till: Till, data_dir: Path) -> AsyncIterator[Phone]:
     assert config.page is not None
     serving = asyncio.create_task(serve_page(daemon, config.page))
     try:
-        await until(lambda: daemon.page is not None)
-        assert daemon.page is not None
-        yield Phone(till, daemon, daemon.page.port)
+        await until(lambda: daemon.receipt_url is not None)
+        assert daemon.receipt_url is not None
+        yield Phone(till, daemon, urlsplit(daemon.receipt_url(0)).port or 0)
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)

@@ -188,10 +188,10 @@ async def test_a_receipt_of_an_epoch_that_has_ended(phone: Phone) -> None:
 
 async def test_links_outlive_the_daemon(phone: Phone) -> None:
     """The secret is kept, readable by its owner alone."""
-    assert phone.daemon.page is not None
+    assert phone.daemon.receipt_url is not None
     keys_dir = phone.daemon.config.keys_dir
     token = load(keys_dir).of(session_id("hz-1", 1, 7))
-    assert f"k={token}" in phone.daemon.page.link(7)
+    assert f"k={token}" in phone.daemon.receipt_url(7)
     assert (keys_dir / "page.key").stat().st_mode & 0o777 == 0o600
 
 
