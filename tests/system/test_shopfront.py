@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from shop_plant import CARDS, PORTS, SINGLE_FEN, ShopPlant, port_of, shop_plant, swap_of
+from shop_front_files import CARDS, PORTS, SINGLE_FEN
+from shop_plant import ShopPlant, port_of, shop_plant, swap_of
 
 from edge.demo.stage import StageError
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from plant import SITE
-from shop_plant import CABINET, ShopPlant, port_of, shop_plant, swap_of
+from shop_front_files import CABINET
+from shop_plant import ShopPlant, port_of, shop_plant, swap_of
 
 pytestmark = pytest.mark.system
 
