@@ -126,7 +126,7 @@ class Link:
     since_ms: int  # monotonic
     last_good_ms: int | None  # monotonic; None: never
     error: str | None  # the last failure in words, with its remedy; None when all is well
-    counts: dict[str, int] = field(default_factory=dict)  # answered, timeouts, crc, foreign, echo, noise, late, ...
+    counts: dict[str, int] = field(default_factory=dict)  # answered, timeouts, quiet, crc, noise, late, ...
     latency_ms: dict[str, float] = field(default_factory=dict)  # p50, p90, p99 of answered requests
 
 

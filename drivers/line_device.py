@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from drivers.api import Link, LinkState
@@ -40,6 +41,8 @@ class LineDevice:
     on_return: set when the device answers after a break of the device or of the line, and from the start: what was set
     up in it may be gone. The driver clears it, writes its setup, and only then polls; when the setup fails it sets it
     again.
+    on_silence: counts an attempt at which nothing at all came; as a time-out, unless who owns the device knows better:
+    where silence may be an answer, it is counted as `quiet`.
     """
 
     def __init__(self, line: Line, name: str, policy: DevicePolicy) -> None:
@@ -47,6 +50,7 @@ class LineDevice:
         self.policy = policy
         self.on_return = asyncio.Event()
         self.on_return.set()
+        self.on_silence: Callable[[], None] = partial(self.count, "timeouts")
         self.where = f"{line.id}:{name}"
         self.probing = False
         self.last_took_ms: float | None = None  # of the newest answered request, from sending it; None: none yet
@@ -151,12 +155,13 @@ class LineDevice:
 
     def failed(self, now: float, timeout_s: float, seen: Mapping[str, int]) -> DeviceError:
         """No valid answer came; `seen` are the kinds of bytes that came instead. Gives the error to raise."""
-        self.count("timeouts")
         self._rest_until = now + self.policy.request_gap_s
         heard = ", ".join(f"{count} bytes of {kind}" for kind, count in seen.items() if kind != ECHO)
         if heard:
+            self.count("timeouts")
             self._error = Garbled(f"no valid answer within {timeout_s:g} s, only {heard}", where=self.where)
         else:
+            self.on_silence()
             self._error = Silent(f"no answer within {timeout_s:g} s", where=self.where)
         self._count_fail(now)
         return self._error

@@ -27,6 +27,7 @@ class SlotPack:
 
     reading: None: the last time it was asked, it did not say; word: why. at_ms: when it last did. asked_ms: when it was
     last asked. faults: answers in a row that were out of range or failed their sum. error: of the last time.
+    gone: whether the slot's other sensors say that no pack can answer just now; None: they do not say.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class SlotPack:
         self.faults = 0
         self.error: DeviceError | None = None
         self.due_at = 0.0  # loop time
+        self.gone: Callable[[], bool | None] = _unknown
+        self._here = False  # it has answered since its slot last moved
         self._mux = mux
         self._channel = channel
         self._settle_s = settle_s
@@ -59,6 +62,11 @@ class SlotPack:
             except DeviceError as error:  # its relay: whatever was heard was not surely this slot's
                 self.reading, self.word, self.asked_ms, self.error = None, PackWord.DEAD, asked_ms, error
 
+    def moved(self) -> None:
+        """Its door or its presence switch has moved: another pack may be here, or none."""
+        self._here = False
+        self.link.forget()
+
     async def wake(self) -> None:
         """Send it what wakes it, where that is a frame. Raises DeviceError when that cannot be sent."""
         async with self._one, self._connected():
@@ -71,13 +79,22 @@ class SlotPack:
             reading = await self.link.read()
         except DeviceError as error:
             word = _word(error)
+            self.link.judge(expected=not self._should_have_answered(word))
             if word is PackWord.SILENT and self._mux is not None and self._channel is not None:
                 await self._mux.confirm(self._channel)
             self.reading, self.word, self.asked_ms, self.error = None, word, asked_ms, error
             self.faults += isinstance(error, DeviceFault | Garbled)
         else:
+            self.link.judge(expected=True)  # it slept at first, or does not know all that it was asked
             self.reading, self.word, self.asked_ms, self.error = reading, PackWord.SAID, asked_ms, None
-            self.at_ms, self.faults = now_ms(), 0
+            self.at_ms, self.faults, self._here = now_ms(), 0, True
+
+    def _should_have_answered(self, word: PackWord) -> bool:
+        """Where no sensor says what is in the slot, a pack is there that has answered since it was last open."""
+        if word is PackWord.SILENT:
+            gone = self.gone()
+            return self._here if gone is None else not gone
+        return word is PackWord.DEAD
 
     def _connected(self) -> AbstractAsyncContextManager[None]:
         if self._mux is None or self._channel is None:
@@ -119,6 +136,10 @@ class PackRounds:
             await pack.read()
             if pack.reading is None and self._packs[pack]() and pack.due_at == due_at:
                 pack.due_at = loop.time() + self._period_s * EMPTY_PERIODS
+
+
+def _unknown() -> None:
+    """Nobody says."""
 
 
 def _word(error: DeviceError) -> PackWord:

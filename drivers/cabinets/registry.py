@@ -82,6 +82,7 @@ class _Builder:
         for slot, plan in zip(slots, slot_plans(config), strict=True):
             if slot.pack is not None and plan.pack is not None:
                 turns = rounds.setdefault(plan.pack.link.line, PackRounds(config.pack_poll_s))
+                slot.pack.gone = partial(_gone, slot)
                 turns.add(slot.pack, partial(_empty, slot))
                 _watch(slot, partial(_moved, slot.pack, turns))
         return BoardCabinet(config.id, slots, self._common(config), list(rounds.values()), config.wake_pulse_s)
@@ -144,9 +145,16 @@ def _watch(slot: Slot, changed: partial[None]) -> None:
 
 
 def _moved(pack: SlotPack, turns: PackRounds) -> None:
-    """Another pack may be here."""
-    pack.link.forget()
+    pack.moved()
     turns.due_now(pack)
+
+
+def _gone(slot: Slot) -> bool | None:
+    """No pack can answer: the presence switch says that there is none, or the door is open and hands are in there."""
+    if slot.door().value:
+        return True
+    present = None if slot.present is None else slot.present.says()
+    return None if present is None else not present
 
 
 def _empty(slot: Slot) -> bool:

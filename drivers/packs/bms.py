@@ -90,6 +90,9 @@ class BmsLink:
             remedy="Use the charger's relay. If it does the contrary, `options.switch_on` of its protocol is wrong.",
         )
 
+    def judge(self, *, expected: bool) -> None:
+        self._talk.judge(expected=expected)
+
     def forget(self) -> None:
         self._before = self._slow = None
         self._tongue.forget()

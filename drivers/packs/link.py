@@ -50,6 +50,12 @@ class PackLink(Protocol):
         """Send what wakes it; nothing where `wakes_by` is not `frame`. Raises LineDown; silence is no error here."""
         ...
 
+    def judge(self, *, expected: bool) -> None:
+        """Count what was silent since the last time, as only the slot's other sensors can tell: an empty slot, or a
+        pack that slept at first, is `quiet`; anything else has failed.
+        """
+        ...
+
     def forget(self) -> None:
         """Another pack may be here: its door was open, or its switch has moved. The next read asks everything anew."""
         ...

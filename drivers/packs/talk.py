@@ -34,6 +34,8 @@ class PackTalk:
             back_off=False,
         )
         self.device: LineDevice = line.attach(name, policy)
+        self.device.on_silence = self._note_silence
+        self._silences = 0  # not judged yet
         self.line = line
         self.where = self.device.where
 
@@ -59,6 +61,15 @@ class PackTalk:
             await self.ask(frame, expect, tries=1)
         except (Silent, Garbled):
             pass  # it was asleep, or nobody is there
+
+    def judge(self, *, expected: bool) -> None:
+        """As `link.PackLink.judge`."""
+        silences, self._silences = self._silences, 0
+        if silences:
+            self.device.count("quiet" if expected else "timeouts", silences)
+
+    def _note_silence(self) -> None:
+        self._silences += 1
 
     def garbled(self, what: str, data: bytes) -> Garbled:
         """A sound frame whose content is of another form than is known."""

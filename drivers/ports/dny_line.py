@@ -3,13 +3,15 @@
     poll(virtual id) -> whatever the board has to say, under its own id -> our answer to that; again while it has more
     request          -> its answer, now or with one of the next polls
 
-A board with nothing to say may be silent: a poll without an answer is no fault. It is out when it has missed its
-heartbeats; one that has been silent for so long is asked for them.
+A board with nothing to say may be silent: a poll without an answer is no fault, and is counted as `quiet`; unless it
+was asked something and has not said a word since. It is out when it has missed its heartbeats; one that has been silent
+for so long is asked for them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import Final, NoReturn
 
@@ -44,6 +46,9 @@ class DnyLineWay:
             back_off=False,
         )
         self._on_line = line.attach(name, policy)
+        self._on_line.on_silence = self._note_silence
+        self._answer_s = options.answer_s
+        self._owes_since: float | None = None  # monotonic: asked, and no word since
         self.where = self._on_line.where
         self._poll_s = options.poll_s
         self._poll = poll(virtual_id)
@@ -60,6 +65,8 @@ class DnyLineWay:
 
     async def send(self, frame: Frame) -> None:
         raw = encode_frame(frame)
+        if frame.command in platform.REQUESTS and self._owes_since is None:
+            self._owes_since = time.monotonic()
         if frame.command not in platform.REQUESTS or frame.command == Command.QUERY:
             await self._on_line.broadcast(raw, pause_s=0.0)
         else:
@@ -88,6 +95,9 @@ class DnyLineWay:
             except TimeoutError:
                 continue
 
+    def count(self, kind: str) -> None:
+        self._on_line.count(kind)
+
     def link(self, *, out: bool) -> Link:
         """The line's own word; but a poll without an answer is no fault until it has missed its heartbeats."""
         link = self._on_line.link()
@@ -111,8 +121,14 @@ class DnyLineWay:
         if reply is not None:
             await self._on_line.broadcast(encode_frame(reply), pause_s=0.0)
 
+    def _note_silence(self) -> None:
+        """It may answer with one of the next polls, within its time."""
+        overdue = self._owes_since is not None and time.monotonic() - self._owes_since > self._answer_s
+        self.count("timeouts" if overdue else "quiet")
+
     def _heard(self, frame: Frame) -> Frame | None:
         assert self._board is not None, "a way leads to a board from its beginning"
+        self._owes_since = None
         if self._on_line.on_return.is_set():
             self._on_line.on_return.clear()
             self._board.returned()

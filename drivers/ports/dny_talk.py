@@ -58,6 +58,10 @@ class Way(Protocol):
         """Keep the way open, until cancelled."""
         ...
 
+    def count(self, kind: str) -> None:
+        """Of what is told with `link`."""
+        ...
+
     def link(self, *, out: bool) -> Link:
         """How it goes. out: the board has missed its heartbeats."""
         ...
@@ -96,6 +100,7 @@ class DnyTalk:
                 if self._answer.done() and not self._answer.cancelled():
                     self._answer.exception()  # it may have failed when nobody looked any more
                 self._asked = self._answer = None
+        self._way.count("timeouts")
         what = f"no answer to {type(message).__name__} within {self._answer_s:g} s, twice"
         raise Silent(
             what, where=self.where, remedy="Check the board's power and connection; its port shows what it does."

@@ -98,7 +98,7 @@ def devices(paper: Paper, lines: Sequence[LineView], views: Sequence[DeviceView]
     heads = ("LINE", "WHERE", "STATE", ">BUSY", ">QUEUE", ">EXCHANGES", ">OVERRUNS")
     paper.table(heads, [_line(paper, line) for line in lines])
     paper.write()
-    columns = ("DEVICE", "LINE", "PROFILE", "STATE", "LAST GOOD", ">P50", ">P99", ">ANSWERED", ">FAILED")
+    columns = ("DEVICE", "LINE", "PROFILE", "STATE", "LAST GOOD", ">P50", ">P99", ">ANSWERED", ">QUIET", ">FAILED")
     paper.table(columns, [_device(paper, view) for view in views])
     errors = [(line.id, line.error) for line in lines if line.error]
     errors += [(view.id, view.error) for view in views if view.error]
@@ -319,6 +319,7 @@ def _device(paper: Paper, view: DeviceView) -> Sequence[str]:
         ago(view.last_good_s),
         *(UNKNOWN if ms is None else f"{ms:.1f} ms" for ms in latency),
         str(answered),
+        paper.dim(str(view.counts.get("quiet", 0))),
         paper.warn(str(failed)) if failed else "0",
     )
 

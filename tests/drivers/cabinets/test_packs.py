@@ -20,6 +20,9 @@ from drivers.errors import DeviceError, DeviceFault, Garbled, LineDown, Silent, 
 from drivers.packs.link import Unheard, Vacant
 from protocols.fieldbus.pack import PackReading
 
+TRIES = 4
+"""So often is a Greenway pack asked."""
+
 
 def code(number: int) -> str:
     return f"BT106002512NNTB2111181{number:02d}"
@@ -137,6 +140,8 @@ class Refusing:
 
     async def wake(self) -> None: ...
 
+    def judge(self, *, expected: bool) -> None: ...
+
     def forget(self) -> None: ...
 
     def findings(self) -> tuple[str, ...]:
@@ -164,6 +169,64 @@ async def test_what_a_failed_question_says_of_the_pack(error: DeviceError, word:
     reader = SlotPack(Refusing(error))
     await reader.read()
     assert (reader.word, reader.reading, reader.at_ms) == (word, None, None)
+
+
+async def test_the_silence_of_an_empty_slot_is_no_failure() -> None:
+    """Its switch says that nothing is in it, so the wire is quiet and well."""
+    async with rig() as it:
+        await it.boards["io"].refresh()
+        await it.cabinet.read_slot(1)
+        assert it.cabinet.link().counts == {"quiet": TRIES}
+
+
+async def test_the_silence_of_a_pack_behind_a_shut_door_is_a_failure() -> None:
+    """At the first reading: the switch says that something is there, and nobody answers."""
+    async with rig() as it:
+        it.put(1, None)
+        await it.cabinet.read_slot(1)
+        assert it.cabinet.link().counts == {"timeouts": TRIES}
+
+
+async def test_the_silence_behind_an_open_door_is_no_failure() -> None:
+    """Somebody is putting a pack in: its plug is not where it will be."""
+    async with rig() as it:
+        it.put(1, None)
+        it.door(1, True)
+        await it.cabinet.read_slot(1)
+        assert it.cabinet.link().counts == {"quiet": TRIES}
+
+
+async def test_a_pack_that_slept_at_first_has_not_failed() -> None:
+    """It misses the first question and answers the second, as it is meant to."""
+    async with rig() as it:
+        it.put(1)
+        it.packs.asleep.add(1)
+        waking = asyncio.create_task(it.cabinet.read_slot(1))
+        await until(lambda: it.packs.asked == [1])
+        it.packs.asleep.clear()
+        assert (await waking).pack is not None
+        counts = it.cabinet.link().counts
+        assert (counts["quiet"] > 0, "timeouts" in counts) == (True, False)
+
+
+async def test_without_a_switch_a_pack_that_has_answered_must_answer() -> None:
+    """Nobody says what is in the slot: silence fails after an answer, and is quiet once its door has moved."""
+    async with rig(cabinet=CABINET.replace('present = "not io/5"\n', "")) as it, it.running():
+        await it.cabinet.read_slot(1)
+        assert "timeouts" not in it.cabinet.link().counts
+        it.put(1)
+        await it.cabinet.read_slot(1)
+        it.packs.in_slot.clear()
+        await it.cabinet.read_slot(1)
+        failed = it.cabinet.link().counts["timeouts"]
+        assert failed >= TRIES
+        it.door(1, True)
+        await it.sees(1, door_open=True)
+        it.door(1, False)
+        await it.sees(1, door_open=False)
+        failed = it.cabinet.link().counts["timeouts"]
+        await it.cabinet.read_slot(1)
+        assert it.cabinet.link().counts["timeouts"] == failed
 
 
 async def test_relays_left_on_by_somebody_before_us() -> None:

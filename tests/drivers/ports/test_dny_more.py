@@ -8,7 +8,7 @@ import pytest
 from dny_rig import BOTH, UNIX_MS, Via, number, order, plant
 from structlog.testing import capture_logs
 
-from drivers.errors import DeviceFault
+from drivers.errors import DeviceFault, Transient
 from drivers.port_board import PortEnd, PortState
 from drivers.ports.cards import Account, Verdict
 from drivers.twins.ports.battery import Battery
@@ -233,3 +233,32 @@ async def test_what_a_technician_sees() -> None:
         assert points["alarm"].startswith("02 water")
         assert "over" not in points["alarm"]
         assert site.driver.link().counts["answered"] > 0
+
+
+async def test_a_poll_that_nobody_answers_is_no_failure() -> None:
+    """A board on a line is silent while it has nothing to say."""
+    async with plant("line", speed=10, options={"answer_s": 10.0}) as site:
+        await site.until(lambda: site.driver.link().counts.get("quiet", 0) > 5)
+        assert "timeouts" not in site.driver.link().counts
+
+
+async def test_a_dead_board_fails_as_soon_as_it_owes_a_word() -> None:
+    """It was asked to start an order, and neither answers nor says anything else: each poll is a failure from then."""
+    async with plant("line", speed=10, options={"heartbeat_s": 600}) as site:
+        site.world.cut_power()
+        with pytest.raises(Transient):
+            await site.driver.start(1, order())
+        failed = site.driver.link().counts["timeouts"]
+        quiet = site.driver.link().counts.get("quiet", 0)
+        await site.until(lambda: site.driver.link().counts["timeouts"] > failed + 3)
+        assert site.driver.link().counts.get("quiet", 0) == quiet
+
+
+async def test_a_request_that_a_board_on_tcp_does_not_answer_is_a_failure() -> None:
+    """Connected, and deaf: it is counted where everybody looks."""
+    async with plant("tcp", speed=10, options={"answer_s": 0.05}) as site:
+        site.fault(Kind.LOST_ANSWER, count=2)
+        site.plug()
+        with pytest.raises(Transient):
+            await site.driver.start(1, order())
+        assert site.driver.link().counts["timeouts"] == 1

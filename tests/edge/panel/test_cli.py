@@ -63,9 +63,9 @@ def test_devices(site: Box) -> None:
         "LINE  WHERE  STATE  BUSY  QUEUE  EXCHANGES  OVERRUNS\n"
         "rs485  ROOT/tty-rs485  open  N %  N  N  N\n"
         "\n"
-        "DEVICE  LINE  PROFILE  STATE  LAST GOOD  P50  P99  ANSWERED  FAILED\n"
-        "charger-1  rs485  heidelberg-energy-control  online  AGE ago  AGE  AGE  N  N\n"
-        "meter-1  rs485  eastron-sdm630  online  AGE ago  AGE  AGE  N  N"
+        "DEVICE  LINE  PROFILE  STATE  LAST GOOD  P50  P99  ANSWERED  QUIET  FAILED\n"
+        "charger-1  rs485  heidelberg-energy-control  online  AGE ago  AGE  AGE  N  N  N\n"
+        "meter-1  rs485  eastron-sdm630  online  AGE ago  AGE  AGE  N  N  N"
     )
 
 
