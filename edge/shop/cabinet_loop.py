@@ -147,6 +147,10 @@ class CabinetLoop:
             view = await self.look_closely(swap.slot)
         size = self._swaps.desk.state.size
         following = await self._swaps.look(swap, view)
+        if isinstance(following, Wake):
+            await self._try("pack not woken", self.cabinet.wake(following.slot))
+            view = self.eye.look()  # what it has just said counts: it may be asleep again when it is asked next
+            following = await self._swaps.look(swap, view)
         if self._swaps.desk.state.size != size:
             self._put_off("ask", 0)
             self._changed()
@@ -155,9 +159,6 @@ class CabinetLoop:
                 self._may_open |= {slot for slot, track in view.slots.items() if track.open_ms is not None}
             case Pulse(slot) if self._swaps.may_pulse(swap):
                 await self._pulse(swap, slot)
-            case Wake(slot):
-                await self._try("pack not woken", self.cabinet.wake(slot))
-                self._put_off("ask", 0)
 
     async def _pulse(self, swap: OpenSwap, slot: int) -> None:
         self._pulsed_ms[slot] = self._clock.mono_ms()

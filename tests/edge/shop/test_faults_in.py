@@ -180,6 +180,18 @@ async def test_f_22_a_pack_that_sleeps_is_woken(tmp_path: Path) -> None:
         assert shop.cabinet.woken == [1]
 
 
+async def test_f_22_a_pack_that_is_asleep_again_at_once(tmp_path: Path) -> None:
+    """What it has said while it was woken counts: it would be silent if it were asked once more."""
+    async with a_shop(tmp_path) as shop:
+        pack = Pack(pack_code(1), soc_permille=300, sleeper=Sleeper(deep_after_ms=50))
+        shop.front.bring(pack, "ann")
+        pack.fall_asleep()
+        shop.rider(swaps, pack=None)
+        await shop.begin_swap()
+        assert (await shop.end()).outcome == "swapped"
+        assert (shop.cabinet.woken, shop.stands(1)) == ([1], pack_code(1))
+
+
 async def test_f_22_a_pack_that_never_answers(tmp_path: Path) -> None:
     """Woken in vain, opened three times; then the slot is locked with whatever is in it, and nobody pays."""
     async with a_shop(tmp_path) as shop:
