@@ -104,6 +104,8 @@ class Riders:
             return
         stands = [box.shop for box in self.world.boxes if box.shop is not None]
         packs = [thing for thing in self.random.choice(stands).shop.things.values() if isinstance(thing, Pack)]
+        if not packs:  # the box lives on at a cabinet that was empty when its disk was copied
+            return
         code = self.random.choice(packs).code
         if code.startswith(CODES[:-1]) and code not in self._hot:
             self._hot.append(code)

@@ -23,7 +23,7 @@ from drivers.errors import DeviceFault, Silent, Unsupported
 from drivers.twins.cabinets.cabinet import Cabinet
 from drivers.twins.cabinets.faults import CabinetFault, CabinetFaultKind, CabinetFaults
 from drivers.twins.cabinets.ledger import DoorMoved, Place, Pulsed, ThingMoved
-from drivers.twins.cabinets.pack import Pack, Sleep, Thing, pack_code
+from drivers.twins.cabinets.pack import Pack, Sleep, Sleeper, Thing, pack_code
 from drivers.twins.cabinets.pack_wire import BAD_CODE
 from drivers.twins.cabinets.rider import Rider
 from drivers.twins.cabinets.shop import STREET, Shop
@@ -164,7 +164,9 @@ class ShopStand:
         self.cabinet.befall()
 
     def heal(self) -> None:
-        """Nothing is wrong any more, everybody has gone, and all doors are shut."""
+        """Nothing is wrong any more, everybody has gone, all doors are shut, and no pack sleeps. One that fell asleep
+        again within a poll would never say which it is, and no site could tell what stands there.
+        """
         self.settle()
         self.silent, self.odds_of_lost = False, 0.0
         self.cabinet.faults.clear()
@@ -174,6 +176,7 @@ class ShopStand:
             if slot.door_open:
                 slot.shut("passer-by")
             if slot.pack is not None:
+                slot.pack.sleeper = Sleeper()
                 slot.pack.wake()
 
     def pass_by(self) -> None:
