@@ -197,6 +197,7 @@ def cross_check(config: Config) -> list[Fault]:
         *_twice("line", [*lines, *controllers, *(listener.id for listener in [*config.listener, *config.ykc])]),
         *_twice("device", [*devices, *(pump.id for pump in config.pump), *boards, *cabinets, *(p.id for p in piles)]),
         *_twice("pump number", [str(pump.number) for pump in config.pump]),
+        *_twice("pump or cabinet number", _numbers(config)),
         *_twice("port board number", [str(one.number) for one in config.port_board] + [str(p.number) for p in piles]),
         *_twice("connector", connectors),
         *_twice("connector or pump", [*dict.fromkeys(connectors), *{pump.id: pump for pump in config.pump}]),
@@ -259,6 +260,12 @@ def _spoken(config: Config) -> dict[str, set[str]]:
     for line, protocol in said:
         spoken.setdefault(line, set()).add(protocol)
     return spoken
+
+
+def _numbers(config: Config) -> list[str]:
+    """What customers read on pumps and cabinets: one name at the page and in commands. A pump's own is told apart."""
+    pumps = {str(pump.number): pump for pump in config.pump}
+    return [*pumps, *(str(one.number) for one in config.cabinet if one.number is not None)]
 
 
 def _twice(what: str, ids: list[str]) -> list[Fault]:

@@ -184,7 +184,8 @@ async def _sell(
     islands = site.islands = set_up(config, site, daemon.premises, clock, recorder)
     if islands is not None:
         islands.keep(keep)
-    shop = site.shop = set_up_shop(site, daemon.premises.cabinets, config.swap, clock, recorder)
+    numbers = {one.id: str(one.number) for one in config.cabinet if one.number is not None}
+    shop = site.shop = set_up_shop(site, daemon.premises.cabinets, config.swap, clock, recorder, numbers)
     if shop is not None:
         shop.keep(keep)
         for name, charging in set_up_charging(shop, config.charging, power, clock).items():

@@ -209,7 +209,7 @@ def _known_slot(shop: Shop, cabinet: str, slot: int) -> str:
 
 
 _REMEDIES = {
-    Refusal.UNKNOWN_CABINET: "`fieldtill slots` has them, by id.",
+    Refusal.UNKNOWN_CABINET: "`fieldtill slots` has them, by id; the number on it will do as well.",
     Refusal.NO_SWAP_TERMS: "Headquarters publishes them (`fieldtill-hq swap-terms`); `fieldtill sync` shows the link.",
     Refusal.SCAN_EXPIRED: "Scan again.",
     Refusal.CABINET_SILENT: "`fieldtill devices` shows which board does not answer.",

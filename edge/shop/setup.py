@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from drivers.cabinet import Cabinet
 from edge.clock import Clock
@@ -20,9 +21,12 @@ def set_up(
     policy: SwapPolicy,
     clock: Clock,
     recorder: MeasurementRecorder | None = None,
+    numbers: Mapping[str, str] = MappingProxyType({}),
 ) -> Shop | None:
-    """None: no cabinet is configured, and no session is open at one that was. recorder: as of `SwapDesk`."""
+    """None: no cabinet is configured, and no session is open at one that was. recorder: as of `SwapDesk`.
+    numbers: by cabinet, as customers read them on it; not of those that have none.
+    """
     if not cabinets and not site.desk.state.shop.swaps:
         return None
-    places = {name: CabinetPlace(name, cabinet.slots) for name, cabinet in cabinets.items()}
+    places = {name: CabinetPlace(name, cabinet.slots, numbers.get(name, "")) for name, cabinet in cabinets.items()}
     return Shop(site, SwapDesk(site.desk, clock, policy, places, recorder), cabinets, clock)

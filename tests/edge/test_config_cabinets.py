@@ -154,6 +154,15 @@ def test_what_cannot_be(tmp_path: Path, old: str, new: str, told: list[str]) -> 
         assert any(words in one for one in said), said
 
 
+def test_one_number_for_each_place(tmp_path: Path) -> None:
+    """Customers and commands name a cabinet by it; two cabinets, or a pump and a cabinet, cannot both be 1."""
+    numbered = GOOD.replace('id = "cab-1"', 'id = "cab-1"\nnumber = 1')
+    assert read(tmp_path, numbered).cabinet[0].number == 1
+    slots = '[[cabinet.slot]]\nnumber = 1\nlock = "locks-1/9"\ndoor_open = "io-1/13"\n'
+    said = faults(tmp_path, f'{numbered}\n[[cabinet]]\nid = "cab-2"\nnumber = 1\n{slots}')
+    assert said == ["pump or cabinet number: expected each id once, got `1` 2 times. Rename one."]
+
+
 def test_relays_that_nobody_sees(tmp_path: Path) -> None:
     """A board that tells nothing of its outputs connects no packs; its chargers want a meter."""
     blind = GOOD.replace('protocol = "relay"', 'protocol = "xunming"').replace("inputs = 16", 'model = "bays-8"')

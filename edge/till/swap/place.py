@@ -14,4 +14,4 @@ class CabinetPlace:
 
     id: str
     slots: Mapping[int, SlotTraits]
-    number: str = ""
+    number: str

@@ -13,12 +13,14 @@ from drivers.twins.cabinets.pack import pack_code
 from drivers.twins.cabinets.rider_words import swaps
 from edge.config import Config
 from edge.daemon_state import Daemon
+from edge.page import cabinet_values
 from edge.panel import show, show_swap
 from edge.panel.messages_swap import CabinetView, PackView, SwapView
 from edge.panel.paper import Paper
 from edge.panel.record_view import gist
 from edge.panel.server import answer
 from edge.premises import Premises
+from edge.shop.setup import set_up
 from protocols.trade.records import TechnicianAct
 from protocols.trade.records_pack import PackNoted, SwapClosed, SwapOpened, SwapStepped
 from tests.edge.desk_rig import CARD
@@ -147,3 +149,15 @@ async def test_records_in_a_few_words(tmp_path: Path) -> None:
             f"session 7: given slot 5 {pack_code(105)}",
             f"session 7: swapped, in {pack_code(1)}, out {pack_code(105)}, ¥0.00",
         ]
+
+
+async def test_a_cabinet_goes_by_its_number(tmp_path: Path) -> None:
+    """What its config says stands on it: in commands, and for customers; without one its id."""
+    async with a_shop(tmp_path) as shop:
+        cabinets = {CABINET: shop.cabinet}
+        numbered = set_up(shop.site, cabinets, shop.rules, shop.clock, numbers={CABINET: "7"})
+        assert numbered is not None
+        assert ("7" in numbered, numbered.id_of("7"), cabinet_values.name_of(numbered, CABINET)) == (True, CABINET, "7")
+        plain = set_up(shop.site, cabinets, shop.rules, shop.clock)
+        assert plain is not None
+        assert ("7" in plain, cabinet_values.name_of(plain, CABINET)) == (False, CABINET)
