@@ -34,7 +34,8 @@ class PortState(Enum):
 class PortStatus:
     """An outlet's own word at one instant. None: it does not say.
 
-    order: the number of the order that runs, as told to `start`. energy_wh, elapsed_s: of that order so far. plugged:
+    order: the number of the order that runs, as told to `start`; of a PLUGGED port the one that it has taken and not
+    begun. energy_wh, elapsed_s: of that order so far. plugged:
     of outlets that feel a plug. door_open: of lockers.
     """
 

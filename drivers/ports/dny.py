@@ -156,7 +156,10 @@ class DnyBoard:
             running = self._picture.order(port)
             if self._picture.is_over(number) or (running is not None and running != number):
                 return
-            if running is None and self._picture.runs(port) is False and self._tried.get(port) != number:
+            forgotten = (
+                self._traits.doors or self._tried.get(port) == number
+            )  # it may wait for a charger, or have it yet
+            if running is None and self._picture.runs(port) is False and not forgotten:
                 return
             message = platform.StopKeepShut(port - 1, number) if self._traits.doors else platform.stop(port - 1, number)
             try:

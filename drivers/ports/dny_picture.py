@@ -187,12 +187,12 @@ class DnyPicture:
         self._doors = None
 
     def switched(self, number: int, order: bytes, now_ms: int) -> None:
-        """It has taken this order. Nothing, if its settlement has overtaken this."""
+        """It has taken this order; that it has begun, it says itself. Nothing, if its settlement has overtaken this."""
         port = self._ports[number]
         if port.order == order or self.is_over(order):
             return
         port.forget_order()
-        port.order, port.state, port.reason, port.at_ms = order, PortState.CHARGING, "ordered", now_ms
+        port.order, port.state, port.reason, port.at_ms = order, PortState.PLUGGED, "ordered", now_ms
         port.energy_wh, port.elapsed_s = 0, 0
 
     def acknowledged(self, ticket: Ticket) -> Ticket | None:

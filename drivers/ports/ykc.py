@@ -188,11 +188,11 @@ class YkcPile:
         async with self._turns[port]:
             talk = self._linked()
             await self._look(gun)
-            about_to_begin = gun.wire == wire and not gun.charging
-            if about_to_begin:
+            if self._bills.has(wire) or gun.wire not in (None, wire) or (gun.charging and not gun.runs(wire)):
+                return  # it is over, or the gun is another's
+            if not gun.charging:  # it may have it, told by a process that died, and begin yet
                 gun.refuse(wire)
-            if about_to_begin or gun.runs(wire):
-                await self._stop(talk, gun)
+            await self._stop(talk, gun)
 
     async def set_balance(self, port: int, number: bytes, prepaid_fen: int) -> None:
         """Of a running order: the customer has paid more. Raises DeviceFault where it does not run."""
@@ -362,7 +362,7 @@ class YkcPile:
         gun.stopped_ms = now_ms()
         byte = gun_byte(gun.port)
         answer = await self._ask(talk, session.Stop(self.code, byte), answer_of(session.StopResult, byte))
-        if not answer.stopped and answer.reason != session.StopFault.NOT_CHARGING:
+        if not answer.stopped and answer.reason != session.StopFault.NOT_CHARGING and gun.charging:
             raise DeviceFault(f"gun {gun.port} does not stop: {word_of(answer.reason)}", where=self._where)
 
     async def _look(self, gun: Gun) -> session.State:

@@ -169,6 +169,7 @@ class BoardLoop:
                 await self._start(session)
             case PortAct.STOP:
                 await self.board.stop(session.opened.port, order.number)
+                await self._ports.took_stop(session)
             case PortAct.READ:
                 await self.board.read_status(session.opened.port)
             case PortAct.NONE:

@@ -200,6 +200,10 @@ class PortDesk:
         """Its board has taken the order."""
         await self._keep(watch.begun(session, self._row(session), self._clock.mono_ms()))
 
+    async def took_stop(self, session: OpenPort) -> None:
+        """Its board has taken the stop, or had nothing to stop."""
+        await self._keep(watch.told_to_stop(self._row(session), self._clock.mono_ms()))
+
     async def refused(self, session: OpenPort, why: str) -> None:
         """Its board has said no."""
         await self._keep(watch.refused(self._row(session), self._clock.mono_ms(), why))
@@ -287,7 +291,7 @@ class PortDesk:
         if now_ms - self._saved_ms >= self.desk.policy.progress_s * 1000:
             self._saved_ms = now_ms
             return {one.seq: encode_port(progress) for one, progress in self.sessions()}
-        turned = after.phase != before.phase or after.reason != before.reason
+        turned = (after.phase, after.reason, after.ran) != (before.phase, before.reason, before.ran)
         return {after.session: encode_port(after)} if turned else {}
 
     async def _keep(self, row: PortProgress) -> None:

@@ -22,7 +22,10 @@ class PortPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silence_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 400
     """A board that has said nothing for longer is silent. Boards speak every three to five minutes."""
     start_timeout_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120
-    """A port that has not begun for this long, by its board's own word, is let go; nothing is charged."""
+    """A start that no board has confirmed is given up after this, and its port told to stop."""
+    begin_wait_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 300
+    """A port has taken an order, and goes on telling for this long that it is idle: it is told to stop, and the session
+    is void. Piles begin within 90 s, and repeat a bill for five minutes."""
     unplugged_s: Annotated[int, msgspec.Meta(ge=2, le=3600)] = 30
     """Nothing is plugged in for this long while a port charges, and its board goes on: it is stopped."""
     over_limit_s: Annotated[int, msgspec.Meta(ge=10, le=3600)] = 120

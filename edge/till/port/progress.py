@@ -63,8 +63,10 @@ class PortProgress(msgspec.Struct, frozen=True):
     """One session as last seen.
 
     boot: the boot that its monotonic times belong to. since_ms: of the phase. begun_ms: from the opening to the order
-    having been taken, at the latest. told_ms: when it was last told to stop. unsure: a start may have reached the board
-    unseen, so only what it says after unsure_ms tells. never: by the board's own word the order has never begun.
+    having been taken, at the latest. told_ms: when it last took a stop. unsure: a start may have reached the board
+    unseen, so only what it says after unsure_ms tells. never: by the board's own word the order has never begun. taken:
+    the board has said that it has the order. ran: it has been seen to deliver. idle_ms, heard_ms: of the first and the
+    newest word of those that say without a break that nothing of it runs; None: there is none. gap: there was a break.
     energy_wh, elapsed_s, power_w: as the board told them last. profile: seconds by power step. slices with to_ms: of a
     price by time of day, in ms since the opening, and how far they reach. last: its settlement. doubt: why the one that
     waits is not believed; empty: none waits. bare_ms: since when nothing has been plugged in. resumed_ms: when a
@@ -81,6 +83,11 @@ class PortProgress(msgspec.Struct, frozen=True):
     unsure: bool = False
     unsure_ms: int = 0
     never: bool = False
+    taken: bool = False
+    ran: bool = False
+    idle_ms: int | None = None
+    heard_ms: int | None = None
+    gap: bool = False
     reason: PortEnds | None = None
     detail: str = ""
     energy_wh: int | None = None

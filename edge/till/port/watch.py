@@ -7,6 +7,7 @@ from enum import StrEnum
 from msgspec.structs import replace
 
 from drivers.port_board import PortState, PortStatus, Settlement
+from edge.till.port import begin
 from edge.till.port.cost import Terms, delivery_of, most_fen
 from edge.till.port.doubt import doubt, of_session
 from edge.till.port.place import PortPlace
@@ -37,7 +38,8 @@ class PortAct(StrEnum):
 def first_progress(session: OpenPort) -> PortProgress:
     """The row of a session that has just been opened."""
     at_ms = session.stamp.mono_ms
-    return PortProgress(session.seq, session.account, session.stamp.boot, PortPhase.ORDERED, at_ms)
+    first = PortProgress(session.seq, session.account, session.stamp.boot, PortPhase.ORDERED, at_ms)
+    return begin.told_nothing(first, at_ms)
 
 
 def resume(progress: PortProgress, boot: bytes, mono_ms: int) -> PortProgress:
@@ -48,7 +50,7 @@ def resume(progress: PortProgress, boot: bytes, mono_ms: int) -> PortProgress:
     again = replace(progress, resumed_ms=mono_ms, looked_ms=None, bare_ms=None, unsure=unsure, unsure_ms=mono_ms)
     if progress.boot == boot:
         return again
-    return replace(again, boot=boot, since_ms=mono_ms, told_ms=None)
+    return begin.unheard(replace(again, boot=boot, since_ms=mono_ms, told_ms=None))
 
 
 def begun(session: OpenPort, progress: PortProgress, mono_ms: int) -> PortProgress:
@@ -56,7 +58,8 @@ def begun(session: OpenPort, progress: PortProgress, mono_ms: int) -> PortProgre
     if progress.phase is not PortPhase.ORDERED:
         return progress
     began_ms = _since_opening_ms(session, progress, mono_ms)
-    return replace(progress, phase=PortPhase.RUNNING, since_ms=mono_ms, unsure=False, begun_ms=began_ms)
+    running = replace(progress, phase=PortPhase.RUNNING, since_ms=mono_ms, unsure=False, begun_ms=began_ms)
+    return begin.taken(running, mono_ms)
 
 
 def perhaps_begun(progress: PortProgress, mono_ms: int) -> PortProgress:
@@ -113,7 +116,8 @@ def advance(
     if status.order == number and status.state is not PortState.OUT:
         progress = _runs(session, progress, status, sight, terms)
     elif _shows_another(progress, status):
-        progress = _runs_not(progress, sight, policy)
+        progress = _runs_not(progress, sight)
+    progress = begin.listen(progress, status, sight, policy, number)
     ending = _ending(session, progress, status, sight, place, terms, policy, worth_fen)
     return progress if ending is None else stop(progress, ending[0], sight.now.mono_ms, ending[1])
 
@@ -134,9 +138,11 @@ def act(session: OpenPort, progress: PortProgress, sight: PortSight, policy: Por
                 return PortAct.READ
             assert status is not None
             free = status.order is None and status.state in (*OVER, PortState.FULL)
-            return PortAct.START if free and session.stamp.boot == progress.boot else PortAct.NONE
+            waits = not progress.gap and sight.now.mono_ms - progress.since_ms < policy.start_timeout_s * 1000
+            return PortAct.START if free and waits and session.stamp.boot == progress.boot else PortAct.NONE
         case PortPhase.STOPPING:
-            return PortAct.STOP
+            taken = progress.told_ms is not None and not progress.ran
+            return PortAct.READ if taken else PortAct.STOP
         case PortPhase.ENDED:
             return PortAct.READ
         case PortPhase.RUNNING:
@@ -182,8 +188,13 @@ def _runs(
     now_ms = sight.now.mono_ms
     if progress.phase is PortPhase.ORDERED:
         progress = begun(session, progress, now_ms)
-    if progress.phase is PortPhase.ENDED and not progress.never:  # it was not over after all
-        progress = replace(progress, phase=PortPhase.RUNNING, since_ms=now_ms)
+    if begin.has_begun(status):
+        if progress.phase is PortPhase.ENDED and (sight.status_ms or 0) >= progress.since_ms:  # it was not over
+            goes_on = PortPhase.RUNNING if progress.reason is None else PortPhase.STOPPING
+            progress = replace(progress, phase=goes_on, since_ms=now_ms, never=False)
+        progress = replace(progress, ran=True, unsure=False)
+    if progress.told_ms is not None and (sight.status_ms or 0) > progress.told_ms:
+        progress = replace(progress, told_ms=None)  # it has taken a stop and has the order still
     bare = status.plugged is False
     return replace(
         _counted(session, progress, status, sight, terms),
@@ -236,15 +247,13 @@ def _shows_another(progress: PortProgress, status: PortStatus) -> bool:
     return status.state in OVER or (status.state is PortState.FULL and progress.phase is PortPhase.ORDERED)
 
 
-def _runs_not(progress: PortProgress, sight: PortSight, policy: PortPolicy) -> PortProgress:
+def _runs_not(progress: PortProgress, sight: PortSight) -> PortProgress:
     """The board says that this order does not run. Its settlement may be on its way."""
-    now_ms, said_ms = sight.now.mono_ms, sight.status_ms or 0
-    if progress.phase is PortPhase.ENDED or said_ms < progress.since_ms:
+    if progress.phase in (PortPhase.ORDERED, PortPhase.ENDED) or (sight.status_ms or 0) < progress.since_ms:
         return progress
-    if progress.phase is PortPhase.ORDERED or progress.unsure:
-        waited = now_ms - max(progress.since_ms, progress.resumed_ms or 0) >= policy.start_timeout_s * 1000
-        return refused(progress, now_ms, "the port did not begin") if waited else progress
-    return replace(progress, phase=PortPhase.ENDED, since_ms=now_ms)
+    if progress.phase is PortPhase.STOPPING and progress.told_ms is None and not progress.ran:
+        return progress  # it may have the order, and begin yet
+    return replace(progress, phase=PortPhase.ENDED, since_ms=sight.now.mono_ms)
 
 
 def _ending(
@@ -268,6 +277,9 @@ def _ending(
     if place.traits.feels_plug and bare_ms >= policy.unplugged_s * 1000:
         return PortEnds.UNPLUGGED, "nothing is plugged in, and the port went on"
     elapsed_s, energy_wh = progress.elapsed_s or 0, progress.energy_wh or 0
+    runs_ms = sight.now.mono_ms - progress.since_ms
+    if status.order is not None and runs_ms >= (opened.time_max_s + policy.settle_wait_s) * 1000:
+        return PortEnds.LIMIT, f"the port has the order after {runs_ms // 1000} s, {opened.time_max_s} s were ordered"
     if elapsed_s >= opened.time_max_s + policy.over_limit_s:
         return PortEnds.LIMIT, f"the port went on to {elapsed_s} s, {opened.time_max_s} s were ordered"
     if opened.order_kind == "energy" and energy_wh > opened.order_limit + place.traits.energy_step_wh:

@@ -65,7 +65,7 @@ async def test_an_answer_that_was_lost_is_asked_for_once_more(via: Via) -> None:
         assert len(site.world.truth) == 1
         status = site.status()
         assert status is not None
-        assert (status.state, status.order) == (PortState.CHARGING, number(1))
+        assert (status.state, status.reason, status.order) == (PortState.PLUGGED, "ordered", number(1))
         await site.driver.start(1, order())  # harmless
         assert len(site.world.truth) == 1
 

@@ -228,7 +228,7 @@ async def test_what_a_technician_sees() -> None:
         await site.until(lambda: site.driver.alarms())
         points = {point.name: point.value for point in site.driver.points()}
         assert (points["firmware"], points["ports"], points["voltage"]) == ("1.26", "2", "221.2 V")
-        assert points["port 1"].startswith("charging (")
+        assert points["port 1"].startswith(("plugged (ordered)", "charging ("))  # it says so with its next heartbeat
         assert f"order {number(1).hex()}" in points["port 1"]
         assert points["alarm"].startswith("02 water")
         assert "over" not in points["alarm"]

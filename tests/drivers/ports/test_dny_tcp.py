@@ -113,7 +113,7 @@ async def driver_asks_twice(board: Peer, driver: PortBoard) -> None:
     await starting
     status = driver.status()[2].value
     assert status is not None
-    assert (status.state, status.order) == (PortState.CHARGING, ORDER_1)
+    assert (status.state, status.reason, status.order) == (PortState.PLUGGED, "ordered", ORDER_1)
 
 
 async def first_settlement(driver: PortBoard) -> Any:

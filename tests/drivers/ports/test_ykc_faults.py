@@ -317,3 +317,16 @@ def test_every_fault_of_the_twin_is_in_a_test_here() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_ykc*.py"))
     missing = [kind.value for kind in PileFaultKind if f'"{kind.value}' not in text and kind.name not in text]
     assert missing == []
+
+
+async def test_an_order_without_effect_is_stopped_after_a_restart() -> None:
+    """A new process does not know what the old one told: the idle gun is told to stop all the same."""
+    async with ykc(faults=["no-effect:1"], pile={"shown_s": 60}) as rig:
+        rig.plug(small_car(100))
+        await rig.pile.start(1, order())
+        await rig.gateway_gone()
+        await rig.gateway_back()
+        await until(lambda: rig.status() is not None)
+        await rig.pile.stop(1, order().number)
+        assert told_to_stop(rig) == 1
+        await rig.pile.stop(1, order().number)

@@ -40,8 +40,8 @@ from tests.edge.desk_rig import LOG_KEY, Till, Time
 
 FULL = trade.Preset("full", 0)
 POLICY = PortPolicy(
-    fill_up_cap_fen=500, silence_s=60, start_timeout_s=60, unplugged_s=20, over_limit_s=60, settle_wait_s=60,
-    settle_after_s=3_600, door_s=5, shut_s=60, overdue_s=86_400, pin_tries=3, pin_pause_s=120,
+    fill_up_cap_fen=500, silence_s=60, start_timeout_s=60, begin_wait_s=60, unplugged_s=20, over_limit_s=60,
+    settle_wait_s=60, settle_after_s=3_600, door_s=5, shut_s=60, overdue_s=86_400, pin_tries=3, pin_pause_s=120,
 )  # fmt: skip
 TRAITS = PortTraits(
     ports=(1, 2, 3), doors=False, feels_plug=True, counts_energy=True, energy_step_wh=10, power_w_max=1_000,
@@ -85,7 +85,8 @@ class Board:
     """A port board as its driver shows it, and how it fails.
 
     answers: the line is there. loses: the next start is taken and nobody hears so; deaf: it is not. refuses: it says
-    no. tells_every_s: what it says of running orders is so old at most.
+    no. lazy: the next start is taken, and it does not begin. startled: it begins this order when it is told to stop.
+    tells_every_s: what it says of running orders is so old at most.
     """
 
     profile_id = "rig"
@@ -96,7 +97,8 @@ class Board:
         self.outlets = {port: Outlet() for port in traits.ports}
         self.kept: list[Settlement] = []
         self.answers = True
-        self.loses = self.deaf = self.refuses = self.hears_no_ack = False
+        self.loses = self.deaf = self.refuses = self.hears_no_ack = self.lazy = False
+        self.startled: PortOrder | None = None
         self.ends_by_itself = True
         self.settles = True
         self.feels_doors = True
@@ -129,7 +131,7 @@ class Board:
             raise DeviceFault("it says no", where=self.id)
         if outlet.running is not None and outlet.running.order.number != order.number:
             raise DeviceFault("busy", where=self.id)
-        if outlet.running is None and all(one.number != order.number for one in self.kept):
+        if outlet.running is None and not self.lazy and all(one.number != order.number for one in self.kept):
             outlet.running = Running(order)
         self.tell()
         if self.loses:
@@ -141,6 +143,8 @@ class Board:
         if running is not None and running.order.number == number:
             self.end(port, PortEnd.STOPPED)
         self.tell()
+        if self.startled is not None and running is None:
+            self.outlets[port].running, self.startled = Running(self.startled), None
 
     def settlements(self) -> Sequence[Settlement]:
         return list(self.kept) if self.answers and self.settles else []

@@ -177,7 +177,11 @@ class PortStory:
                 except DeviceError as error:
                     self.rows[session.seq] = watch.refused(self.rows[session.seq], self.time.mono_ms, error.what)
             case PortAct.STOP:
-                self.try_(self.board.stop(1, order.number))
+                try:
+                    done(self.board.stop(1, order.number))
+                    self.rows[session.seq] = watch.told_to_stop(row, self.time.mono_ms)
+                except DeviceError:
+                    pass
             case PortAct.READ:
                 self.try_(self.board.read_status(1))
             case PortAct.NONE:

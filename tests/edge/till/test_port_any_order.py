@@ -14,7 +14,7 @@ from tests.edge.till.port_story import PortStory
 
 EVENTS = (
     "ask", "ask", "ask", "ask", "plug", "unplug", "load", "stop", "kill", "power-cut", "silent", "answers", "board-cut",
-    "deaf", "loses", "hears", "long", "no-ack", "ack",
+    "deaf", "loses", "hears", "long", "no-ack", "ack", "lazy",
 )  # fmt: skip
 
 
@@ -53,9 +53,11 @@ def a_story_of(seed: int, *, ends_by_itself: bool = True) -> PortStory:
             case "loses":
                 board.loses = True
             case "hears":
-                board.deaf = board.loses = False
+                board.deaf = board.loses = board.lazy = False
             case "long":
                 story.pass_time(chance.randrange(600, 9_000), 60)
+            case "lazy":
+                board.lazy = True
             case "no-ack":
                 board.hears_no_ack = True
             case "ack":
