@@ -100,11 +100,17 @@ class LockerDesk:
         if now_open is None:  # while a PIN was compared
             return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {stay.place} any more")
         decision = locker.open_again(self.desk.state, now_open, origin, self._clock.stamp(), account=account, pin=pin)
-        return decision if isinstance(decision, Refused) else await self._open(stay, [decision])
+        if isinstance(decision, Refused):
+            return decision
+        if door.is_for(self._row(now_open), "look", "remove"):
+            return Refused(Refusal.PORT_BUSY, f"staff are opening locker {stay.place}: ask again")
+        return await self._open(stay, [decision])
 
     async def open_by_staff(self, stay: OpenStay, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
         """A technician opens it, to look or to take the pack out for good; the log says who and why."""
         act: Literal["remove", "look"] = "remove" if remove else "look"
+        if not remove and door.is_for(self._row(stay), "collect"):
+            return Refused(Refusal.PORT_BUSY, f"locker {stay.place} is opening to its owner")
         told = Draft(TechnicianAct(by, f"locker-{act}", f"{stay.place}, stay {stay.seq}: {why}"))
         return await self._open(stay, [told, Draft(LockerDoor(stay.seq, act, Origin("panel", b"", 0, by), why[:64]))])
 
@@ -148,7 +154,7 @@ class LockerDesk:
 
     def waits_for_door(self, stay: OpenStay) -> bool:
         """Whether its door has been told to open, and nobody has seen yet that it did."""
-        return door.waits(door.row_of(stay, self._rows.get(stay.seq), self._clock.stamp()))
+        return door.waits(self._row(stay))
 
     async def telling(self, stay: OpenStay) -> None:
         """Its door is told to open: durable before it is, so that a restart knows that it may have been opened.
@@ -164,7 +170,7 @@ class LockerDesk:
 
     def answered(self, stay: OpenStay, *, opens: bool) -> None:
         """Its board says that the door opens; False: no answer has come. A restart knows neither."""
-        row = door.row_of(stay, self._rows.get(stay.seq), self._clock.stamp())
+        row = self._row(stay)
         self._rows[stay.seq] = door.answered(row, opens=opens)
 
     async def tried(self, stay: OpenStay, *, right: bool) -> None:
@@ -214,6 +220,9 @@ class LockerDesk:
             hot_list=desk.hot_list,
             tenders=desk.papers.tenders(pins),
         )
+
+    def _row(self, stay: OpenStay) -> DoorRow:
+        return door.row_of(stay, self._rows.get(stay.seq), self._clock.stamp())
 
     def _unseen_ms(self, row: DoorRow, sight: PortSight) -> int:
         """How long nobody has seen a door that was told to open: before its newest word, or since."""

@@ -5,6 +5,9 @@
     staff (remove)       as let out                                             (look) told to open, nothing follows
     nobody               seen open: forced
 
+A door that stands open already was not opened for the owner who asks now: staff look behind it, or it was forced. It is
+seen shut first and opened for them then, or it is stuck; whoever asks again while it opens for them asks once.
+
 After a restart of the daemon nobody is known to stand there: no door is opened for an act of before, and none for an
 act that its board was too long away for. What cannot be told is taken as *something may be in there*: the stay goes on,
 and a person is told.
@@ -43,17 +46,20 @@ class DoorAct(StrEnum):
 class DoorRow(msgspec.Struct, frozen=True):
     """The newest act at one locker as last seen, and the wrong PINs of its stay.
 
-    boot, about_ms: of the record that let the door open; a row of another record counts its PINs alone. since_ms: of
-    what was seen last, on this boot's clock. told: it may have been told to open. taken: its board has said that it
-    opens: all that is known of a door that is not felt. lost: an answer to that has not come. opened: it has been seen
-    open. blind: it may have been open and shut again unseen. over: nothing follows from this act any more. warned: that
-    it stands open has been said. wrong_ms: of the last wrong PIN.
+    boot, about_ms, act: of the record that let the door open; a row of another record counts its PINs alone. since_ms:
+    of what was seen last, on this boot's clock. ajar_ms: since when it stands open for an act before this one. told: it
+    may have been told to open. taken: its board has said that it opens: all that is known of a door that is not felt.
+    lost: an answer to that has not come. opened: it has been seen open. blind: it may have been open and shut again
+    unseen. over: nothing follows from this act any more. warned: that it stands open has been said. wrong_ms: of the
+    last wrong PIN.
     """
 
     stay: int
     boot: bytes
     about_ms: int
     since_ms: int
+    act: str = ""
+    ajar_ms: int | None = None
     told: bool = False
     taken: bool = False
     lost: bool = False
@@ -71,9 +77,21 @@ def row_of(stay: OpenStay, row: DoorRow | None, now: Stamp) -> DoorRow:
     act = stay.door or stay.stamp
     if row is not None and (row.boot, row.about_ms) == (act.boot, act.mono_ms):
         return row
+    if row is not None and stay.act == row.act == "collect" and waits(row):
+        return replace(row, boot=act.boot, about_ms=act.mono_ms)
     tries, wrong_ms = (0, 0) if row is None else (row.tries, row.wrong_ms)
-    idle = stay.stored is not None and stay.door is None
-    return DoorRow(stay.seq, act.boot, act.mono_ms, now.mono_ms, over=idle, tries=tries, wrong_ms=wrong_ms)
+    ajar_ms = None if row is None else row.since_ms if row.opened and row.ajar_ms is None else row.ajar_ms
+    return DoorRow(
+        stay.seq,
+        act.boot,
+        act.mono_ms,
+        now.mono_ms,
+        act=stay.act,
+        ajar_ms=ajar_ms,
+        over=stay.stored is not None and stay.door is None,
+        tries=tries,
+        wrong_ms=wrong_ms,
+    )
 
 
 def resume(row: DoorRow, now: Stamp) -> DoorRow:
@@ -82,8 +100,13 @@ def resume(row: DoorRow, now: Stamp) -> DoorRow:
 
 
 def waits(row: DoorRow) -> bool:
-    """Whether it has been told to open and has not been seen open: it is looked at closely now."""
+    """Whether it has been told to open and has not been seen open."""
     return row.told and not (row.opened or row.over or row.resumed)
+
+
+def is_for(row: DoorRow, *acts: str) -> bool:
+    """Whether it is about to open for one of these, and has not been seen open."""
+    return row.act in acts and not (row.opened or row.over or row.resumed)
 
 
 def look(
@@ -101,6 +124,12 @@ def look(
         if not gives_up:
             return row, DoorAct.NONE
         return replace(row, over=True), DoorAct.VOID if storing else DoorAct.STUCK
+    if _is_anothers(stay, row, status, now, policy):
+        if waited_ms < policy.door_s * 1000 and not row.resumed:
+            return row, DoorAct.NONE
+        return replace(row, over=True, opened=status.door_open is True, since_ms=now.mono_ms), DoorAct.STUCK
+    if row.ajar_ms is not None and not row.over:
+        row = replace(row, ajar_ms=None)
     open_now = status.door_open if status.door_open is not None else row.taken and not row.opened
     if open_now and not row.opened:
         forced = row.over and not storing
@@ -163,6 +192,17 @@ def decode_door(data: bytes) -> DoorRow:
 
 def _out(stay: OpenStay, row: DoorRow) -> bool:
     return stay.act in ("collect", "remove") and not row.over
+
+
+def _is_anothers(stay: OpenStay, row: DoorRow, status: PortStatus, now: Stamp, policy: PortPolicy) -> bool:
+    """Whether an owner asks, and the door stands open for somebody else. One that is not felt is shut after the time
+    that everybody has.
+    """
+    if stay.act != "collect" or row.told or row.over:
+        return False
+    if status.door_open is None:
+        return row.ajar_ms is not None and now.mono_ms - row.ajar_ms < policy.shut_s * 1000
+    return status.door_open
 
 
 def _shut(row: DoorRow, now: Stamp) -> DoorRow:
