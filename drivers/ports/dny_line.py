@@ -99,9 +99,10 @@ class DnyLineWay:
         self._on_line.count(kind)
 
     def link(self, *, out: bool) -> Link:
-        """The line's own word; but a poll without an answer is no fault until it has missed its heartbeats."""
+        """The line's own word; but a poll without an answer is no fault until it owes one, or its heartbeats."""
         link = self._on_line.link()
-        return replace(link, error=None) if link.state is LinkState.ONLINE and not out else link
+        well = link.state is LinkState.ONLINE and not out and not self._overdue()
+        return replace(link, error=None) if well else link
 
     async def _listen(self) -> None:
         """Poll until it has nothing more to say."""
@@ -122,9 +123,11 @@ class DnyLineWay:
             await self._on_line.broadcast(encode_frame(reply), pause_s=0.0)
 
     def _note_silence(self) -> None:
+        self.count("timeouts" if self._overdue() else "quiet")
+
+    def _overdue(self) -> bool:
         """It may answer with one of the next polls, within its time."""
-        overdue = self._owes_since is not None and time.monotonic() - self._owes_since > self._answer_s
-        self.count("timeouts" if overdue else "quiet")
+        return self._owes_since is not None and time.monotonic() - self._owes_since > self._answer_s
 
     def _heard(self, frame: Frame) -> Frame | None:
         assert self._board is not None, "a way leads to a board from its beginning"

@@ -121,7 +121,7 @@ async def test_a_cabinet_settles_when_its_door_opens(via: Via) -> None:
         await site.until(lambda: (status := site.status(2)) and "finished" in status.reason)
         status = site.status(2)
         assert status is not None
-        assert (status.state, status.order) == (PortState.FULL, number(1))
+        assert (status.state, status.order, status.ended) == (PortState.FULL, number(1), PortEnd.LIMIT)
         assert site.driver.settlements() == ()
         with pytest.raises(DeviceFault, match="02 already"):
             await site.driver.start(2, order(2))
@@ -251,6 +251,7 @@ async def test_a_dead_board_fails_as_soon_as_it_owes_a_word() -> None:
         failed = site.driver.link().counts["timeouts"]
         quiet = site.driver.link().counts.get("quiet", 0)
         await site.until(lambda: site.driver.link().counts["timeouts"] > failed + 3)
+        assert "no answer" in (site.driver.link().error or "")
         assert site.driver.link().counts.get("quiet", 0) == quiet
 
 
