@@ -116,9 +116,10 @@ class CabinetOutputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class CabinetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[[cabinet]]`: slots, and what the whole cabinet feels and does.
 
-    number: what customers read on it; None: nothing but its id. serial: what stands on its plate. inner_temp: a thermometer's channel. pack_poll_s: from one reading of a pack to
-    the next, where its line keeps up; well below `silent_s` of charging, or its charger goes off in between.
-    wake_pulse_s: how long the charger is on to wake a pack that only its voltage wakes.
+    number: what customers read on it; None: nothing but its id. serial: what stands on its plate. inner_temp: a
+    thermometer's channel. pack_poll_s: from one reading of a pack to the next, where its line keeps up; well below
+    `silent_s` of charging, or its charger goes off in between. wake_pulse_s: how long the charger is on to wake a pack
+    that only its voltage wakes.
     """
 
     id: Name
