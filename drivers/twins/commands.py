@@ -10,7 +10,7 @@ import msgspec
 from drivers.twins.cabinets import commands as shop
 from drivers.twins.car import Car
 from drivers.twins.faults import Fault, FaultKind
-from drivers.twins.ports.yard import AnyPortCommand, Dark, PlugIn, PlugOut
+from drivers.twins.ports.yard import AnyPortCommand, Dark, PlugIn, PlugOut, ShutDoor
 from drivers.twins.pumps.commands import AnyPumpCommand, PumpCommand, obey
 from drivers.twins.site import TwinSite
 
@@ -149,7 +149,7 @@ async def _do(site: TwinSite, command: AnyCommand) -> dict[str, Any]:
             return obey(site.pump(command.pump), command)
         case shop.ShopCommand():
             return shop.obey(site.shop, command)
-        case PlugIn() | PlugOut() | Dark():
+        case PlugIn() | PlugOut() | ShutDoor() | Dark():
             return site.yard.obey(command)
         case Quit():
             return {}

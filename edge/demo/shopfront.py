@@ -17,6 +17,7 @@ from edge.demo.shopfront_places import (
     CUSTOMERS,
     DEPOSIT,
     DEPOSIT_FEN,
+    HE,
     LI,
     LIMITS,
     PEOPLE,
@@ -35,7 +36,7 @@ from edge.demo.shopfront_places import (
 from edge.demo.stage import Stage, StageError
 from protocols.trade.quantities import kwh, yuan
 
-BIKE, CAR = ("rack", 3), ("pile", 1)
+BIKE, CAR, LOCKER = ("rack", 3), ("pile", 1), ("lockers", 1)
 SHOW_AGAIN_S = 6.0
 """A rider to whom no door opens shows the card once more."""
 
@@ -46,7 +47,7 @@ class ShopfrontScript(Play):
     def __init__(self, stage: Stage, screen: Screen) -> None:
         super().__init__(stage, screen)
         self._riders: dict[int, str] = {}  # by session
-        self._held_fen: dict[int, int] = {}  # by session at a port
+        self._held_fen: dict[int, int] = {}  # by session at a port, and by stay in a locker
         self._begun = Counter[str]()
         self._ended = Counter[str]()
 
@@ -59,6 +60,7 @@ class ShopfrontScript(Play):
             await self._murder()
             await self.mend_link()
             await self._return()
+            await self._collect()
             await self._until_ended(ZHOU)
             await self._until_ended(WU)
             await self.close_day()
@@ -75,7 +77,7 @@ class ShopfrontScript(Play):
         stage.clear()
         await stage.start_hq()
         await stage.start_twins()
-        say("headquarters is open; a cabinet of 12 slots, one of 4, a board of 10 ports on RS-485, a pile that calls")
+        say("headquarters is open; cabinets of 12 and 4 slots, 10 ports and 12 lockers on RS-485, a pile that calls")
         fingerprint = await self.admit()
         await self.pay_in(CUSTOMERS, *LIMITS)
         await self._publish("swap-terms", swap_terms_toml())
@@ -97,12 +99,13 @@ class ShopfrontScript(Play):
         await self._plug(BIKE, ZHOU, room_wh=400, power_w=240)
         await self._plug(CAR, WU, room_wh=200, power_w=7_000)
         self.say("Zhou plugs in an e-bike at port 3, Wu a car at the pile; both tap their cards")
+        await self._store()
         await self._come("cab-1", "swaps", LI)
         await self._come("cab-2", "swaps", CHEN)
         self.say("Li swaps a unit of the plan at the big cabinet, Chen pays ¥3.50 at the small one")
         await self._until_ended(LI)
         await self._until_ended(CHEN)
-        await self.stage.panel("swap", cabinet="cab-1", kind="rent", card=ZHAO.card)
+        await self.stage.panel("swap", cabinet="1", kind="rent", card=ZHAO.card)
         await self._come("cab-1", "rents", ZHAO)
         self.say("Zhao rents a pack for a month at the counter: ¥199.00, and the deposit")
         await self._until_ended(ZHAO)
@@ -135,6 +138,29 @@ class ShopfrontScript(Play):
         self.say("Zhao brings the rented pack back")
         await self._until_ended(ZHAO, 2)
 
+    async def _store(self) -> None:
+        """He has a pack of his own: a locker charges it, until he comes again."""
+        await self._at_locker(do="plug-in", room_wh=200, power_w=200)
+        self.say("He taps at the lockers, puts his own pack into the one that opens, and shuts the door: it charges")
+
+    async def _collect(self) -> None:
+        place = _named(LOCKER)
+        await self.wait("He's pack to be full", self._locker_rests)
+        try:
+            await self.stage.panel("locker-collect", place=place, card=SUN.card)
+            raise StageError(f"{place} opened to a stranger's card")
+        except StageError as error:
+            if "not-owner" not in str(error):
+                raise
+        self.say("Sun finds He's pack full, and tries his own card: the locker stays shut", "yellow")
+        await self._at_locker(do="plug-out")
+        await self._until_ended(HE, 2)
+
+    async def _locker_rests(self) -> bool:
+        """By what is really so: the daemon was away when the board said it, and the door has not opened since."""
+        board, port = LOCKER
+        return not (await self.stage.twin(do="state"))["ports"][board][str(port)]["charging"]
+
     async def _pay_out(self) -> None:
         account = self.accounts[ZHAO.card]
         await self.stage.hq("account", "pay-out", account, yuan(DEPOSIT_FEN), "--deposit", "--reference", "o-1")
@@ -147,7 +173,8 @@ class ShopfrontScript(Play):
         self.say(
             f"  packs: {told}, {shop['cancelled']} cancelled; {fleet['in_slots']} stand, {fleet['with_riders']} ride"
         )
-        self.say(f"  ports: {ports['sessions']} sessions, {kwh(ports['energy_wh'])} kWh, ¥{yuan(ports['amount_fen'])}")
+        told = f"{ports['sessions']} sessions, {kwh(ports['energy_wh'])} kWh, ¥{yuan(ports['amount_fen'])}"
+        self.say(f"  ports: {told}; {ports['stays']} out of lockers, {ports['stored']} in there")
         legs = {leg["leg"]: leg["unexplained"] for leg in report["legs"]}
         self.say(f"  unexplained: {', '.join(f'{count} of {leg}' for leg, count in legs.items())}")
 
@@ -185,8 +212,16 @@ class ShopfrontScript(Play):
     async def _plug(self, place: tuple[str, int], customer: Customer, **battery: int) -> None:
         board, port = place
         await self._tell_twins(do="plug-in", board=board, port=port, **battery)
-        await self.until(f"{customer.name}'s plug", lambda s: _port(s, f"{board}.{port}")["state"] == "plugged")
+        await self.until(f"{customer.name}'s plug", lambda s: _port(s, _named(place))["state"] == "plugged")
         self.stage.tap(board, customer.card)
+
+    async def _at_locker(self, **hand: Any) -> None:
+        """He's card opens it; a hand goes in, and shuts the door."""
+        board, port = LOCKER
+        self.stage.tap(board, HE.card)
+        await self.until("a locker's door to open", lambda s: _port(s, _named(LOCKER))["door_open"])
+        await self._tell_twins(board=board, port=port, **hand)
+        await self._tell_twins(do="shut-door", board=board, port=port)
 
     async def _tell_twins(self, **command: Any) -> None:
         answer = await self.stage.twin(**command)
@@ -223,8 +258,15 @@ class ShopfrontScript(Play):
                 self._ended[self._riders[body["session"]]] += 1
                 bill_fen, held_fen = body["amount_fen"], self._held_fen[body["session"]]
                 what = f"{kwh(body['energy_wh'])} kWh, ¥{yuan(bill_fen)} ({body['reason']})"
-                back = f"¥{yuan(held_fen - bill_fen)} of the ¥{yuan(held_fen)} held are back"
-                self.say(f"{self._name(body)}'s bill: {what}; {back}", "cyan")
+                self.say(f"{self._name(body)}'s bill: {what}; {_back(bill_fen, held_fen)}", "cyan")
+            case "locker-opened":
+                self._riders[record["seq"]] = body["account"]
+                self._held_fen[record["seq"]] = sum(hold["amount"] for hold in body["holds"])
+            case "locker-closed":
+                self._ended[self._riders[body["stay"]]] += 1
+                name, bill_fen = self.screen.names[self._riders[body["stay"]]], body["amount_fen"]
+                back = _back(bill_fen, self._held_fen[body["stay"]])
+                self.say(f"{name} has the pack: {body['outcome']}, ¥{yuan(bill_fen)} for late days; {back}", "cyan")
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
@@ -279,6 +321,11 @@ _FAULTS = {
 }
 
 
+def _back(bill_fen: int, held_fen: int) -> str:
+    """Of what was set aside, what the bill did not use."""
+    return f"¥{yuan(held_fen - bill_fen)} of the ¥{yuan(held_fen)} held are back"
+
+
 def _moved(body: Mapping[str, Any]) -> str:
     """What went in and what came out, by the end of its code."""
     into = f"in {body['returned']['code'][-6:]}" if body["returned"] else ""
@@ -309,6 +356,11 @@ def _order(place: str) -> tuple[str, int]:
 def _step(status: Mapping[str, Any], cabinet: str) -> str:
     swap = next(one["swap"] for one in status["cabinets"] if one["id"] == cabinet)
     return "" if swap is None else str(swap["step"])
+
+
+def _named(place: tuple[str, int]) -> str:
+    board, port = place
+    return f"{board}.{port}"
 
 
 def _port(status: Mapping[str, Any], place: str) -> dict[str, Any]:

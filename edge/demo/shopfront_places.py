@@ -1,7 +1,7 @@
 """What stands at the demo's shop front, who comes, and what a swap, a month's pack and a kWh cost.
 
-Two swap cabinets on boards and packs of different makers, a board of ten charging ports, and a pile for cars. Wires
-keep to their real pace; the time of doors, hands and batteries runs faster.
+Two swap cabinets on boards and packs of different makers, a board of ten charging ports, a cabinet of twelve lockers
+that charge, and a pile for cars. Wires keep to their real pace; the time of doors, hands and batteries runs faster.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ CHEN = Customer("Chen Jie", "04DEADBEEF", 2_000)
 SUN = Customer("Sun Tao", "0412A6B301", 2_000)
 ZHOU = Customer("Zhou Yan", "0412A6B302", 3_000)
 WU = Customer("Wu Jing", "0412A6B303", 5_000)
-CUSTOMERS = (LI, WANG, ZHAO, CHEN, SUN, ZHOU, WU)
+HE = Customer("He Jun", "0412A6B304", 3_000)
+CUSTOMERS = (LI, WANG, ZHAO, CHEN, SUN, ZHOU, WU, HE)
 """Li has a plan, Wang pays each swap by itself, Zhao rents for a month, Chen rides on 60 V, Sun finds things; Zhou has
-an e-bike to charge, Wu a car."""
+an e-bike to charge, Wu a car, He a pack of his own."""
 LIMITS = ("--session-limit", "300", "--placed", "300", "--site-max", "300")
 """Of each account, in yuan: a month's rent is held at once."""
 PLAN_SWAPS: Final = 30
@@ -48,7 +49,7 @@ CAB_1_PACKS, CAB_2_PACKS = range(1, 11), range(71, 74)
 
 def twins_toml(site_home: Path) -> str:
     """A cabinet of twelve slots on an "8A/80" lock board, a board of inputs and two of relays; a small one of four on a
-    KERONG board; ten ports on RS-485; and a pile that calls."""
+    KERONG board; ten ports and twelve lockers on RS-485; and a pile that calls."""
     people = "".join(f'\n[[shop.person]]\nname = "{name}"\ncredential = "{card}"\n' for name, card in PEOPLE.items())
     brought = "".join(
         f'\n[[shop.pack]]\nnumber = {number}\nperson = "{name}"\nsoc_permille = {120 + number}\n'
@@ -105,6 +106,7 @@ options = {{ relays = 8, inputs = 16 }}
 
 [[shop.cabinet]]
 id = "cab-1"
+number = 1
 pack_poll_s = 4
 slot = [
   {_run(1, 8, "locks-1/1", "inputs-1/1", "inputs-1/13", "relays-1/1", "greenway", "pack")},
@@ -115,6 +117,7 @@ outputs = {{ fan = "relays-2/5" }}
 
 [[shop.cabinet]]
 id = "cab-2"
+number = 2
 pack_poll_s = 4
 slot = [{_run(1, 4, "locks-2/1", "io-2/1", "io-2/5", "io-2/1", "jbd", "small")}]
 inputs = {{ smoke = ["io-2/9"] }}
@@ -156,6 +159,15 @@ address = 20
 link = "{site_home}/rack"
 speed = {PORT_SPEED}
 
+[[port_board]]
+id = "lockers"
+device = 11_220_796
+address = 21
+ports = 12
+doors = true
+link = "{site_home}/lockers"
+speed = {PORT_SPEED}
+
 [[pile]]
 id = "pile"
 code = "32010200000001"
@@ -186,13 +198,18 @@ wake_apart_s = 2
 
 [ports]
 price = "bikes"
-board_prices = {{ pile = "cars" }}
+board_prices = {{ pile = "cars", lockers = "lockers" }}
 fill_up_cap_fen = 500
 
 {(site_home / SHOP_FILE).read_text()}
 [[line]]
 id = "rack"
 path = "{site_home}/rack"
+baud = 9600
+
+[[line]]
+id = "lockers"
+path = "{site_home}/lockers"
 baud = 9600
 
 [[port_board]]
@@ -204,6 +221,16 @@ device = 11_220_795
 address = 20
 ports = 10
 options = {{ poll_s = 0.2, answer_s = 3.0, gap_s = 0.1, floating = {{ detect_s = 120, float_s = 120 }} }}
+
+[[port_board]]
+id = "lockers"
+number = 3
+protocol = "dny"
+line = "lockers"
+device = 11_220_796
+address = 21
+ports = 12
+options = {{ doors = true, poll_s = 0.2, answer_s = 3.0, gap_s = 0.1, floating = {{ detect_s = 120, float_s = 120 }} }}
 
 [[ykc]]
 id = "yard"
@@ -266,7 +293,7 @@ grace_hours = 12
 
 
 def port_prices_toml() -> str:
-    """Bikes by the kWh, cars by the time of day."""
+    """Bikes by the kWh, cars by the time of day; a locker is free for a day."""
     return """
 id = "shop"
 
@@ -279,6 +306,14 @@ yuan_per_session = "0.20"
 [[prices]]
 name = "cars"
 by = "tariff"
+
+[[prices]]
+name = "lockers"
+by = "energy"
+yuan_per_kwh = "1.50"
+late_yuan_per_day = "1"
+late_after_hours = 24
+late_days_at_most = 7
 """
 
 
@@ -307,4 +342,4 @@ def _free_port() -> int:
         return port
 
 
-SCENERY = Scenery(twins_toml, site_toml, {"rack": 'board = "rack"', "pile": 'board = "pile"'})
+SCENERY = Scenery(twins_toml, site_toml, {name: f'board = "{name}"' for name in ("rack", "lockers", "pile")})

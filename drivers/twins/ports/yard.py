@@ -30,14 +30,15 @@ class TwinBoardConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """`[[port_board]]`: a DNY board on an RS-485 line of its own, a pty with a symlink at `link` if given; or, with
     `port`, one that calls its gateway at `host`:`port`, and calls again.
 
-    device: the number printed on it. address: its virtual id on a line. speed: how much faster its time runs than the
-    clock's.
+    device: the number printed on it. address: its virtual id on a line. doors: a cabinet with a door for each port.
+    speed: how much faster its time runs than the clock's.
     """
 
     id: str
     device: Annotated[int, msgspec.Meta(ge=1, lt=1 << 24)]
     address: Annotated[int, msgspec.Meta(ge=0, le=49)] = 20
     ports: int = 10
+    doors: bool = False
     link: str | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
@@ -77,6 +78,13 @@ class PlugOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     port: Number
 
 
+class ShutDoor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", tag="shut-door"):
+    """A hand shuts the door of a cabinet's port."""
+
+    board: str
+    port: Number
+
+
 class Dark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do", tag="board-dark"):
     """The power of a board or a pile is gone for so long, in its own time."""
 
@@ -84,7 +92,7 @@ class Dark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     for_ms: Annotated[int, msgspec.Meta(ge=1)] = 5_000
 
 
-AnyPortCommand = PlugIn | PlugOut | Dark
+AnyPortCommand = PlugIn | PlugOut | ShutDoor | Dark
 
 
 class Yard:
@@ -99,9 +107,11 @@ class Yard:
         self.piles: dict[str, YkcCaller] = {}
         self._piles = tuple(piles)
         for board in boards:
-            twin = DnyTwin(
-                PortWorld(board.ports), device_id(KIND_OF_PORTS[board.ports], board.device), virtual_id=board.address
+            world, device = (
+                PortWorld(board.ports, doors=board.doors),
+                device_id(KIND_OF_PORTS[board.ports], board.device),
             )
+            twin = DnyTwin(world, device, virtual_id=board.address)
             self._is_new(board.id, source)
             self.boards[board.id] = twin
             if board.port is not None:
@@ -137,6 +147,8 @@ class Yard:
                 pile.twin.unplug(port, pile.now_ms)
             case Dark(for_ms=for_ms) if pile is not None:
                 pile.twin.reboot(pile.now_ms, for_ms)
+            case ShutDoor(board=board, port=port):
+                self._cabinet(board).shut_door(port)
             case Dark(board=board, for_ms=for_ms):
                 self.boards[board].world.cut_power(for_ms)
             case PlugIn(board=board, port=port, room_wh=room_wh, power_w=power_w):
@@ -152,6 +164,7 @@ class Yard:
             name: {
                 str(port): {
                     "plugged": outlet.battery is not None,
+                    "door_open": outlet.door_open,
                     "charging": outlet.job is not None,
                     "power_w": outlet.power_w,
                     "delivered_wh": outlet.delivered_mj // MJ_PER_WH,
@@ -162,6 +175,11 @@ class Yard:
             for name, twin in self.boards.items()
         }
         return boards | {name: _guns(pile.twin) for name, pile in self.piles.items()}
+
+    def _cabinet(self, board: str) -> PortWorld:
+        if board in self.piles or not self.boards[board].world.doors:
+            raise ValueError(f"{board} has no doors")
+        return self.boards[board].world
 
     def _is_new(self, name: str, source: str) -> None:
         if name in self.boards:

@@ -69,16 +69,19 @@ def test_both_sites_in_a_minute(tmp_path: Path) -> None:
 @pytest.mark.system
 @pytest.mark.timeout(400)
 def test_a_shop_front_in_a_minute(tmp_path: Path) -> None:
-    """Six swap sessions that give or take a pack, one that does not, two charges; each pack is where the books have it.
+    """Six swap sessions that give or take a pack, one that does not, three charges, one of them in a locker.
 
-    The link is cut, the daemon killed behind an open door, a deposit taken, given back and paid out.
+    The link is cut, the daemon killed behind an open door, a deposit taken, given back and paid out; a locker stays
+    shut to a stranger's card. Each pack is where the books have it.
     """
     with start("shopfront", tmp_path / "shop") as process:
         said, report = end(process, tmp_path / "shop")
     assert said.count("; paid nothing") == 2  # the foreign pack, and the return
     assert said.count("; paid ¥3.50") == 3
     assert said.count("; paid 1 of swaps-30") == 2
-    assert said.count("'s bill: ") == 2
+    assert said.count("'s bill: ") == 3
+    assert "the locker stays shut" in said
+    assert "He Jun has the pack: collected, ¥0.00 for late days; ¥7.00 of the ¥7.00 held are back" in said
     for case in ("F-21", "F-23"):
         assert f"({case})" in said
     (site,) = report["sites"]
@@ -87,9 +90,9 @@ def test_a_shop_front_in_a_minute(tmp_path: Path) -> None:
     assert shop["plan_units"] == {"swaps-30": 2}
     assert [fleet[name] for name in ("packs", "in_slots", "with_riders", "rented", "deposits_fen")] == [16, 13, 3, 0, 0]
     assert sum(cabinet["differences"] for cabinet in shop["cabinets"]) == 0
-    assert (site["ports"]["sessions"], site["ports"]["unattributed"]) == (2, 0)
+    assert [site["ports"][name] for name in ("sessions", "unattributed", "stays", "stored")] == [3, 0, 1, 0]
     checked = {leg["leg"]: leg["checked"] for leg in report["legs"]}
-    assert (checked["packs"]["packs"], checked["packs"]["swaps"], checked["energy"]["bills"]) == (16, 8, 2)
+    assert (checked["packs"]["packs"], checked["packs"]["swaps"], checked["energy"]["bills"]) == (16, 8, 3)
 
 
 def test_one_difference_is_enough_to_fail(tmp_path: Path) -> None:
@@ -122,13 +125,13 @@ async def test_the_shop_fronts_config_is_that_of_real_boards(tmp_path: Path) -> 
     twins, path = tmp_path / "twins.toml", tmp_path / "config.toml"
     twins.write_text(shopfront_places.twins_toml(tmp_path))
     async with TwinSite(read_site(twins)):
-        readers = shopfront_places.SCENERY.readers_toml({"rack": 3, "pile": 4})
+        readers = shopfront_places.SCENERY.readers_toml({"rack": 3, "lockers": 5, "pile": 4})
         path.write_text(shopfront_places.site_toml(tmp_path, {}, 8443) + readers)
     config = load(path)
     assert [sum(run.count for run in cabinet.slot) for cabinet in config.cabinet] == [12, 4]
     assert {run.pack.protocol for cabinet in config.cabinet for run in cabinet.slot if run.pack} == {"greenway", "jbd"}
     assert {board.protocol for board in config.board} == {"xor", "kerong", "relay"}
-    assert [board.protocol for board in config.port_board] == ["dny"]
+    assert [board.protocol for board in config.port_board] == ["dny", "dny"]
     terms = swap_terms_file.read(tomllib.loads(shopfront_places.swap_terms_toml()), next_version=1, source="terms")
     prices = port_prices_file.read(tomllib.loads(shopfront_places.port_prices_toml()), next_version=1, source="prices")
     assert {config.ports.price, *config.ports.board_prices.values()} == {price.name for price in prices.prices}

@@ -99,6 +99,18 @@ async def test_a_board_calls_its_gateway(tmp_path: Path) -> None:
             await gone.wait()
 
 
+async def test_a_door_of_a_cabinet_is_shut_by_hand(tmp_path: Path) -> None:
+    """It opens by order alone; what has no doors says so."""
+    cabinet = '[[port_board]]\nid = "lockers"\ndevice = 11_220_796\nports = 12\ndoors = true\n'
+    async with site(tmp_path, more=cabinet) as twins:
+        twins.yard.boards["lockers"].world.open_door(4)
+        assert (await say(twins, do="state"))["ports"]["lockers"]["4"]["door_open"]
+        told = await say(twins, do="shut-door", board="lockers", port=4)
+        assert (told["ok"], told["4"]["door_open"]) == (True, False)
+        for board in ("rack", "pile"):
+            assert "no doors" in (await say(twins, do="shut-door", board=board, port=1))["error"]
+
+
 async def test_a_board_that_was_dark_ends_its_orders(tmp_path: Path) -> None:
     """Nothing flows while it is dark, whoever stays plugged in."""
     async with site(tmp_path) as twins:
