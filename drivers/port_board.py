@@ -30,13 +30,29 @@ class PortState(Enum):
     OUT = "out"  # the board is silent, updates itself, or was switched off
 
 
+class PortEnd(Enum):
+    """Why an outlet ended, in a till's words."""
+
+    FULL = "full"
+    LIMIT = "limit"  # time, energy or money of the order is used up
+    UNPLUGGED = "unplugged"
+    STOPPED = "stopped"  # by us
+    OVERLOAD = "overload"
+    NO_LOAD = "no-load"  # never drew anything worth the name
+    HAZARD = "hazard"  # heat, smoke, water, fire, leakage
+    POWER_LOSS = "power-loss"
+    FAULT = "fault"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class PortStatus:
     """An outlet's own word at one instant. None: it does not say.
 
     order: the number of the order that runs, as told to `start`; of a PLUGGED port the one that it has taken and not
     begun. energy_wh, elapsed_s: of that order so far. plugged:
-    of outlets that feel a plug. door_open: of lockers.
+    of outlets that feel a plug. door_open: of lockers. ended: why the order there is over that is settled only once the
+    door opens.
     """
 
     state: PortState
@@ -48,6 +64,7 @@ class PortStatus:
     peak_w: int | None = None
     plugged: bool | None = None
     door_open: bool | None = None
+    ended: PortEnd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +82,6 @@ class PortOrder:
     time_max_s: int | None = None
     power_w_max: int | None = None
     prepaid_fen: int = 0
-
-
-class PortEnd(Enum):
-    """Why an outlet ended, in a till's words."""
-
-    FULL = "full"
-    LIMIT = "limit"  # time, energy or money of the order is used up
-    UNPLUGGED = "unplugged"
-    STOPPED = "stopped"  # by us
-    OVERLOAD = "overload"
-    NO_LOAD = "no-load"  # never drew anything worth the name
-    HAZARD = "hazard"  # heat, smoke, water, fire, leakage
-    POWER_LOSS = "power-loss"
-    FAULT = "fault"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)

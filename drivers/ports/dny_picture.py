@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from drivers.api import Quality, Reading
-from drivers.port_board import PortState, PortStatus, Settlement
+from drivers.port_board import PortEnd, PortState, PortStatus, Settlement
 from drivers.ports import dny_words as words
 from protocols.fieldbus import dny_board as board
 from protocols.fieldbus import dny_codes as codes
@@ -64,10 +64,11 @@ class _Port:
     peak_w: int | None = None
     temp_c: int | None = None
     finished: str | None = None  # of a cabinet: why its order ended, which is not settled yet
+    ended: PortEnd | None = None  # the same, in a till's words
     at_ms: int = 0
 
     def forget_order(self) -> None:
-        self.order = self.energy_wh = self.elapsed_s = self.power_w = self.peak_w = self.finished = None
+        self.order = self.energy_wh = self.elapsed_s = self.power_w = self.peak_w = self.finished = self.ended = None
 
 
 class DnyPicture:
@@ -123,6 +124,7 @@ class DnyPicture:
             peak_w=port.peak_w,
             plugged=plugged,
             door_open=None if self._doors is None or not self._has_doors else bool(self._doors >> number - 1 & 1),
+            ended=port.ended,
         )
         return Reading(status, Quality.STALE if out else Quality.GOOD, port.at_ms)
 
@@ -238,7 +240,7 @@ class DnyPicture:
         if port is None or self.is_over(message.order):
             return
         port.state, port.at_ms = PortState.FULL, now_ms
-        port.finished = words.name(StopReason, message.reason)
+        port.finished, port.ended = words.name(StopReason, message.reason), words.end(message.reason)
         port.order, port.energy_wh, port.elapsed_s = message.order, message.energy_wh, message.duration_s
         port.power_w, port.peak_w = None, -(-message.power_max_mw // 1000)
 

@@ -18,10 +18,11 @@ from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
 from edge.till.ask import Refusal, Refused
 from edge.till.port import locker
+from edge.till.port.again import costs_twice
 from edge.till.port.ask import PortAsk, StayAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortEnds
-from edge.till.state import OpenPort, OpenStay
+from edge.till.state import OpenPort, OpenStay, lease_key
 from protocols.trade import locker_pin
 from protocols.trade.records import Draft, Notice, Origin
 
@@ -55,7 +56,9 @@ class Lockers:
         self.desk = desk
         self._hall = hall
         self._loops = loops
-        self._tries: dict[int, tuple[int, int]] = {}  # by stay: how often its charge was tried, and when again
+        self._tries: dict[
+            tuple[int, int], tuple[int, int]
+        ] = {}  # by stay and power cut: how often its charge was tried, and when again
 
     def __contains__(self, place: object) -> bool:
         return place in self.desk.places
@@ -147,9 +150,10 @@ class Lockers:
         """Stays that are shut, and whose charge is to be started now; by the log, so that a restart forgets none."""
         now_ms = self.desk.now_ms()
         stays = [stay for stay, _ in self.desk.stays() if stay.opened.board in self._loops]
-        self._tries = {stay.seq: self._tries[stay.seq] for stay in stays if stay.seq in self._tries}
+        keys = {(stay.seq, stay.cuts) for stay in stays}
+        self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
         due = [stay for stay in stays if locker.charge_of(stay) is not None]
-        return [stay for stay in due if now_ms >= self._tries.get(stay.seq, (0, 0))[1]]
+        return [stay for stay in due if now_ms >= self._tries.get((stay.seq, stay.cuts), (0, 0))[1]]
 
     async def charge(self, stay: OpenStay) -> None:
         """Start what shall charge there; what only has to be waited for is tried again. Not from its board's loop.
@@ -159,16 +163,20 @@ class Lockers:
         ask = locker.charge_of(stay)
         if ask is None:
             return
-        tries, now_ms = self._tries.get(stay.seq, (0, 0))[0] + 1, self.desk.now_ms()
-        self._tries[stay.seq] = tries, now_ms + CHARGE_AGAIN_S * 1000
-        outcome = await self._hall.start(ask)
+        key, now_ms = (stay.seq, stay.cuts), self.desk.now_ms()
+        tries = self._tries.get(key, (0, 0))[0] + 1
+        self._tries[key] = tries, now_ms + CHARGE_AGAIN_S * 1000
+        outcome = self._not_twice(stay) or await self._hall.start(ask)
         if not isinstance(outcome, Refused):
-            del self._tries[stay.seq]
+            self._tries.pop(key, None)
         elif outcome.refusal not in PASSING or tries >= CHARGE_TRIES:
-            self._tries[stay.seq] = tries, NEVER_MS
+            self._tries[key] = tries, NEVER_MS
             log.warning("locker does not charge", place=stay.place, why=outcome.refusal.value, detail=outcome.detail)
             told = f"stay {stay.seq}: {outcome.refusal.value}: {outcome.detail}"
             await self.desk.desk.record([Draft(Notice("locker-not-charging", stay.place, told))])
+            if stay.cut is not None:
+                leases = self.desk.desk.state.leases
+                await self.desk.desk.give_back([leases[lease_key(one.account, one.asset)] for one in stay.cut.holds])
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
@@ -183,6 +191,12 @@ class Lockers:
             log.info("refused", locker=place.id, why=outcome.refusal.value, detail=outcome.detail)
             await site.in_vain(place.id, ask.sources, asking)
         return outcome
+
+    def _not_twice(self, stay: OpenStay) -> Refused | None:
+        """Why what a power cut ended is not charged on."""
+        if stay.rest is None or stay.cut is None or not costs_twice(self._hall.ports.terms_of(stay.cut)):
+            return None
+        return Refused(Refusal.NO_PRICES, "the power was cut, and a second session would cost its fee once more")
 
     async def _opening(self, stay: OpenStay, reason: PortEnds) -> OpenStay:
         """The record is durable: what charges behind the door is stopped now, then the loop opens it."""

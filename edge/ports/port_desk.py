@@ -168,6 +168,8 @@ class PortDesk:
             drafts = [settle.hold_for_review(session, after, sight, self.policy)]
         elif decision is Next.SETTLE:
             drafts = self._settlement(session, after, sight.now, place.pile_offset_min)
+        if after.cut and not before.cut:
+            drafts = [settle.power_cut(session), *drafts]
         self._rows[session.seq] = after
         ends = decision is Next.SETTLE
         await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))
@@ -291,7 +293,12 @@ class PortDesk:
         if now_ms - self._saved_ms >= self.desk.policy.progress_s * 1000:
             self._saved_ms = now_ms
             return {one.seq: encode_port(progress) for one, progress in self.sessions()}
-        turned = (after.phase, after.reason, after.ran) != (before.phase, before.reason, before.ran)
+        turned = (after.phase, after.reason, after.ran, after.cut) != (
+            before.phase,
+            before.reason,
+            before.ran,
+            before.cut,
+        )
         return {after.session: encode_port(after)} if turned else {}
 
     async def _keep(self, row: PortProgress) -> None:

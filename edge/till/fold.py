@@ -290,7 +290,7 @@ def _of_the_forecourt(state: TillState, seq: int, record: Record, body: Any) -> 
 def _voided(state: TillState, seq: int, record: Record, body: SessionVoided) -> TillState:
     at_port = state.ports.sessions.get(body.session)
     if at_port is not None:
-        state = replace(state, ports=fold_port.voided(state.ports, state.epoch, at_port))
+        state = replace(state, ports=fold_port.voided(state.ports, state.epoch, at_port, body.reason))
     return _ended(state, seq, body.session)
 
 

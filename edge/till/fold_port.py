@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from edge.till.port import again
 from edge.till.state import OpenPort, OpenStay, Ports, PortSums, Told, port_key
 from protocols.trade.records import Stamp
 from protocols.trade.records_port import (
@@ -27,7 +28,9 @@ down once more, and charged to nobody."""
 def opened(ports: Ports, session: OpenPort) -> Ports:
     """A port has an order."""
     newest = {**ports.newest, session.place: session.seq}
-    behind = {seq: replace(stay, charged=True) for seq, stay in ports.stays.items() if stay.place == session.place}
+    behind = {
+        seq: replace(stay, charged=True, rest=None) for seq, stay in ports.stays.items() if stay.place == session.place
+    }
     stays = {**ports.stays, **behind} if behind else ports.stays
     return replace(ports, sessions={**ports.sessions, session.seq: session}, stays=stays, newest=newest)
 
@@ -41,15 +44,15 @@ def closed(ports: Ports, epoch: int, session: OpenPort, body: PortClosed) -> Por
         energy_wh=sums.energy_wh + (body.energy_wh or 0),
         amount_fen=sums.amount_fen + body.amount_fen,
     )
-    ports = replace(ports, sums=sums)
+    ports = _cut(replace(ports, sums=sums), session, body.reason, body)
     if not body.settled:
         return ports
     return _told(ports, session.place, Told(session.number(epoch), body.energy_wh, body.elapsed_s))
 
 
-def voided(ports: Ports, epoch: int, session: OpenPort) -> Ports:
+def voided(ports: Ports, epoch: int, session: OpenPort, reason: str) -> Ports:
     """A session came to nothing: its settlement may yet say so."""
-    return _told(ports, session.place, Told(session.number(epoch), None, None))
+    return _told(_cut(ports, session, reason, None), session.place, Told(session.number(epoch), None, None))
 
 
 def given_back(ports: Ports, body: LockerClosed) -> Ports:
@@ -101,6 +104,11 @@ def _overdue(ports: Ports, stamp: Stamp, body: LockerOverdue) -> Ports:
 
 def _day(ports: Ports, stamp: Stamp, body: PortDayClosed) -> Ports:
     return replace(ports, sums=PortSums())
+
+
+def _cut(ports: Ports, session: OpenPort, reason: str, bill: PortClosed | None) -> Ports:
+    behind = [again.cut(stay, session, reason, bill) for stay in ports.stays.values() if stay.place == session.place]
+    return replace(ports, stays={**ports.stays, **{stay.seq: stay for stay in behind}}) if behind else ports
 
 
 def _told(ports: Ports, key: str, told: Told) -> Ports:

@@ -9,7 +9,7 @@ import msgspec
 
 from drivers.port_board import mark_of, order_number
 from edge.till.state_shop import Shop
-from protocols.trade.records import CNY, Hold, Pin, Register, SessionOpened, Stamp
+from protocols.trade.records import CNY, Hold, Pin, Preset, Register, SessionOpened, Stamp
 from protocols.trade.records_fuel import FillingOpened, GradeSum, Offered, PumpTotals, TankDipped
 from protocols.trade.records_port import LockerOpened, PortOpened
 
@@ -163,7 +163,8 @@ class OpenStay(msgspec.Struct, frozen=True):
     stored: of the record that says that the pack is in; None: not yet. unsure: it may be. act, door: why its door was
     opened last, and of the record that says so; empty: it has not been opened since it was stored. wanted: of the first
     record with which its owner asked for the pack; that it is still there is then not the owner's doing. charged: what
-    it was put in for to charge has been started. overdue: that has been said.
+    it was put in for to charge has been started. overdue: that has been said. rest: what is still to be charged after a
+    power cut. cut, cuts: the session that the newest one ended, and how many there were.
     """
 
     seq: int
@@ -177,6 +178,9 @@ class OpenStay(msgspec.Struct, frozen=True):
     wanted: Stamp | None = None
     charged: bool = False
     overdue: bool = False
+    rest: Preset | None = None
+    cut: OpenPort | None = None
+    cuts: int = 0
     finding: str | None = None
     held: Stamp | None = None
 

@@ -10,6 +10,7 @@ from drivers.port_board import PortState
 from edge.till import purse
 from edge.till.ask import Opening, Refusal, Refused, Source, Want
 from edge.till.hours import open_now
+from edge.till.port.again import rest_of
 from edge.till.port.ask import PortAsk, StayAsk
 from edge.till.port.place import PortPlace
 from edge.till.port.policy import PortPolicy
@@ -193,7 +194,11 @@ def billed_seconds(stay: OpenStay, now: Stamp) -> int:
 def charge_of(stay: OpenStay) -> PortAsk | None:
     """What has still to be started behind its door. None: nothing, or its owner wants the pack."""
     opened = stay.opened
-    if opened.charge is None or stay.stored is None or stay.charged or stay.wanted is not None:
+    if stay.stored is None or stay.wanted is not None:
+        return None
+    if stay.rest is not None:
+        return rest_of(stay)
+    if opened.charge is None or stay.charged:
         return None
     by_card = Source("", opened.origin.credential)
     paid = [Source(payer.account, asset=payer.asset) for payer in payers(opened.charge_by)] if opened.charge_by else []
@@ -217,4 +222,5 @@ def _has_enough(state: TillState, ask: StayAsk, account: str, policy: PortPolicy
 
 def _returned(state: TillState, stay: OpenStay, drafts: Sequence[Draft], now: Stamp) -> list[Draft]:
     after = fold_drafts(state, list(drafts), now)
-    return purse.returns(after, [lease_key(hold.account, hold.asset) for hold in stay.holds])
+    brought = () if stay.cut is None else stay.cut.holds  # it waited here for the power
+    return purse.returns(after, [lease_key(hold.account, hold.asset) for hold in (*stay.holds, *brought)])

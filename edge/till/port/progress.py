@@ -65,12 +65,13 @@ class PortProgress(msgspec.Struct, frozen=True):
     boot: the boot that its monotonic times belong to. since_ms: of the phase. begun_ms: from the opening to the order
     having been taken, at the latest. told_ms: when it last took a stop. unsure: a start may have reached the board
     unseen, so only what it says after unsure_ms tells. never: by the board's own word the order has never begun. taken:
-    the board has said that it has the order. ran: it has been seen to deliver. idle_ms, heard_ms: of the first and the
-    newest word of those that say without a break that nothing of it runs; None: there is none. gap: there was a break.
-    energy_wh, elapsed_s, power_w: as the board told them last. profile: seconds by power step. slices with to_ms: of a
-    price by time of day, in ms since the opening, and how far they reach. last: its settlement. doubt: why the one that
-    waits is not believed; empty: none waits. bare_ms: since when nothing has been plugged in. resumed_ms: when a
-    restarted daemon took it up. looked_ms, waited_ms: as of `waiting`.
+    the board has said that it has the order. cut: that the power ended it, and that it settles once its door opens.
+    ran: it has been seen to deliver. idle_ms, heard_ms: of the first and the newest word of those that say without a
+    break that nothing of it runs; None: there is none. gap: there was a break. energy_wh, elapsed_s, power_w: as the
+    board told them last. profile: seconds by power step. slices with to_ms: of a price by time of day, in ms since the
+    opening, and how far they reach. last: its settlement. doubt: why the one that waits is not believed; empty: none
+    waits. bare_ms: since when nothing has been plugged in. resumed_ms: when a restarted daemon took it up. looked_ms,
+    waited_ms: as of `waiting`.
     """
 
     session: int
@@ -85,6 +86,7 @@ class PortProgress(msgspec.Struct, frozen=True):
     never: bool = False
     taken: bool = False
     ran: bool = False
+    cut: bool = False
     idle_ms: int | None = None
     heard_ms: int | None = None
     gap: bool = False

@@ -38,6 +38,12 @@ def what_next(session: OpenPort, progress: PortProgress, sight: PortSight, polic
     return Next.HOLD if _overdue(session, progress, sight, policy) else Next.WAIT
 
 
+def power_cut(session: OpenPort) -> Draft:
+    """What a board keeps until its door opens cannot be charged on: somebody should tell the owner."""
+    said = "the power was cut; its board settles when the door opens, and charges nothing before"
+    return Draft(Notice("locker-not-charging", session.place, f"session {session.seq}: {said}"))
+
+
 def hold_for_review(session: OpenPort, progress: PortProgress, sight: PortSight, policy: PortPolicy) -> Draft:
     """The board does not settle; the customer's rights stay held, and the log says why."""
     silent = sight.status_within(policy.silence_s * 1000) is None
@@ -81,6 +87,8 @@ def settle(
     if progress.detail:
         drafts.append(Draft(Notice("session-ended", session.place, f"session {session.seq}: {progress.detail}")))
     after = fold_drafts(state, drafts, now)
+    if any(stay.place == session.place and stay.rest is not None for stay in after.ports.stays.values()):
+        return tuple(drafts)  # it is charged on, by the same payers
     return (*drafts, *purse.returns(after, [lease_key(hold.account, hold.asset) for hold in session.holds]))
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec.structs import replace
 
-from drivers.port_board import PortState, PortStatus, Settlement
+from drivers.port_board import PortEnd, PortState, PortStatus, Settlement
 from edge.till.port import begin
 from edge.till.port.cost import Terms, delivery_of, most_fen
 from edge.till.port.doubt import doubt, of_session
@@ -198,6 +198,7 @@ def _runs(
     bare = status.plugged is False
     return replace(
         _counted(session, progress, status, sight, terms),
+        cut=progress.cut or status.ended is PortEnd.POWER_LOSS,
         bare_ms=(progress.bare_ms or now_ms) if bare else None,
         power_w=status.power_w,
         peak_w=max((one for one in (progress.peak_w, status.peak_w, status.power_w) if one is not None), default=None),
