@@ -122,7 +122,11 @@ class LockerDesk:
         tenders = self.desk.papers.tenders(stay.opened.pins)
         taken = replace(stay, act="remove")
         ends = locker.closed(self.desk.state, taken, now, self.price_of_stay(stay), tenders)
-        return await self._open(stay, [told, opened, *ends], {stay.seq: None})
+        outcome = await self._open(stay, [told, opened, *ends], {stay.seq: None})
+        if isinstance(outcome, OpenStay):
+            for kept in (self._rows, self._due, self._seen_ms):
+                kept.pop(stay.seq, None)
+        return outcome
 
     async def look(self, stay: OpenStay, sight: PortSight) -> DoorAct:
         """One look at a door: what follows is committed, and told.

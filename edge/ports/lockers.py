@@ -112,17 +112,30 @@ class Lockers:
         return outcome if isinstance(outcome, Refused) else await self._opening(outcome, PortEnds.COLLECTED)
 
     async def open_by_staff(self, place: str, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
-        """A technician opens a locker that is somebody's; `remove`: and takes the pack out for good."""
+        """A technician opens a locker that is somebody's; `remove`: and takes the pack out for good; by hand where no
+        door will say so: its board is gone, it is not seen to shut as it is filled, or was not seen to open for this.
+        """
         found = self.desk.stay_at(place)
-        if found is not None and found[0].opened.board not in self._loops:
+        if found is None:
+            return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place}")
+        stay, row = found
+        loop = self._loops.get(stay.opened.board)
+        if loop is None:
             if not remove:
                 return Refused(
                     Refusal.PORT_SILENT, f"the board of {place} is not in the config any more: open it by hand"
                 )
-            return await self.desk.remove_by_hand(found[0], by, why)
-        if found is None or found[0].stored is None:
-            return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place}")
-        outcome = await self.desk.open_by_staff(found[0], by, why, remove=remove)
+            return await self.desk.remove_by_hand(stay, by, why)
+        silent = loop.sight(stay.opened.port).status_within(self.desk.policy.silence_s * 1000) is None
+        if stay.stored is None and not (remove and (row.warned or silent)):
+            return Refused(Refusal.PORT_BUSY, f"locker {place} is being filled")
+        if stay.stored is None or (remove and stay.act == "remove" and row.over):
+            async with loop.lock:  # it looks at no stay that ends meanwhile
+                if self.desk.stay(stay.seq) is None:
+                    return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place} any more")
+                outcome = await self.desk.remove_by_hand(stay, by, why)
+        else:
+            outcome = await self.desk.open_by_staff(stay, by, why, remove=remove)
         if isinstance(outcome, Refused):
             return outcome
         return await self._opening(outcome, PortEnds.COLLECTED if remove else PortEnds.LOCAL)

@@ -11,7 +11,7 @@ from edge.till.state import OpenStay
 from protocols.trade.records_port import LockerClosed
 from tests.edge.desk_rig import reopen
 from tests.edge.ports.port_rig import Rack
-from tests.edge.ports.test_lockers import BY_CARD, DAY_S, lockers, notices, opened, put_in, shut
+from tests.edge.ports.test_lockers import BY_CARD, DAY_S, ann, lockers, notices, opened, put_in, shut, to_charge
 
 
 async def staff_look(rack: Rack, seconds: int = 5) -> None:
@@ -155,3 +155,40 @@ async def test_a_door_that_nobody_feels(tmp_path: Path) -> None:
         await owner_asks(rack)
         await rack.wait(5, 1)
         assert len(rack.bodies(LockerClosed)) == 1
+
+
+async def test_a_door_that_is_never_seen_shut_as_it_is_filled(tmp_path: Path) -> None:
+    """Its switch is broken: once that has been reported, staff take the pack out, and the stay ends."""
+    async with lockers(tmp_path) as rack:
+        await rack.hall.lockers.store(ann("rack.1"))
+        await rack.wait(20, 1)
+        early = await rack.hall.lockers.open_by_staff("rack.1", "wu", "in haste", remove=True)
+        assert isinstance(early, Refused)
+        assert early.refusal is Refusal.PORT_BUSY
+        await rack.wait(rack.rules.shut_s, 1)
+        look = await rack.hall.lockers.open_by_staff("rack.1", "wu", "what is it?", remove=False)
+        assert isinstance(look, Refused)
+        assert isinstance(await rack.hall.lockers.open_by_staff("rack.1", "wu", "its switch", remove=True), OpenStay)
+        assert [(body.outcome, body.amount_fen) for body in rack.bodies(LockerClosed)] == [("removed", 0)]
+        await rack.wait(5, 1)
+        assert (rack.desk.state.ports.stays, rack.lease().held) == ({}, 0)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_door_that_is_never_seen_open(tmp_path: Path, silent: bool) -> None:
+    """Its switch is broken, or its board is dead: staff who say once more that they take the pack out do so by hand."""
+    async with lockers(tmp_path) as rack:
+        await put_in(rack, ask=to_charge())
+        await rack.wait(60, 5)
+        rack.steel.outlets[1].door_stuck = True
+        rack.steel.answers = not silent
+        await rack.wait(120, 5)
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "nobody came", remove=True)
+        await rack.wait(20, 1)
+        assert rack.bodies(LockerClosed) == []
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "with the key", remove=True)
+        assert [body.outcome for body in rack.bodies(LockerClosed)] == ["removed"]
+        rack.steel.answers = True
+        await rack.wait(20, 1)
+        assert [reason for reason, _ in rack.bills] == ["collected"]
+        assert (rack.desk.state.ports.stays, rack.lease().held) == ({}, 0)
