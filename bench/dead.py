@@ -11,7 +11,7 @@ from bench.processes import Twins
 from bench.run import Benchmark, Run, wait
 from drivers.errors import DeviceError
 from drivers.line import DevicePolicy, Line, LineConfig
-from drivers.line_device import back_off_max_s
+from drivers.line_state import back_off_max_s
 from drivers.profile import Limits
 
 MEANS = """\

@@ -21,7 +21,8 @@ from drivers.line_echo import EchoFilter
 from drivers.line_late import LateAnswers
 from drivers.line_meter import LineMeter, LineStats
 from drivers.line_port import Port, open_port
-from drivers.line_queue import Queue, Request
+from drivers.line_queue import Queue, Request, Speaker
+from drivers.line_state import LineState
 from drivers.line_turn import TURN_MAX_S, Turn
 from drivers.loop import Alarm
 from protocols.fieldbus.expect import ECHO, NEED_MORE, Expect
@@ -59,7 +60,7 @@ class Line:
         self._fails = 0
         self._good_at = 0.0
         self._transaction_id = 0
-        self._turn: Turn | None = None  # who has the line for several frames just now
+        self._turn: Speaker | None = None  # who has the line for several frames just now
         self._turned_at: float | None = None  # when `run` began what it is at; None: not running
 
     def attach(self, name: str, policy: DevicePolicy | None = None) -> LineDevice:
@@ -68,7 +69,7 @@ class Line:
         self.devices.append(device)
         return device
 
-    def detach(self, device: LineDevice) -> None:
+    def detach(self, device: LineState) -> None:
         """Forget a device. Its requests in the queue are still served."""
         if device in self.devices:
             self.devices.remove(device)
@@ -141,7 +142,7 @@ class Line:
 
     async def ask(
         self,
-        device: LineDevice,
+        device: LineState,
         frame: bytes,
         expect: Expect[R],
         priority: Priority,
@@ -162,7 +163,7 @@ class Line:
         finally:
             device.probing = False
 
-    async def tell(self, device: LineDevice, frame: bytes, priority: Priority, pause_s: float | None) -> None:
+    async def tell(self, device: LineState, frame: bytes, priority: Priority, pause_s: float | None) -> None:
         """See LineDevice.broadcast."""
         request = self._request(device, frame, None, priority)
         request.pause_s = self.config.turnaround_ms / 1000 if pause_s is None else pause_s
@@ -170,7 +171,7 @@ class Line:
         await request.future
 
     @asynccontextmanager
-    async def turn(self, device: LineDevice, priority: Priority) -> AsyncIterator[Turn]:
+    async def turn(self, device: LineState, priority: Priority) -> AsyncIterator[Turn]:
         """See LineDevice.turn."""
         self._refuse_in_back_off(device)
         request = self._request(device, b"", None, priority)
@@ -186,13 +187,13 @@ class Line:
             if probe:
                 device.probing = False
 
-    def _refuse_in_back_off(self, device: LineDevice) -> None:
+    def _refuse_in_back_off(self, device: LineState) -> None:
         refusal = device.refusal(asyncio.get_running_loop().time())
         if refusal is not None:
             device.count("refused_in_back_off")
             raise refusal
 
-    def _request(self, device: LineDevice, frame: bytes, expect: Expect[Any] | None, priority: Priority) -> Request:
+    def _request(self, device: LineState, frame: bytes, expect: Expect[Any] | None, priority: Priority) -> Request:
         return Request(device, frame, expect, 0.0, priority, 0, asyncio.get_running_loop().create_future())
 
     def _enqueue(self, request: Request) -> None:
@@ -251,7 +252,7 @@ class Line:
         else:
             await self._serve_turn(request, request.turn)
 
-    async def _serve_turn(self, request: Request, turn: Turn) -> None:
+    async def _serve_turn(self, request: Request, turn: Speaker) -> None:
         """Whatever the driver says until it is done, its line is down, or its time is up."""
         device, now = request.device, asyncio.get_running_loop().time()
         if not request.probe and (refusal := device.refusal(now)) is not None:
@@ -336,7 +337,7 @@ class Line:
         if self._sleeper is not None and not self._sleeper.done():
             self._sleeper.set_result(None)
 
-    async def _wait_for_silence(self, device: LineDevice) -> None:
+    async def _wait_for_silence(self, device: LineState) -> None:
         """Until nothing has been on the wire for the guard time. Raises Garbled when that does not come."""
         loop = asyncio.get_running_loop()
         guard_s = self._guard_s(device)
@@ -354,7 +355,7 @@ class Line:
         assert self._down is not None
         raise LineDown(self._down.what, where=device.where)
 
-    def _guard_s(self, device: LineDevice) -> float:
+    def _guard_s(self, device: LineState) -> float:
         if self.config.guard_ms is not None:
             return self.config.guard_s
         return max(self.config.guard_s, device.policy.guard_s)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from drivers.line_device import LineDevice
+from drivers.line_state import LineState
 from protocols.fieldbus.expect import NEED_MORE, Expect
 
 
 @dataclass(frozen=True, slots=True)
 class _Late:
-    device: LineDevice
+    device: LineState
     expect: Expect[Any]
     until: float  # loop time
 
@@ -28,7 +28,7 @@ class LateAnswers:
     def __init__(self) -> None:
         self._by_shape: dict[Hashable, _Late] = {}
 
-    def may_come(self, device: LineDevice, expect: Expect[Any], until: float) -> None:
+    def may_come(self, device: LineState, expect: Expect[Any], until: float) -> None:
         """`device` has not answered in time; its answer may come up to `until`. Of no concern where it can be told."""
         if expect.shape is not None:
             self._by_shape[expect.shape] = _Late(device, expect, until)

@@ -6,14 +6,30 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum
+from typing import Any, Protocol
 
-from drivers.line_device import LineDevice, Priority
+from drivers.errors import DeviceError
 from drivers.line_late import LateAnswers
+from drivers.line_state import LineState
 from protocols.fieldbus.expect import Expect
 
-if TYPE_CHECKING:
-    from drivers.line_turn import Turn
+
+class Priority(IntEnum):
+    """Commands overtake polls."""
+
+    COMMAND = 0
+    POLL = 1
+
+
+class Speaker(Protocol):
+    """Who has the line for several frames in a row: `drivers.line_turn.Turn`."""
+
+    async def next_step(self, until: float) -> Request | None:
+        """The next frame; None when the driver is done, or when it has not been by `until`, loop time."""
+
+    def end(self, error: DeviceError | None = None) -> None:
+        """Nothing more is sent in this turn; who tries to gets `error`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +39,7 @@ class Request:
     pause_s: silence after a frame that nobody answers. turn: who speaks then; None: it is one frame.
     """
 
-    device: LineDevice
+    device: LineState
     frame: bytes
     expect: Expect[Any] | None
     timeout_s: float
@@ -32,7 +48,7 @@ class Request:
     future: asyncio.Future[Any]
     probe: bool = False  # the one request by which an offline device is tried
     pause_s: float = 0.0
-    turn: Turn | None = None
+    turn: Speaker | None = None
     before: dict[str, int] = field(default_factory=dict)  # what `expect` had discarded before this attempt
 
     def done(self, answer: object) -> None:
@@ -73,7 +89,7 @@ class Queue:
         """
         soonest: float | None = None
         for requests in self._waiting.values():
-            resting: set[LineDevice] = set()
+            resting: set[LineState] = set()
             for request in requests:
                 if request.future.done():
                     requests.remove(request)

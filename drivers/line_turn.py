@@ -10,8 +10,8 @@ import asyncio
 from typing import Any, Final, TypeVar
 
 from drivers.errors import DeviceError, Transient
-from drivers.line_device import LineDevice, Priority
-from drivers.line_queue import Request
+from drivers.line_queue import Priority, Request
+from drivers.line_state import LineState
 from protocols.fieldbus.expect import Expect
 
 R = TypeVar("R")
@@ -22,7 +22,7 @@ TURN_MAX_S: Final = 3.0  # one device must not take the line from all others, wh
 class Turn:
     """What a driver says while it has the line: one frame after another. Made by `LineDevice.turn`."""
 
-    def __init__(self, device: LineDevice, priority: Priority) -> None:
+    def __init__(self, device: LineState, priority: Priority) -> None:
         self._device = device
         self._priority = priority
         self._step: Request | None = None

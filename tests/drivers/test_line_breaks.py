@@ -62,8 +62,8 @@ async def test_offline_needs_time_and_count(tmp_path: Path) -> None:
 
 async def test_wb_989_dead_device_probed_once_per_backoff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a device is offline, its polls fail at once and only one per back-off step reaches the bus."""
-    monkeypatch.setattr("drivers.line_device.BACK_OFF_MIN_S", 0.1)
-    monkeypatch.setattr("drivers.line_device.BACK_OFF_MAX_S", 0.4)
+    monkeypatch.setattr("drivers.line_state.BACK_OFF_MIN_S", 0.1)
+    monkeypatch.setattr("drivers.line_state.BACK_OFF_MAX_S", 0.4)
     async with rig(tmp_path, {1: dead}) as (bus, line):
         device = line.attach("charger", NERVOUS)
         await fall_silent(device, 1)
@@ -105,7 +105,7 @@ async def test_telegraf_11782_one_slave_off(tmp_path: Path) -> None:
 
 async def test_a_device_that_returns_asks_for_its_setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """on_return is set from the start, cleared by the driver, and set again by the first answer after a break."""
-    monkeypatch.setattr("drivers.line_device.BACK_OFF_MIN_S", 0.01)
+    monkeypatch.setattr("drivers.line_state.BACK_OFF_MIN_S", 0.01)
     async with rig(tmp_path, {1: dead}) as (bus, line):
         charger = line.attach("charger", NERVOUS)
         assert charger.on_return.is_set()
@@ -170,7 +170,7 @@ async def test_evcc_14496_starts_with_the_adapter_missing(tmp_path: Path) -> Non
 
 async def test_a_line_on_which_nobody_answers_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When no device answers for the set time and twice, the port is closed and opened anew."""
-    monkeypatch.setattr("drivers.line_device.BACK_OFF_MIN_S", 0.01)
+    monkeypatch.setattr("drivers.line_state.BACK_OFF_MIN_S", 0.01)
     async with rig(tmp_path, {1: dead}, reopen_after_s=0.1) as (_, line):
         device = line.attach("meter", NERVOUS)
         while line.up:
