@@ -101,12 +101,15 @@ def locker_open(
     place: Place,
     because: Because,
     remove: Annotated[bool, typer.Option("--remove", help="Take the pack out for good: the locker is free.")] = False,
+    by_hand: Annotated[
+        bool, typer.Option("--by-hand", help="With --remove: it is out, and no door will say so.")
+    ] = False,
     config: Config = None,
     socket: Socket = None,
     as_json: AsJson = False,
 ) -> None:
     """Open a locker as staff; it goes into the log. Without --remove what is in it stays its owner's."""
-    told = ask(config, socket, "locker-open", place=place, because=because, remove=remove)
+    told = ask(config, socket, "locker-open", place=place, because=because, remove=remove, by_hand=by_hand)
     say(as_json, told, lambda paper: paper.write(f"locker {told['place']} opens"))
 
 

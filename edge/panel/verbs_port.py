@@ -52,11 +52,12 @@ class CollectPack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OpenLocker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """remove: the pack is taken out for good. because: for the log."""
+    """remove: the pack is taken out for good. by_hand: it has been, and no door opens. because: for the log."""
 
     place: str
     because: Reason
     remove: bool = False
+    by_hand: bool = False
 
 
 async def ports(daemon: Daemon, args: NoArgs, by: str) -> object:
@@ -118,7 +119,7 @@ async def locker_open(daemon: Daemon, args: OpenLocker, by: str) -> object:
         except DeviceError as error:
             raise Declined(Trouble("device", str(error), error.remedy, args.place)) from error
         return {"place": args.place, "stay": None}
-    outcome = await hall.lockers.open_by_staff(args.place, by, args.because, remove=args.remove)
+    outcome = await hall.lockers.open_by_staff(args.place, by, args.because, remove=args.remove, by_hand=args.by_hand)
     if isinstance(outcome, Refused):
         raise Declined(_refused(args.place, outcome))
     return {"place": outcome.place, "stay": outcome.seq}

@@ -111,9 +111,11 @@ class Lockers:
             return Refused(Refusal.PORT_SILENT, f"the board of {place} is not in the config any more: staff open it")
         return outcome if isinstance(outcome, Refused) else await self._opening(outcome, PortEnds.COLLECTED)
 
-    async def open_by_staff(self, place: str, by: str, why: str, *, remove: bool) -> OpenStay | Refused:
-        """A technician opens a locker that is somebody's; `remove`: and takes the pack out for good; by hand where no
-        door will say so: its board is gone, it is not seen to shut as it is filled, or was not seen to open for this.
+    async def open_by_staff(
+        self, place: str, by: str, why: str, *, remove: bool, by_hand: bool = False
+    ) -> OpenStay | Refused:
+        """A technician opens a locker that is somebody's; `remove`: and takes the pack out for good. by_hand:
+        and has done so, as no door will say it: its board is gone or dead, or its switch is broken.
         """
         found = self.desk.stay_at(place)
         if found is None:
@@ -127,9 +129,10 @@ class Lockers:
                 )
             return await self.desk.remove_by_hand(stay, by, why)
         silent = loop.sight(stay.opened.port).status_within(self.desk.policy.silence_s * 1000) is None
-        if stay.stored is None and not (remove and (row.warned or silent)):
+        by_hand = by_hand and remove
+        if stay.stored is None and not (by_hand and (row.warned or silent)):
             return Refused(Refusal.PORT_BUSY, f"locker {place} is being filled")
-        if stay.stored is None or (remove and stay.act == "remove" and row.over):
+        if by_hand:
             async with loop.lock:  # it looks at no stay that ends meanwhile
                 if self.desk.stay(stay.seq) is None:
                     return Refused(Refusal.LOCKER_EMPTY, f"nothing is stored in locker {place} any more")

@@ -321,10 +321,11 @@ class Ebikes:
         if not await self._opens(stand, port, BY_HAND):
             return
         await asyncio.sleep(1)
-        if remove and not stand.is_asked(port):
+        theirs = stand.is_asked(port)  # then it is left to whose it is, open
+        if remove and not theirs:
             stand.take_out(port)
         await asyncio.sleep(1)
-        if not stand.is_asked(port):  # else it is left to whose it is
+        if not theirs and not stand.is_asked(port):
             stand.shut(port)
 
     async def _let_in(self, box: Box, stand: PortStand, port: int, *, remove: bool) -> bool:

@@ -162,13 +162,13 @@ async def test_a_door_that_is_never_seen_shut_as_it_is_filled(tmp_path: Path) ->
     async with lockers(tmp_path) as rack:
         await rack.hall.lockers.store(ann("rack.1"))
         await rack.wait(20, 1)
-        early = await rack.hall.lockers.open_by_staff("rack.1", "wu", "in haste", remove=True)
+        early = await rack.hall.lockers.open_by_staff("rack.1", "wu", "in haste", remove=True, by_hand=True)
         assert isinstance(early, Refused)
         assert early.refusal is Refusal.PORT_BUSY
         await rack.wait(rack.rules.shut_s, 1)
-        look = await rack.hall.lockers.open_by_staff("rack.1", "wu", "what is it?", remove=False)
+        look = await rack.hall.lockers.open_by_staff("rack.1", "wu", "what is it?", remove=True)
         assert isinstance(look, Refused)
-        assert isinstance(await rack.hall.lockers.open_by_staff("rack.1", "wu", "its switch", remove=True), OpenStay)
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "its switch", remove=True, by_hand=True)
         assert [(body.outcome, body.amount_fen) for body in rack.bodies(LockerClosed)] == [("removed", 0)]
         await rack.wait(5, 1)
         assert (rack.desk.state.ports.stays, rack.lease().held) == ({}, 0)
@@ -176,17 +176,18 @@ async def test_a_door_that_is_never_seen_shut_as_it_is_filled(tmp_path: Path) ->
 
 @pytest.mark.parametrize("silent", [False, True])
 async def test_a_door_that_is_never_seen_open(tmp_path: Path, silent: bool) -> None:
-    """Its switch is broken, or its board is dead: staff who say once more that they take the pack out do so by hand."""
+    """Its switch is broken, or its board is dead: staff say that they have taken the pack out by hand."""
     async with lockers(tmp_path) as rack:
         await put_in(rack, ask=to_charge())
         await rack.wait(60, 5)
         rack.steel.outlets[1].door_stuck = True
         rack.steel.answers = not silent
         await rack.wait(120, 5)
-        await rack.hall.lockers.open_by_staff("rack.1", "wu", "nobody came", remove=True)
-        await rack.wait(20, 1)
-        assert rack.bodies(LockerClosed) == []
-        await rack.hall.lockers.open_by_staff("rack.1", "wu", "with the key", remove=True)
+        for _ in range(2):
+            await rack.hall.lockers.open_by_staff("rack.1", "wu", "nobody came", remove=True)
+            await rack.wait(20, 1)
+            assert rack.bodies(LockerClosed) == []
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "with the key", remove=True, by_hand=True)
         assert [body.outcome for body in rack.bodies(LockerClosed)] == ["removed"]
         rack.steel.answers = True
         await rack.wait(20, 1)
