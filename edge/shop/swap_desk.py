@@ -198,7 +198,7 @@ class SwapDesk:
 
     async def _go(self, swap: OpenSwap, go: Go, view: View, progress: Progress) -> None:
         step = SwapStepped(swap.seq, go.step.value, go.slot, go.pack, go.fault)
-        await self.desk.record([Draft(step), *go.notes])
+        await self.desk.record([*go.first, Draft(step), *go.notes])
         after = self.desk.state.shop.swaps[swap.seq]
         self._progress[swap.seq] = steps.begin(after, view, progress)
         self._said[swap.seq] = go.why

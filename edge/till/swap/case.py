@@ -97,3 +97,14 @@ class Case:
 
     def note(self, what: str, slot: int, code: str, detail: str, before: str = "") -> tuple[Draft, ...]:
         return (Draft(PackNoted(what, self.cabinet, slot, code, before, self.swap.seq, "", detail)),)
+
+    def stood_there(self, code: str) -> tuple[Draft, ...]:
+        """The pack that the log has in the session's slot, where this one is found now; empty: nobody can tell which.
+        It was put in behind a door that had been left open, and its slot was opened once more: it was never accepted,
+        so no rider is asked for it.
+        """
+        before = self.shop.contents.get(slot_key(self.cabinet, self.slot), "")
+        if before in ("", code):
+            return ()
+        detail = f"its slot was opened once more, for session {self.swap.seq}"
+        return (Draft(PackNoted("vanished", self.cabinet, self.slot, before, before, None, "", detail)),)

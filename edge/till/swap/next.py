@@ -33,7 +33,9 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """A step for the log. notes: what goes with it, in the same commit. why: for the rider's display."""
+    """A step for the log. first, notes: what goes before it and after it, in the same commit. why: for the rider's
+    display.
+    """
 
     step: Step
     slot: int
@@ -41,6 +43,7 @@ class Go:
     fault: str = ""
     notes: tuple[Draft, ...] = ()
     why: str = ""
+    first: tuple[Draft, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def _judged(case: Case) -> Next:
     if seen.code in owed:
         detail = f"nobody knew where it was since record {owed[seen.code].seq}"
         notes = (*case.note("came-back", case.slot, seen.code, detail), *notes)
-    return Go(Step.ACCEPTED, case.slot, seen, judged.fault, notes, judged.why)
+    return Go(Step.ACCEPTED, case.slot, seen, judged.fault, notes, judged.why, first=case.stood_there(seen.code))
 
 
 def _stands_elsewhere(case: Case, code: str) -> int | None:
@@ -160,7 +160,7 @@ def _stands_elsewhere(case: Case, code: str) -> int | None:
 def _unrecognised(case: Case, fault: str, why: str, seen: PackSeen | None = None) -> Next:
     """What stands there is not taken: the door opens for the rider to take it out, some times at most."""
     code = "" if seen is None else seen.code
-    notes = case.lock(case.slot, fault) + case.note("foreign", case.slot, code, why)
+    notes = case.stood_there(code) + case.lock(case.slot, fault) + case.note("foreign", case.slot, code, why)
     if case.progress.cut or case.view.hazards:
         return End("cancelled", "F-56" if case.progress.cut else "F-50", notes=notes)
     if case.swap.reopened.get(Step.REOPEN_EMPTY, 0) < case.policy.unrecognised_max:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drivers.twins.cabinets.pack import pack_code
+from drivers.twins.cabinets.pack import Brick, Pack, pack_code
 from drivers.twins.cabinets.rider_words import rents, swaps
 from protocols.trade.records import CNY
 from protocols.trade.records_pack import DEPOSIT, PackNoted
-from tests.edge.shop.shop_rig import CABINET, a_shop
+from tests.edge.shop.shop_rig import CABINET, Front, a_shop
 
 
 async def test_a_pack_that_staff_has_just_put_in_is_told_of_before_it_goes_out(tmp_path: Path) -> None:
@@ -47,3 +47,60 @@ async def test_what_staff_puts_into_an_empty_slot_is_told_of_before_it_goes_out(
         assert (await shop.end()).taken_slot == 5
         await shop.wait(5)
         assert [note.code for note in shop.bodies(PackNoted) if note.what == "put-in"] == [pack_code(9)]
+
+
+async def test_what_is_taken_out_of_a_slot_that_opens_once_more_is_told_of(tmp_path: Path) -> None:
+    """A pack came in when its rider's session was over; scanned again, it goes out, and another one is swapped."""
+    async with a_shop(tmp_path) as shop:
+        await _opens_once_more(shop)
+        await _puts_instead(shop, Pack(pack_code(2), soc_permille=150))
+        await shop.wait_until(lambda: shop.twin.slots[5].door_open)
+        await shop.wait(1)
+        shop.front.take(CABINET, 5, "ann")
+        shop.front.shut(CABINET, 5, "ann")
+        assert (await shop.end()).outcome == "swapped"
+        assert _gone(shop) == [(1, pack_code(1))]
+        assert shop.desk.state.shop.packs[pack_code(1)].where == "unknown"
+        assert shop.desk.state.shop.contents[f"{CABINET}/1"] == pack_code(2)
+
+
+async def test_a_brick_in_a_slot_that_opens_once_more_is_not_what_stood_there(tmp_path: Path) -> None:
+    """The same, with something that tells nothing: the slot is locked, and the log has no pack in it any more."""
+    async with a_shop(tmp_path) as shop:
+        await _opens_once_more(shop)
+        await _puts_instead(shop, Brick())
+        for _ in range(3):
+            await shop.wait_until(lambda: shop.twin.slots[1].door_open)
+            await shop.wait(1)
+            shop.front.shut(CABINET, 1, "ann")
+            await shop.wait(1)
+        assert (await shop.end()).fault == "F-22"
+        assert _gone(shop) == [(1, pack_code(1))]
+        assert shop.desk.state.shop.contents[f"{CABINET}/1"] == ""
+        assert shop.desk.state.shop.slots[f"{CABINET}/1"].state == "locked"
+
+
+async def _opens_once_more(shop: Front) -> None:
+    """Pack 1 is put into slot 1 when the session is over, and told of; its rider scans again, and takes it out."""
+    shop.has("ann", 1)
+    await shop.begin_swap()
+    assert (await shop.end()).fault == "F-20"
+    shop.front.put(CABINET, 1, shop.front.things[pack_code(1)], "ann")
+    shop.front.shut(CABINET, 1, "ann")
+    await shop.wait(10)
+    assert shop.desk.state.shop.contents[f"{CABINET}/1"] == pack_code(1)
+    await shop.begin_swap()
+    await shop.wait_until(lambda: shop.twin.slots[1].door_open)
+    await shop.wait(1)
+    shop.front.take(CABINET, 1, "ann")
+
+
+async def _puts_instead(shop: Front, thing: Pack | Brick) -> None:
+    shop.front.bring(thing, "ann")
+    shop.front.put(CABINET, 1, thing, "ann")
+    shop.front.shut(CABINET, 1, "ann")
+    await shop.wait(1)
+
+
+def _gone(shop: Front) -> list[tuple[int, str]]:
+    return [(note.slot, note.code) for note in shop.bodies(PackNoted) if note.what == "vanished"]
