@@ -8,7 +8,6 @@ What a device fails to do is a fact for the next look. After any crash the loop 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -16,7 +15,7 @@ import structlog
 from drivers.errors import DeviceError, Transient
 from drivers.pump import Pump, PumpState, PumpStatus
 from edge.clock import Clock
-from edge.epochs import EpochOver
+from edge.device_loop import DeviceLoop
 from edge.forecourt.eye import Eye
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.notices import Notices
@@ -29,8 +28,6 @@ from edge.till.fill.watch import FillAct, order_of
 from edge.till.state import OpenFilling
 from protocols.trade.records_fuel import PumpTotals
 
-LOOK_S = 0.1
-"""How often the pump is looked at. It costs nothing: what is seen is what its driver has polled."""
 AGAIN_S = 1.0
 """What a pump has refused, or not answered, is asked again after this."""
 STRAY = (PumpState.AUTHORISED, PumpState.DELIVERING, PumpState.SUSPENDED)
@@ -39,62 +36,31 @@ STRAY = (PumpState.AUTHORISED, PumpState.DELIVERING, PumpState.SUSPENDED)
 log = structlog.get_logger()
 
 
-class PumpLoop:
-    """One pump. `lock` is held by whoever looks at it and acts on it, for a whole look or a whole start."""
+class PumpLoop(DeviceLoop):
+    """One pump's."""
+
+    look_s = 0.1
 
     def __init__(
         self, pump: Pump, point: FuelPoint, fills: FillDesk, clock: Clock, changed: Callable[[], None]
     ) -> None:
+        super().__init__(point.id, clock)
         self.pump = pump
         self.point = point
         self.eye = Eye(pump, clock)
-        self.lock = asyncio.Lock()
-        self.looked_ms = clock.mono_ms()
         self._fills = fills
-        self._clock = clock
         self._changed = changed
-        self._wake = asyncio.Event()
-        self._not_before_ms: dict[str, int] = {}  # by what has failed
         self._state: PumpState | None = None
         self._turned_ms = 0  # when `_state` was first seen
         self._notices = Notices(fills.desk, point.id)
         self._prices = PriceKeeper(self.eye, point, fills, clock, self._notices)
-
-    def wake(self) -> None:
-        """What is wanted may have changed."""
-        self._wake.set()
 
     def troubles(self) -> list[str]:
         """What a technician should know: the last read that failed, prices that it refuses."""
         error = self.eye.error
         return [*([] if error is None else [f"{error}. {error.remedy}"]), *self._notices.lasting]
 
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            self._wake.clear()
-            await self.step()
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-
-    async def step(self) -> None:
-        """One turn. Survives whatever the pump does, a full disk, the epoch's end: the next turn starts from them."""
-        try:
-            async with self.lock:
-                await self.turn()
-        except DeviceError as error:
-            log.debug("pump does not do as told", pump=self.point.id, error=str(error))
-        except JournalFull as error:
-            self._tell_of_disk(error)
-        except EpochOver as error:
-            log.info("nothing is written any more", pump=self.point.id, error=str(error))
-
     async def turn(self) -> None:
-        """One look, and what follows from it. Raises DeviceError and JournalFull, which the next look starts from."""
-        self.looked_ms = self._clock.mono_ms()
         sight = self.eye.sight()
         status = sight.status_within(self._fills.policy.silence_s * 1000)
         if status is None:
@@ -215,15 +181,3 @@ class PumpLoop:
             return False
         age_ms = sight.now.mono_ms - totals.mono_ms
         return totals.mono_ms <= self._turned_ms or age_ms >= self._fills.policy.idle_totals_s * 1000
-
-    def _tell_of_disk(self, error: JournalFull) -> None:
-        """Once a minute at most: it is tried again every second."""
-        if not self._must_wait("disk told"):
-            log.error("nothing could be saved", pump=self.point.id, error=str(error), remedy=error.remedy)
-            self._put_off("disk told", 60)
-
-    def _must_wait(self, what: str) -> bool:
-        return self._clock.mono_ms() < self._not_before_ms.get(what, 0)
-
-    def _put_off(self, what: str, seconds: float) -> None:
-        self._not_before_ms[what] = self._clock.mono_ms() + int(seconds * 1000)

@@ -9,7 +9,6 @@ What a board fails to do is a fact for the next look. After any crash the loop b
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 
@@ -18,7 +17,7 @@ import structlog
 from drivers.errors import DeviceError, Transient
 from drivers.port_board import PortBoard, PortState, PortStatus, Settlement
 from edge.clock import Clock
-from edge.epochs import EpochOver
+from edge.device_loop import DeviceLoop
 from edge.journal.errors import JournalFull
 from edge.ports.locker_desk import LockerDesk
 from edge.ports.port_desk import PortDesk
@@ -28,8 +27,6 @@ from edge.till.port.sight import PortSight
 from edge.till.port.watch import PortAct
 from edge.till.state import OpenPort, OpenStay
 
-LOOK_S = 0.25
-"""How often the board is looked at. It costs nothing: what is seen is what its driver has been told."""
 DOOR_AGAIN_S = 2.0
 """A door that has not opened is told again after this, as long as its customer waits."""
 AGAIN_S = 5.0
@@ -47,8 +44,10 @@ with the board, and come again."""
 log = structlog.get_logger()
 
 
-class BoardLoop:
-    """One board. `lock` is held by whoever looks at it and acts on it, for a whole look or a whole start."""
+class BoardLoop(DeviceLoop):
+    """One board's."""
+
+    look_s = 0.25
 
     def __init__(
         self,
@@ -60,48 +59,18 @@ class BoardLoop:
         changed: Callable[[], None],
     ) -> None:
         """places: by the number of the port."""
+        super().__init__(board.id, clock)
         self.board = board
         self.places = places
-        self.lock = asyncio.Lock()
-        self.looked_ms = clock.mono_ms()
         self.error: DeviceError | None = None
         """Why it has not done the last thing that it was told; None: it has."""
         self._ports = ports
         self._lockers = lockers
-        self._clock = clock
         self._changed = changed
-        self._wake = asyncio.Event()
-        self._not_before_ms: dict[tuple[str, object], int] = {}
         self._strange_left, self._strange_ms = STRANGE_MAX, self.looked_ms
 
-    def wake(self) -> None:
-        """What is wanted may have changed."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            self._wake.clear()
-            await self.step()
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-
-    async def step(self) -> None:
-        """One turn. Survives whatever the board does, a full disk, the epoch's end: the next turn starts from them."""
-        try:
-            async with self.lock:
-                await self.turn()
-        except JournalFull as error:
-            self._tell_of_disk(error)
-        except EpochOver as error:
-            log.info("nothing is written any more", board=self.board.id, error=str(error))
-
     async def turn(self) -> None:
-        """One look at every port with a session, and at what the board settles. Raises JournalFull, EpochOver."""
-        self.looked_ms = self._clock.mono_ms()
+        """One look at every port with a session, and at what the board settles."""
         settled = self._settlements()
         for session, _ in self._ports.sessions():
             if session.opened.board == self.board.id:
@@ -138,7 +107,7 @@ class BoardLoop:
         act = self._ports.act(session, sight)
         if act is PortAct.NONE or self._must_wait(act, session.seq):
             return
-        self._put_off(act, session.seq, AGAIN_S)
+        self._put_off(act, AGAIN_S, session.seq)
         try:
             await self._do(act, session)
             self.error = None
@@ -155,7 +124,7 @@ class BoardLoop:
         try:
             return await self._ports.look(session, sight, place)
         except JournalFull as error:
-            self._put_off("disk", session.seq, AGAIN_S)
+            self._put_off("disk", AGAIN_S, session.seq)
             self._tell_of_disk(error)
             return False
         finally:
@@ -201,7 +170,7 @@ class BoardLoop:
             self._changed()
         if act is not DoorAct.OPEN or self._must_wait(act, stay.seq):
             return
-        self._put_off(act, stay.seq, DOOR_AGAIN_S)
+        self._put_off(act, DOOR_AGAIN_S, stay.seq)
         try:
             await self._lockers.telling(stay)
         except JournalFull as error:  # then it is not told
@@ -230,7 +199,7 @@ class BoardLoop:
             log.warning("settlement without a session", board=self.board.id, port=settlement.port)
             self._wrote()
             self._changed()
-        self._put_off("acknowledge", key, AGAIN_S)
+        self._put_off("acknowledge", AGAIN_S, key)
         try:
             await self.board.acknowledge(settlement)
         except DeviceError as error:
@@ -257,7 +226,7 @@ class BoardLoop:
                 continue
             if not self._ports.has_ended(status.order) or self._must_wait("stray", status.order):
                 continue
-            self._put_off("stray", status.order, STRAY_S)
+            self._put_off("stray", STRAY_S, status.order)
             log.warning("a port charges for a session that has ended", board=self.board.id, port=port)
             try:
                 await self.board.stop(port, status.order)
@@ -284,17 +253,3 @@ class BoardLoop:
     def _place_of(self, session: OpenPort) -> PortPlace:
         """A port that the config does not name any more, as its board has it."""
         return PortPlace(self.board.id, session.opened.port, session.opened.price, self.board.traits)
-
-    def _tell_of_disk(self, error: JournalFull) -> None:
-        """Once a minute at most: it is tried again every few seconds."""
-        if not self._must_wait("disk told", None):
-            self._put_off("disk told", None, 60)
-            log.error("nothing could be saved", board=self.board.id, error=str(error), remedy=error.remedy)
-
-    def _must_wait(self, what: str, about: object) -> bool:
-        return self._clock.mono_ms() < self._not_before_ms.get((what, about), 0)
-
-    def _put_off(self, what: str, about: object, seconds: float) -> None:
-        now_ms = self._clock.mono_ms()
-        self._not_before_ms = {key: at_ms for key, at_ms in self._not_before_ms.items() if at_ms > now_ms}
-        self._not_before_ms[what, about] = now_ms + int(seconds * 1000)

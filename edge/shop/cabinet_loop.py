@@ -8,7 +8,6 @@ What a board fails to do is a fact for the next look. After any crash the loop b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -16,9 +15,8 @@ import structlog
 from drivers.cabinet import Cabinet
 from drivers.errors import DeviceError
 from edge.clock import Clock
-from edge.epochs import EpochOver
+from edge.device_loop import DeviceLoop
 from edge.forecourt.notices import Notices
-from edge.journal.errors import JournalFull
 from edge.shop.eye import Eye
 from edge.shop.swap_desk import SwapDesk
 from edge.till.state_shop import OpenSwap, Shop, slot_key
@@ -27,8 +25,6 @@ from edge.till.swap.next import End, Pulse, Wake
 from edge.till.swap.slots import View, is_shut
 from protocols.trade.records import Draft
 
-LOOK_S = 0.1
-"""How often the cabinet is looked at. It costs nothing: what is seen is what its driver has polled."""
 ASK_S = 1.0
 """How often the slot of a session is asked for all that it can tell, while that decides what follows."""
 AT_ONCE = 8
@@ -37,21 +33,19 @@ AT_ONCE = 8
 log = structlog.get_logger()
 
 
-class CabinetLoop:
-    """One cabinet. `lock` is held by whoever looks at it and acts on it, for a whole look or a whole start."""
+class CabinetLoop(DeviceLoop):
+    """One cabinet's."""
+
+    look_s = 0.1
 
     def __init__(self, cabinet: Cabinet, swaps: SwapDesk, clock: Clock, changed: Callable[[], None]) -> None:
+        super().__init__(cabinet.id, clock)
         self.cabinet = cabinet
         contents = swaps.desk.state.shop.contents
         empty = [slot for slot in cabinet.slots if contents.get(slot_key(cabinet.id, slot)) == ""]
         self.eye = Eye(cabinet, clock, swaps.policy, empty)
-        self.lock = asyncio.Lock()
-        self.looked_ms = clock.mono_ms()
         self._swaps = swaps
-        self._clock = clock
         self._changed = changed
-        self._wake = asyncio.Event()
-        self._not_before_ms: dict[str, int] = {}
         by_hand = swaps.desk.state.shop.by_hand
         self._by_hand = {slot: by_hand[key] for slot in cabinet.slots if (key := slot_key(cabinet.id, slot)) in by_hand}
         self._may_open = set(self._by_hand)  # opened by a session or a person, and not shut since
@@ -60,10 +54,6 @@ class CabinetLoop:
         self._notices = Notices(swaps.desk, cabinet.id)
         self.error: DeviceError | None = None
         """What the last act at it failed with; None: it did not."""
-
-    def wake(self) -> None:
-        """What is wanted may have changed."""
-        self._wake.set()
 
     def troubles(self) -> list[str]:
         """What a technician should know."""
@@ -88,32 +78,7 @@ class CabinetLoop:
         shop, cabinet = self._swaps.desk.state.shop, self.cabinet
         return frozenset(slot for slot in cabinet.slots if _is_locked(shop, cabinet.id, slot))
 
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            self._wake.clear()
-            await self.step()
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-
-    async def step(self) -> None:
-        """One turn. Survives whatever the cabinet does, a full disk, the epoch's end: the next starts from them."""
-        try:
-            async with self.lock:
-                await self.turn()
-        except DeviceError as error:
-            log.debug("cabinet does not do as told", cabinet=self.cabinet.id, error=str(error))
-        except JournalFull as error:
-            self._tell_of_disk(error)
-        except EpochOver as error:
-            log.info("nothing is written any more", cabinet=self.cabinet.id, error=str(error))
-
     async def turn(self) -> None:
-        """One look, and what follows from it. Raises JournalFull, which the next look starts from."""
-        self.looked_ms = self._clock.mono_ms()
         if self.eye.unasked:
             await self.eye.ask(*self.eye.unasked[:AT_ONCE])
         swap = self._swaps.swap_at(self.cabinet.id)
@@ -236,18 +201,6 @@ class CabinetLoop:
             return error
         self.error = None
         return None
-
-    def _tell_of_disk(self, error: JournalFull) -> None:
-        """Once a minute at most: it is tried again every second."""
-        if not self._must_wait("disk told"):
-            log.error("nothing could be saved", cabinet=self.cabinet.id, error=str(error), remedy=error.remedy)
-            self._put_off("disk told", 60)
-
-    def _must_wait(self, what: str) -> bool:
-        return self._clock.mono_ms() < self._not_before_ms.get(what, 0)
-
-    def _put_off(self, what: str, seconds: float) -> None:
-        self._not_before_ms[what] = self._clock.mono_ms() + int(seconds * 1000)
 
 
 def _is_locked(shop: Shop, cabinet: str, slot: int) -> bool:

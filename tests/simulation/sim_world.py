@@ -43,18 +43,18 @@ from sim_shop import ShopStand, virtual_time
 from sim_shop import drawn as drawn_shop
 from sim_wrong import Wrong
 
-import edge.forecourt.pump_loop
 import edge.plant.charging_loop
 import edge.plant.drive
-import edge.ports.board_loop
 import edge.ports.lockers
-import edge.shop.cabinet_loop
 import edge.site
 from cloud.accounts import Limits
 from cloud.service import Answer, Request
 from edge.desk import Desk
 from edge.epochs import EpochOver
+from edge.forecourt.pump_loop import PumpLoop
 from edge.journal.errors import JournalError, JournalFull, JournalOverrun
+from edge.ports.board_loop import BoardLoop
+from edge.shop.cabinet_loop import CabinetLoop
 from protocols.proof.keys import fingerprint, spki
 from protocols.trade import locker_pin
 
@@ -388,10 +388,11 @@ def _unhurried() -> Iterator[None]:
     """Sites look once a second, and say nothing."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    looks = (edge.site, edge.plant.drive, edge.forecourt.pump_loop, edge.shop.cabinet_loop, edge.ports.board_loop)
     with ExitStack() as stack:
-        for module in looks:
+        for module in (edge.site, edge.plant.drive):
             stack.enter_context(mock.patch.object(module, "LOOK_S", LOOK_S))
+        for loop in (PumpLoop, CabinetLoop, BoardLoop):
+            stack.enter_context(mock.patch.object(loop, "look_s", LOOK_S))
         stack.enter_context(mock.patch.object(edge.plant.charging_loop, "time", virtual_time()))
         stack.enter_context(mock.patch.object(edge.ports.lockers, "secrets", NO_CHANCE))
         stack.enter_context(mock.patch.object(locker_pin, "hashlib", QUICK_HASHES))

@@ -37,6 +37,7 @@ from edge import clock
 from edge.clock import System
 from edge.forecourt.fill_desk import FillDesk
 from edge.forecourt.islands import Islands
+from edge.forecourt.pump_loop import PumpLoop
 from edge.journal.journal import Journal
 from edge.journal.verify import verify
 from edge.journal.verify_report import Trust
@@ -168,7 +169,7 @@ async def selling(
         }
         tasks: list[asyncio.Task[None]] = []
         try:
-            stack.enter_context(mock.patch.object(edge.forecourt.pump_loop, "LOOK_S", 0.1 if own else 0.01))
+            stack.enter_context(mock.patch.object(PumpLoop, "look_s", 0.1 if own else 0.01))
             stack.enter_context(mock.patch.object(edge.forecourt.pump_loop, "AGAIN_S", 1.0 if own else 0.1))
             await court.desk.check_counter()
             await court.begin(2_000_000_000, may_stay=2_000_000_000)
