@@ -22,7 +22,8 @@ log = structlog.get_logger()
 class DeviceLoop(ABC):
     """One device's loop.
 
-    lock: held by whoever looks at the device and acts on it, for a whole look or a whole start. id: of the device. looked_ms: when its last turn began, on the box's monotonic clock.
+    id: of the device. lock: held by whoever looks at it and acts on it, for a whole look or a whole start. looked_ms:
+    when the last turn began, on the box's monotonic clock.
     """
 
     look_s: ClassVar[float]
