@@ -215,6 +215,7 @@ class Ebikes:
 
     async def _store(self, box: Box, stand: PortStand, port: int, card: str) -> None:
         random, place = self.random, stand.place(port)
+        came_ms = stand.now_ms()
         stand.ask(port, card)
         if random.random() < 0.25:
             given = await self._show_code(box, place, card)
@@ -227,6 +228,7 @@ class Ebikes:
         await asyncio.sleep(random.uniform(0.5, 6))
         if (
             stand.opened_to.get(port) == "store"
+            and stand.opened_ms[port] >= came_ms
             and stand.is_open(port)
             and stand.is_free(port)
             and random.random() < 0.9

@@ -112,6 +112,8 @@ class PortStand:
         self.packs: dict[int, str] = {}
         self.asked: dict[tuple[int, str], int] = {}
         self.opened_to: dict[int, str] = {}
+        self.opened_ms: dict[int, int] = {}
+        """When a door was last told to open, and could: one that stands open from before is for nobody new."""
         self.known: dict[bytes, Job] = {}
         self.flows: dict[bytes, list[tuple[int, int, int]]] = {}
         """By order: (from_ms, to_ms, energy)."""
@@ -326,6 +328,7 @@ class PortStand:
             if not self.world.outlets[port].door_open:
                 self.on_door(self, port)
             self.world.open_door(port)
+            self.opened_ms[port] = self.now_ms()
 
     def acknowledge(self, ticket: int) -> None:
         """It need not be told again."""

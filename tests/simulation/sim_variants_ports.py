@@ -30,6 +30,7 @@ from edge.till.state import OpenPort, OpenStay
 PORTS: dict[str, Any] = {"ports": 100, "port_every_s": 60, "port_answers": 0.1, "port_bills": True}
 """What worlds need in which ports matter."""
 KILLS: dict[str, Any] = {**PORTS, "kill_every_s": 60}
+OFTEN: dict[str, Any] = {**PORTS, "kill_every_s": 30, "port_every_s": 20, "port_answers": 0.4}
 
 
 def _patched(name: str, target: object, attribute: str, new: object, faults: dict[str, Any]) -> Variant:
@@ -99,7 +100,7 @@ def doors_after_a_restart() -> Variant:
         return row
 
     name = "a locker opened for somebody who has gone"
-    return _patched(name, edge.till.port.door, "resume", goes_on, {**KILLS, "port_every_s": 30})
+    return _patched(name, edge.till.port.door, "resume", goes_on, OFTEN)
 
 
 def forgotten_orders() -> Variant:
