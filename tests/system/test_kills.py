@@ -14,7 +14,7 @@ from edge.demo.stage import StageError
 
 pytestmark = pytest.mark.system
 
-KILLS = int(os.environ.get("FIELDTILL_KILLS", "12"))
+KILLS = int(os.environ.get("FIELDTILL_KILLS", "8"))
 """`make test-kill` runs many more."""
 
 
