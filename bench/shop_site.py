@@ -49,12 +49,15 @@ from protocols.trade.pack_list import PackList
 from protocols.trade.port_prices import PortPrice, PortPrices
 from protocols.trade.records import CNY, Draft, EpochOpened
 from protocols.trade.swap_terms import Model, SwapOffer, SwapTerms
+from protocols.trade.tariff import Offset
 
 SITE: Final = "bench-shop"
 WAIT_S: Final = 60.0
 RIDERS: Final = 2  # of each cabinet, by turns: the same card twice within two seconds is one presentation
 TERMS: Final = SwapTerms(
     version=1,
+    zone="Asia/Shanghai",
+    offsets=[Offset(0, 28_800)],
     swaps=[SwapOffer("single", "single", CNY, 0, 100, 0, 0, 0, 900)],
     rents=[],
     models=[Model("72V20", ["BT3072020??FTIL*"], [], 30_000)],
@@ -62,7 +65,9 @@ TERMS: Final = SwapTerms(
 )
 QUICK: Final = SwapPolicy(interval_s=0, door_shut_ms=100, not_put_in_s=1, rest_s=1)
 """So that a rider who puts nothing in is soon rid of."""
-PRICES: Final = PortPrices("bench", 1, [PortPrice("ports", "energy", [], 120_000, 0, 0, 0, 0, 0, 0)])
+PRICES: Final = PortPrices(
+    "bench", 1, TERMS.zone, TERMS.offsets, [PortPrice("ports", "energy", [], 120_000, 0, 0, 0, 0, 0, 0)]
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from protocols.trade.local_time import offsets_between
 from protocols.trade.records import ClockQuality, Stamp
 from protocols.trade.tariff import Offset
 
@@ -38,21 +39,20 @@ def zone_exists(zone: str) -> bool:
 
 
 def offsets_of(zone: str, now_ms: int) -> list[Offset] | None:
-    """The zone's UTC offsets from two years back to two years ahead, each from its first second; None: no such zone."""
+    """The zone's UTC offsets from two years before this one to two years after it, each from its first second; None: no
+    such zone. The same all year long, so that saying a file again changes nothing.
+    """
     if not zone_exists(zone):
         return None
-    rules, first_s = ZoneInfo(zone), now_ms // 1000 - _YEARS_S
-    offsets: list[Offset] = []
-    for at_s in range(first_s - first_s % 900, now_ms // 1000 + _YEARS_S, 900):  # offsets change on a quarter
-        offset = datetime.fromtimestamp(at_s, rules).utcoffset()
+    rules, year = ZoneInfo(zone), datetime.fromtimestamp(now_ms // 1000, UTC).year
+
+    def utc_offset_s(unix_s: int) -> int:
+        offset = datetime.fromtimestamp(unix_s, rules).utcoffset()
         assert offset is not None, zone
-        offset_s = round(offset.total_seconds())
-        if not offsets or offsets[-1].offset_s != offset_s:
-            offsets.append(Offset(at_s, offset_s))
-    return offsets
+        return round(offset.total_seconds())
 
-
-_YEARS_S = 2 * 366 * 86_400
+    first, last = (int(datetime(some, 1, 1, tzinfo=UTC).timestamp()) for some in (year - 2, year + 3))
+    return offsets_between(utc_offset_s, first, last)
 
 
 def effective_ms(stamp: Stamp, received_ms: int) -> int:

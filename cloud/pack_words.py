@@ -23,7 +23,8 @@ from protocols.trade.numbering import Kind, why_not
 from protocols.trade.quantities import yuan
 from protocols.trade.records import CNY, Effect, Record
 from protocols.trade.records_fleet import PackMarked, PackWord
-from protocols.trade.swap_terms import DAY_S, SwapTerms, price_rent, rent_named
+from protocols.trade.swap_terms import SwapTerms, price_rent, rent_named
+from protocols.trade.tariff import DAY_S
 
 WHY_MAX = 200
 _CODE = re.compile(r"[0-9A-Z]{1,64}")

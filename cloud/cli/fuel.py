@@ -10,21 +10,17 @@ import sqlalchemy as sa
 import typer
 
 from cloud import accounts
-from cloud.calendar import offsets_of
 from cloud.cli.shop import shop_of
-from cloud.cli.signed import Last, Site, Sites, in_force, publish, say_history
+from cloud.cli.signed import Last, Site, Sites, in_force, offsets_now, publish, say_history
 from protocols.door import toml_table
 from protocols.trade import fuel_prices, fuel_prices_file, fuel_terms, fuel_terms_file
 from protocols.trade.fuel_prices import PriceList
-from protocols.trade.fuel_prices_file import local_text
 from protocols.trade.fuel_terms import FuelTerms
+from protocols.trade.local_time import local_text
 from protocols.trade.quantities import litres, yuan_e3
-from protocols.trade.tariff import Offset
 
 price_app = typer.Typer(no_args_is_help=True, help="What a litre of each grade costs at a site, and from when on.")
 terms_app = typer.Typer(no_args_is_help=True, help="Which fuel cards and accounts may buy, and how much a day.")
-
-DAY_MS = 86_400_000
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See docs/fuel-prices.md.")]
 
@@ -33,18 +29,17 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See doc
 def price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
     """Sign a price list for sites. Every fault of the file is named at once."""
     shop, data = shop_of(ctx), toml_table(file.read_bytes(), source=str(file))
-    now_ms = shop.open().clock.now_ms()
+    now_s, offsets_of = shop.open().clock.now_ms() // 1000, offsets_now(shop)
 
     def make(connection: sa.Connection, version: int) -> PriceList:
-        offsets = partial(_offsets_today, now_ms)
-        return fuel_prices_file.read(data, offsets, now_s=now_ms // 1000, next_version=version, source=str(file))
+        return fuel_prices_file.read(data, offsets_of, now_s=now_s, next_version=version, source=str(file))
 
     prices, new, before = publish(shop, fuel_prices.KIND, site, make, PriceList)
-    change_s = fuel_prices.next_change_s(prices, now_ms // 1000)
+    change_s = fuel_prices.next_change_s(prices, now_s)
     dropped = sorted({it.code for one in before for it in one.grades} - {it.code for it in prices.grades})
     told = f"prices {prices.id} version {prices.version}: {', '.join(new) or 'in force already'}"
     if change_s is not None:
-        told += f"; next change {local_text(change_s, prices.offsets)} {prices.zone}"
+        told += f"; next change {local_text(prices, change_s)} {prices.zone}"
     if dropped:
         told += f"; sold no more: {', '.join(dropped)}"
     said = {"id": prices.id, "version": prices.version, "sites": new, "next_change_s": change_s, "dropped": dropped}
@@ -118,7 +113,7 @@ def _steps(prices: PriceList, now_s: int) -> list[dict[str, object]]:
     holds_s = max(begun, default=prices.steps[0].from_s)
     return [
         {
-            "from": local_text(step.from_s, prices.offsets),
+            "from": local_text(prices, step.from_s),
             "grade": one.grade,
             "name": names[one.grade],
             "yuan_per_litre": yuan_e3(one.price_e3),
@@ -128,8 +123,3 @@ def _steps(prices: PriceList, now_s: int) -> list[dict[str, object]]:
         if step.from_s >= holds_s
         for one in step.prices
     ]
-
-
-def _offsets_today(now_ms: int, zone: str) -> list[Offset] | None:
-    """The same all day long, so that saying a file again changes nothing."""
-    return offsets_of(zone, now_ms - now_ms % DAY_MS)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 import typer
 
 from cloud.cli.shop import shop_of
-from cloud.cli.signed import Last, Site, Sites, in_force, publish, say_history
+from cloud.cli.signed import Last, Site, Sites, in_force, offsets_now, publish, say_history
 from protocols.door import toml_table
 from protocols.trade import port_prices, port_prices_file
 from protocols.trade.port_prices import PortPrice, PortPrices
@@ -24,9 +24,10 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See doc
 def port_price_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
     """Sign port prices for sites. Every fault of the file is named at once."""
     shop, data = shop_of(ctx), toml_table(file.read_bytes(), source=str(file))
+    offsets_of = offsets_now(shop)
 
     def make(connection: sa.Connection, version: int) -> PortPrices:
-        return port_prices_file.read(data, next_version=version, source=str(file))
+        return port_prices_file.read(data, offsets_of, next_version=version, source=str(file))
 
     prices, new, before = publish(shop, port_prices.KIND, site, make, PortPrices)
     dropped = sorted({it.name for one in before for it in one.prices} - {it.name for it in prices.prices})
@@ -43,7 +44,7 @@ def port_price_show(ctx: typer.Context, site: Site) -> None:
     prices = in_force(shop, site, port_prices.KIND, PortPrices)
     rows = [] if prices is None else [row for price in prices.prices for row in _rows(price)]
     if not shop.json and prices is not None:
-        print(f"{prices.id} version {prices.version}")
+        print(f"{prices.id} version {prices.version}, bills in local time of {prices.zone}")
     shop.list(rows, ["name", "by", "to_w", "yuan", "per", "session_yuan", "at_most_yuan", "late"])
 
 

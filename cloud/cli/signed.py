@@ -11,12 +11,14 @@ import sqlalchemy as sa
 import typer
 
 from cloud import documents, sites
+from cloud.calendar import offsets_of
 from cloud.cli.shop import Shop
 from cloud.cli.table import Row
 from protocols.trade.codec import decode
 from protocols.trade.documents import Document
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.fuel_terms import FuelTerms
+from protocols.trade.local_time import OffsetsOf
 from protocols.trade.port_prices import PortPrices
 from protocols.trade.swap_terms import SwapTerms
 
@@ -25,6 +27,12 @@ D = TypeVar("D", PriceList, FuelTerms, SwapTerms, PortPrices)
 Sites = Annotated[list[str] | None, typer.Option(help="May be given again; else all sites.")]
 Site = Annotated[str, typer.Argument(help="Its name.")]
 Last = Annotated[int, typer.Option(help="So many versions, newest first.", min=1, max=1000)]
+
+
+def offsets_now(shop: Shop) -> OffsetsOf:
+    """What files with a `zone` get their offsets from."""
+    now_ms = shop.open().clock.now_ms()
+    return lambda zone: offsets_of(zone, now_ms)
 
 
 def publish(

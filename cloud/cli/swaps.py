@@ -12,7 +12,7 @@ import typer
 
 from cloud import pack_list, plans
 from cloud.cli.shop import shop_of
-from cloud.cli.signed import Last, Site, Sites, in_force, publish, say_history
+from cloud.cli.signed import Last, Site, Sites, in_force, offsets_now, publish, say_history
 from cloud.cli.table import Row, fen_in
 from protocols.door import toml_table
 from protocols.trade import swap_terms, swap_terms_file
@@ -29,9 +29,10 @@ File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="See doc
 def terms_set(ctx: typer.Context, file: File, site: Sites = None) -> None:
     """Sign terms for sites. Every fault of the file is named at once."""
     shop, data = shop_of(ctx), toml_table(file.read_bytes(), source=str(file))
+    offsets_of = offsets_now(shop)
 
     def make(connection: sa.Connection, version: int) -> SwapTerms:
-        return swap_terms_file.read(data, next_version=version, source=str(file))
+        return swap_terms_file.read(data, offsets_of, next_version=version, source=str(file))
 
     terms, new, _ = publish(shop, swap_terms.KIND, site, make, SwapTerms)
     with shop.writing() as (connection, home):
@@ -45,6 +46,8 @@ def terms_show(ctx: typer.Context, site: Site) -> None:
     """The terms in force at a site: ways to pay for a swap, terms of rent, models of packs."""
     shop = shop_of(ctx)
     terms = in_force(shop, site, swap_terms.KIND, SwapTerms)
+    if not shop.json and terms is not None:
+        print(f"version {terms.version}, bills in local time of {terms.zone}")
     shop.list([] if terms is None else _rows(terms), ["what", "name", "price", "terms"])
 
 

@@ -260,6 +260,7 @@ path = "{site_home}/door-2"
 def swap_terms_toml() -> str:
     """Plans first, then by the swap; a month's rent; and the fleet's models."""
     return f"""
+zone = "Asia/Shanghai"
 consent_percent = 50
 
 [[models]]
@@ -296,6 +297,7 @@ def port_prices_toml() -> str:
     """Bikes by the kWh, cars by the time of day; a locker is free for a day."""
     return """
 id = "shop"
+zone = "Asia/Shanghai"
 
 [[prices]]
 name = "bikes"

@@ -19,8 +19,6 @@ from protocols.proof.receipt_story import (
     BETWEEN,
     ENDS,
     AnyOpened,
-    ChargeStory,
-    FillingStory,
     PortStory,
     Story,
     read_story,
@@ -34,16 +32,18 @@ from protocols.trade.documents import TARIFF, Document
 from protocols.trade.fuel_prices import KIND as FUEL_PRICES
 from protocols.trade.fuel_prices import PriceList
 from protocols.trade.port_prices import KIND as PORT_PRICES
+from protocols.trade.port_prices import PortPrices
 from protocols.trade.records import KINDS, EpochOpened, Record, SessionOpened, body_of
 from protocols.trade.records_fuel import FillingOpened
 from protocols.trade.records_pack import SwapOpened
 from protocols.trade.records_port import LockerOpened, PortOpened
 from protocols.trade.swap_terms import KIND as SWAP_TERMS
+from protocols.trade.swap_terms import SwapTerms
 from protocols.trade.tariff import Tariff
 from protocols.trade.tender import KIND as TENDERS
 
-Pricing: TypeAlias = Tariff | PriceList
-"""What names periods or grades; it also says the site's local time."""
+Pricing: TypeAlias = Tariff | PriceList | SwapTerms | PortPrices
+"""What a session costs by. It names periods and grades, and its zone is that of the bill's times."""
 
 _CHUNK = 200
 _CHUNK_BYTES = 4 * 1024 * 1024
@@ -55,6 +55,12 @@ _PRICED: Mapping[type[Wire], str] = {
     LockerOpened: PORT_PRICES,
 }
 """The kind of document that says what a session costs, by what opens it."""
+_PRICINGS: Mapping[str, type[Pricing]] = {
+    TARIFF: Tariff,
+    FUEL_PRICES: PriceList,
+    SWAP_TERMS: SwapTerms,
+    PORT_PRICES: PortPrices,
+}
 _OF_A_SESSION = {KINDS[body][0] for ways in (*BETWEEN.values(), *ENDS.values()) for body in ways}
 _LAST = tuple(body for ways in ENDS.values() for body in ways)
 
@@ -80,41 +86,25 @@ class Gathered:
 
     @property
     def pricing(self) -> Pricing | None:
-        """The pinned tariff or price list that this session costs by, where the journal still has it."""
-        if isinstance(self.story, FillingStory):
-            return self._price_list()
-        return self._tariff() if isinstance(self.story, ChargeStory) or _by_the_hour(self.story) else None
-
-    @property
-    def hours(self) -> Pricing | None:
-        """Whatever the session pins that says the site's local time. None: nothing does, and times are in UTC."""
-        return self.pricing or self._tariff()
+        """The document that priced this session, in whose zone its bill is. None: the journal has it no more; UTC."""
+        kind = TARIFF if _by_the_hour(self.story) else _PRICED[type(self.story.opened)]
+        payload = next((one.payload for one in self.documents if one.kind == kind), None)
+        return None if payload is None else decode(payload, _PRICINGS[kind], bytes_max=documents.BYTES_MAX)
 
     @property
     def handed_out(self) -> tuple[Document, ...]:
         """The pinned documents that a receipt carries."""
         return tuple(one for one in self.documents if one.kind in handed_out(self.story))
 
-    def _tariff(self) -> Tariff | None:
-        payload = self._payload(TARIFF)
-        return None if payload is None else decode(payload, Tariff)
-
-    def _price_list(self) -> PriceList | None:
-        payload = self._payload(FUEL_PRICES)
-        return None if payload is None else decode(payload, PriceList, bytes_max=documents.BYTES_MAX)
-
-    def _payload(self, kind: str) -> bytes | None:
-        return next((one.payload for one in self.documents if one.kind == kind), None)
-
 
 def handed_out(story: Story) -> tuple[str, ...]:
-    """Kinds of pinned documents that its receipt carries: what said the price, the rates of other value, and the
-    tariff, which says the site's local time also where it does not say the price.
+    """Kinds of pinned documents that its receipt carries: what said the price, of a port the tariff too, which may have
+    said it, and the rates of other value.
 
     A hot list is long, and is about other people's cards; so are the terms of fuel cards.
     """
-    hours = () if isinstance(story, ChargeStory | FillingStory) else (TARIFF,)
-    return (_PRICED[type(story.opened)], *hours, TENDERS)
+    tariff = (TARIFF,) if isinstance(story, PortStory) else ()
+    return (_PRICED[type(story.opened)], *tariff, TENDERS)
 
 
 def _by_the_hour(story: Story) -> bool:

@@ -17,7 +17,7 @@ from protocols.proof.note import SignatureType, VerifierKey
 from protocols.proof.receipt_story import FillingStory
 from protocols.proof.statement import Statement, state
 from protocols.trade.fuel_prices import PriceList
-from protocols.trade.fuel_prices_file import local_text
+from protocols.trade.local_time import local_text
 from protocols.trade.quantities import yuan_e3
 from protocols.trade.records import Pin
 from protocols.trade.tariff import Tariff
@@ -106,7 +106,7 @@ def _fragment(gathered: Gathered) -> str:
 
 
 def _facts(gathered: Gathered) -> str:
-    pairs = zip(*(slip.facts(gathered.story, language, gathered.hours) for language in words.LANGUAGES), strict=True)
+    pairs = zip(*(slip.facts(gathered.story, language, gathered.pricing) for language in words.LANGUAGES), strict=True)
     return "".join(_pair(_two(zh[0], en[0]), _two(zh[1], en[1])) for zh, en in pairs)
 
 
@@ -134,9 +134,13 @@ def _lines(told: Statement) -> str:
 
 
 def _pricing(pricing: Pricing | None) -> str:
-    if pricing is None:
-        return ""
-    return _tariff(pricing) if isinstance(pricing, Tariff) else _prices(pricing)
+    """A table of prices that change by the time; those of swaps and ports stand in the pack's own files."""
+    match pricing:
+        case Tariff():
+            return _tariff(pricing)
+        case PriceList():
+            return _prices(pricing)
+    return ""
 
 
 def _tariff(tariff: Tariff) -> str:
@@ -164,7 +168,7 @@ def _prices(prices: PriceList) -> str:
     """Every step that it holds, the times of change in local time."""
     grades = "".join(f"<th>{escape(grade.name)}</th>" for grade in prices.grades)
     rows = "".join(
-        f"<tr><td>{local_text(step.from_s, prices.offsets)}</td>"
+        f"<tr><td>{local_text(prices, step.from_s)}</td>"
         + "".join(f"<td>¥{yuan_e3(one.price_e3)}</td>" for one in step.prices)
         + "</tr>"
         for step in prices.steps

@@ -16,7 +16,8 @@ from protocols.proof.receipt_story import (
     total_ml,
 )
 from protocols.proof.receipt_view import lasted, pack, port_name, quantity
-from protocols.trade.daytime import offset_s_at
+from protocols.trade.fuel_prices import PriceList
+from protocols.trade.local_time import offset_s_at
 from protocols.trade.quantities import kwh, litres, yuan, yuan_e3
 from protocols.trade.records import BillLine, ClockQuality
 from protocols.trade.records_fuel import FillingClosed
@@ -162,18 +163,18 @@ def title(story: Story, language: str) -> str:
             return label("title-locker", language)
 
 
-def facts(story: Story, language: str, hours: Pricing | None = None) -> Iterator[tuple[str, str]]:
-    """Name and value of what stands above the bill's lines. hours: whose local time is told; None: UTC."""
+def facts(story: Story, language: str, pricing: Pricing | None = None) -> Iterator[tuple[str, str]]:
+    """Name and value of what stands above the bill's lines. pricing: whose local time is told; None: UTC."""
     sure = story.began.quality is story.ended.quality is ClockQuality.SYNCHRONISED
     doubt = "" if sure else label("uncertain", language)
     yield label("session", language), story.session
     place, name = _place(story)
     yield label(place, language), name
-    yield label("began", language), _instant("began_ms", story.began.wall_ms, hours) + doubt
-    yield label("ended", language), _instant("ended_ms", story.ended.wall_ms, hours) + doubt
+    yield label("began", language), _instant("began_ms", story.began.wall_ms, pricing) + doubt
+    yield label("ended", language), _instant("ended_ms", story.ended.wall_ms, pricing) + doubt
     if story.closed is None:
         yield label("total", language), label("not-billed" if isinstance(story, FillingStory) else "voided", language)
-    for code, text in _delivered(story, language, hours):
+    for code, text in _delivered(story, language, pricing):
         yield label(code, language), text
 
 
@@ -209,7 +210,7 @@ def _place(story: Story) -> tuple[str, str]:
             return "locker", port_name(story)
 
 
-def _delivered(story: Story, language: str, hours: Pricing | None) -> Iterator[tuple[str, str]]:
+def _delivered(story: Story, language: str, pricing: Pricing | None) -> Iterator[tuple[str, str]]:
     """What was delivered: the code of a label, and what stands beside it."""
     match story:
         case ChargeStory(opened=opened, closed=closed) if closed is not None:
@@ -223,7 +224,7 @@ def _delivered(story: Story, language: str, hours: Pricing | None) -> Iterator[t
             before, after = ("?" if end is None else litres(end) for end in ends)
             yield "reason", _ending(filled.reason, language)
             yield "nozzle", str(sold.nozzle)
-            yield "grade", _grade(sold.grade, hours)
+            yield "grade", _grade(sold.grade, pricing)
             yield "totalizer", f"{before} → {after} L"
             yield "volume", f"{litres(filled.volume_ml)} L"
         case SwapStory(closed=swapped) if swapped is not None:
@@ -233,7 +234,7 @@ def _delivered(story: Story, language: str, hours: Pricing | None) -> Iterator[t
             if swapped.taken is not None:
                 yield "pack-out", pack(swapped.taken)
             if swapped.until_s is not None:
-                yield "until", _instant("until_ms", swapped.until_s * 1000, hours)
+                yield "until", _instant("until_ms", swapped.until_s * 1000, pricing)
         case PortStory(closed=ported) if ported is not None:
             yield "reason", _ending(ported.reason, language)
             if ported.energy_wh is not None:
@@ -250,11 +251,11 @@ def _ending(code: str, language: str) -> str:
     return words[LANGUAGES.index(language)] if words else code
 
 
-def _instant(name: str, wall_ms: int, hours: Pricing | None) -> str:
-    """In the site's local time: `2026-01-01 08:00:00 UTC+8`."""
-    if hours is None:
+def _instant(name: str, wall_ms: int, pricing: Pricing | None) -> str:
+    """In the local time of what it was priced by: `2026-01-01 08:00:00 UTC+8`."""
+    if pricing is None:
         return fact_text(name, wall_ms)
-    offset_s = offset_s_at(hours, wall_ms)
+    offset_s = offset_s_at(pricing, wall_ms)
     minutes = f":{abs(offset_s) % 3600 // 60:02}" if offset_s % 3600 else ""
     zone = f"{'-' if offset_s < 0 else '+'}{abs(offset_s) // 3600}{minutes}" if offset_s else ""
     return fact_text(name, wall_ms + offset_s * 1000) + zone
@@ -271,7 +272,7 @@ def _item(line: BillLine, pricing: Pricing | None, language: str) -> str:
 
 def _grade(code: str, pricing: Pricing | None) -> str:
     """As the price list calls it; its code where there is none."""
-    grades = [] if pricing is None or isinstance(pricing, Tariff) else pricing.grades
+    grades = pricing.grades if isinstance(pricing, PriceList) else []
     return next((grade.name for grade in grades if grade.code == code), code)
 
 

@@ -57,7 +57,7 @@ def settled(gathered: Gathered, save: str, language: str) -> str:
     big = f'<div class="card"><div class="big">{escape(totals[0][1])}</div>' if totals else '<div class="card">'
     return (
         f'{big}<div class="soft">{escape(state)}</div></div>'
-        f'<div class="card">{frame.rows(list(slip.facts(story, language, gathered.hours)))}</div>'
+        f'<div class="card">{frame.rows(list(slip.facts(story, language, gathered.pricing)))}</div>'
         + (f'<div class="card"><table>{lines}{sums}</table></div>' if lines else "")
         + f'<a class="button" href="{escape(save)}" download>{word("save", language)}</a>'
         f'<p class="soft">{word("save-hint", language)}</p>'

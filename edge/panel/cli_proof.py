@@ -104,7 +104,7 @@ def _slip(paper: Paper, gathered: Gathered, language: str) -> None:
 
     story = gathered.story
     paper.write(paper.bold(slip.title(story, language)))
-    paper.pairs(slip.facts(story, language, gathered.hours))
+    paper.pairs(slip.facts(story, language, gathered.pricing))
     rows = list(slip.rows(story, gathered.pricing, language))
     if rows:
         right = (f">{slip.label(code, language)}" for code in ("quantity", "price", "amount"))

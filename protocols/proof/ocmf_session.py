@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from protocols.proof import keys
 from protocols.proof.ocmf import MeterRecord, Payload, Reading
 from protocols.proof.ocmf_lint import Finding, Weight
-from protocols.trade.daytime import offset_s_at
 from protocols.trade.documents import TARIFF
+from protocols.trade.local_time import offset_s_at
 from protocols.trade.quantities import kwh
 from protocols.trade.records import ClockQuality, SessionClosed, SessionOpened, Stamp, session_id
 from protocols.trade.tariff import Tariff

@@ -10,18 +10,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
 
-from protocols.trade.fuel_prices import PriceList
+from protocols.trade.local_time import offset_index, offset_s_at
 from protocols.trade.tariff import DAY_S, Offset, Period, Tariff
 
 DAY_MS = DAY_S * 1000
 
-_since_s = attrgetter("since_s")
 _from_s = attrgetter("from_s")
-
-
-def offset_s_at(tariff: Tariff | PriceList, wall_ms: int) -> int:
-    """What local time is ahead of UTC at this instant; before the first offset the first holds."""
-    return tariff.offsets[_offset_index(tariff.offsets, wall_ms)].offset_s
 
 
 def local_second(tariff: Tariff, wall_ms: int) -> int:
@@ -37,7 +31,7 @@ def period_at(tariff: Tariff, wall_ms: int) -> int:
 def next_boundary_ms(tariff: Tariff, wall_ms: int) -> int | None:
     """The first instant after `wall_ms` at which the period or the offset changes; None when nothing ever will."""
     offsets, periods = tariff.offsets, tariff.periods
-    index = _offset_index(offsets, wall_ms)
+    index = offset_index(offsets, wall_ms)
     offset_change_ms = _offset_end_ms(offsets, index)
     if len(periods) == 1:
         return offset_change_ms
@@ -83,10 +77,6 @@ def one_period(tariff: Tariff, from_ms: int, to_ms: int | None) -> bool:
 def offset_changes_ms(tariff: Tariff) -> list[int]:
     """The instants at which the offset may change: all but the first, which holds before itself too."""
     return [offset.since_s * 1000 for offset in tariff.offsets[1:]]
-
-
-def _offset_index(offsets: list[Offset], wall_ms: int) -> int:
-    return max(bisect_right(offsets, wall_ms // 1000, key=_since_s) - 1, 0)
 
 
 def _offset_end_ms(offsets: list[Offset], index: int) -> int | None:

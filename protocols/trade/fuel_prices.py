@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from protocols.door import Fault
+from protocols.trade import local_time
 from protocols.trade.codec import Wire
+from protocols.trade.local_time import offset_s_at
 from protocols.trade.record_parts import Amount, ClockQuality, Name, Stamp
 from protocols.trade.tariff import DAY_S, Offset
 
@@ -99,8 +101,7 @@ def disorder(prices: PriceList) -> list[Fault]:
     codes = [grade.code for grade in prices.grades]
     if not codes or len(set(codes)) != len(codes):
         faults.append(Fault("grades", "at least one, each code once", ", ".join(codes) or "none"))
-    if not prices.offsets:
-        faults.append(Fault("offsets", "at least one", "none"))
+    faults += local_time.disorder(prices)
     if not prices.steps:
         faults.append(Fault("steps", "at least one", "none", "Add a `[[steps]]` table."))
     for index, (before, step) in enumerate(pairwise(prices.steps), start=1):
@@ -117,9 +118,4 @@ def disorder(prices: PriceList) -> list[Fault]:
 
 def local_day(prices: PriceList, wall_ms: int) -> int:
     """Days since 1970-01-01 on the site's own calendar, which daily limits count by."""
-    wall_s = wall_ms // 1000
-    offset_s = prices.offsets[0].offset_s
-    for offset in prices.offsets:
-        if offset.since_s <= wall_s:
-            offset_s = offset.offset_s
-    return max(0, (wall_s + offset_s) // DAY_S)
+    return max(0, (wall_ms // 1000 + offset_s_at(prices, wall_ms)) // DAY_S)

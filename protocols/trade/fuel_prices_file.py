@@ -16,18 +16,16 @@ import msgspec
 from protocols.door import Fault, Refused, check
 from protocols.trade import fuel_prices
 from protocols.trade.fuel_prices import Grade, GradePrice, PriceList, PriceStep
+from protocols.trade.local_time import OffsetsOf, Zone, offsets_in
 from protocols.trade.quantities import e3_of_yuan
 from protocols.trade.record_parts import Amount, Name
 from protocols.trade.tariff import Offset
-from protocols.trade.tariff_file import YUAN, ZONE, OffsetsOf
+from protocols.trade.tariff_file import YUAN
 
 LOCAL = r"^2[0-9]{3}-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9](:[0-5][0-9])?\Z"
 
 _Yuan = Annotated[str, msgspec.Meta(pattern=YUAN, description='yuan as text with up to 5 decimals, like "7.85"')]
 _Local = Annotated[str, msgspec.Meta(pattern=LOCAL, description='a local time as text, like "2026-12-01 00:00"')]
-_Zone = Annotated[
-    str, msgspec.Meta(pattern=ZONE, max_length=64, description='the IANA name of a time zone, like "Asia/Shanghai"')
-]
 
 
 class GradeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +46,7 @@ class PriceListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. version: left out for the next one."""
 
     id: Name
-    zone: _Zone
+    zone: Zone
     grades: list[GradeTable]
     steps: list[StepTable]
     version: Amount | None = None
@@ -61,12 +59,10 @@ def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, now_s: int, next_ver
     file, faults = check(data, PriceListFile)
     if file is None:
         raise Refused(source, faults)
-    offsets = offsets_of(file.zone)
-    if offsets is None:
-        faults.append(Fault("zone", "the IANA name of a time zone", repr(file.zone), 'Like "Asia/Shanghai".'))
+    offsets, faults = offsets_in(file.zone, offsets_of)
     steps: list[PriceStep] = []
     for index, table in enumerate(file.steps):
-        from_s, wrong = _unix_s(table.from_, offsets or [Offset(0, 0)])
+        from_s, wrong = _unix_s(table.from_, offsets)
         steps.append(PriceStep(from_s, _prices(table, file.grades)))
         faults += [Fault(f"steps[{index}].from", wrong, repr(table.from_))] if wrong else []
         known = {grade.code for grade in file.grades}
@@ -74,7 +70,7 @@ def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, now_s: int, next_ver
         faults += [Fault(f"steps[{index}].yuan_per_litre.{code}", "a grade of the list", repr(code)) for code in odd]
     version = next_version if file.version is None else file.version
     grades = [Grade(table.code, table.name) for table in file.grades]
-    prices = PriceList(file.id, version, file.zone, list(offsets or [Offset(0, 0)]), grades, steps)
+    prices = PriceList(file.id, version, file.zone, offsets, grades, steps)
     faults += [_as_written(fault, file) for fault in fuel_prices.disorder(prices)]
     if not faults and steps[0].from_s > now_s:
         expected, remedy = "a time that has passed", "It holds at once: put the step that is in force before it."
@@ -82,16 +78,6 @@ def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, now_s: int, next_ver
     if faults:
         raise Refused(source, faults)
     return prices
-
-
-def local_text(unix_s: int, offsets: Sequence[Offset]) -> str:
-    """The instant as the file writes it, seconds left out where they are 0."""
-    offset_s = offsets[0].offset_s
-    for offset in offsets:
-        if offset.since_s <= unix_s:
-            offset_s = offset.offset_s
-    local = datetime.fromtimestamp(unix_s + offset_s, UTC)
-    return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
 
 
 def _prices(table: StepTable, grades: Sequence[GradeTable]) -> list[GradePrice]:

@@ -21,10 +21,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from protocols.door import Fault
+from protocols.trade import local_time
 from protocols.trade.codec import Wire
 from protocols.trade.price import Bill
 from protocols.trade.quantities import largest_remainder, round_half_up, round_up
 from protocols.trade.record_parts import Amount, BillLine, Name
+from protocols.trade.tariff import Offset
 
 KIND = "port-prices"
 """The document's kind."""
@@ -64,10 +66,12 @@ class PortPrice(Wire, frozen=True):
 
 
 class PortPrices(Wire, frozen=True):
-    """One version: each price once."""
+    """One version: each price once. offsets: as of a tariff, for the local time of bills."""
 
     id: Name
     version: Amount
+    zone: Name
+    offsets: list[Offset]
     prices: list[PortPrice]
 
 
@@ -214,7 +218,7 @@ def energy_for(price: PortPrice, amount_fen: int) -> int | None:
 def disorder(prices: PortPrices) -> list[Fault]:
     """What the types do not hold against it; empty for a list that may be put in force."""
     names = [one.name for one in prices.prices]
-    faults: list[Fault] = []
+    faults = local_time.disorder(prices)
     if not names or len(set(names)) != len(names):
         faults.append(Fault("prices", "at least one, each name once", ", ".join(names) or "none"))
     for index, one in enumerate(prices.prices):

@@ -1,6 +1,6 @@
 """Port prices as people write them (TOML, yuan, watts) become a PortPrices, or a list of every fault.
 
-Pure: the file's data comes in as values. docs/port-prices.md shows a whole file.
+Pure: the file's data and the zone's offsets come in as values. docs/port-prices.md shows a whole file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 
 from protocols.door import Fault, Refused, check
 from protocols.trade import port_prices
+from protocols.trade.local_time import OffsetsOf, Zone, offsets_in
 from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep
 from protocols.trade.quantities import e3_of_yuan
 from protocols.trade.record_parts import Amount, Name
@@ -48,19 +49,21 @@ class PortPricesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. version: left out for the next one."""
 
     id: Name
+    zone: Zone
     prices: list[PriceTable]
     version: Amount | None = None
 
 
-def read(data: Mapping[str, Any], *, next_version: int, source: str) -> PortPrices:
+def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, next_version: int, source: str) -> PortPrices:
     """The prices that `data` (as tomllib gives it) writes. next_version: what a file without one gets. Raises Refused
     with all faults, each with its path.
     """
     file, faults = check(data, PortPricesFile)
     if file is None:
         raise Refused(source, faults)
+    offsets, faults = offsets_in(file.zone, offsets_of)
     version = next_version if file.version is None else file.version
-    prices = PortPrices(file.id, version, [_price(table) for table in file.prices])
+    prices = PortPrices(file.id, version, file.zone, offsets, [_price(table) for table in file.prices])
     faults += [Fault(_as_written(one.path), one.expected, one.got, one.remedy) for one in port_prices.disorder(prices)]
     if faults:
         raise Refused(source, faults)

@@ -15,14 +15,15 @@ from typing import Annotated, Literal
 import msgspec
 
 from protocols.door import Fault
+from protocols.trade import local_time
 from protocols.trade.codec import Wire
 from protocols.trade.quantities import largest_remainder, round_half_up, round_up
 from protocols.trade.record_parts import CNY, Amount, BillLine, Name
 from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED, Permille
+from protocols.trade.tariff import DAY_S, Offset
 
 KIND = "swap-terms"
 """The document's kind."""
-DAY_S = 86_400
 
 Rule = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9A-Z?]+\*?\Z")]
 """Which codes: `?` is any one character, `*` at the end any rest. A code without either is that one pack."""
@@ -75,17 +76,20 @@ class Model(Wire, frozen=True):
 
 class SwapTerms(Wire, frozen=True):
     """The document. swaps: in the order in which they are tried, plans as well as prices. models: the fleet's, the
-    first that a code matches is its. consent_permille: nothing below is ever given out.
+    first that a code matches is its. consent_permille: nothing below is ever given out. offsets: as of a tariff, for
+    the local time of bills.
     """
 
     version: Amount
+    zone: Name
+    offsets: list[Offset]
     swaps: list[SwapOffer]
     rents: list[RentOffer]
     models: list[Model]
     consent_permille: Permille
 
 
-NO_SWAPS = SwapTerms(0, [], [], [], 0)
+NO_SWAPS = SwapTerms(0, "UTC", [Offset(0, 0)], [], [], [], 0)
 """What holds before the first document: nothing is offered, and no pack is known as the fleet's."""
 
 
@@ -233,7 +237,8 @@ def _bill(parts: Sequence[tuple[str, int, int, Fraction]]) -> Bill:
 
 def disorder(terms: SwapTerms) -> list[Fault]:
     """What the types do not hold against it; empty for a document that may be put in force."""
-    faults = _twice("swaps", [one.name for one in terms.swaps] + [one.name for one in terms.rents])
+    faults = local_time.disorder(terms)
+    faults += _twice("swaps", [one.name for one in terms.swaps] + [one.name for one in terms.rents])
     faults += _twice("models", [model.name for model in terms.models])
     for index, offer in enumerate(terms.swaps):
         faults += _offer_faults(f"swaps[{index}]", offer, terms.consent_permille)

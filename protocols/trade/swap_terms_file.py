@@ -1,6 +1,6 @@
 """Terms of swaps and rent as people write them (TOML, yuan, percent, hours) become SwapTerms, or a list of every fault.
 
-Pure. docs/shop.md shows a whole file.
+Pure: the file's data and the zone's offsets come in as values. docs/shop.md shows a whole file.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from protocols.door import Fault, Refused, check
 from protocols.trade import swap_terms
+from protocols.trade.local_time import OffsetsOf, Zone, offsets_in
 from protocols.trade.quantities import e3_of_yuan
 from protocols.trade.record_parts import CNY, Amount, Name
 from protocols.trade.swap_terms import Model, RentOffer, Rule, SwapOffer, SwapTerms
@@ -73,6 +74,7 @@ class ModelTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SwapTermsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. version: left out for the next one."""
 
+    zone: Zone
     models: list[ModelTable]
     swaps: list[SwapTable] = []
     rents: list[RentTable] = []
@@ -80,17 +82,20 @@ class SwapTermsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Amount | None = None
 
 
-def read(data: Mapping[str, Any], *, next_version: int, source: str) -> SwapTerms:
+def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, next_version: int, source: str) -> SwapTerms:
     """The terms that `data` (as tomllib gives it) writes. next_version: what a file without one gets. Raises Refused
     with all faults, each with its path.
     """
     file, faults = check(data, SwapTermsFile)
     if file is None:
         raise Refused(source, faults)
+    offsets, faults = offsets_in(file.zone, offsets_of)
     for index, table in enumerate(file.swaps):
         faults += _fields_of_kind(f"swaps[{index}]", table)
     terms = SwapTerms(
         version=next_version if file.version is None else file.version,
+        zone=file.zone,
+        offsets=offsets,
         swaps=[_offer(table) for table in file.swaps],
         rents=[_rent(table) for table in file.rents],
         models=[_model(table) for table in file.models],

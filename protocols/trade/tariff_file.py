@@ -5,24 +5,23 @@ Pure: the file's data and the zone's offsets come in as values. docs/tariffs.md 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
 from protocols.door import Fault, Refused, check
+from protocols.trade import local_time
+from protocols.trade.local_time import OffsetsOf, Zone, not_rising, offsets_in
 from protocols.trade.quantities import e3_of_yuan
 from protocols.trade.records import Amount, Name
-from protocols.trade.tariff import DAY_S, Offset, Period, Tariff
+from protocols.trade.tariff import Period, Tariff
 
 YUAN = r"^[0-9]{1,6}(\.[0-9]{1,5})?\Z"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?\Z"
-ZONE = r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*\Z"
 
 _Yuan = Annotated[str, msgspec.Meta(pattern=YUAN)]
 _Clock = Annotated[str, msgspec.Meta(pattern=CLOCK)]
-_Zone = Annotated[str, msgspec.Meta(pattern=ZONE, max_length=64)]
 
 
 class PeriodTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,15 +38,11 @@ class TariffFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Name
     version: Amount
-    zone: _Zone
+    zone: Zone
     session_yuan: _Yuan
     idle_yuan_per_min: _Yuan
     idle_grace_s: Amount
     periods: list[PeriodTable]
-
-
-OffsetsOf = Callable[[str], Sequence[Offset] | None]
-"""A zone's offsets by its IANA name, or None for a zone that does not exist."""
 
 
 def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, source: str) -> Tariff:
@@ -55,12 +50,12 @@ def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, source: str) -> Tari
     file, faults = check(data, TariffFile)
     if file is None:
         raise Refused(source, [_in_words(fault) for fault in faults])
-    offsets = offsets_of(file.zone)
+    offsets, faults = offsets_in(file.zone, offsets_of)
     tariff = Tariff(
         id=file.id,
         version=file.version,
         zone=file.zone,
-        offsets=list(offsets or [Offset(0, 0)]),
+        offsets=offsets,
         periods=[
             Period(
                 from_s=_second_of_day(table.from_),
@@ -74,9 +69,7 @@ def read(data: Mapping[str, Any], offsets_of: OffsetsOf, *, source: str) -> Tari
         idle_e3_per_min=e3_of_yuan(file.idle_yuan_per_min),
         idle_grace_s=file.idle_grace_s,
     )
-    faults = disorder(tariff)
-    if offsets is None:
-        faults.insert(0, Fault("zone", "the IANA name of a time zone", repr(file.zone), 'Like "Asia/Shanghai".'))
+    faults += disorder(tariff)
     if faults:
         raise Refused(source, faults)
     return tariff
@@ -88,46 +81,12 @@ def disorder(tariff: Tariff) -> list[Fault]:
     Prices by time of day rest on it, so a site asks this of every tariff that it takes in.
     """
     periods = [period.from_s for period in tariff.periods]
-    offsets = [offset.since_s for offset in tariff.offsets]
-    return _not_rising("periods", "from", periods, _clock) + _not_rising("offsets", "since_s", offsets, str)
-
-
-def _not_rising(table: str, key: str, values: list[int], show: Callable[[int], str]) -> list[Fault]:
-    if not values:
-        return [Fault(table, "at least one", "none", f"Add a `[[{table}]]` table.")]
-    faults = []
-    for index, (before, value) in enumerate(pairwise(values), start=1):
-        if value <= before:
-            expected = f"later than {show(before)}, where the one before begins"
-            faults.append(Fault(f"{table}[{index}].{key}", expected, show(value), "Sort them by time."))
-    return faults
-
-
-def offsets_between(utc_offset_s: Callable[[int], int], from_s: int, to_s: int) -> list[Offset]:
-    """A zone's offsets over [from_s, to_s] in Unix seconds, to the second, from a function that gives the one in force.
-
-    Looks at each day, so two changes within one day that cancel out are not seen.
-    """
-    offsets = [Offset(from_s, utc_offset_s(from_s))]
-    for day_s in range(from_s, to_s, DAY_S):
-        before_s, after_s = day_s, min(day_s + DAY_S, to_s)
-        offset_s = utc_offset_s(after_s)
-        if offset_s == offsets[-1].offset_s:
-            continue
-        while after_s - before_s > 1:  # the change is in (before_s, after_s]
-            middle_s = (before_s + after_s) // 2
-            if utc_offset_s(middle_s) == offset_s:
-                after_s = middle_s
-            else:
-                before_s = middle_s
-        offsets.append(Offset(after_s, offset_s))
-    return offsets
+    return not_rising("periods", "from", periods, _clock) + local_time.disorder(tariff)
 
 
 _PRICE = 'yuan as text with up to 5 decimals, like "1.2345"'
 _WORDS = {
     "from": 'a time of the day as text, like "08:00" or "08:00:30"',
-    "zone": 'the IANA name of a time zone, like "Asia/Shanghai"',
     "session_yuan": _PRICE,
     "idle_yuan_per_min": _PRICE,
     "energy_yuan_per_kwh": _PRICE,

@@ -23,11 +23,14 @@ from protocols.trade.records_pack import (
     SwapKind,
     SwapOpened,
 )
-from protocols.trade.swap_terms import DAY_S, Model, RentOffer, SwapOffer, SwapTerms
+from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms
+from protocols.trade.tariff import DAY_S, Offset
 
 A, B = "BT3072020120000200521001", "BT3072020120000200521002"
 TERMS = SwapTerms(
     version=1,
+    zone="Asia/Shanghai",
+    offsets=[Offset(0, 28_800)],
     swaps=[
         SwapOffer("pass", "plan", "pass", 1, 0, 0, 0, 1200, 900),
         SwapOffer("single", "single", "CNY", 0, 350_000, 0, 0, 1200, 900),

@@ -21,7 +21,7 @@ from protocols.trade.codec import decode
 from protocols.trade.custody import At
 from protocols.trade.pack_list import PackList
 from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED
-from protocols.trade.swap_terms import DAY_S
+from protocols.trade.tariff import DAY_S
 
 
 def two_sites(hq: Headquarters) -> tuple[ShopBox, ShopBox]:

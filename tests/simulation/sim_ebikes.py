@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from sim_boards import StandBoard
 from sim_box import Box
+from sim_hq import OFFSETS, ZONE
 from sim_ports import BY_HAND, PortStand
 
 from cloud.acts import Denied
@@ -90,7 +91,7 @@ class Ebikes:
             PortPrice("tariff", "tariff", [], 0, 0, 0, cap_fen, 0, 0, 0),
             PortPrice("lockers", "energy", [], e3, session_e3, 0, cap_fen, late_e3, late_free_s, days),
         ]
-        listed = PortPrices("sim", self._version, prices)
+        listed = PortPrices("sim", self._version, ZONE, OFFSETS, prices)
         document = Document(port_prices.KIND, box.name, listed.version, encode(listed), b"")
         self.world.auditor.orders.prices[pin(document).hash] = listed
         self.world.hq.publish_fuel(port_prices.KIND, listed.version, listed, box.name)

@@ -51,10 +51,11 @@ from protocols.trade.documents import BYTES_MAX, TARIFF
 from protocols.trade.grants import CredentialKey
 from protocols.trade.pack_list import PackList
 from protocols.trade.records import CNY, ClockQuality, Preset, Stamp
-from protocols.trade.tariff import Tariff
+from protocols.trade.tariff import Offset, Tariff
 from protocols.trade.wire import EnrolAsk, EnrolReply
 
 ZONE = "Asia/Shanghai"
+OFFSETS = [Offset(0, 28_800)]
 DIRECTORY = "FIELDTILL_SIM_DIRECTORY"
 """The variable that tells workers where their files go: those of a pool end without cleaning up."""
 

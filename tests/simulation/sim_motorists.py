@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sim_box import Box, Work
+from sim_hq import OFFSETS, ZONE
 from sim_people import START_UTC_MS
 from sim_pump import GRADES, FuelStand
 
@@ -23,7 +24,6 @@ from protocols.trade.fuel_prices import Grade, GradePrice, PriceList, PriceStep
 from protocols.trade.fuel_terms import FuelTerms, Terms
 from protocols.trade.grants import hide_credential
 from protocols.trade.records import Origin, Preset
-from protocols.trade.tariff import Offset
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -75,7 +75,7 @@ class Motorists:
             for start in starts
         ]
         grades = [Grade(code, f"{code}#") for code in GRADES]
-        prices = PriceList("sim", self._list_version, "Asia/Shanghai", [Offset(0, 28_800)], grades, steps)
+        prices = PriceList("sim", self._list_version, ZONE, OFFSETS, grades, steps)
         document = Document(fuel_prices.KIND, box.name, prices.version, encode(prices), b"")
         self.world.auditor.fuel.lists[pin(document).hash] = prices
         self.world.hq.publish_fuel(fuel_prices.KIND, prices.version, prices, box.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim_box import Box
+from sim_hq import OFFSETS, ZONE
 from sim_plant import Stand
 
 from edge.site import Tapped
@@ -18,7 +19,7 @@ from protocols.trade.codec import encode
 from protocols.trade.documents import Document, pin
 from protocols.trade.grants import hide_credential
 from protocols.trade.records import Origin, Preset
-from protocols.trade.tariff import Offset, Period, Tariff
+from protocols.trade.tariff import Period, Tariff
 
 if TYPE_CHECKING:
     from sim_world import World
@@ -169,7 +170,7 @@ class People:
             for n, start in enumerate(starts)
         ]
         tariff = Tariff(
-            "sim", self._tariff_version, "Asia/Shanghai", [Offset(0, 28_800)], periods,
+            "sim", self._tariff_version, ZONE, OFFSETS, periods,
             random.choice((0, 0, 50_000)), random.choice((0, 0, 10_000)), random.choice((0, 30)),
         )  # fmt: skip
         document = Document("tariff", box.name, tariff.version, encode(tariff), b"")

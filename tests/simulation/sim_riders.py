@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from sim_box import Box
+from sim_hq import OFFSETS, ZONE
 from sim_shop import CABINET, CODES, ShopStand
 
 from drivers.errors import DeviceError
@@ -92,7 +93,7 @@ class Riders:
         )
         rents = [RentOffer("day", [], 1, random.randrange(100, 500) * 1_000, 3_600, 1_000_000)]
         models = [Model("72V2", [CODES], [], random.choice((0, DEPOSIT_FEN, DEPOSIT_FEN)))]
-        terms = SwapTerms(self._terms_version, swaps, rents, models, 400)
+        terms = SwapTerms(self._terms_version, ZONE, OFFSETS, swaps, rents, models, 400)
         document = Document(swap_terms.KIND, box.name, terms.version, encode(terms), b"")
         self.world.auditor.packs.terms[pin(document).hash] = terms
         self.world.hq.publish_fuel(swap_terms.KIND, terms.version, terms, box.name)

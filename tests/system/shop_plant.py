@@ -14,6 +14,7 @@ import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from plant import SITE, WAIT_S, Plant
 from shop_front_files import CABINET, CARDS, CONFIG, PORTS, SLOTS, SPEED, TWINS
 
 from cloud import documents, schema_packs, store
+from cloud.calendar import offsets_of
 from edge.demo.shopfront_places import port_prices_toml, swap_terms_toml
 from edge.demo.stage import BIN, StageError
 from edge.till.fold import apply
@@ -46,8 +48,9 @@ class ShopPlant(Plant):
 
     def publish_shop(self) -> None:
         """What swaps, rented packs and charging cost, and which packs are the fleet's."""
-        terms = swap_terms_file.read(tomllib.loads(swap_terms_toml()), next_version=1, source="terms")
-        prices = port_prices_file.read(tomllib.loads(port_prices_toml()), next_version=1, source="prices")
+        zones = partial(offsets_of, now_ms=self.head.clock.now_ms())
+        terms = swap_terms_file.read(tomllib.loads(swap_terms_toml()), zones, next_version=1, source="terms")
+        prices = port_prices_file.read(tomllib.loads(port_prices_toml()), zones, next_version=1, source="prices")
         with store.writing(self.head.engine) as connection:
             for kind, document in ((swap_terms.KIND, terms), (port_prices.KIND, prices)):
                 documents.publish(connection, self.head.keys, self.head.clock, kind, 1, document, [SITE])

@@ -172,12 +172,13 @@ async function tariffLines(story, documents) {
 const sameLines = (priced, billed) => priced.length === billed.length && priced.every((one, at) =>
   ["code", "period", "quantity", "price_e3", "amount_fen"].every((name) => one[name] === billed[at][name]));
 
+/** At least one, each later, or more, than the one before. */
+const rising = (some, key) => some.length > 0 && some.every((one, at) => !at || one[key] > some[at - 1][key]);
+
 function readTariff(payload) {
   try {
     const tariff = TARIFF(unpack(payload));
-    const rising = (values) => values.length > 0 && values.every((value, at) => !at || value > values[at - 1]);
-    const orderly = rising(tariff.periods.map((one) => one.from_s)) && rising(tariff.offsets.map((one) => one.since_s));
-    return orderly ? tariff : null;
+    return rising(tariff.periods, "from_s") && rising(tariff.offsets, "since_s") ? tariff : null;
   } catch { return null; }
 }
 

@@ -21,7 +21,7 @@ BODIES["filling-closed"] = STRUCT({
   meter_record: MAYBE(TEXT()),
 });
 const PRICE_LIST = STRUCT({
-  id: NAME, version: AMOUNT, zone: NAME, offsets: LIST(OFFSET), grades: LIST(STRUCT({ code: NAME, name: NAME })),
+  id: NAME, version: AMOUNT, ...LOCAL, grades: LIST(STRUCT({ code: NAME, name: NAME })),
   steps: LIST(STRUCT({ from_s: INT(), prices: LIST(STRUCT({ grade: NAME, price_e3: AMOUNT })) })),
 });
 
@@ -94,13 +94,12 @@ function stepsBetween({ steps }, lb, ub) {
 /** The list of that payload; null for one that may not be in force. */
 function readPrices(payload) {
   try {
-    const listed = PRICE_LIST(unpack(payload)), { grades, offsets, steps } = listed;
+    const listed = PRICE_LIST(unpack(payload)), { grades, steps } = listed;
     const codes = grades.map((one) => one.code);
-    const rising = steps.every((step, at) => !at || step.from_s > steps[at - 1].from_s);
     const whole = steps.every(({ prices }) => prices.length === codes.length
       && prices.every((one, at) => one.grade === codes[at] && one.price_e3 > 0n));
-    const some = codes.length && new Set(codes).size === codes.length && offsets.length && steps.length;
-    return some && rising && whole ? listed : null;
+    const once = codes.length && new Set(codes).size === codes.length;
+    return once && rising(steps, "from_s") && rising(listed.offsets, "since_s") && whole ? listed : null;
   } catch { return null; }
 }
 

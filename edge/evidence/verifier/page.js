@@ -46,14 +46,13 @@ function row(cells, tag = "td") {
 
 /** The bill, from the signed bytes. */
 function slip(told) {
-  const { closed, began, ended, session } = told.story, kind = kindOf(told.story);
+  const { story, pricing } = told, { closed, began, ended, session } = story, kind = kindOf(story);
   const doubt = began.quality === 2n && ended.quality === 2n ? "" : said(words.slip, "uncertain");
-  const pricing = pricingOf(told), hours = pricing ?? told.hours;
   const facts = [
-    ["session", session], ...Object.entries(kind.named(told.story)),
-    ["began", localTime(began.wall_ms, hours) + doubt], ["ended", localTime(ended.wall_ms, hours) + doubt],
+    ["session", session], ...Object.entries(kind.named(story)),
+    ["began", localTime(began.wall_ms, pricing) + doubt], ["ended", localTime(ended.wall_ms, pricing) + doubt],
   ];
-  if (closed) facts.push(...FACTS[told.story.kind](told.story, hours));
+  if (closed) facts.push(...FACTS[story.kind](story, pricing));
   const table = element("table", "", "facts");
   table.append(...facts.map(([name, value]) => row([said(words.slip, name), value])));
   const bill = element("table", "", "bill");
@@ -61,14 +60,14 @@ function slip(told) {
     bill.append(row(["line", "quantity", "price", "amount"].map((code) => said(words.slip, code)), "th"));
     for (const one of closed.lines) {
       const sums = [`¥${yuanE3(one.price_e3)}`, `¥${yuan(one.amount_fen)}`];
-      bill.append(row([item(told.story, pricing, one), quantity(one), ...sums]));
+      bill.append(row([item(story, pricing, one), quantity(one), ...sums]));
     }
     const total = row([said(words.slip, "total"), "", "", `¥${yuan(closed.amount_fen)}`]);
     total.className = "total";
     bill.append(total);
     if (closed.overrun_fen) bill.append(row([said(words.slip, "overrun"), "", "", `¥${yuan(closed.overrun_fen)}`]));
   } else bill.append(row([said(words.slip, kind.ends)]));
-  byId("slip").replaceChildren(element("h2", said(words.slip, kind.title(told.story))), table, bill);
+  byId("slip").replaceChildren(element("h2", said(words.slip, kind.title(story))), table, bill);
 }
 
 const chargeFacts = ({ opened: { begin }, closed }) => [
@@ -87,11 +86,11 @@ function fillingFacts({ opened, closed }, pricing) {
   ];
 }
 
-function swapFacts({ closed }, hours) {
+function swapFacts({ closed }, pricing) {
   const facts = [["reason", said(words.reasons, closed.outcome)]];
   if (closed.returned) facts.push(["pack-in", packText(closed.returned)]);
   if (closed.taken) facts.push(["pack-out", packText(closed.taken)]);
-  if (closed.until_s !== null) facts.push(["until", localTime(closed.until_s * 1000n, hours)]);
+  if (closed.until_s !== null) facts.push(["until", localTime(closed.until_s * 1000n, pricing)]);
   return facts;
 }
 
@@ -109,29 +108,21 @@ const FACTS = {
   "locker-opened": lockerFacts,
 };
 
-/** The pinned tariff or price list, where it is in the receipt and proven. */
-function pricingOf(told) {
-  const pinned = (code) => told.lines.some((line) => line.code === code && line.mark === "proven");
-  const { documents } = told.file;
-  if (pinned("price-list")) return readPrices(payloadOf(documents, "fuel-prices"));
-  return pinned("tariff") ? readTariff(payloadOf(documents, "tariff")) : null;
-}
-
 /** As the price list calls it; its code where there is none. */
 const gradeName = (code, pricing) => pricing?.grades.find((one) => one.code === code)?.name ?? code;
 
-/** `2026-09-21 19:26:40 UTC+8`, by the tariff's or the price list's own offsets. */
-function localTime(ms, hours) {
-  const offset = hours ? hours.offsets[offsetAt(hours, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
+/** `2026-09-21 19:26:40 UTC+8`, in the zone of what it was priced by. */
+function localTime(ms, pricing) {
+  const offset = pricing ? pricing.offsets[offsetAt(pricing, ms)].offset_s : 0n, ahead = offset < 0n ? -offset : offset;
   const minutes = offset % 3600n ? `:${String((ahead % 3600n) / 60n).padStart(2, "0")}` : "";
   return utc(ms + offset * 1000n) + (offset ? `${offset < 0n ? "-" : "+"}${ahead / 3600n}${minutes}` : "");
 }
 
-function item(story, tariff, one) {
+function item(story, pricing, one) {
   const name = said(words.slip, `line-${one.code}`);
-  if (isFilling(story)) return one.code === "fuel" ? `${name} · ${gradeName(story.closed.sold.grade, tariff)}` : name;
-  if (!tariff || (one.code !== "energy" && one.code !== "service")) return name;
-  const period = tariff.periods[Number(one.period)]?.name;
+  if (isFilling(story)) return one.code === "fuel" ? `${name} · ${gradeName(story.closed.sold.grade, pricing)}` : name;
+  if (one.code !== "energy" && one.code !== "service") return name;
+  const period = pricing?.periods?.[Number(one.period)]?.name;
   return period ? `${name} · ${language === 0 ? words.periods[period] ?? period : period}` : name;
 }
 

@@ -14,7 +14,7 @@ BODIES["port-closed"] = STRUCT({
   meter_record: MAYBE(TEXT()),
 });
 const PORT_PRICES = STRUCT({
-  id: NAME, version: AMOUNT,
+  id: NAME, version: AMOUNT, ...LOCAL,
   prices: LIST(STRUCT({
     name: NAME, by: ONE_OF("time", "energy", "tariff"),
     steps: LIST(STRUCT({ power_w: INT(1n, 1_000_000n), price_e3: AMOUNT })), energy_e3: AMOUNT, session_e3: AMOUNT,
@@ -93,10 +93,10 @@ function portLines({ by, steps, energy_e3, session_e3 }, { step_s, energy_wh }) 
 function readPortPrices(payload) {
   try {
     const listed = PORT_PRICES(unpack(payload)), { prices } = listed;
-    const orderly = prices.length && new Set(prices.map((one) => one.name)).size === prices.length
+    const orderly = rising(listed.offsets, "since_s") && prices.length && new Set(prices.map((one) => one.name)).size === prices.length
       && prices.every(({ by, steps, energy_e3, session_e3, least_s, late_e3, late_days_max }) => {
-        const rising = steps.every((step, at) => !at || step.power_w > steps[at - 1].power_w);
-        return (by === "time" ? steps.length > 0 : !steps.length && !least_s) && steps.length <= 16 && rising
+        const some = by === "time" ? rising(steps, "power_w") : !steps.length && !least_s;
+        return some && steps.length <= 16
           && (by === "energy") === energy_e3 > 0n && !(by === "tariff" && session_e3)
           && late_e3 > 0n === late_days_max > 0n;
       });

@@ -60,8 +60,8 @@ async function readHqKeys(text) {
   return keys.length || !keyLines(text).length ? keys : refuse("a key of type 04");
 }
 
-/** {lines, proven, story, hours}: every claim in order, up to the first that breaks the chain of trust. hours: the pinned
- * tariff, which says the local time whether or not it says the price. */
+/** {lines, proven, story, pricing}: every claim in order, up to the first that breaks the chain of trust. pricing: the
+ * pinned document that it was priced by, where it is here, in whose zone the bill's times are. */
 async function statement(file, siteKeys, cosigners) {
   const lines = [], stop = () => ({ lines, proven: false, story: null });
   let certificate;
@@ -103,8 +103,8 @@ async function statement(file, siteKeys, cosigners) {
   lines.push(line("open", kind.unproven), line("open", "software-keys"));
   const vouched = lines.some((one) => ["site-key", "cosigned"].includes(one.code) && one.mark === "proven");
   const missing = lines.some((one) => one.mark === "failed" || one.code === "not-cosigned");
-  const [hours] = await readPinned(story, file.documents, "tariff", readTariff, "tariff");
-  return { lines, proven: vouched && !missing, story, hours };
+  const [priced, read] = kind.priced(story), [pricing] = await readPinned(story, file.documents, priced, read, priced);
+  return { lines, proven: vouched && !missing, story, pricing };
 }
 
 async function cosignedLine(note, head, cosigners) {

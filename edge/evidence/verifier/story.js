@@ -48,8 +48,9 @@ const BODIES = { // those of other places are added in their own files
   }),
 };
 const OFFSET = STRUCT({ since_s: INT(), offset_s: INT(-DAY_S, DAY_S) });
+const LOCAL = { zone: NAME, offsets: LIST(OFFSET) };
 const TARIFF = STRUCT({
-  id: NAME, version: AMOUNT, zone: NAME, offsets: LIST(OFFSET),
+  id: NAME, version: AMOUNT, ...LOCAL,
   periods: LIST(STRUCT({ from_s: INT(0n, DAY_S - 1n), name: NAME, energy_e3: AMOUNT, service_e3: AMOUNT })),
   session_e3: AMOUNT, idle_e3_per_min: AMOUNT, idle_grace_s: AMOUNT,
 });

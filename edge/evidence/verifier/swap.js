@@ -31,7 +31,7 @@ BODIES["swap-closed"] = STRUCT({
 });
 const RULE = (value) => (/^[0-9A-Z?]+\*?$/.test(TEXT(1, 64)(value)) ? value : refuse("a rule"));
 const SWAP_TERMS = STRUCT({
-  version: AMOUNT,
+  version: AMOUNT, ...LOCAL,
   swaps: LIST(STRUCT({
     name: NAME, kind: ONE_OF("single", "energy", "plan"), asset: NAME, units: AMOUNT, price_e3: AMOUNT,
     floor_fen: AMOUNT, cap_fen: AMOUNT, interval_s: AMOUNT, full_permille: PERMILLE,
@@ -178,7 +178,7 @@ function readTerms(payload) {
     const terms = SWAP_TERMS(unpack(payload)), { swaps, rents, models, consent_permille } = terms;
     const once = (names) => new Set(names).size === names.length;
     const names = models.map((one) => one.name);
-    const orderly = once([...swaps, ...rents].map((one) => one.name)) && once(names)
+    const orderly = rising(terms.offsets, "since_s") && once([...swaps, ...rents].map((one) => one.name)) && once(names)
       && swaps.every((one) => offerHolds(one, consent_permille))
       && rents.every((one) => one.price_e3 && one.models.every((name) => names.includes(name)))
       && models.every((one) => one.rules.length

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud.calendar import offsets_of
 from drivers.twins.cabinets.pack import pack_code
 from drivers.twins.config import read_site
 from drivers.twins.site import TwinSite
@@ -132,8 +134,11 @@ async def test_the_shop_fronts_config_is_that_of_real_boards(tmp_path: Path) -> 
     assert {run.pack.protocol for cabinet in config.cabinet for run in cabinet.slot if run.pack} == {"greenway", "jbd"}
     assert {board.protocol for board in config.board} == {"xor", "kerong", "relay"}
     assert [board.protocol for board in config.port_board] == ["dny", "dny"]
-    terms = swap_terms_file.read(tomllib.loads(shopfront_places.swap_terms_toml()), next_version=1, source="terms")
-    prices = port_prices_file.read(tomllib.loads(shopfront_places.port_prices_toml()), next_version=1, source="prices")
+    zones = partial(offsets_of, now_ms=1_795_000_000_000)
+    sold = tomllib.loads(shopfront_places.swap_terms_toml())
+    listed = tomllib.loads(shopfront_places.port_prices_toml())
+    terms = swap_terms_file.read(sold, zones, next_version=1, source="terms")
+    prices = port_prices_file.read(listed, zones, next_version=1, source="prices")
     assert {config.ports.price, *config.ports.board_prices.values()} == {price.name for price in prices.prices}
     assert is_fleet(terms, pack_code(1))
     assert is_fleet(terms, pack_code(71, volts=60))

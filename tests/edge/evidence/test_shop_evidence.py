@@ -97,7 +97,7 @@ def test_a_pack_holds_the_steps_the_terms_and_the_measurement(
     steps = sorted(path.name.partition(".")[2] for path in (folder / "records").glob("*.bin"))
     assert steps == ["swap-closed.bin", "swap-opened.bin", *["swap-stepped.bin"] * 3]
     handed_out = [path.name for path in sorted((folder / "documents").glob("*.bin"))]
-    assert handed_out == ["swap-terms-1.bin", "tariff-1.bin"]  # the tariff for the local time
+    assert handed_out == ["swap-terms-1.bin"]
     record = measurement.verified((folder / "measurement.ftm").read_text(), DEVICE.public_key())
     assert (record.page, record.fields["V_CABINET"], record.meter) == (1, "cab-1", "CAB-0417")
     page = (folder / "index.html").read_text()

@@ -19,7 +19,8 @@ from protocols.proof.receipt_story import read_story
 from protocols.trade.records_pack import SwapOutcome
 from protocols.trade.tariff import Offset
 from tests.protocols.proof.filled import FILLED, PRICES
-from tests.protocols.proof.fronted import RENTED_IN_TOWN
+from tests.protocols.proof.fronted import PORTED, RENTED, TERMS
+from tests.protocols.proof.fronted import PRICES as PORT_PRICES
 from tests.protocols.proof.sold import CITY, GOOD
 
 
@@ -90,11 +91,13 @@ def test_a_customer_reads_local_time(offset_s: int | None, shown: str) -> None:
 
 
 def test_a_rider_reads_local_time() -> None:
-    """Of a swap too, by the tariff of the site, also to when a rent is paid."""
-    story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in RENTED_IN_TOWN.records])
-    told = dict(slip.facts(story, "en", CITY))
+    """By the swap terms, also to when a rent is paid; at a port by its prices."""
+    story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in RENTED.records])
+    told = dict(slip.facts(story, "en", TERMS))
     assert told["Began"] == "2026-09-21 19:26:40 UTC+8"
     assert told["Paid until"] == "2026-09-22 19:28:15 UTC+8"
+    story = read_story("shanghai-7", 3, [(one.proof.index, one.data) for one in PORTED.records])
+    assert dict(slip.facts(story, "en", PORT_PRICES))["Began"] == "2026-09-21 17:26:40 UTC+6"
 
 
 def test_the_slip_of_a_filling() -> None:

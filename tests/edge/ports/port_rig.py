@@ -36,6 +36,7 @@ from protocols.trade.documents import Document
 from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep
 from protocols.trade.records import Origin
 from protocols.trade.records_port import PortClosed, PortUnattributed
+from protocols.trade.tariff import Offset
 from tests.edge.desk_rig import LOG_KEY, Till, Time
 
 FULL = trade.Preset("full", 0)
@@ -280,7 +281,8 @@ class Rack(Till):
         return self.hall.loops["rack"]
 
     async def publish_prices(self, *prices: PortPrice, version: int = 1) -> None:
-        listed = PortPrices("east", version, list(prices) or [BY_TIME, BY_ENERGY, BY_TARIFF, LOCKERS])
+        some = list(prices) or [BY_TIME, BY_ENERGY, BY_TARIFF, LOCKERS]
+        listed = PortPrices("east", version, "UTC", [Offset(0, 0)], some)
         await self.document(port_prices.KIND, version, encode(listed))
 
     async def document(self, kind: str, version: int, payload: bytes) -> None:

@@ -53,7 +53,7 @@ async def a_till_with(path: Path, board: PortBoard, price: str) -> AsyncIterator
     till = Till(journal, Live(), tariff=SHANGHAI, bays={})
     await till.desk.check_counter()
     await till.begin(50_000, may_stay=50_000)
-    listed = PortPrices("east", 1, [BY_TIME, BY_ENERGY, BY_TARIFF])
+    listed = PortPrices("east", 1, "UTC", FLAT.offsets, [BY_TIME, BY_ENERGY, BY_TARIFF])
     await till.site.take_documents([encode(Document(KIND, "hz-1", 1, encode(listed), bytes(64)))])
     hall = set_up_ports(till.site, {board.id: board}, PortPolicy(price=price), till.clock)
     assert hall is not None

@@ -48,6 +48,7 @@ from protocols.trade.pack_list import PackEntry, PackList
 from protocols.trade.records import CNY, Origin
 from protocols.trade.records_pack import SwapClosed, SwapKind, SwapStepped
 from protocols.trade.swap_terms import Model, RentOffer, SwapOffer, SwapTerms
+from protocols.trade.tariff import Offset
 from tests.edge.desk_rig import CARD, CREDENTIAL_KEY, LOG_KEY, Till, Time
 
 K = CabinetFaultKind
@@ -58,6 +59,8 @@ PACK_POLL_MS = 5_000
 POLICY = SwapPolicy(interval_s=0)
 TERMS = SwapTerms(
     version=1,
+    zone="UTC",
+    offsets=[Offset(0, 0)],
     swaps=[
         SwapOffer("swaps30", "plan", PLAN, 1, 0, 0, 0, 0, 900),
         SwapOffer("single", "single", CNY, 0, 300_000, 0, 0, 0, 900),

@@ -76,7 +76,7 @@ class PortStory:
     def __post_init__(self) -> None:
         self.board = Board("rack", self.time, self.traits)
         self.place = PortPlace("rack", 1, self.price.name, self.traits)
-        self.prices = PortPrices("east", 1, [self.price])
+        self.prices = PortPrices("east", 1, "UTC", FLAT.offsets, [self.price])
         self.terms = Terms(self.price, FLAT if self.price.by == "tariff" else None)
         self.ordered: set[bytes] = set()  # numbers that the board may have been told
         self.write(Draft(EpochOpened("hz-1", 1, bytes(32), b"spki", b"sig", "test")))

@@ -11,7 +11,7 @@ from protocols.proof import measurement, ocmf
 from protocols.proof.measured import MeasuredClosed, MeasuredOpened, Told
 from protocols.proof.measured import measured as what
 from protocols.proof.measurement import Plate
-from protocols.proof.receipt_file import PinnedDocument, ReceiptFile
+from protocols.proof.receipt_file import ReceiptFile
 from protocols.trade.codec import Wire, encode
 from protocols.trade.port_bill import bill_of as port_bill_of
 from protocols.trade.port_prices import PortPrice, PortPrices, PowerStep, late_bill, price_of
@@ -44,6 +44,8 @@ from .sold import BEGAN_MS, CITY, KINDS, SEQ, receipt_file, record, stamp, used
 PLAN = "SWAPS30"
 TERMS = SwapTerms(
     version=3,
+    zone="Asia/Shanghai",
+    offsets=[Offset(0, 28_800)],
     swaps=[
         SwapOffer("swaps30", "plan", PLAN, 1, 0, 0, 0, 0, 900),
         SwapOffer("single", "single", CNY, 0, 300_500, 0, 0, 0, 900),
@@ -54,7 +56,7 @@ TERMS = SwapTerms(
     consent_permille=500,
 )
 PRICES = PortPrices(
-    "east", 2,
+    "east", 2, "Asia/Urumqi", [Offset(0, 21_600)],
     [
         PortPrice("bikes", "time", [PowerStep(200, 100_000), PowerStep(400, 150_000)], 0, 20_000, 60, 0, 0, 0, 0),
         PortPrice("cars", "energy", [], 120_000, 0, 0, 0, 0, 0, 0),
@@ -163,10 +165,6 @@ def swap_receipt(
 
 SWAPPED = swap_receipt()
 RENTED = swap_receipt(RENT, STEPS[3:], swap_end(RENT, returned=None))
-IN_TOWN = with_(RENT, pins=[pin(TERMS), pin(CITY)])
-"""The site has a tariff, which says its local time."""
-RENTED_IN_TOWN = swap_receipt(IN_TOWN, STEPS[3:], swap_end(IN_TOWN, returned=None), documents=(TERMS, CITY))
-OTHER_TARIFF = PinnedDocument("tariff", encode(with_(CITY, offsets=[Offset(0, 0)])))
 RETURNED = swap_receipt(RETURN, STEPS[:2], swap_end(RETURN, taken=None))
 
 # --- ports -----------------------------------------------------------------------------------------------------------
@@ -215,13 +213,15 @@ def port_receipt(
 
 
 PORTED = port_receipt()
+PILED = port_receipt(with_(PORT, price="piles"))
+"""By the tariff."""
 
 # --- lockers ---------------------------------------------------------------------------------------------------------
 
-LOCKERS = PortPrices("east", 2, [*PRICES.prices, PortPrice("box", "energy", [], 120_000, 0, 0, 0, 500_000, 60, 3)])
+LOCKERS = with_(PRICES, prices=[*PRICES.prices, PortPrice("box", "energy", [], 120_000, 0, 0, 0, 500_000, 60, 3)])
 STAY = LockerOpened(
     board="rack", port=4, account="acc-77", holds=[Hold("acc-77", CNY, 1_500)], price="box", secret=bytes(48),
-    charge=None, charge_by="", origin=ORIGIN, pins=[pin(LOCKERS), pin(CITY)], clock_lb_ms=BEGAN_MS,
+    charge=None, charge_by="", origin=ORIGIN, pins=[pin(LOCKERS)], clock_lb_ms=BEGAN_MS,
     clock_ub_ms=BEGAN_MS,
 )  # fmt: skip
 ACTS: list[LockerStored | LockerDoor | LockerOverdue] = [
@@ -247,7 +247,7 @@ def stay_receipt(
     acts: Sequence[Wire] = ACTS,
     closed: LockerClosed | SessionVoided | None = None,
     moves: Sequence[Move] | None = None,
-    documents: Sequence[Wire] = (LOCKERS, CITY),
+    documents: Sequence[Wire] = (LOCKERS,),
 ) -> ReceiptFile:
     """What is not given is as the till does it."""
     end = stay_end() if closed is None else closed

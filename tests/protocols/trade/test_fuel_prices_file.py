@@ -13,8 +13,8 @@ import pytest
 from protocols.door import Refused
 from protocols.trade import fuel_prices_file, fuel_terms_file
 from protocols.trade.fuel_prices import GradePrice, PriceList, prices_at
-from protocols.trade.fuel_prices_file import local_text
 from protocols.trade.fuel_terms import FuelTerms, Terms
+from protocols.trade.local_time import local_text
 from protocols.trade.tariff import Offset
 
 from .samples import BERLIN_2026, SHANGHAI, unix_ms
@@ -58,7 +58,7 @@ def test_the_price_list_of_the_docs() -> None:
     ]
     assert prices.steps[1].prices == [GradePrice("92", 779_000), GradePrice("95", 829_000), GradePrice("0", 742_000)]
     assert prices_at(prices, NOW_S)["0"] == 749_000
-    assert local_text(prices.steps[1].from_s, prices.offsets) == "2026-12-01 00:00"
+    assert local_text(prices, prices.steps[1].from_s) == "2026-12-01 00:00"
 
 
 def test_all_faults_of_a_price_list_at_once() -> None:

@@ -28,6 +28,8 @@ from protocols.trade.port_prices import (
     time_for,
 )
 
+from .samples import SHANGHAI
+
 STEPS = [PowerStep(200, 100_000), PowerStep(400, 150_000), PowerStep(1_000, 300_000)]
 BIKES = PortPrice("bikes", "time", STEPS, 0, 0, 0, 0, 0, 0, 0)
 CARS = PortPrice("cars", "energy", [], 120_000, 50_000, 0, 0, 0, 0, 0)
@@ -119,8 +121,8 @@ def test_late_days(stay_s: int, fen: int) -> None:
 )
 def test_lists_that_are_not_put_in_force(price: PortPrice, path: str) -> None:
     """Each fault with its path."""
-    assert [fault.path for fault in disorder(PortPrices("east", 1, [price]))] == [path]
-    assert disorder(PortPrices("east", 1, [BIKES, CARS, LATE])) == []
+    assert [fault.path for fault in disorder(PortPrices("east", 1, "Asia/Shanghai", SHANGHAI, [price]))] == [path]
+    assert disorder(PortPrices("east", 1, "Asia/Shanghai", SHANGHAI, [BIKES, CARS, LATE])) == []
 
 
 prices = st.builds(

@@ -19,7 +19,6 @@ from protocols.trade.codec import NotCanonical, decode, encode
 from protocols.trade.pack_list import PackEntry, PackList
 from protocols.trade.records_pack import DEPOSIT, DEPOSIT_WAIVED
 from protocols.trade.swap_terms import (
-    DAY_S,
     FREE,
     SwapOffer,
     SwapTerms,
@@ -38,6 +37,9 @@ from protocols.trade.swap_terms import (
     together,
     ways_to_pay,
 )
+from protocols.trade.tariff import DAY_S, Offset
+
+from .samples import SHANGHAI
 
 DOC = Path(__file__).parents[3] / "docs" / "shop.md"
 A, B = "BT3072020120000200521001", "BT3072030120000200521001"
@@ -50,8 +52,12 @@ def written() -> dict[str, Any]:
     return tomllib.loads(found[1])
 
 
+def offsets_of(zone: str) -> list[Offset] | None:
+    return {"Asia/Shanghai": SHANGHAI}.get(zone)
+
+
 def read(data: dict[str, Any]) -> SwapTerms:
-    return swap_terms_file.read(data, next_version=7, source="swaps.toml")
+    return swap_terms_file.read(data, offsets_of, next_version=7, source="swaps.toml")
 
 
 TERMS = read(written())
@@ -61,7 +67,7 @@ def test_the_file_of_the_docs() -> None:
     """It reads, holds, and comes back from its bytes; what is left out has its stated default."""
     assert swap_terms.disorder(TERMS) == []
     assert decode(encode(TERMS), SwapTerms) == TERMS
-    assert TERMS.version == 7
+    assert (TERMS.version, TERMS.zone, TERMS.offsets) == (7, "Asia/Shanghai", SHANGHAI)
     assert TERMS.swaps[0] == SwapOffer("month-pass", "plan", "month-pass", 1, 0, 0, 0, 1200, 900)
     assert TERMS.rents[0].grace_s == 12 * 3600
     with pytest.raises(NotCanonical):

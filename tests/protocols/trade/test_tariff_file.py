@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -17,8 +15,8 @@ from protocols.door import Refused
 from protocols.trade.price import Delivered, bill
 from protocols.trade.quantities import kwh, yuan, yuan_e3
 from protocols.trade.records import Slice
-from protocols.trade.tariff import DAY_S, Offset, Period, Tariff
-from protocols.trade.tariff_file import disorder, offsets_between, read
+from protocols.trade.tariff import Offset, Period, Tariff
+from protocols.trade.tariff_file import disorder, read
 
 from .samples import BERLIN_2026, CITY, HOUR_S, MINUTE_MS, SHANGHAI, unix_ms
 
@@ -163,17 +161,3 @@ def test_disorder_in_a_tariff_from_elsewhere() -> None:
     assert [fault.path for fault in disorder(msgspec.structs.replace(CITY, offsets=[]))] == ["offsets"]
     falling = msgspec.structs.replace(CITY, offsets=[Offset(5, 0), Offset(4, 3600)])
     assert [fault.path for fault in disorder(falling)] == ["offsets[1].since_s"]
-
-
-def test_offsets_of_a_zone() -> None:
-    """Found to the second from a function, here Python's own time zones."""
-
-    def berlin(at_s: int) -> int:
-        offset = datetime.fromtimestamp(at_s, ZoneInfo("Europe/Berlin")).utcoffset()
-        assert offset is not None
-        return int(offset.total_seconds())
-
-    begin_s = BERLIN_2026[1].since_s - 40 * DAY_S - 12_345
-    found = offsets_between(berlin, begin_s, BERLIN_2026[2].since_s + 1)
-    assert found == [Offset(begin_s, HOUR_S), *BERLIN_2026[1:]]
-    assert offsets_between(lambda _: 8 * HOUR_S, 0, 10**9) == SHANGHAI
