@@ -187,6 +187,23 @@ class LockerDesk:
         with suppress(JournalFull):
             await self.desk.record((), {stay.seq: encode_door(row)})
 
+    async def not_charged(self, stay: OpenStay, why: str) -> None:
+        """What lies there is not charged: said once, over restarts too. Raises JournalFull: then it is not said yet."""
+        if stay.seq not in self.desk.state.ports.stays:
+            return
+        before = self._row(stay)
+        row = replace(before, uncharged=stay.cuts)
+        self._rows[stay.seq] = row  # before it is saved: its door may be looked at meanwhile
+        try:
+            await self.desk.record([locker.not_charging(stay, why)], {stay.seq: encode_door(row)})
+        except JournalFull:
+            self._rows[stay.seq] = replace(self._row(stay), uncharged=before.uncharged)
+            raise
+
+    def is_charged_no_more(self, stay: OpenStay) -> bool:
+        """Whether that has been said of it as it is now."""
+        return self._row(stay).uncharged == stay.cuts
+
     def pin_locked(self, stay: OpenStay) -> bool:
         """Whether no PIN is taken for it now."""
         now = self._clock.stamp()

@@ -24,12 +24,11 @@ from edge.till.port.place import PortPlace
 from edge.till.port.progress import PortEnds
 from edge.till.state import OpenPort, OpenStay, lease_key
 from protocols.trade import locker_pin
-from protocols.trade.records import Draft, Notice, Origin
+from protocols.trade.records import Origin
 
 CHARGE_AGAIN_S = 30
 CHARGE_TRIES = 20
 """A charge that has to wait is tried so often: a board that was away with the box speaks again within minutes."""
-NEVER_MS = 1 << 62
 PASSING = (Refusal.PORT_SILENT, Refusal.PORT_BUSY, Refusal.DISK_FULL)
 """What may be over the next time."""
 
@@ -168,7 +167,7 @@ class Lockers:
         stays = [stay for stay, _ in self.desk.stays() if stay.opened.board in self._loops]
         keys = {(stay.seq, stay.cuts) for stay in stays}
         self._tries = {key: tried for key, tried in self._tries.items() if key in keys}
-        due = [stay for stay in stays if locker.charge_of(stay) is not None]
+        due = [stay for stay in stays if locker.charge_of(stay) is not None and not self.desk.is_charged_no_more(stay)]
         return [stay for stay in due if now_ms >= self._tries.get((stay.seq, stay.cuts), (0, 0))[1]]
 
     async def charge(self, stay: OpenStay) -> None:
@@ -186,10 +185,8 @@ class Lockers:
         if not isinstance(outcome, Refused):
             self._tries.pop(key, None)
         elif outcome.refusal not in PASSING or tries >= CHARGE_TRIES:
-            self._tries[key] = tries, NEVER_MS
             log.warning("locker does not charge", place=stay.place, why=outcome.refusal.value, detail=outcome.detail)
-            told = f"stay {stay.seq}: {outcome.refusal.value}: {outcome.detail}"
-            await self.desk.desk.record([Draft(Notice("locker-not-charging", stay.place, told))])
+            await self.desk.not_charged(stay, f"{outcome.refusal.value}: {outcome.detail}")
             if stay.cut is not None:
                 leases = self.desk.desk.state.leases
                 await self.desk.desk.give_back([leases[lease_key(one.account, one.asset)] for one in stay.cut.holds])

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from drivers.port_board import PortOrder, Settlement, session_of
 from edge.clock import Clock
 from edge.desk import Desk
@@ -172,7 +174,11 @@ class PortDesk:
             drafts = [settle.power_cut(session), *drafts]
         self._rows[session.seq] = after
         ends = decision is Next.SETTLE
-        await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))
+        try:
+            await self.desk.record(drafts, {session.seq: None} if ends else self._due(before, after))
+        except JournalFull:  # what has not been said is said by the next look
+            self._rows[session.seq] = replace(self._row(session), cut=before.cut)
+            raise
         if ends:
             self._rows.pop(session.seq, None)
             self._unwanted.discard(session.seq)

@@ -33,6 +33,11 @@ def cut(stay: OpenStay, session: OpenPort, reason: str, bill: PortClosed | None)
     return replace(stay, rest=rest, cut=session, cuts=stay.cuts + 1)
 
 
+def flickers(stay: OpenStay, seq: int) -> bool:
+    """Whether the power has been cut too often for its pack to be charged on. seq: of the session that it ended."""
+    return stay.cuts > CUTS_MAX and stay.cut is not None and stay.cut.seq == seq
+
+
 def rest_of(stay: OpenStay) -> PortAsk | None:
     """What is to be started once more. None: nothing."""
     session = stay.cut

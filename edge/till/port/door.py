@@ -46,12 +46,13 @@ class DoorAct(StrEnum):
 class DoorRow(msgspec.Struct, frozen=True):
     """The newest act at one locker as last seen, and the wrong PINs of its stay.
 
-    boot, about_ms, act: of the record that let the door open; a row of another record counts its PINs alone. since_ms:
-    of what was seen last, on this boot's clock. ajar_ms: since when it stands open for an act before this one. told: it
-    may have been told to open. taken: its board has said that it opens: all that is known of a door that is not felt.
-    lost: an answer to that has not come. opened: it has been seen open. blind: it may have been open and shut again
-    unseen. over: nothing follows from this act any more. warned: that it stands open has been said. wrong_ms: of the
-    last wrong PIN.
+    boot, about_ms, act: of the record that let the door open; of a row of another record its PINs and `uncharged` alone
+    count. since_ms: of what was seen last, on this boot's clock. ajar_ms: since when it stands open for an act before
+    this one. told: it may have been told to open. taken: its board has said that it opens: all that is known of a door
+    that is not felt. lost: an answer to that has not come. opened: it has been seen open. blind: it may have been open
+    and shut again unseen. over: nothing follows from this act any more. warned: that it stands open has been said.
+    wrong_ms: of the last wrong PIN. uncharged: after so many power cuts what lies there is not charged, and that has
+    been said.
     """
 
     stay: int
@@ -70,6 +71,7 @@ class DoorRow(msgspec.Struct, frozen=True):
     resumed: bool = False
     tries: int = 0
     wrong_ms: int = 0
+    uncharged: int | None = None
 
 
 def row_of(stay: OpenStay, row: DoorRow | None, now: Stamp) -> DoorRow:
@@ -80,6 +82,7 @@ def row_of(stay: OpenStay, row: DoorRow | None, now: Stamp) -> DoorRow:
     if row is not None and stay.act == row.act == "collect" and waits(row):
         return replace(row, boot=act.boot, about_ms=act.mono_ms)
     tries, wrong_ms = (0, 0) if row is None else (row.tries, row.wrong_ms)
+    uncharged = None if row is None else row.uncharged
     ajar_ms = None if row is None else row.since_ms if row.opened and row.ajar_ms is None else row.ajar_ms
     return DoorRow(
         stay.seq,
@@ -91,6 +94,7 @@ def row_of(stay: OpenStay, row: DoorRow | None, now: Stamp) -> DoorRow:
         over=stay.stored is not None and stay.door is None,
         tries=tries,
         wrong_ms=wrong_ms,
+        uncharged=uncharged,
     )
 
 

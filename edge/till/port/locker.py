@@ -177,6 +177,10 @@ def door_open(stay: OpenStay) -> Draft:
     return Draft(Notice("locker-door-open", stay.place, f"stay {stay.seq}: the door has not been shut"))
 
 
+def not_charging(stay: OpenStay, why: str) -> Draft:
+    return Draft(Notice("locker-not-charging", stay.place, f"stay {stay.seq}: {why}"))
+
+
 def stay_seconds(stay: OpenStay, now: Stamp) -> int:
     """How long the pack has been in, as far as that is proven."""
     return 0 if stay.stored is None else waited_ms(stay.stored, 0, None, now) // 1000

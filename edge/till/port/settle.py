@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from edge.till import purse
+from edge.till.port import again, locker
 from edge.till.port.cost import Delivery, Terms, bill, delivery_of
 from edge.till.port.doubt import too_much
 from edge.till.port.pile import pile_doubts
@@ -87,8 +88,12 @@ def settle(
     if progress.detail:
         drafts.append(Draft(Notice("session-ended", session.place, f"session {session.seq}: {progress.detail}")))
     after = fold_drafts(state, drafts, now)
-    if any(stay.place == session.place and stay.rest is not None for stay in after.ports.stays.values()):
+    behind = next((stay for stay in after.ports.stays.values() if stay.place == session.place), None)
+    if behind is not None and behind.rest is not None:
         return tuple(drafts)  # it is charged on, by the same payers
+    if behind is not None and again.flickers(behind, session.seq) and not progress.cut:
+        drafts.append(locker.not_charging(behind, f"the power was cut {behind.cuts} times"))
+        after = fold_drafts(state, drafts, now)
     return (*drafts, *purse.returns(after, [lease_key(hold.account, hold.asset) for hold in session.holds]))
 
 

@@ -18,6 +18,7 @@ from protocols.trade.records_port import LockerClosed, PortOpened
 from tests.edge.desk_rig import reopen
 from tests.edge.ports.port_rig import Rack
 from tests.edge.ports.test_lockers import ANN, BY_CARD, lockers, notices, opened, put_in, shut, to_charge
+from tests.edge.ports.test_lockers_attacked import full_disk
 
 
 def ask(preset: Preset) -> StayAsk:
@@ -118,6 +119,7 @@ async def test_mains_that_flicker(tmp_path: Path) -> None:
                 await power_fails(rack)
         assert len(rack.bodies(PortOpened)) == CUTS_MAX + 1
         assert not runs(rack)
+        assert notices(rack).count("locker-not-charging") == 1
 
 
 async def test_its_owner_has_asked_for_it(tmp_path: Path) -> None:
@@ -190,3 +192,58 @@ async def test_a_board_that_settles_when_its_door_opens(tmp_path: Path) -> None:
         assert [reason for reason, _ in rack.bills] in (["power-loss"], ["collected"])
         assert len(rack.bodies(PortOpened)) == 1
         assert rack.lease().held == 0
+
+
+async def test_the_disk_is_full_as_the_power_cut_is_seen(tmp_path: Path) -> None:
+    """What could not be written is said by a later look, once."""
+    async with lockers(tmp_path) as rack:
+        await put_in(rack, ask=ask(Preset("time", 1_800)))
+        await rack.wait(600, 10)
+        (found,) = rack.ports.sessions()
+        number = rack.ports.order_of(found[0]).number
+        over = PortStatus(
+            PortState.FULL, "1B", number, 20, 600, None, 150, plugged=True, door_open=False, ended=PortEnd.POWER_LOSS
+        )
+        real, rack.steel._now = rack.steel._now, lambda port: over  # type: ignore[method-assign]  # the rig's own word
+        rack.steel.settles = False
+        rack.steel.cut_power()
+        rack.steel.tell()
+        with full_disk(rack.journal):
+            await rack.wait(60, 5)
+        assert notices(rack).count("locker-not-charging") == 0
+        await rack.wait(60, 5)
+        assert notices(rack).count("locker-not-charging") == 1
+        await reopen(rack, tmp_path)
+        await rack.wait(60, 5)
+        assert notices(rack).count("locker-not-charging") == 1
+        rack.steel._now, rack.steel.settles = real, True  # type: ignore[method-assign]  # a test's stand-in
+        await rack.hall.lockers.collect("rack.1", BY_CARD)
+        await rack.wait(10, 1)
+
+
+@pytest.mark.parametrize("boot", [None, b"boot-002"], ids=["daemon", "power"])
+async def test_what_is_not_charged_is_said_once(tmp_path: Path, boot: bytes | None) -> None:
+    """A refused charge, with the disk full at first: once, over restarts and looks behind the door."""
+    async with lockers(tmp_path) as rack:
+        await rack.publish_prices(
+            PortPrice("lockers", "time", [PowerStep(1_000, 100_000)], 0, 20_000, 0, 0, 0, 0, 0), version=2
+        )
+        await put_in(rack, ask=ask(Preset("time", 1_800)))
+        await rack.wait(600, 10)
+        rack.steel.cut_power()
+        rack.steel.tell()
+        await rack.loop.step()
+        with full_disk(rack.journal):
+            await rack.wait(60, 5)
+        assert notices(rack).count("locker-not-charging") == 0
+        await rack.wait(60, 5)
+        assert notices(rack).count("locker-not-charging") == 1
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "why does it not charge?", remove=False)
+        await rack.wait(3, 1)
+        shut(rack, plugged=True)
+        await rack.wait(3, 1)
+        await reopen(rack, tmp_path, boot=boot)
+        rack.steel.tell()
+        await rack.wait(120, 5)
+        assert notices(rack).count("locker-not-charging") == 1
+        assert not runs(rack)
