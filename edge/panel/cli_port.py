@@ -109,8 +109,14 @@ def locker_open(
     as_json: AsJson = False,
 ) -> None:
     """Open a locker as staff; it goes into the log. Without --remove what is in it stays its owner's."""
+    if by_hand and not remove:
+        raise typer.BadParameter(
+            "--by-hand says that the pack is out, and without --remove it stays its owner's: say both if you have it "
+            "in hand, neither to open the door"
+        )
     told = ask(config, socket, "locker-open", place=place, because=because, remove=remove, by_hand=by_hand)
-    say(as_json, told, lambda paper: paper.write(f"locker {told['place']} opens"))
+    done = "is free: its pack is out" if by_hand and told["stay"] is not None else "opens"
+    say(as_json, told, lambda paper: paper.write(f"locker {told['place']} {done}"))
 
 
 def _read(text: str) -> str:

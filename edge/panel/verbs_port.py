@@ -110,6 +110,9 @@ async def locker_collect(daemon: Daemon, args: CollectPack, by: str) -> object:
 
 async def locker_open(daemon: Daemon, args: OpenLocker, by: str) -> object:
     hall = hall_of(daemon)
+    if args.by_hand and not args.remove:
+        said = "--by-hand says that the pack is out, and without --remove it stays its owner's"
+        raise Declined(Trouble("bad-request", said, "Say both if you have it in hand; neither only opens.", args.place))
     kept = hall.lockers.desk.stay_at(args.place) is not None
     if args.place not in hall.lockers and not kept:
         raise Declined(_refused(args.place, Refused(Refusal.UNKNOWN_PORT, f"no locker {args.place} at this site")))

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from drivers.ports.strangers import Strangers
 from edge.daemon_state import Daemon
 from edge.panel import verbs_port as verbs
+from edge.panel.cli_port import app
 from edge.panel.messages import LineView
 from edge.panel.messages_port import PortSessionView, PortView
 from edge.panel.paper import Paper
@@ -73,6 +75,25 @@ async def test_a_locker_by_pin_and_by_staff(tmp_path: Path) -> None:
         await verbs.locker_open(daemon, verbs.OpenLocker("rack.1", "lost its PIN", remove=True), "wu")
         await rack.wait(5, 1)
         assert rack.desk.state.ports.stays == {}
+
+
+async def test_by_hand_alone_is_refused(tmp_path: Path) -> None:
+    """It says that the pack is out, and that it stays its owner's: no door opens, and nothing goes into the log."""
+    async with a_rack(tmp_path, price="lockers", traits=with_doors()) as rack:
+        size = rack.journal.size
+        with pytest.raises(Declined) as declined:
+            await verbs.locker_open(daemon_of(rack), verbs.OpenLocker("rack.1", "its switch", by_hand=True), "wu")
+        assert declined.value.trouble.code == "bad-request"
+        assert "Say both" in declined.value.trouble.remedy
+        assert ("open", 1) not in rack.steel.asked
+        assert rack.journal.size == size
+
+
+def test_by_hand_alone_asks_nobody() -> None:
+    """The command line says so before it looks for a daemon."""
+    told = CliRunner().invoke(app, ["locker", "open", "rack.1", "--because", "its switch", "--by-hand"])
+    assert told.exit_code == 2
+    assert "say both if you have it" in " ".join(told.output.replace("│", " ").split())
 
 
 @pytest.mark.parametrize(
