@@ -121,8 +121,10 @@ class Answers:
             return frame.problem(HTTPStatus.SERVICE_UNAVAILABLE, language)
         session = getattr(taken, "session", None)
         link = f"{self.link(session.seq)}&lang={language}" if session is not None else ""
-        place = places.named(self._daemon, getattr(taken, "connector", ""), language)
-        return frame.page(self._title, outcome(taken, link, language, place=place, text=text, offer=offer), language)
+        name = getattr(taken, "connector", "")
+        place, once_shut = places.named(self._daemon, name, language), places.opens_once_shut(self._daemon, name)
+        body = outcome(taken, link, language, place=place, text=text, offer=offer, once_shut=once_shut)
+        return frame.page(self._title, body, language)
 
     async def _open(self, request: Request, peer: str) -> Response:
         return await self._doors.open(request, peer, self._title)

@@ -13,7 +13,7 @@ import structlog
 
 from edge.daemon_state import Daemon
 from edge.journal.errors import JournalError
-from edge.page import frame
+from edge.page import frame, locker_values
 from edge.page.exchange import Request, Response
 from edge.page.visits import PINS_OF_ONE, PINS_OF_ONE_S, PINS_WRONG, PINS_WRONG_S, Limit, Visits
 from edge.page.words import advice, reason, word
@@ -62,8 +62,10 @@ class Doors:
             await self._tell(now_ms)
             return self._refused(place, outcome.refusal, title, language)
         self._wrong.forgive("")
-        opens = word("locker-opens", language, name=word("locker-name", language, name=escape(place)))
-        body = f'<p class="note good"><b>{opens}</b></p>{_back(place, language)}'
+        waits = locker_values.opens_once_shut(hall, place)
+        name = word("locker-name", language, name=escape(place))
+        said = word("locker-once-shut" if waits else "locker-opens", language, name=name)
+        body = f'<p class="note {"" if waits else "good"}"><b>{said}</b></p>{_back(place, language)}'
         return frame.page(title, body, language)
 
     async def _tell(self, now_ms: int) -> None:

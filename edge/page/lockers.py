@@ -9,7 +9,8 @@ from itertools import groupby
 from drivers.port_board import PortState
 from edge.evidence import slip
 from edge.page import frame, ports, prices
-from edge.page.port_values import PortHere
+from edge.page.locker_values import Kept
+from edge.page.port_values import Course, PortHere
 from edge.page.words import advice, reason, word
 from edge.panel.messages_port import StayView
 from protocols.trade.quantities import yuan
@@ -41,14 +42,21 @@ def here(locker: PortHere, language: str) -> str:
     look, text = _stands(locker, language)
     session, more = locker.view.session, ""
     then = "" if look == "busy" else advice(locker.closed, language)
-    if session is not None:
-        more = f'<div class="soft figure">{word("port-charging", language)} · {ports.figure(session, language)}</div>'
+    if session is not None and locker.course is not None:
+        state = word(locker.course.word, language)
+        more = f'<div class="soft figure">{state} · {ports.figure(session, language)}</div>'
     elif then:
         more = f'<p class="soft">{then}</p>'
-    if locker.stuck:
-        more += f"<p><b>{reason('door-stuck', language)}</b></p>"
     more += frame.hours(locker.hours, language)
-    return f'<div id="live"><div class="card {look}"><div class="big now">{text}</div>{more}</div></div>'
+    then = fares(locker.kept, language)
+    return f'<div id="live"><div class="card {look}"><div class="big now">{text}</div>{more}</div>{then}</div>'
+
+
+def fares(kept: Kept, language: str) -> str:
+    """What is the matter with its door, or with the charge in there; empty: nothing is."""
+    door = reason(kept.door, language) if kept.door == "door-stuck" else word(kept.door, language) if kept.door else ""
+    said = f'<p class="note"><b>{door}</b></p>' if door else ""
+    return said + (f'<p class="note">{word(kept.charge, language)}</p>' if kept.charge else "")
 
 
 def others(locker: PortHere, language: str) -> str:
@@ -69,8 +77,12 @@ def costs(locker: PortHere, language: str) -> str:
     return (f"<h2>{word('stay-price', language)}</h2>{stay}" if stay else "") + ports.costs(locker, language)
 
 
-def running(seen: StayView, language: str, *, figure: str = "", link: str = "") -> str:
-    """A stay that goes on, for the owner of its link. figure, link: of what charges in there; empty: nothing does."""
+def running(
+    seen: StayView, kept: Kept, language: str, *, course: Course | None = None, figure: str = "", link: str = ""
+) -> str:
+    """A stay that goes on, for the owner of its link. course, figure, link: of the session at its port; none: there is
+    none.
+    """
     pairs = [
         (word("lasts", language), _lasts(seen.stay_s, language)),
         (word("due", language), f"¥{yuan(seen.fen)}"),
@@ -78,12 +90,13 @@ def running(seen: StayView, language: str, *, figure: str = "", link: str = "") 
         (slip.label("session", language), seen.id),
     ]
     charging = ""
-    if figure:
-        said = word("charging-there", language, figure=figure)
+    if course is not None:
+        runs = course.word == "port-charging"
+        said = word("charging-there", language, figure=figure) if runs else f"{word(course.word, language)} · {figure}"
         charging = f'<div class="figure"><a href="{escape(link)}">{said}</a></div>'
     return (
         f'<div id="live"><div class="card"><div class="soft">{escape(seen.place)}</div>'
-        f'<div class="big">{word(_STAYS[seen.state], language)}</div>{charging}</div>'
+        f'<div class="big">{word(_STAYS[seen.state], language)}</div>{charging}</div>{fares(kept, language)}'
         f'<div class="card">{frame.rows(pairs)}</div></div><p class="soft">{word("keep-link", language)}</p>'
     )
 

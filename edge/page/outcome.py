@@ -16,18 +16,27 @@ from protocols.trade.records import CNY
 
 
 def outcome(
-    taken: Taken | BadCode, link: str, language: str, *, place: str = "", text: str = "", offer: str = ""
+    taken: Taken | BadCode,
+    link: str,
+    language: str,
+    *,
+    place: str = "",
+    text: str = "",
+    offer: str = "",
+    once_shut: bool = False,
 ) -> str:
     """The page's body. link: to the session's page; empty: there is none. place: where its start is, in words; empty:
-    at a charger or a pump. text, offer: the code and what was chosen, for a form that gives them in once more. No
-    account stands on it.
+    at a charger or a pump. text, offer: the code and what was chosen, for a form that gives them in once more.
+    once_shut: a locker's door stands open for somebody else. No account stands on it.
     """
     if isinstance(taken, BadCode):
         said = f"<b>{word('code-useless', language)}</b><br>{escape(reason(taken.fault.value, language))}"
         return _note("ill", said) + _back(language)
     if taken.session is not None:
         started, where = _started(taken.session, taken, place, language)
-        parts = [_note("good", f"<b>{started}</b>")]
+        if once_shut:
+            started = word("locker-once-shut", language, name=escape(place))
+        parts = [_note("" if once_shut else "good", f"<b>{started}</b>")]
         parts.append(f'<a class="button" href="{escape(link)}">{word(where, language)}</a>')
         parts.append(f'<p class="soft">{word("keep-link", language)}</p>')
         return "".join(parts)

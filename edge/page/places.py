@@ -5,7 +5,18 @@ pump.
 from __future__ import annotations
 
 from edge.daemon_state import Daemon
-from edge.page import cabinet_values, cabinets, chargers, forms, lockers, port_values, ports, prices, pumps
+from edge.page import (
+    cabinet_values,
+    cabinets,
+    chargers,
+    forms,
+    locker_values,
+    lockers,
+    port_values,
+    ports,
+    prices,
+    pumps,
+)
 from edge.page.port_values import PortHere
 from edge.page.visits import Visits
 from edge.page.words import word
@@ -36,6 +47,12 @@ def named(daemon: Daemon, name: str, language: str) -> str:
     if site is None or site.ports is None or name not in site.ports:
         return ""
     return word("locker-name" if name in site.ports.lockers else "port-name", language, name=name)
+
+
+def opens_once_shut(daemon: Daemon, name: str) -> bool:
+    """Whether it is a locker whose owner has asked for it, and whose door stands open for somebody else."""
+    hall = None if daemon.site is None else daemon.site.ports
+    return hall is not None and locker_values.opens_once_shut(hall, name)
 
 
 def at(daemon: Daemon, name: str, visits: Visits, language: str) -> tuple[str, str] | None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.page import locker_values
+from edge.page.locker_values import NOTHING, Kept
 from edge.panel import views_port
 from edge.panel.messages_port import PortView
 from edge.ports.ports import PortHall
 from edge.till.ask import Refusal
 from edge.till.hours import open_now
+from edge.till.port import begin
 from edge.till.port.place import PortPlace
+from edge.till.port.progress import PortPhase, PortProgress
+from edge.till.state import OpenPort
 from protocols.trade.port_prices import PortPrice, price_of
 from protocols.trade.records import Stamp
 from protocols.trade.tariff import Tariff
@@ -18,12 +23,31 @@ _CUSTOMERS_OWN = (Refusal.NOT_PLUGGED, Refusal.LOCKER_EMPTY, Refusal.NOT_OWNER)
 """Refusals that do not speak against the place."""
 
 
+_PHASES = {
+    PortPhase.ORDERED: "port-starting",
+    PortPhase.RUNNING: "port-charging",
+    PortPhase.STOPPING: "port-stopping",
+    PortPhase.ENDED: "port-ended",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a session stands, by its word. back_min: the port says that it has not begun; in so many minutes, should it
+    go on saying so, what is held goes back. bare: it says that nothing is plugged in.
+    """
+
+    word: str
+    back_min: int | None = None
+    bare: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PortHere:
     """view: as the panel has it: its account is not for this page. closed: the refusal that everybody would get now;
     empty: none. price, tariff: in force; None: none is. cap_fen: the most that is held without an amount, where the
     price names none. free: other lockers of the same board that are. hours: in which sessions begin; none: always.
-    stuck: its owner wanted it open, and the door has not been seen to open.
+    course: of its session. kept: how a pack in there fares.
     """
 
     view: PortView
@@ -37,7 +61,8 @@ class PortHere:
     cap_fen: int
     free: tuple[str, ...] = ()
     hours: tuple[str, ...] = ()
-    stuck: bool = False
+    course: Course | None = None
+    kept: Kept = NOTHING
 
 
 def every(hall: PortHall) -> list[PortHere]:
@@ -53,6 +78,7 @@ def port(hall: PortHall, name: str) -> PortHere:
 
 def _here(hall: PortHall, place: PortPlace, free: tuple[str, ...]) -> PortHere:
     prices, desk = hall.ports.prices, hall.ports
+    running, taken = desk.session_at(place.id), hall.lockers.desk.stay_at(place.id)
     return PortHere(
         view=views_port.port(hall, place),
         now=desk.now(),
@@ -65,8 +91,35 @@ def _here(hall: PortHall, place: PortPlace, free: tuple[str, ...]) -> PortHere:
         cap_fen=desk.policy.fill_up_cap_fen,
         free=free,
         hours=desk.policy.hours,
-        stuck=place.locker and _is_stuck(hall, place),
+        course=None if running is None else course(hall, *running),
+        kept=NOTHING if taken is None else locker_values.kept(hall, *taken),
     )
+
+
+def course(hall: PortHall, opened: OpenPort, progress: PortProgress) -> Course:
+    """Of an open session: as far as its port has said, and no further."""
+    if opened.finding is not None:
+        return Course("port-held")
+    if progress.cut:
+        return Course("port-cut")
+    phase = _PHASES[progress.phase]
+    if progress.ran or not progress.taken:
+        return Course(phase)
+    if progress.gap:  # it may have delivered unheard
+        return Course("port-unheard")
+    if not begin.says_idle(progress):
+        return Course("port-taken" if progress.phase is PortPhase.RUNNING else phase)
+    desk = hall.ports
+    back_ms = begin.comes_back_ms(progress, desk.now().mono_ms, desk.policy)
+    back_min = None if back_ms is None else max(1, -(-back_ms // 60_000))
+    code = "port-waiting" if progress.reason is None else "port-letting-go"
+    return Course(code, back_min, _is_bare(hall, opened))
+
+
+def _is_bare(hall: PortHall, opened: OpenPort) -> bool:
+    loop = hall.loops.get(opened.opened.board)
+    status = None if loop is None else loop.sight(opened.opened.port).status
+    return status is not None and status.plugged is False
 
 
 def _closed(hall: PortHall, place: PortPlace) -> str:
@@ -78,11 +131,6 @@ def _closed(hall: PortHall, place: PortPlace) -> str:
     else:
         refused = hall.ports.closed_to_all(place, hall.sight(place), alone=alone)
     return "" if refused is None or refused.refusal in _CUSTOMERS_OWN else refused.refusal.value
-
-
-def _is_stuck(hall: PortHall, place: PortPlace) -> bool:
-    found = hall.lockers.desk.stay_at(place.id)
-    return found is not None and found[0].act == "collect" and found[1].over and not found[1].opened
 
 
 def _others(hall: PortHall, place: PortPlace) -> tuple[str, ...]:

@@ -10,19 +10,15 @@ from itertools import groupby
 from drivers.port_board import PortState
 from edge.evidence import slip
 from edge.page import frame, prices
-from edge.page.port_values import PortHere
-from edge.page.words import advice, reason, word
+from edge.page.port_values import Course, PortHere
+from edge.page.words import WORDS, advice, reason, word
 from edge.panel.messages_port import PortSessionView
 from edge.panel.paper import UNKNOWN
 from edge.till.port.progress import PortPhase
 from protocols.trade.quantities import kwh, yuan
 
-_PHASES = {
-    PortPhase.ORDERED: "port-starting",
-    PortPhase.RUNNING: "port-charging",
-    PortPhase.STOPPING: "port-stopping",
-    PortPhase.ENDED: "port-ended",
-}
+_UNSURE = ("port-waiting", "port-letting-go", "port-unheard", "port-cut", "port-held")
+"""A session that does not go as it should."""
 _STATES = {
     None: ("ill", "silent"),
     PortState.OUT: ("ill", "silent"),
@@ -52,7 +48,8 @@ def grid(places: Sequence[PortHere], language: str) -> str:
 
 def chip(here: PortHere, look: str, language: str) -> str:
     """One of many, by its number."""
-    short = _SHORT.get(here.view.state or "", look) if look == "wait" else look
+    at_rest = look == "wait" and here.course is None
+    short = _SHORT.get(here.view.state or "", look) if at_rest else look
     return (
         f'<a class="{look}" href="{frame.at(here.view.place, language)}"><b>{here.view.port}</b>'
         f'<span class="now">{word(f"short-{short}", language)}</span></a>'
@@ -62,15 +59,17 @@ def chip(here: PortHere, look: str, language: str) -> str:
 def here(port: PortHere, language: str) -> str:
     """The port that was scanned: the part of its page that brings itself up to date."""
     look, text = _stands(port, language)
-    session = port.view.session
-    if session is not None:
+    session, course, more = port.view.session, port.course, ""
+    if session is not None and course is not None:
         said = f'<div class="now">{text}</div><div class="big">{figure(session, language)}</div>'
-        said += f'{_told(session, language)}<p class="soft">{word("stop-by-card", language)}</p>'
+        said += _told(session, language)
+        said += f'<p class="soft">{word("stop-by-card", language)}</p>' if _may_end(session, course) else ""
+        more = _then(course, language)
     else:
         then = advice(port.closed, language)
         said = f'<div class="big now">{text}</div>' + (f'<p class="soft">{then}</p>' if then else "")
         said += frame.hours(port.hours, language)
-    return f'<div id="live"><div class="card {look}">{said}</div></div>'
+    return f'<div id="live"><div class="card {look}">{said}</div>{more}</div>'
 
 
 def costs(port: PortHere, language: str) -> str:
@@ -79,10 +78,10 @@ def costs(port: PortHere, language: str) -> str:
     return f"<h2>{word('port-price', language)}</h2>{table}"
 
 
-def running(seen: PortSessionView, end: str, language: str) -> str:
+def running(seen: PortSessionView, course: Course, end: str, language: str) -> str:
     """A session that goes on, for the owner of its link. end: the form that ends it, shown while that can be."""
-    goes_on = seen.phase in (PortPhase.ORDERED, PortPhase.RUNNING)
-    pairs = [(word("state", language), word(_code(seen), language))]
+    may_end = _may_end(seen, course)
+    pairs = [(word("state", language), word(course.word, language))]
     pairs.append((word("power", language), UNKNOWN if seen.power_w is None else f"{seen.power_w} W"))
     if seen.energy_wh is not None:
         pairs.append((word("lasts", language), _minutes(seen, language)))
@@ -93,16 +92,46 @@ def running(seen: PortSessionView, end: str, language: str) -> str:
     pairs.append((slip.label("session", language), seen.id))
     return (
         f'<div id="live"><div class="card"><div class="soft">{escape(seen.place)}</div>'
-        f'<div class="big">{figure(seen, language)}</div></div>'
-        f'<div class="card">{frame.rows(pairs)}</div>{end if goes_on else ""}</div>'
+        f'<div class="big">{figure(seen, language)}</div></div>{_then(course, language)}'
+        f'<div class="card">{frame.rows(pairs)}</div>{end if may_end else ""}</div>'
         f'<p class="soft">{word("unplug-port", language)} {word("keep-link", language)}</p>'
     )
+
+
+def never_began(language: str) -> str:
+    """Above the receipt of a session that came to nothing."""
+    then = word("never-began-then", language)
+    return f'<div class="note"><b>{word("never-began", language)}</b><p>{then}</p></div>'
+
+
+def after_power_cut(charge: str, link: str, language: str) -> str:
+    """Above the bill of a charge that the power has ended. charge: what has become of it. link: to the session that
+    goes on with it; empty: none does.
+    """
+    more = f'<a class="button" href="{escape(link)}">{word("goes-on-there", language)}</a>' if link else ""
+    return f'<p class="note">{word(charge, language)}</p>{more}'
 
 
 def figure(seen: PortSessionView, language: str) -> str:
     """What it has come to: energy, or time where none is counted, and fen."""
     amount = _minutes(seen, language) if seen.energy_wh is None else f"{kwh(seen.energy_wh)} kWh"
     return f"{amount} · ¥{yuan(seen.fen)}"
+
+
+def _then(course: Course, language: str) -> str:
+    """What to do, and what comes of it; empty: it goes as it should."""
+    then = f"then-{course.word}"
+    said = (
+        [word(f"{then}-bare" if course.bare and f"{then}-bare" in WORDS else then, language)] if then in WORDS else []
+    )
+    if course.back_min is not None:
+        said.append(word(f"back-{course.word}", language, minutes=course.back_min))
+    return f'<div class="note">{"".join(f"<p>{one}</p>" for one in said)}</div>' if said else ""
+
+
+def _may_end(seen: PortSessionView, course: Course) -> bool:
+    """Whether asking for its end does anything."""
+    return seen.phase in (PortPhase.ORDERED, PortPhase.RUNNING) and course.word not in ("port-cut", "port-held")
 
 
 def _told(seen: PortSessionView, language: str) -> str:
@@ -118,9 +147,8 @@ def _minutes(seen: PortSessionView, language: str) -> str:
 def _stands(port: PortHere, language: str) -> tuple[str, str]:
     """Its look and its words."""
     view = port.view
-    if view.session is not None:
-        held = view.session.finding is not None
-        return ("wait" if held else "busy"), word(_code(view.session), language)
+    if port.course is not None:
+        return ("wait" if port.course.word in _UNSURE else "busy"), word(port.course.word, language)
     state = None if view.state is None else PortState(view.state)
     if state in _STATES:
         look, code = _STATES[state]
@@ -131,7 +159,3 @@ def _stands(port: PortHere, language: str) -> tuple[str, str]:
     if port.closed and look in ("free", "wait"):
         return "wait", reason(port.closed, language)
     return look, word(code, language)
-
-
-def _code(seen: PortSessionView) -> str:
-    return "port-held" if seen.finding is not None else _PHASES[PortPhase(seen.phase)]

@@ -19,7 +19,18 @@ from edge.evidence import gather, slip
 from edge.evidence.gather import Gathered, NoReceipt
 from edge.journal.connection import connect_reader
 from edge.journal.errors import JournalError
-from edge.page import bill, cabinet_values, cabinets, forms, frame, lockers, ports, pumps
+from edge.page import (
+    bill,
+    cabinet_values,
+    cabinets,
+    forms,
+    frame,
+    locker_values,
+    lockers,
+    port_values,
+    ports,
+    pumps,
+)
 from edge.page.exchange import JSON, Request, Response
 from edge.page.token import Tokens
 from edge.page.visits import Visits
@@ -31,6 +42,7 @@ from edge.till.port.door import DoorRow
 from edge.till.port.progress import PortEnds
 from edge.till.state import OpenStay
 from edge.till.state_shop import OpenSwap
+from protocols.proof.receipt_story import PortStory, Story
 from protocols.trade.records import session_id
 
 log = structlog.get_logger()
@@ -79,7 +91,7 @@ class Sessions:
             name = f"receipt-{site}-{epoch}-{seq}.json"
             disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
             return Response(HTTPStatus.OK, JSON, gathered.file.to_bytes(), disposition)
-        body = self._afterwards(session, seq, language)
+        body = self._afterwards(session, seq, gathered.story, language)
         body += bill.settled(gathered, self.path(session, ".json"), language)
         return frame.page(slip.title(gathered.story, language), body, language, other=other)
 
@@ -121,7 +133,8 @@ class Sessions:
                 if self.id_of(port.seq) == session:
                     end = self._end(session, language, "stop-port", "stop-hint")
                     seen = views_port.session(site.ports.ports, port, told)
-                    return word("session", language), ports.running(seen, end, language)
+                    course = port_values.course(site.ports, port, told)
+                    return word("session", language), ports.running(seen, course, end, language)
             for stay, door in site.ports.lockers.desk.stays():
                 if self.id_of(stay.seq) == session:
                     return word("stay", language), self._keeping(site.ports, stay, door, language)
@@ -136,11 +149,12 @@ class Sessions:
     def _keeping(self, hall: PortHall, stay: OpenStay, door: DoorRow, language: str) -> str:
         """The link says whose the pack is, and opens nothing: a receipt is shown to others."""
         seen, charging = views_port.stay(hall, stay, door), hall.ports.session_at(stay.place)
-        figure, link = "", ""
+        course, figure, link = None, "", ""
         if charging is not None:  # only the stay's owner can have begun it
-            told = views_port.session(hall.ports, *charging)
+            course, told = port_values.course(hall, *charging), views_port.session(hall.ports, *charging)
             figure, link = ports.figure(told, language), self.path(told.id, lang=language)
-        shown = lockers.running(seen, language, figure=figure, link=link)
+        kept = locker_values.kept(hall, stay, door)
+        shown = lockers.running(seen, kept, language, course=course, figure=figure, link=link)
         if not seen.pin:
             return shown
         visit = self._visits.token(f"open {seen.place}", self._daemon.clock.mono_ms())
@@ -150,13 +164,24 @@ class Sessions:
         visit = self._visits.token(f"end {session}", self._daemon.clock.mono_ms())
         return forms.end(self.path(session, "/end", lang=language), visit, language, button=button, hint=hint)
 
-    def _afterwards(self, session: str, seq: int, language: str) -> str:
-        """Above the bill of a swap that did not go as it should."""
-        shop = None if self._daemon.site is None else self._daemon.site.shop
-        if shop is None or self.id_of(seq) != session:
+    def _afterwards(self, session: str, seq: int, story: Story, language: str) -> str:
+        """Above the bill of a swap or a charge that did not go as it should."""
+        site = self._daemon.site
+        if isinstance(story, PortStory):
+            hall = site.ports if site is not None and self.id_of(seq) == session else None
+            return self._after_charging(hall, story, seq, language)
+        if site is None or site.shop is None or self.id_of(seq) != session:
             return ""
-        ended = cabinet_values.ended(shop, seq)
+        ended = cabinet_values.ended(site.shop, seq)
         return "" if ended is None else cabinets.afterwards(ended, language)
+
+    def _after_charging(self, hall: PortHall | None, story: PortStory, seq: int, language: str) -> str:
+        """hall: None: of an earlier epoch, or there are no ports any more."""
+        charge, goes_on = ("", None) if hall is None else locker_values.after_power_cut(hall, story, seq)
+        if charge:
+            link = "" if goes_on is None else self.path(self.id_of(goes_on), lang=language)
+            return ports.after_power_cut(charge, link, language)
+        return ports.never_began(language) if story.closed is None else ""
 
     def _gather(self, site: str, epoch: int, seq: int) -> Gathered:
         """From a connection of its own, in a thread: a long log is no reason to look at sessions later. Of an epoch

@@ -64,6 +64,25 @@ def listen(
     return progress
 
 
+def comes_back_ms(progress: PortProgress, mono_ms: int, policy: PortPolicy) -> int | None:
+    """In how long what it holds goes back, if the port tells on that it is idle. None: its settlement is waited for, or
+    it has begun, or has not said that it is idle.
+    """
+    if progress.ran or not progress.taken or not says_idle(progress) or progress.gap or progress.idle_ms is None:
+        return None
+    left_ms = max(0, policy.begin_wait_s * 1000 - (mono_ms - progress.idle_ms))
+    if progress.told_ms is None:
+        return left_ms + LAST_WORD_S * 1000
+    return max(left_ms, LAST_WORD_S * 1000 - (mono_ms - progress.told_ms))
+
+
+def says_idle(progress: PortProgress) -> bool:
+    """Whether the port has said, since it was told to start, that nothing of it runs."""
+    if progress.heard_ms is None or progress.idle_ms is None:
+        return False
+    return progress.gap or progress.heard_ms > progress.idle_ms
+
+
 def _heard(progress: PortProgress, status: PortStatus, said_ms: int, policy: PortPolicy, number: bytes) -> PortProgress:
     """Since when it has told without a break that nothing of ours runs there."""
     if progress.heard_ms is not None and said_ms <= progress.heard_ms:

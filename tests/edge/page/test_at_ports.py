@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from page_rig import Phone, at_a_port, hidden, link_in, text_of
 
 from edge.ports.taps import tap_at
+from edge.till.port.progress import PortEnds
 from edge.till.state import OpenPort
 from protocols.trade.port_prices import PortPrice, PowerStep
 from protocols.trade.quantities import yuan
@@ -15,8 +19,11 @@ from protocols.trade.records import Preset
 from protocols.trade.records_port import PortClosed
 from tests.edge.codes import code, order
 from tests.edge.desk_rig import CARD
+from tests.edge.ports.port_rig import POLICY, Rack
 
 HERE = "/at/rack.1?lang=en"
+PAYER = "guest-7"
+"""Whom these codes are for."""
 
 
 def a_charge(number: int = 1, *, total: int = 400, port: int = 1) -> str:
@@ -140,3 +147,95 @@ async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
         assert "Wait for its end, or take another." in text_of(await phone.take(a_charge()))
         again = await phone.take(a_charge())
         assert "Nothing of it is lost" in text_of(again)
+
+
+# --- one that takes the order and does not begin ----------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def a_lazy_port(path: Path) -> AsyncIterator[tuple[Rack, Phone, str]]:
+    """It has taken the order of a code, and says that it is idle. The link of its session."""
+    async with at_a_port(path) as (rack, phone):
+        rack.rules = rack.ports.policy = replace(POLICY, settle_wait_s=3_600)
+        rack.steel.lazy = True
+        link = link_in(await phone.take(a_charge()))
+        yield rack, phone, link
+
+
+async def test_it_has_not_begun_yet(tmp_path: Path) -> None:
+    """First that it has the order; once it says that it is idle: look at the plug, and when the money comes back."""
+    async with a_lazy_port(tmp_path) as (rack, phone, link):
+        await rack.loop.step()
+        assert "The port has the order and is about to begin" in await read(phone, f"{link}&lang=en")
+        await rack.wait(10)
+        back = "If it does not begin, it is cancelled and what was set aside goes back in about 2 min."
+        for path in (f"{link}&lang=en", HERE):
+            said = await read(phone, path)
+            assert "The port has the order and has not begun yet" in said
+            assert f"See that the plug is in firmly, and that your charger is on. {back}" in said
+            assert "Charging" not in said.replace("Charging port", "")
+        said = await read(phone, f"{link}&lang=zh")
+        assert "充电口已接单，尚未开始充电" in said
+        assert "约 2 分钟后自动取消，预留款项会退回" in said
+        assert "1 wait 2 plugged" in await read(phone, "/?lang=en")
+        rack.steel.outlets[1].plugged = False
+        await rack.wait(10)
+        assert "The port feels no plug: plug your charger in." in await read(phone, HERE)
+
+
+async def test_it_begins_late(tmp_path: Path) -> None:
+    """The plug was loose: it charges, and nothing speaks of going back any more."""
+    async with a_lazy_port(tmp_path) as (rack, phone, link):
+        await rack.wait(10)
+        (found,) = rack.ports.sessions()
+        rack.steel.lazy = False
+        await rack.steel.start(1, rack.ports.order_of(found[0]))
+        await rack.wait(10)
+        said = await read(phone, f"{link}&lang=en")
+        assert "State Charging" in said
+        assert "goes back in" not in said
+        await rack.wait(3_600, 30)
+
+
+async def test_it_never_began_and_the_money_is_back(tmp_path: Path) -> None:
+    """It is cancelled for a minute, in which it may begin yet; then the link says that all has gone back, as it has."""
+    async with a_lazy_port(tmp_path) as (rack, phone, link):
+        await rack.wait(70)
+        said = await read(phone, f"{link}&lang=en")
+        assert "It has not begun, and is being cancelled" in said
+        assert "If it has not begun by then, what was set aside goes back in about 1 min." in said
+        assert "End charging" not in said
+        assert rack.lease(PAYER).held == 400
+        await rack.wait(70)
+        assert rack.lease(PAYER).held == 0
+        said = await read(phone, f"{link}&lang=en")
+        assert "Charging did not come about, and nothing was charged All that was set aside has gone back." in said
+        assert "未能充电，未收费" in await read(phone, f"{link}&lang=zh")
+        assert "Plugged in" in await read(phone, HERE)
+
+
+async def test_its_customer_ends_it_before_it_begins(tmp_path: Path) -> None:
+    """The page promises the money for when it comes, and not before."""
+    async with a_lazy_port(tmp_path) as (rack, phone, link):
+        rack.steel.tell()
+        await rack.loop.step()
+        (found,) = rack.ports.sessions()
+        await rack.hall.stop(found[0].seq, PortEnds.LOCAL)
+        await rack.wait(10)
+        assert "goes back in about 1 min" in await read(phone, f"{link}&lang=en")
+        await rack.wait(60)
+        assert "has gone back" in await read(phone, f"{link}&lang=en")
+
+
+async def test_nobody_has_heard_it(tmp_path: Path) -> None:
+    """It was silent, and may have charged: no money is promised for any minute."""
+    async with a_lazy_port(tmp_path) as (rack, phone, link):
+        await rack.wait(10)
+        rack.steel.answers = False
+        await rack.wait(600)
+        rack.steel.answers = True
+        await rack.wait(20)
+        said = await read(phone, f"{link}&lang=en")
+        assert "Waiting for word from the port" in said
+        assert "Once it has settled, what was not used goes back." in said
+        assert "in about" not in said

@@ -18,7 +18,9 @@ import pytest
 from edge.evidence.words import LANGUAGES
 from edge.page import cabinets, forms, lockers, ports
 from edge.page.cabinet_values import CabinetSight, Ended, Serving
-from edge.page.port_values import PortHere
+from edge.page.locker_values import NOTHING as FINE
+from edge.page.locker_values import Kept
+from edge.page.port_values import Course, PortHere
 from edge.page.words import ADVICE, CASES, WORDS
 from edge.panel.messages_port import PortSessionView, PortView, StayView
 from edge.till.ask import Refusal
@@ -30,6 +32,7 @@ from tests.edge.shop.shop_rig import TERMS
 from tests.edge.till.story import FLAT, MIDNIGHT_MS
 
 PAYER = "acc-4711"
+LINK = "/receipt/hz-1/1/9?k=K"
 GOLDEN = Path(__file__).parent / "golden"
 NOW = Stamp(b"boot-001", 1_000, MIDNIGHT_MS, ClockQuality.SYNCHRONISED, MIDNIGHT_MS, MIDNIGHT_MS)
 CABINET = CabinetSight("cab-1", "1", "", 3, 1, 2, (("72V20", 2), ("60V25", 1)), TERMS, None, None)
@@ -43,12 +46,21 @@ STAY = StayView("hz-1/1/8", 8, "lock.2", PAYER, "stored", True, 100_000, 200, 60
 LOCKER = replace(PORT, view=msgspec.structs.replace(VIEW, place="lock.2", board="lock", port=2), locker=True)
 
 
-def at_port(**changed: object) -> PortHere:
-    return replace(PORT, view=msgspec.structs.replace(VIEW, **changed))
+CHARGES, WAITS = Course("port-charging"), Course("port-waiting", 6)
 
 
-def at_locker(**changed: object) -> PortHere:
-    return replace(LOCKER, view=msgspec.structs.replace(LOCKER.view, **changed), price=LOCKERS, free=("lock.3",))
+def at_port(course: Course = CHARGES, **changed: object) -> PortHere:
+    """course: of its session, if it has one."""
+    return replace(PORT, view=msgspec.structs.replace(VIEW, **changed), course=course if "session" in changed else None)
+
+
+def at_locker(kept: Kept = FINE, course: Course = CHARGES, **changed: object) -> PortHere:
+    view = msgspec.structs.replace(LOCKER.view, **changed)
+    here = replace(LOCKER, view=view, price=LOCKERS, free=("lock.3",), kept=kept)
+    return replace(here, course=course if "session" in changed else None)
+
+
+IDLE: dict[str, object] = {"energy_wh": None, "elapsed_s": None, "power_w": None, "fen": 0}
 
 
 def ask(**changed: object) -> PortSessionView:
@@ -120,12 +132,24 @@ VIEWS: dict[str, Callable[[str], str]] = {
         )
     ),
     "port-mine": lambda z: "\n".join(
-        ports.running(one, "END", z)
-        for one in (
-            SESSION, ask(phase="ordered", energy_wh=None, elapsed_s=None, power_w=None, fen=0),
-            ask(energy_wh=None), ask(phase="stopping"), ask(phase="ended", finding="no-settlement"),
+        ports.running(one, course, "END", z)
+        for one, course in (
+            (SESSION, CHARGES), (ask(phase="ordered", **IDLE), Course("port-starting")),
+            (ask(energy_wh=None), CHARGES), (ask(phase="stopping"), Course("port-stopping")),
+            (ask(phase="ended", finding="no-settlement"), Course("port-held")),
         )
     ),
+    "port-begins-not": lambda z: "\n".join(
+        ports.running(ask(**IDLE), course, "END", z)
+        for course in (
+            Course("port-taken"), WAITS, replace(WAITS, bare=True), Course("port-letting-go", 1),
+            Course("port-unheard"),
+        )
+    ) + ports.here(at_port(WAITS, state="plugged", session=ask(**IDLE)), z)
+        + ports.grid([at_port(WAITS, state="plugged", session=ask(**IDLE))], z)
+        + ports.never_began(z),
+    "port-power": lambda z: ports.running(SESSION, Course("port-cut"), "NOTHING", z)
+        + ports.after_power_cut("cut-went-on", LINK, z) + ports.after_power_cut("cut-goes-on", "", z),
     "ports": lambda z: ports.grid([at_port(), at_port(port=2, state="plugged"), at_port(port=3, session=SESSION)], z),
     "locker": lambda z: lockers.here(at_locker(), z) + lockers.costs(at_locker(), z)
         + forms.code(z, "store", pin=True) + lockers.grid([at_locker(), at_locker(port=3, stay=STAY)], z),
@@ -137,8 +161,20 @@ VIEWS: dict[str, Callable[[str], str]] = {
             replace(at_locker(), closed="locker-full"),
         )
     ) + lockers.others(at_locker(), z) + lockers.others(replace(at_locker(), free=()), z),
-    "locker-mine": lambda z: lockers.running(STAY, z, figure="0.072 kWh · ¥0.49", link="/receipt/hz-1/1/9?k=K")
-        + lockers.running(msgspec.structs.replace(STAY, stay_s=600), z) + forms.open_locker("lock.2", "VISIT", z),
+    "locker-fares": lambda z: "\n".join(
+        lockers.here(at_locker(one, stay=STAY), z)
+        for one in (
+            Kept("door-staff"), Kept("door-open"), Kept("door-first-shut"), Kept("door-shut-and-ask"),
+            Kept("door-ask-again"), Kept("door-stuck"), Kept("", "cut-goes-on"), Kept("", "cut-given-up"),
+            Kept("", "not-charged"), Kept("door-first-shut", "cut-given-up"),
+        )
+    ) + lockers.here(at_locker(Kept("", "cut-went-on"), stay=STAY, session=SESSION), z)
+        + lockers.here(at_locker(Kept("", "cut-stays"), Course("port-cut"), stay=STAY, session=SESSION), z),
+    "locker-mine": lambda z: lockers.running(
+        STAY, FINE, z, course=CHARGES, figure="0.072 kWh · ¥0.49", link=LINK)
+        + lockers.running(STAY, Kept("", "cut-stays"), z, course=Course("port-cut"), figure="— · ¥0.49", link=LINK)
+        + lockers.running(msgspec.structs.replace(STAY, stay_s=600), FINE, z)
+        + forms.open_locker("lock.2", "VISIT", z),
 }  # fmt: skip
 
 
