@@ -9,8 +9,8 @@ import sqlalchemy as sa
 import typer
 
 from cloud import caps, commands, documents, schema, sites
-from cloud.calendar import offsets_of
 from cloud.cli.shop import shop_of
+from cloud.cli.signed import offsets_now
 from cloud.cli.table import fen_in, fen_of
 from protocols.door import toml_table
 from protocols.trade import tariff_file
@@ -119,9 +119,8 @@ def tariff_set(
 ) -> None:
     """Sign a tariff for sites. Every fault of the file is named at once."""
     shop = shop_of(ctx)
-    now_ms = shop.open().clock.now_ms()
     data = toml_table(file.read_bytes(), source=str(file))
-    tariff = tariff_file.read(data, lambda zone: offsets_of(zone, now_ms), source=str(file))
+    tariff = tariff_file.read(data, offsets_now(shop), source=str(file))
     with shop.writing() as (connection, home):
         for name in site or []:
             sites.require(connection, name)

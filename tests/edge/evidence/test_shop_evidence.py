@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,16 @@ def test_the_slip_of_a_locker(stays: SoldStays, capsys: pytest.CaptureFixture[st
     assert (late.code, shown) == (0, []), late.out
     free = Said(capsys, "receipt", str(stays.free), "--journal", str(stays.path), "--lang", "en")
     assert (free.code, "staff took the pack out" in free.out, "¥0.00" in free.out) == (0, True, True), free.out
+
+
+def test_bills_tell_the_time_of_what_priced_them(
+    packs: SoldPacks, ports: SoldPorts, stays: SoldStays, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Swap terms and port prices are of Shanghai here; the site's tariff, which priced none of them, is in UTC."""
+    for journal, session in ((packs.path, packs.rented), (ports.path, ports.by_time), (stays.path, stays.late)):
+        said = Said(capsys, "receipt", str(session), "--journal", str(journal), "--lang", "en")
+        times = re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8} (\S+)", said.out)
+        assert (set(times), len(times) >= 2) == ({"UTC+8"}, True), said.out
 
 
 def test_the_evidence_of_a_stay(stays: SoldStays, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

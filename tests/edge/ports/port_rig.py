@@ -282,7 +282,7 @@ class Rack(Till):
 
     async def publish_prices(self, *prices: PortPrice, version: int = 1) -> None:
         some = list(prices) or [BY_TIME, BY_ENERGY, BY_TARIFF, LOCKERS]
-        listed = PortPrices("east", version, "UTC", [Offset(0, 0)], some)
+        listed = PortPrices("east", version, "Asia/Shanghai", [Offset(0, 28_800)], some)
         await self.document(port_prices.KIND, version, encode(listed))
 
     async def document(self, kind: str, version: int, payload: bytes) -> None:

@@ -59,8 +59,8 @@ PACK_POLL_MS = 5_000
 POLICY = SwapPolicy(interval_s=0)
 TERMS = SwapTerms(
     version=1,
-    zone="UTC",
-    offsets=[Offset(0, 0)],
+    zone="Asia/Shanghai",
+    offsets=[Offset(0, 28_800)],
     swaps=[
         SwapOffer("swaps30", "plan", PLAN, 1, 0, 0, 0, 0, 900),
         SwapOffer("single", "single", CNY, 0, 300_000, 0, 0, 0, 900),

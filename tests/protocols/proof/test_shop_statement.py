@@ -14,6 +14,7 @@ from protocols.proof.statement import state
 from protocols.trade.records import ClockQuality, Effect, Hold, Move, SessionHeld, SessionVoided, Slice
 from protocols.trade.records_pack import DEPOSIT
 from protocols.trade.records_port import LockerDoor, LockerOverdue, LockerStored
+from protocols.trade.tariff import Offset
 
 from .fronted import (
     ACTS,
@@ -39,6 +40,7 @@ from .fronted import (
     SWAP,
     SWAPPED,
     TERMS,
+    pin,
     port_end,
     port_receipt,
     stay_end,
@@ -165,6 +167,8 @@ def test_honest_sessions(file: ReceiptFile, told: str) -> None:
 
 
 UNSURE = stamp(95_000, ClockQuality.UNKNOWN)
+TO_AND_FRO = with_(TERMS, offsets=[Offset(5, 28_800), Offset(5, 21_600)])
+NOWHERE = with_(PRICES, offsets=[])
 LIES = [
     ("never given", swap_receipt(steps=STEPS[:3]), "steps"),
     ("a step that cannot follow", swap_receipt(steps=[STEPS[3], *STEPS]), "steps"),
@@ -177,6 +181,8 @@ LIES = [
     ("another energy", swap_receipt(closed=with_(swap_end(), energy_wh=1)), "offered-so"),
     ("an offer that is none", swap_receipt(with_(SWAP, offer="cheap"), closed=swap_end()), "offered-so"),
     ("other terms", swap_receipt(documents=(with_(TERMS, version=4),)), "swap-terms"),
+    ("terms whose clock goes back and forth", swap_receipt(
+        with_(SWAP, pins=[pin(TO_AND_FRO)]), documents=(TO_AND_FRO,)), "swap-terms"),
     ("terms that cannot be", swap_receipt(
         with_(SWAP, pins=[]), documents=(with_(TERMS, models=TERMS.models[:1]),)), "swap-terms"),
     ("more than was held", swap_receipt(moves=[used(401)]), "holds"),
@@ -199,6 +205,7 @@ LIES = [
     ("a register that went elsewhere", port_receipt(closed=port_end(register_wh=[1_000, 1_400])), "register"),
     ("half a register", port_receipt(closed=port_end(register_wh=[1_000])), "register"),
     ("other prices", port_receipt(documents=(with_(PRICES, version=9),)), "port-prices"),
+    ("prices of no zone", port_receipt(with_(PORT, pins=[pin(NOWHERE)]), documents=(NOWHERE,)), "port-prices"),
     ("paid twice", port_receipt(moves=[used(600)]), "captures"),
     ("energy nobody sold", port_receipt(PILE, with_(port_end(PILE), energy_wh=481)), "port-priced"),
     ("a bill of its own", port_receipt(closed=with_(port_end(), lines=[])), "sum"),
