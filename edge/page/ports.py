@@ -61,8 +61,7 @@ def here(port: PortHere, language: str) -> str:
     look, text = _stands(port, language)
     session, course, more = port.view.session, port.course, ""
     if session is not None and course is not None:
-        said = f'<div class="now">{text}</div><div class="big">{figure(session, language)}</div>'
-        said += _told(session, language)
+        said = _state(session, course, language) + _told(session, language)
         said += f'<p class="soft">{word("stop-by-card", language)}</p>' if _may_end(session, course) else ""
         more = _then(course, language)
     else:
@@ -81,8 +80,10 @@ def costs(port: PortHere, language: str) -> str:
 def running(seen: PortSessionView, course: Course, end: str, language: str) -> str:
     """A session that goes on, for the owner of its link. end: the form that ends it, shown while that can be."""
     may_end = _may_end(seen, course)
-    pairs = [(word("state", language), word(course.word, language))]
-    pairs.append((word("power", language), UNKNOWN if seen.power_w is None else f"{seen.power_w} W"))
+    look = _look(course)
+    notes = [word("unplug-port", language)] if look == "busy" else []
+    notes.append(word("keep-link", language))
+    pairs = [(word("power", language), UNKNOWN if seen.power_w is None else f"{seen.power_w} W")]
     if seen.energy_wh is not None:
         pairs.append((word("lasts", language), _minutes(seen, language)))
     minutes = _MINUTES.match(seen.order)
@@ -91,10 +92,10 @@ def running(seen: PortSessionView, course: Course, end: str, language: str) -> s
     pairs.append((word("held", language), f"¥{yuan(seen.hold_fen)}"))
     pairs.append((slip.label("session", language), seen.id))
     return (
-        f'<div id="live"><div class="card"><div class="soft">{escape(seen.place)}</div>'
-        f'<div class="big">{figure(seen, language)}</div></div>{_then(course, language)}'
-        f'<div class="card">{frame.rows(pairs)}</div>{end if may_end else ""}</div>'
-        f'<p class="soft">{word("unplug-port", language)} {word("keep-link", language)}</p>'
+        f'<div id="live"><div class="card {look}"><div class="soft">{escape(seen.place)}</div>'
+        f"{_state(seen, course, language)}</div>{_then(course, language)}"
+        f'<div class="card">{frame.rows(pairs)}</div>{end if may_end else ""}'
+        f'<p class="soft">{" ".join(notes)}</p></div>'
     )
 
 
@@ -109,13 +110,25 @@ def after_power_cut(charge: str, link: str, language: str) -> str:
     goes on with it; empty: none does.
     """
     more = f'<a class="button" href="{escape(link)}">{word("goes-on-there", language)}</a>' if link else ""
-    return f'<p class="note">{word(charge, language)}</p>{more}'
+    return f'<div id="live"><p class="note">{word(charge, language)}</p>{more}</div>'
 
 
 def figure(seen: PortSessionView, language: str) -> str:
     """What it has come to: energy, or time where none is counted, and fen."""
     amount = _minutes(seen, language) if seen.energy_wh is None else f"{kwh(seen.energy_wh)} kWh"
     return f"{amount} · ¥{yuan(seen.fen)}"
+
+
+def _state(seen: PortSessionView, course: Course, language: str) -> str:
+    """How it stands, in large where there is nothing to count yet."""
+    text = word(course.word, language)
+    if seen.energy_wh is None and seen.elapsed_s is None:
+        return f'<div class="big now">{text}</div>'
+    return f'<div class="now">{text}</div><div class="big">{figure(seen, language)}</div>'
+
+
+def _look(course: Course) -> str:
+    return "wait" if course.word in _UNSURE else "busy"
 
 
 def _then(course: Course, language: str) -> str:
@@ -148,7 +161,7 @@ def _stands(port: PortHere, language: str) -> tuple[str, str]:
     """Its look and its words."""
     view = port.view
     if port.course is not None:
-        return ("wait" if port.course.word in _UNSURE else "busy"), word(port.course.word, language)
+        return _look(port.course), word(port.course.word, language)
     state = None if view.state is None else PortState(view.state)
     if state in _STATES:
         look, code = _STATES[state]

@@ -115,7 +115,7 @@ SHOP_WORDS: dict[str, tuple[str, str]] = {
                           "{minutes} min."),
     "back-port-letting-go": ("如确认未开始，约 {minutes} 分钟后预留款项会退回。",
                              "If it has not begun by then, what was set aside goes back in about {minutes} min."),
-    "never-began": ("未能充电，未收费", "Charging did not come about, and nothing was charged"),
+    "never-began": ("未能充电，未收费", "Charging did not come about, and it cost nothing"),
     "never-began-then": ("预留款项已全部退回。请检查插头，或换一个充电口再试。",
                          "All that was set aside has gone back. See that the plug is in firmly, or take another port."),
     "ports-free": ("{free}/{all} 空闲", "{free} of {all} free"),

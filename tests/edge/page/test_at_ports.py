@@ -192,7 +192,7 @@ async def test_it_begins_late(tmp_path: Path) -> None:
         await rack.steel.start(1, rack.ports.order_of(found[0]))
         await rack.wait(10)
         said = await read(phone, f"{link}&lang=en")
-        assert "State Charging" in said
+        assert "rack.1 Charging 0.0" in said
         assert "goes back in" not in said
         await rack.wait(3_600, 30)
 
@@ -209,7 +209,7 @@ async def test_it_never_began_and_the_money_is_back(tmp_path: Path) -> None:
         await rack.wait(70)
         assert rack.lease(PAYER).held == 0
         said = await read(phone, f"{link}&lang=en")
-        assert "Charging did not come about, and nothing was charged All that was set aside has gone back." in said
+        assert "Charging did not come about, and it cost nothing All that was set aside has gone back." in said
         assert "未能充电，未收费" in await read(phone, f"{link}&lang=zh")
         assert "Plugged in" in await read(phone, HERE)
 

@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 import pytest
 from browser import CHROMIUM, Navigated, Page, chromium
+from msgspec.structs import replace
 from page_rig import Phone, at_a_cabinet, at_a_locker, at_a_port, link_in
 
 from drivers.twins.cabinets.rider_words import swaps
 from protocols.trade.records import Preset
 from protocols.trade.records_port import LockerClosed, LockerOpened
 from tests.edge.codes import code, order
+from tests.edge.ports.port_rig import POLICY
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium (Debian: chromium) to show the page")
 WIDTH = 360
@@ -128,6 +130,50 @@ async def test_a_port_is_ended_by_a_button(tab: Page, tmp_path: Path) -> None:
         assert await hand.run("location.pathname") == link.partition("?")[0]
         await rack.wait(20, 5)
         await hand.sees("Port receipt")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_port_that_does_not_begin(tab: Page, tmp_path: Path, language: str) -> None:
+    """Whoever waits sees it without a touch: that it has not begun, that it is cancelled, that the money is back."""
+    waits, lets_go, is_back = {
+        "en": ("has not begun yet", "is being cancelled", "All that was set aside has gone back"),
+        "zh": ("尚未开始充电", "正在取消", "预留款项已全部退回"),
+    }[language]
+    async with at_a_port(tmp_path) as (rack, phone):
+        rack.rules = rack.ports.policy = replace(POLICY, settle_wait_s=3_600)
+        rack.steel.lazy = True
+        hand = Hand(tab, phone)
+        link = link_in(await phone.take(code(400, start=order(1, "rack.1"))))
+        await rack.wait(10)
+        assert waits in await hand.open(f"{link}&lang={language}")
+        await rack.wait(60)
+        await hand.sees(lets_go)
+        await rack.wait(70)
+        await hand.sees(is_back)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_locker_in_trouble(tab: Page, tmp_path: Path, language: str) -> None:
+    """The power has failed, then staff have its door open: both fit on the phone."""
+    cut, staff = {
+        "en": ("gone on by itself", "Staff have it open"),
+        "zh": ("已自动继续充电", "工作人员正打开柜门"),
+    }[language]
+    async with at_a_locker(tmp_path) as (rack, phone):
+        link = link_in(await phone.take(code(4_000, start=order(1, "rack.1", Preset("time", 7_200))), pin="471100"))
+        await rack.wait(3, 1)
+        rack.steel.outlets[1].plugged, rack.steel.outlets[1].door_open = True, False
+        rack.steel.tell()
+        await rack.wait(600, 30)
+        rack.steel.cut_power()
+        await rack.wait(20, 1)
+        paths = (f"/at/rack.1?lang={language}", f"{link}&lang={language}")
+        for path in paths:
+            assert cut in await Hand(tab, phone).open(path)
+        await rack.hall.lockers.open_by_staff("rack.1", "wu", "is it warm?", remove=False)
+        await rack.wait(4, 1)
+        for path in paths:
+            assert staff in await Hand(tab, phone).open(path)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -148,7 +148,7 @@ VIEWS: dict[str, Callable[[str], str]] = {
     ) + ports.here(at_port(WAITS, state="plugged", session=ask(**IDLE)), z)
         + ports.grid([at_port(WAITS, state="plugged", session=ask(**IDLE))], z)
         + ports.never_began(z),
-    "port-power": lambda z: ports.running(SESSION, Course("port-cut"), "NOTHING", z)
+    "port-power": lambda z: ports.running(ask(power_w=None), Course("port-cut"), "NOTHING", z)
         + ports.after_power_cut("cut-went-on", LINK, z) + ports.after_power_cut("cut-goes-on", "", z),
     "ports": lambda z: ports.grid([at_port(), at_port(port=2, state="plugged"), at_port(port=3, session=SESSION)], z),
     "locker": lambda z: lockers.here(at_locker(), z) + lockers.costs(at_locker(), z)
