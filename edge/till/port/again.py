@@ -23,6 +23,8 @@ from protocols.trade.records_port import PortClosed, PortOpened
 
 CUTS_MAX = 3
 """Power cuts over which one stay's charge goes on."""
+UNSAFE = (PortEnds.HAZARD.value, PortEnds.OVERLOAD.value, PortEnds.FAULT.value)
+"""Ends after which nothing is charged before a person has looked."""
 
 
 def cut(stay: OpenStay, session: OpenPort, reason: str, bill: PortClosed | None) -> OpenStay:
@@ -36,6 +38,15 @@ def cut(stay: OpenStay, session: OpenPort, reason: str, bill: PortClosed | None)
 def flickers(stay: OpenStay, seq: int) -> bool:
     """Whether the power has been cut too often for its pack to be charged on. seq: of the session that it ended."""
     return stay.cuts > CUTS_MAX and stay.cut is not None and stay.cut.seq == seq
+
+
+def why_not(stay: OpenStay, seq: int, reason: str) -> str:
+    """Why a person must see to what lies there, of a session that has just ended; empty: nobody need."""
+    if flickers(stay, seq):
+        return f"the power was cut {stay.cuts} times"
+    if reason in UNSAFE and stay.stored is not None and stay.wanted is None:
+        return f"its charge ended by {reason}"
+    return ""
 
 
 def rest_of(stay: OpenStay) -> PortAsk | None:

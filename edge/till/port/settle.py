@@ -91,8 +91,9 @@ def settle(
     behind = next((stay for stay in after.ports.stays.values() if stay.place == session.place), None)
     if behind is not None and behind.rest is not None:
         return tuple(drafts)  # it is charged on, by the same payers
-    if behind is not None and again.flickers(behind, session.seq) and not progress.cut:
-        drafts.append(locker.not_charging(behind, f"the power was cut {behind.cuts} times"))
+    why_not = "" if behind is None or progress.cut else again.why_not(behind, session.seq, reason.value)
+    if behind is not None and why_not:
+        drafts.append(locker.not_charging(behind, why_not))
         after = fold_drafts(state, drafts, now)
     return (*drafts, *purse.returns(after, [lease_key(hold.account, hold.asset) for hold in session.holds]))
 

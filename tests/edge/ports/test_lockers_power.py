@@ -142,7 +142,7 @@ async def test_its_owner_has_asked_for_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [PortEnd.HAZARD, PortEnd.FAULT, PortEnd.OVERLOAD, PortEnd.UNPLUGGED])
 async def test_any_other_end_is_the_end(tmp_path: Path, end: PortEnd) -> None:
-    """Heat, smoke, a fault: nobody charges on behind a shut door."""
+    """Heat, smoke, a fault: nobody charges on behind a shut door, and somebody is told to look."""
     async with lockers(tmp_path) as rack:
         await put_in(rack, ask=ask(Preset("time", 1_800)))
         await rack.wait(600, 10)
@@ -150,6 +150,7 @@ async def test_any_other_end_is_the_end(tmp_path: Path, end: PortEnd) -> None:
         rack.steel.tell()
         await rack.wait(60, 5)
         assert len(rack.bodies(PortOpened)) == 1
+        assert notices(rack).count("locker-not-charging") == (end is not PortEnd.UNPLUGGED)
 
 
 async def test_a_fee_does_not_fall_due_twice(tmp_path: Path) -> None:
