@@ -11,7 +11,7 @@ from drivers.pump import PumpState, PumpStatus
 from edge.clock import Clock
 from edge.forecourt.eye import Eye
 from edge.forecourt.fill_desk import FillDesk
-from edge.forecourt.notices import Notices
+from edge.notices import Notices
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.prices import applied, due, to_set
 from edge.till.fill.sight import FillSight

@@ -18,9 +18,9 @@ from edge.clock import Clock
 from edge.device_loop import DeviceLoop
 from edge.forecourt.eye import Eye
 from edge.forecourt.fill_desk import FillDesk
-from edge.forecourt.notices import Notices
 from edge.forecourt.price_keeper import PriceKeeper
 from edge.journal.errors import JournalFull
+from edge.notices import Notices
 from edge.till.fill.point import FuelPoint
 from edge.till.fill.progress import FillEnd
 from edge.till.fill.sight import FillSight

@@ -16,7 +16,7 @@ from drivers.cabinet import Cabinet
 from drivers.errors import DeviceError
 from edge.clock import Clock
 from edge.device_loop import DeviceLoop
-from edge.forecourt.notices import Notices
+from edge.notices import Notices
 from edge.shop.eye import Eye
 from edge.shop.swap_desk import SwapDesk
 from edge.till.state_shop import OpenSwap, Shop, slot_key

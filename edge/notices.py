@@ -1,4 +1,4 @@
-"""What is wrong at a pump, told once for as long as it lasts: in the site's log and in the daemon's."""
+"""What is wrong at a pump or a cabinet, told once for as long as it lasts: in the site's log and in the daemon's."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ log = structlog.get_logger()
 
 
 class Notices:
-    """Of one pump. lasting: what has been told and is not over, by its word."""
+    """Of one device. lasting: what has been told and is not over, by its word."""
 
-    def __init__(self, desk: Desk, pump: str) -> None:
+    def __init__(self, desk: Desk, device_id: str) -> None:
         self._desk = desk
-        self._pump = pump
+        self._device_id = device_id
         self.lasting: dict[str, object] = {}
 
     async def tell(self, what: str, detail: str, about: object) -> None:
@@ -26,9 +26,9 @@ class Notices:
         if self.lasting.get(what) == about or self._desk.state.closed:
             return
         self.lasting[what] = about
-        log.warning(what, pump=self._pump, detail=detail)
+        log.warning(what, device=self._device_id, detail=detail)
         with suppress(JournalFull):
-            await self._desk.record([Draft(Notice(what, self._pump, detail))])
+            await self._desk.record([Draft(Notice(what, self._device_id, detail))])
 
     def over(self, what: str) -> None:
         """From now on it is news again."""
