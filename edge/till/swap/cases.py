@@ -354,7 +354,7 @@ GROUPS: tuple[CaseGroup, ...] = (
                 "Power cut, or the daemon dies, in mid-session",
                 "An open session in the log",
                 "Settled by what the sensors say: before the full door has opened the old pack stays, and a second "
-                "scan goes on; after it the pack is the rider's",
+                "scan goes on; after it the pack is the rider's. Of what stood behind a door nobody can tell: F-13",
                 f"{_WATCH}.advance",
                 f"{_T_DEATH}::test_f_56_killed_on_both_sides_of_every_step",
             ),

@@ -296,9 +296,10 @@ def _reopen_full(case: Case) -> Next:
         return _given(case)
     if case.shut() and lately(case.track, case.now_ms, case.policy).gone:
         return End("swapped", case.swap.fault, taken=True)
+    offered = case.swap.offered
     if case.progress.cut or case.view.hazards:
-        return _without(case, "F-56" if case.progress.cut else "F-50")
-    return _pulse(case) or _without(case, *_not_opened(case, "F-32"))
+        return _if_still_in(case, offered, _without(case, "F-56" if case.progress.cut else "F-50"))
+    return _pulse(case) or _if_still_in(case, offered, _without(case, *_not_opened(case, "F-32")))
 
 
 def _give_back(case: Case) -> Next:
@@ -307,13 +308,14 @@ def _give_back(case: Case) -> Next:
     if progress.opened_ms is None:
         if progress.resumed and case.shut() and lately(case.track, case.now_ms, policy).gone:
             return End("cancelled", case.swap.fault)
+        returned = case.swap.returned
         if progress.cut or case.view.hazards:
-            return End("kept", "F-56" if progress.cut else "F-50")
+            return _if_still_in(case, returned, End("kept", "F-56" if progress.cut else "F-50"))
         pulse = _pulse(case)
         if pulse is not None:
             return pulse
         fault, notes = _not_opened(case, "F-11")
-        return End("kept", fault, notes=notes)
+        return _if_still_in(case, returned, End("kept", fault, notes=notes))
     if not case.shut():
         if case.waited_ms < policy.take_s * 1000 + _hold_ms(case):
             return Wait("F-40", f"slot {case.slot} stands open") if case.waited_ms >= policy.take_s * 1000 else Wait()
@@ -352,6 +354,20 @@ def _not_opened(case: Case, fault: str) -> tuple[str, Notes]:
     """All pulses were in vain: whose fault it is, and what becomes of the slot."""
     fault = "F-10" if case.progress.failed else fault
     return fault, case.rest(case.slot, fault)
+
+
+def _if_still_in(case: Case, pack: PackSeen | None, end: End) -> Next:
+    """The end of a step whose door nobody has seen open. What has been in doubt since before, or went on while nobody
+    looked, is asked once more; where nobody can tell, the pack may be with the rider (F-13).
+    """
+    said = lately(case.track, case.now_ms, case.policy)
+    doubt = case.progress.resumed or case.swap.fault == "F-13"
+    if not doubt or pack is None or said.code == pack.code:
+        return end
+    if case.waited_ms < case.policy.not_put_in_s * 1000:
+        return Wait() if case.view.hazards else _wake_or_wait(case, said)
+    gone = case.note("vanished", case.slot, pack.code, _UNSURE, pack.code)
+    return replace(end, notes=(*end.notes, *case.lock(case.slot, "F-13"), *gone))
 
 
 def _without(case: Case, fault: str, notes: Notes = ()) -> End:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drivers.twins.cabinets.faults import CabinetFaultKind as K
 from drivers.twins.cabinets.pack import Brick, Pack, pack_code
 from drivers.twins.cabinets.rider_words import rents, swaps
 from protocols.trade.records import CNY
 from protocols.trade.records_pack import DEPOSIT, PackNoted
-from tests.edge.shop.shop_rig import CABINET, Front, a_shop
+from tests.edge.desk_rig import reopen
+from tests.edge.shop.shop_rig import CABINET, Front, a_shop, ready_shop
+from tests.edge.shop.test_faults_in import slot_words
 
 
 async def test_a_pack_that_staff_has_just_put_in_is_told_of_before_it_goes_out(tmp_path: Path) -> None:
@@ -104,3 +107,41 @@ async def _puts_instead(shop: Front, thing: Pack | Brick) -> None:
 
 def _gone(shop: Front) -> list[tuple[int, str]]:
     return [(note.slot, note.code) for note in shop.bodies(PackNoted) if note.what == "vanished"]
+
+
+async def test_swaps_375_what_nobody_could_tell_before_a_power_cut_nobody_can_tell_after_it(tmp_path: Path) -> None:
+    """The door was to open once more, since nobody could tell whether the pack was taken; then the power failed."""
+    async with a_shop(tmp_path) as shop:
+        shop.rider(swaps, pack=1)
+        await shop.begin_swap()
+        await shop.wait_until(lambda: shop.swaps.swaps()[0].step == "given")
+        shop.fault(K.SEEN_THERE, 5)
+        shop.fault(K.DOOR_STUCK, 5)
+        await shop.wait_until(lambda: shop.steps[-1] == ("reopen-full", 5, "F-13"))
+        await reopen(shop, tmp_path, boot=b"boot-002")
+        closed = await shop.end()
+        assert (closed.outcome, closed.fault) == ("kept", "F-56")
+        assert shop.rights().used == 0
+        place = shop.desk.state.shop.packs[pack_code(105)]
+        assert (place.where, place.account) == ("unknown", "ann")
+        assert slot_words(shop)[5] == ("locked", "F-13")
+
+
+async def test_swaps_375_a_pack_that_goes_back_while_the_power_is_off_is_not_the_site_s(tmp_path: Path) -> None:
+    """Nothing could be given, the door opened for the rider's own pack, and the box and the switch were dark then."""
+    async with a_shop(tmp_path, front=ready_shop(full=(3,))) as shop:
+        shop.rider(swaps, pack=1)
+        await shop.begin_swap()
+        await shop.wait_until(lambda: shop.swaps.swaps()[0].step == "accepted")
+        shop.fault(K.SOC_DROPS, 3)
+        await shop.wait_until(lambda: shop.cabinet.acts == [1, 1])
+
+        def meanwhile() -> None:
+            shop.elapse(30_000)
+            shop.fault(K.SEEN_THERE, 1)
+
+        await reopen(shop, tmp_path, boot=b"boot-002", meanwhile=meanwhile)
+        closed = await shop.end()
+        assert pack_code(1) in shop.hands()
+        assert (closed.outcome, closed.fault) == ("kept", "F-56")
+        assert shop.desk.state.shop.packs[pack_code(1)].where == "unknown"
