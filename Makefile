@@ -14,10 +14,10 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 test: install            ## the whole suite; four at once also on two cores, since many wait for a wire
-	$(BIN)/python -m pytest -n 4 tests
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests
 
 test-fast: install       ## what needs no processes of its own
-	$(BIN)/python -m pytest -n 4 -m "not system" tests
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not system" tests
 
 test-kill: install       ## kills daemon and headquarters at two hundred random moments each of charging and of swaps; half an hour
 	FIELDTILL_KILLS=200 $(BIN)/python -m pytest -n 0 -s -k kills tests/system/test_kills.py tests/system/test_shopfront.py

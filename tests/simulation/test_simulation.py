@@ -20,7 +20,7 @@ from sim_shrink import Case, corpus, shrink
 from sim_variants import VARIANTS
 from sim_world import Variant, simulate
 
-SEEDS, CHUNK = 120, 5
+SEEDS, CHUNK = 200, 5
 VARIANT_SEEDS = 40
 
 
