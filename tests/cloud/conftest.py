@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -39,11 +40,13 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database with nothing in it."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/empty.db"
-    return _new_database(request.getfixturevalue("postgresql"), "template1")
+        yield f"sqlite:///{tmp_path}/empty.db"
+    else:
+        with _a_database(request.getfixturevalue("postgresql"), "template1") as url:
+            yield url
 
 
 @pytest.fixture(scope="session")
@@ -55,25 +58,26 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql: str) -> str:
+def postgresql_template(postgresql: str) -> Iterator[str]:
     """The same as a PostgreSQL database; its name."""
-    url = _new_database(postgresql, "template1")
-    _migrate(url)
-    return sa.make_url(url).database or ""
+    with _a_database(postgresql, "template1") as url:
+        _migrate(url)
+        yield sa.make_url(url).database or ""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def hq(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Headquarters]:
     """Headquarters at noon, with an empty book, on each database."""
-    if request.param == "sqlite":
-        path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "hq.db")
-        url = f"sqlite:///{path}"
-    else:
-        template = request.getfixturevalue("postgresql_template")
-        url = _new_database(request.getfixturevalue("postgresql"), template)
-    headquarters = open_headquarters(url)
-    yield headquarters
-    headquarters.engine.dispose()
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            path = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "hq.db")
+            url = f"sqlite:///{path}"
+        else:
+            template = request.getfixturevalue("postgresql_template")
+            url = stack.enter_context(_a_database(request.getfixturevalue("postgresql"), template))
+        headquarters = open_headquarters(url)
+        yield headquarters
+        headquarters.engine.dispose()
 
 
 @pytest.fixture
@@ -84,12 +88,16 @@ def light_hq(sqlite_template: Path, tmp_path: Path) -> Iterator[Headquarters]:
     headquarters.engine.dispose()
 
 
-def _new_database(server: str, template: str) -> str:
+@contextmanager
+def _a_database(server: str, template: str) -> Iterator[str]:
+    """Its address. It is dropped at once: hundreds of them, each with a thousand files, take minutes to delete."""
     name = f"hq_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-    return server.replace("postgresql://postgres:@/postgres?", f"postgresql+psycopg://postgres:@/{name}?")
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    yield server.replace("postgresql://postgres:@/postgres?", f"postgresql+psycopg://postgres:@/{name}?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _migrate(url: str) -> None:
