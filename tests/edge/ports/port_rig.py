@@ -87,7 +87,8 @@ class Board:
 
     answers: the line is there. loses: the next start is taken and nobody hears so; deaf: it is not. refuses: it says
     no. lazy: the next start is taken, and it does not begin. startled: it begins this order when it is told to stop.
-    tells_every_s: what it says of running orders is so old at most.
+    stops: it takes orders to stop; else it says no. insists: what it says of each port, whatever is so. tells_every_s:
+    what it says of running orders is so old at most.
     """
 
     profile_id = "rig"
@@ -101,7 +102,8 @@ class Board:
         self.loses = self.deaf = self.refuses = self.hears_no_ack = self.lazy = False
         self.startled: PortOrder | None = None
         self.ends_by_itself = True
-        self.settles = True
+        self.settles = self.stops = True
+        self.insists: PortStatus | None = None
         self.feels_doors = True
         self.tells_every_s = 5
         self.asked: list[tuple[str, int]] = []
@@ -140,6 +142,8 @@ class Board:
 
     async def stop(self, port: int, number: bytes) -> None:
         await self._ask("stop", port)
+        if not self.stops:
+            raise DeviceFault("it does not stop", where=self.id)
         running = self.outlets[port].running
         if running is not None and running.order.number == number:
             self.end(port, PortEnd.STOPPED)
@@ -230,6 +234,8 @@ class Board:
         return by_time or (order.kind == "energy" and energy_wh >= order.limit)
 
     def _now(self, port: int) -> PortStatus:
+        if self.insists is not None:
+            return self.insists
         outlet = self.outlets[port]
         door = outlet.door_open if self.traits.doors and self.feels_doors else None
         running = outlet.running

@@ -71,7 +71,7 @@ async def test_a_code_that_was_paid_beforehand(tmp_path: Path) -> None:
     """What it brought stays here meanwhile, headquarters or not, and goes back at the end."""
     async with lockers(tmp_path) as rack:
         await rack.grant(700, "guest-1", "0B0B0B0B")
-        rack.site.is_online = lambda: False  # type: ignore[method-assign]  # a test's stand-in
+        rack.site.is_online = lambda: False
         stay = await code(rack.hall, "rack.1", Preset("money", 100), Origin("qr", b"", 1, ""), Source("guest-1"))
         assert isinstance(stay, OpenStay)
         await rack.wait(3, 1)
@@ -179,15 +179,14 @@ async def test_a_board_that_settles_when_its_door_opens(tmp_path: Path) -> None:
         over = PortStatus(
             PortState.FULL, "1B", number, 20, 600, None, 150, plugged=True, door_open=False, ended=PortEnd.POWER_LOSS
         )
-        real, rack.steel._now = rack.steel._now, lambda port: over  # type: ignore[method-assign]  # the rig's own word
-        rack.steel.settles = False
+        rack.steel.insists, rack.steel.settles = over, False
         rack.steel.cut_power()
         rack.steel.tell()
         await rack.wait(30, 5)
         await reopen(rack, tmp_path)
         await rack.wait(30, 5)
         assert notices(rack).count("locker-not-charging") == 1
-        rack.steel._now, rack.steel.settles = real, True  # type: ignore[method-assign]  # a test's stand-in
+        rack.steel.insists, rack.steel.settles = None, True
         await rack.hall.lockers.collect("rack.1", BY_CARD)
         await rack.wait(10, 1)
         assert [reason for reason, _ in rack.bills] in (["power-loss"], ["collected"])
@@ -205,8 +204,7 @@ async def test_the_disk_is_full_as_the_power_cut_is_seen(tmp_path: Path) -> None
         over = PortStatus(
             PortState.FULL, "1B", number, 20, 600, None, 150, plugged=True, door_open=False, ended=PortEnd.POWER_LOSS
         )
-        real, rack.steel._now = rack.steel._now, lambda port: over  # type: ignore[method-assign]  # the rig's own word
-        rack.steel.settles = False
+        rack.steel.insists, rack.steel.settles = over, False
         rack.steel.cut_power()
         rack.steel.tell()
         with full_disk(rack.journal):
@@ -217,7 +215,7 @@ async def test_the_disk_is_full_as_the_power_cut_is_seen(tmp_path: Path) -> None
         await reopen(rack, tmp_path)
         await rack.wait(60, 5)
         assert notices(rack).count("locker-not-charging") == 1
-        rack.steel._now, rack.steel.settles = real, True  # type: ignore[method-assign]  # a test's stand-in
+        rack.steel.insists, rack.steel.settles = None, True
         await rack.hall.lockers.collect("rack.1", BY_CARD)
         await rack.wait(10, 1)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from drivers.errors import DeviceFault
 from drivers.port_board import PortEnd, PortState, PortStatus, Settlement
 from edge.till.port.begin import LAST_WORD_S
 from edge.till.port.progress import PortEnds
@@ -138,15 +137,10 @@ async def test_a_stop_that_it_does_not_take(tmp_path: Path) -> None:
     """What may begin yet is not let go: the stop is told until it is taken."""
     async with a_rack(tmp_path) as rack:
         await takes_and_rests(rack)
-        real = rack.steel.stop
-
-        async def no(port: int, number: bytes) -> None:
-            raise DeviceFault("it does not stop", where="rack")
-
-        rack.steel.stop = no  # type: ignore[method-assign]  # the rig's own, broken
+        rack.steel.stops = False
         await rack.wait(2 * GONE_S)
         assert voids(rack) == []
-        rack.steel.stop = real  # type: ignore[method-assign]  # a test's stand-in
+        rack.steel.stops = True
         await rack.wait(LAST_WORD_S + 20)
         assert voids(rack) == ["not-started"]
 
@@ -214,7 +208,7 @@ async def test_a_board_that_has_stopped_counting(tmp_path: Path) -> None:
     async with a_rack(tmp_path) as rack:
         order = rack.ports.order_of(await rack.begin_port(preset=HOUR))
         shown = PortStatus(PortState.CHARGING, "1", order.number, 10, 120, 0, 150, True)
-        rack.steel._now = lambda port: shown  # type: ignore[method-assign]  # the rig's own word
+        rack.steel.insists = shown
         await rack.wait(3_600, 20)
         assert stops(rack) == 0
         await rack.wait(200, 20)
